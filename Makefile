@@ -1,0 +1,75 @@
+# Every target is one line: a verb of scripts/runtime.sh, which does it in the runtime that .env names.
+# Nothing newer than GNU Make 3.81, which macOS ships.
+.DEFAULT_GOAL := help
+RUN = @sh scripts/runtime.sh
+
+# A user's text reaches a recipe as an environment variable, never as text that make or a shell reads again: quotes,
+# $, backticks, newlines and $(shell ...) arrive literally. `override` also beats the expanded value that make would
+# export for a variable of the command line.
+override export m := $(value m)
+override export c := $(value c)
+override export REV := $(value REV)
+override export STEPS := $(value STEPS)
+override export T := $(value T)
+override export EMPTY := $(value EMPTY)
+override export JSON := $(value JSON)
+override export CONFIRM := $(value CONFIRM)
+
+## Every day
+up: ## Set up everything, start PostgreSQL and the app, migrate
+	$(RUN) up
+down: ## Stop everything; the data stays
+	$(RUN) down
+status: ## Say where the database stands; exit 1 when behind          (JSON=1)
+	$(RUN) run python -m scripts.status $${JSON:+--json}
+logs: ## Follow the logs                                               (c="db")
+	$(RUN) logs "$$c"
+ps: ## Show what runs
+	$(RUN) ps
+shell: ## Open a shell where the scripts run
+	$(RUN) shell
+psql: ## Open psql on the database                                     (c="SELECT 1")
+	$(RUN) run python -m scripts.psql $${c:+--command "$$c"}
+app: ## Run the application in the foreground
+	$(RUN) run python -m app
+
+## Schema changes
+revision: ## Write a revision file from the models                     (m="what it does" EMPTY=1)
+	$(RUN) run python -m scripts.revision --message "$$m" $${EMPTY:+--empty}
+migrate: ## Apply the pending revisions                                (REV=head)
+	$(RUN) run python -m scripts.migrate $${REV:+"$$REV"}
+rollback: ## Undo the newest revisions                                 (STEPS=1 or REV=...)
+	$(RUN) run python -m scripts.rollback $${STEPS:+--steps="$$STEPS"} $${REV:+--rev="$$REV"}
+stamp: ## Write down which revision the schema is at, running nothing  (REV=...)
+	$(RUN) run python -m scripts.stamp $${REV:+"$$REV"}
+history: ## List all revisions, the current one marked
+	$(RUN) run python -m scripts.alembic history --indicate-current
+current: ## Show the revision that the database is at
+	$(RUN) run python -m scripts.alembic current --verbose
+merge: ## Join two heads with a revision                               (m="merge ... and ...")
+	$(RUN) run python -m scripts.alembic merge --message "$${m:-merge heads}" heads
+alembic: ## Run any other Alembic command                              (c="show head")
+	$(RUN) run python -m scripts.alembic "$$c"
+
+## Development data
+seed: ## Add the application's example rows
+	$(RUN) run python -m scripts.seed
+reset: ## Drop the development database and build it again             (CONFIRM=name)
+	$(RUN) run python -m scripts.reset
+
+## The project itself
+test: ## Run the tests                                                 (T=tests/scripts/test_migrate.py)
+	$(RUN) test python -m pytest $${T:+"$$T"}
+check: ## Check formatting, types, shell scripts and the Dockerfile
+	$(RUN) run sh scripts/check.sh
+format: ## Format the code
+	$(RUN) edit sh scripts/format.sh
+lock: ## Choose the newest versions of all packages and lock them
+	$(RUN) edit sh scripts/lock.sh
+bench: ## Compare our speed with the peers'
+	$(RUN) run python -m scripts.bench
+help: ## Show this menu
+	@awk -f scripts/help.awk Makefile
+
+.PHONY: up down status logs ps shell psql app revision migrate rollback stamp history current merge alembic seed reset \
+	test check format lock bench help

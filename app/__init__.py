@@ -1,0 +1,1 @@
+"""The example application: an auto-blogging backend. Replace it by your own; README says which names to keep."""

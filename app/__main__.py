@@ -1,0 +1,60 @@
+"""The worker of the example application: publishes due posts until it is told to stop.
+
+python -m app
+"""
+
+import logging
+import signal
+import sys
+from threading import Event
+
+from sqlalchemy import Engine, text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
+
+from app.database import make_engine
+from app.publisher import publish_due
+from app.settings import SettingsError, load
+
+log = logging.getLogger("app")
+
+DATABASE_COMMENT = "SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = current_database()"
+
+
+def main() -> int:
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stdout)
+    stopping = Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopping.set())
+    try:
+        settings = load()
+    except SettingsError as error:
+        log.error("%s", error)
+        return 1
+    log.info("publishing due posts every %g s", settings.publish_interval)
+    work(make_engine(settings), settings.publish_interval, stopping)
+    log.info("stopped")
+    return 0
+
+
+def work(engine: Engine, interval: float, stopping: Event) -> None:
+    """Publish until `stopping` is set; a cut connection or a missing table costs one round, not the process."""
+    while not stopping.is_set():
+        try:
+            publish(engine)
+        except DBAPIError as error:
+            log.warning("database: %s", str(error.orig).strip().partition("\n")[0])
+        stopping.wait(interval)
+
+
+def publish(engine: Engine) -> None:
+    with Session(engine) as session, session.begin():
+        if "environment=throwaway" in (session.scalar(text(DATABASE_COMMENT)) or "").splitlines():
+            log.error("this is a throwaway database: nothing is published from it")
+            return
+        for number in publish_due(session):
+            log.info("published post %s", number)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,24 @@
+"""Publishes the posts that are due."""
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from app.models import SocialPost
+
+
+def publish_due(session: Session) -> list[int]:
+    """Mark every post that is due as published and return their ids; the caller commits.
+
+    Rows that another worker holds are skipped, so that any number of workers can run.
+    """
+    due = (
+        select(SocialPost)
+        .where(SocialPost.published_at.is_(None), SocialPost.due_at <= func.now())
+        .order_by(SocialPost.due_at)
+        .limit(100)
+        .with_for_update(skip_locked=True)
+    )
+    posts = session.scalars(due).all()
+    for post in posts:
+        post.published_at = func.now()
+    return [post.id for post in posts]

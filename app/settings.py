@@ -1,0 +1,165 @@
+"""Settings from the environment and `.env`: the one place where a database URL is made."""
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+from dotenv.parser import parse_stream
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError
+
+ENV_FILE = Path(__file__).parents[1] / ".env"
+RUNTIMES = ("docker", "embedded", "none")
+ENVIRONMENTS = ("development", "test", "staging", "production")
+DRIVERS = ("postgres", "postgresql", "postgresql+psycopg2")
+
+T = TypeVar("T")
+
+
+class SettingsError(Exception):
+    """Every fault of the settings at once, in `faults`; `source` tells what was read."""
+
+    def __init__(self, faults: list[str], source: str) -> None:
+        super().__init__(f"{source}: " + "; ".join(faults))
+        self.faults = faults
+        self.source = source
+
+
+@dataclass(frozen=True)
+class Settings:
+    app_env: str
+    runtime: str
+    """Who runs PostgreSQL: docker, embedded, or none of ours."""
+    database_url: URL
+    external: bool
+    """The URL was given whole: the server is somebody else's, and databases on it are not ours to create."""
+    connect_wait: float
+    """Seconds to wait for a server that is still starting."""
+    publish_interval: float
+    """Seconds between two looks for posts that are due."""
+    source: str
+    """What was read, for error messages."""
+
+
+@dataclass
+class _Reader:
+    """Reads typed values by name and collects what is wrong with them."""
+
+    values: Mapping[str, str]
+    lines: Mapping[str, int]
+    faults: list[str] = field(default_factory=list)
+
+    def place(self, name: str) -> str:
+        return f" (line {self.lines[name]})" if name in self.lines else ""
+
+    def text(self, name: str, default: str | None = None) -> str:
+        value = self.values.get(name, "") or self.file(name)
+        if value:
+            return value
+        if default is None:
+            state = "is empty" if name in self.values else "is missing"
+            self.faults.append(f"{name} {state}{self.place(name)}")
+        return default or ""
+
+    def file(self, name: str) -> str:
+        """The content of the file that NAME_FILE names, as Compose secrets want it."""
+        path = self.values.get(f"{name}_FILE", "")
+        if not path:
+            return ""
+        try:
+            return Path(path).read_text().rstrip("\n")
+        except OSError as error:
+            hint = ": make it mode 0444 in a folder of mode 0700" if isinstance(error, PermissionError) else ""
+            self.faults.append(f"{name}_FILE: cannot read {path}: {error.strerror}{hint}")
+            return ""
+
+    def number(self, name: str, default: float, convert: Callable[[str], T]) -> T:
+        value = self.text(name, str(default))
+        try:
+            return convert(value)
+        except ValueError:
+            self.faults.append(f"{name} is {value!r}, not a number{self.place(name)}")
+            return convert(str(default))
+
+    def choice(self, name: str, choices: tuple[str, ...], default: str) -> str:
+        value = self.text(name, default)
+        if value not in choices:
+            self.faults.append(f"{name} is {value!r}, not one of {', '.join(choices)}{self.place(name)}")
+        return value
+
+
+def load(environ: Mapping[str, str] | None = None, env_file: Path = ENV_FILE) -> Settings:
+    """The settings, from `environ` (default: this process's) over `env_file`.
+
+    Raises SettingsError with every fault that was found.
+    """
+    reader, source = _read(os.environ if environ is None else environ, env_file)
+    settings = Settings(
+        app_env=reader.choice("APP_ENV", ENVIRONMENTS, "production"),
+        runtime=reader.choice("RUNTIME", RUNTIMES, "none"),
+        database_url=_database_url(reader),
+        external=bool(reader.values.get("DATABASE_URL") or reader.values.get("DATABASE_URL_FILE")),
+        connect_wait=reader.number("CONNECT_WAIT", 30, float),
+        publish_interval=reader.number("PUBLISH_INTERVAL", 5, float),
+        source=source,
+    )
+    if reader.faults:
+        raise SettingsError(reader.faults, source)
+    return settings
+
+
+def _read(environ: Mapping[str, str], env_file: Path) -> tuple[_Reader, str]:
+    """The environment wins over the file, but an empty variable there does not hide the file's value."""
+    values: dict[str, str] = {}
+    lines: dict[str, int] = {}
+    faults: list[str] = []
+    found = env_file.is_file()
+    if found:
+        with env_file.open() as stream:
+            for binding in parse_stream(stream):
+                if binding.error or (binding.key and binding.value is None):
+                    faults.append(f"line {binding.original.line} is not NAME=value")
+                elif binding.key and binding.value is not None:
+                    values[binding.key] = binding.value
+                    lines[binding.key] = binding.original.line
+    given = {name: value for name, value in environ.items() if value or name not in values}
+    lines = {name: line for name, line in lines.items() if name not in given}
+    source = str(env_file) if found else f"the environment (there is no {env_file})"
+    return _Reader({**values, **given}, lines, faults), source
+
+
+def _database_url(reader: _Reader) -> URL:
+    given = reader.values.get("DATABASE_URL", "") or reader.file("DATABASE_URL")
+    if given:
+        return _postgresql(given, reader)
+    return URL.create(
+        "postgresql+psycopg2",
+        username=reader.text("POSTGRES_USER"),
+        password=reader.text("POSTGRES_PASSWORD"),
+        host=reader.text("POSTGRES_HOST", "127.0.0.1"),
+        port=reader.number("POSTGRES_PORT", reader.number("DB_PORT", 5432, int), int),
+        database=reader.text("POSTGRES_DB"),
+    )
+
+
+def _postgresql(given: str, reader: _Reader) -> URL:
+    """A whole URL, with the driver named: SQLAlchemy 2.1 reads a bare postgresql:// as psycopg 3."""
+    nothing = URL.create("postgresql+psycopg2")
+    try:
+        url = make_url(given)
+    except (ArgumentError, ValueError):
+        reader.faults.append(
+            f"DATABASE_URL is not a URL{reader.place('DATABASE_URL')}: write %40 for @, %2F for / and %23 for #"
+            " in a password, or give POSTGRES_HOST, POSTGRES_USER, POSTGRES_PASSWORD and POSTGRES_DB instead"
+        )
+        return nothing
+    if url.drivername not in DRIVERS:
+        reader.faults.append(
+            f"DATABASE_URL is for {url.drivername}{reader.place('DATABASE_URL')}: this environment is for PostgreSQL"
+        )
+        return nothing
+    if not url.database:
+        reader.faults.append(f"DATABASE_URL names no database{reader.place('DATABASE_URL')}")
+    return url.set(drivername="postgresql+psycopg2")

@@ -1,0 +1,1 @@
+"""Verbs: what one can do with the schema. One script per make target; each only parses, calls core, prints."""

@@ -1,0 +1,43 @@
+"""Run any other Alembic command, with our errors.
+
+    make alembic c="show head"
+    make alembic c="upgrade head --sql"
+
+`make history`, `make current`, `make merge` and `make check` come here too.
+"""
+
+import shlex
+import sys
+from collections.abc import Sequence
+
+from alembic.config import CommandLine
+
+from scripts.core import command
+from scripts.core.errors import DONE, NO, USAGE, UserError
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = command.parser(__doc__, "alembic")
+    parser.add_argument("words", nargs="...", metavar="COMMAND", help="words, or one text to split as a shell would")
+    words = parser.parse_args(argv).words
+    if len(words) == 1:
+        words = split(words[0])
+    if not words:
+        raise UserError("Which Alembic command?", do='make alembic c="heads"', code=USAGE)
+    try:
+        CommandLine(prog="alembic").main(words)
+    except SystemExit as ended:
+        return ended.code if ended.code in (DONE, USAGE) else NO
+    return 0
+
+
+def split(text: str) -> list[str]:
+    """Words as a shell splits them; nothing is expanded or run."""
+    try:
+        return shlex.split(text)
+    except ValueError as error:
+        raise UserError(f"c={text} is not a command: {error}.", do="close the quote", code=USAGE) from error
+
+
+if __name__ == "__main__":
+    sys.exit(command.run(main))

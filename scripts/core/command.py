@@ -1,0 +1,71 @@
+"""How every script starts and ends: its help from its docstring, errors for people, exit codes."""
+
+import argparse
+import signal
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+
+from alembic.util import CommandError
+from sqlalchemy.exc import DBAPIError
+
+from scripts.core import console, postgres
+from scripts.core.errors import BUG, INTERRUPTED, UserError
+
+Main = Callable[[Sequence[str] | None], int]
+
+
+def parser(doc: str | None, verb: str) -> argparse.ArgumentParser:
+    """A parser whose help is the script's docstring: one sentence, then the make lines."""
+    return argparse.ArgumentParser(
+        prog=f"python -m scripts.{verb}",
+        description=doc,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+
+
+def run(main: Main, argv: Sequence[str] | None = None) -> int:
+    """Run a script and return its exit code: 0 done, 1 no or refused, 2 usage, 3 our bug, 130 interrupted."""
+    signal.signal(signal.SIGTERM, _terminate)
+    with console.kept(main.__module__.rpartition(".")[2] if main.__module__ != "__main__" else _verb()):
+        try:
+            return main(argv)
+        except KeyboardInterrupt:
+            console.fail(UserError("Interrupted.", do="run it again", state=_interrupted()))
+            return INTERRUPTED
+        except Exception as error:
+            return _explain(error)
+
+
+def _explain(error: Exception) -> int:
+    """Say what happened; only what we did not foresee shows a traceback."""
+    known = _known(error)
+    if known:
+        console.fail(known)
+        return known.code
+    traceback.print_exc()
+    console.fail(UserError(f"This is a bug of ours: {type(error).__name__}.", state="unknown; see: make status"))
+    return BUG
+
+
+def _known(error: Exception) -> UserError | None:
+    if isinstance(error, UserError):
+        return error
+    if isinstance(error, CommandError):
+        return UserError(f"Alembic: {error}", state="see: make status")
+    if isinstance(error, DBAPIError):
+        return UserError(f"PostgreSQL: {postgres.first_line(error)}", state="see: make status")
+    return None
+
+
+def _verb() -> str:
+    return sys.argv[0].rpartition("/")[2].removesuffix(".py")
+
+
+def _interrupted() -> str:
+    return "every revision is wholly applied or not at all; see: make status"
+
+
+def _terminate(*_: object) -> None:
+    raise KeyboardInterrupt

@@ -1,0 +1,108 @@
+"""Everything that is printed or asked: for people on a terminal, plain when piped, kept in LOG_DIR when that is set."""
+
+import os
+import re
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Event, Thread
+from typing import TextIO
+
+from scripts.core.errors import UserError
+
+BOLD, DIM, RED, GREEN, YELLOW = "1", "2", "31", "32", "33"
+
+_URL_PASSWORD = re.compile(r"(://[^\s:/@]*):[^\s@]*@")
+_log: list[TextIO] = []
+
+
+def say(text: str = "", style: str = "") -> None:
+    _print(text, style, sys.stdout)
+
+
+def done(text: str) -> None:
+    _print(f"✓ {text}", GREEN, sys.stdout)
+
+
+def warn(text: str) -> None:
+    _print(f"! {text}", YELLOW, sys.stderr)
+
+
+def fail(error: UserError) -> None:
+    """The facts of an error, a line each, on standard error."""
+    problem, *facts = error.lines()
+    _print(f"✗ {problem}", RED, sys.stderr)
+    for fact in facts:
+        _print(fact, "", sys.stderr)
+
+
+def facts(pairs: list[tuple[str, str]]) -> None:
+    """Names and values in two columns."""
+    width = max(len(name) for name, _ in pairs)
+    for name, value in pairs:
+        say(f"{name:<{width}}  {value}")
+
+
+def ask(question: str) -> str:
+    """What the user typed, or nothing where there is no terminal to ask on."""
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return ""
+    print(question, end=" ", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip()
+
+
+@contextmanager
+def waiting(text: str, after: float = 2) -> Iterator[None]:
+    """Shows `text` with the seconds gone by, on a terminal, once the block has taken `after` seconds."""
+    over = Event()
+    started = time.monotonic()
+
+    def tick() -> None:
+        if over.wait(after):
+            return
+        while not over.wait(0.2):
+            print(f"\r{text} … {time.monotonic() - started:.0f} s ", end="", file=sys.stderr, flush=True)
+        print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+
+    clock = Thread(target=tick, daemon=True)
+    if sys.stderr.isatty():
+        clock.start()
+    try:
+        yield
+    finally:
+        over.set()
+        if clock.is_alive():
+            clock.join()
+
+
+@contextmanager
+def kept(verb: str) -> Iterator[None]:
+    """Keeps what the block prints in LOG_DIR/<time>-<verb>.log too, when LOG_DIR is set and writable."""
+    folder = os.environ.get("LOG_DIR", "")
+    if not folder:
+        yield
+        return
+    path = Path(folder) / f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{verb}-{os.getpid()}.log"
+    try:
+        log = path.open("x")
+    except OSError as error:
+        warn(f"no log is kept: {path}: {error.strerror}")
+        yield
+        return
+    with log:
+        _log.append(log)
+        try:
+            yield
+        finally:
+            _log.remove(log)
+
+
+def _print(text: str, style: str, stream: TextIO) -> None:
+    text = _URL_PASSWORD.sub(r"\1:***@", text)
+    for log in _log:
+        print(text, file=log, flush=True)
+    if style and stream.isatty() and not os.environ.get("NO_COLOR"):
+        text = f"\x1b[{style}m{text}\x1b[0m"
+    print(text, file=stream, flush=True)

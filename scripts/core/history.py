@@ -1,0 +1,204 @@
+"""The revision files: heads, what is pending, what a user means by REV, and revisions that have no file here."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import Script, ScriptDirectory
+from alembic.script.revision import RangeNotAncestorError, RevisionError
+from alembic.util import CommandError
+from sqlalchemy import Connection
+
+from scripts.core import ROOT, git
+from scripts.core.errors import USAGE, UserError
+
+History = ScriptDirectory
+
+
+def config() -> Config:
+    return Config(ROOT / "alembic.ini")
+
+
+def load() -> History:
+    """The revision files of this checkout.
+
+    Raises UserError when one of them cannot be imported, with file, line and cause.
+    """
+    history = ScriptDirectory.from_config(config())
+    try:
+        history.get_heads()
+    except RevisionError as error:
+        raise UserError(f"The revision files contradict each other: {error}", do="make history") from error
+    except Exception as error:
+        raise UserError(
+            f"{place(error) or 'A revision file'} cannot be imported: {type(error).__name__}: {error}",
+            do="correct that file",
+        ) from error
+    return history
+
+
+def current(connection: Connection) -> tuple[str, ...]:
+    """The revisions that the database says it is at; empty before the first migration."""
+    return MigrationContext.configure(connection).get_current_heads()
+
+
+def script(history: History, revision: str) -> Script:
+    """The file of a revision that is known to exist."""
+    found = history.get_revision(revision)
+    assert found is not None
+    return found
+
+
+def describe(history: History, revision: str) -> str:
+    """A revision as people know it: id and message."""
+    found = script(history, revision)
+    return f"{found.revision}  {found.doc}"
+
+
+def head(history: History) -> str:
+    """The one head, "base" where there are no files yet; raises UserError naming them when there are several."""
+    heads = history.get_heads()
+    if len(heads) > 1:
+        raise UserError(
+            f"There are {len(heads)} heads:" + _listing(history, heads),
+            why="Two branches each added a revision after the same one.",
+            do='make merge m="merge the two", or give one of them: REV=<revision>',
+        )
+    return heads[0] if heads else "base"
+
+
+def resolve(history: History, wanted: str) -> str:
+    """The full id of a revision that a user named by id, prefix, `head` or `base`.
+
+    Returns "base" for the empty schema. Raises UserError for one that is unknown or ambiguous, with the candidates.
+    """
+    if wanted == "base":
+        return "base"
+    if wanted in ("head", "heads"):
+        return head(history)
+    ids = [found.revision for found in history.walk_revisions()]
+    candidates = [wanted] if wanted in ids else [found for found in ids if wanted and found.startswith(wanted)]
+    if len(candidates) == 1:
+        return candidates[0]
+    if candidates:
+        raise UserError(
+            f"REV={wanted} fits {len(candidates)} revisions:" + _listing(history, candidates),
+            do="give more of the id",
+            code=USAGE,
+        )
+    raise UserError(
+        f"REV={wanted} is no revision of this checkout. The newest are:" + _listing(history, ids[:5]),
+        do="give one of these ids, head or base   (make history lists all)",
+        code=USAGE,
+    )
+
+
+def pending(history: History, at: Sequence[str], target: str) -> list[Script]:
+    """What an upgrade from `at` to `target` runs, oldest first.
+
+    Raises UserError when `target` lies behind, or on another branch.
+    """
+    if target == "base":
+        wanted: set[str] = set()
+    else:
+        wanted = {found.revision for found in history.iterate_revisions(target, "base")}
+    done = applied(history, at)
+    if not done <= wanted and not any(_reaches(history, target, revision) for revision in at):
+        raise UserError(
+            f"{target} lies behind the database, which is at {', '.join(at)}.",
+            do=f"make rollback REV={target}",
+            code=USAGE,
+        )
+    upwards = reversed(list(history.walk_revisions()))
+    return [found for found in upwards if found.revision in wanted - done]
+
+
+def missing(history: History, at: Sequence[str]) -> list[Script]:
+    """What a database at `at` lacks of all heads, oldest first."""
+    done = applied(history, at)
+    return [found for found in reversed(list(history.walk_revisions())) if found.revision not in done]
+
+
+def undone(history: History, at: Sequence[str], target: str) -> list[Script]:
+    """What a downgrade from `at` to `target` undoes, newest first.
+
+    Raises UserError when the database is not past `target`.
+    """
+    keep = set() if target == "base" else {found.revision for found in history.iterate_revisions(target, "base")}
+    done = applied(history, at)
+    if not keep <= done:
+        raise UserError(f"{target} is not applied, so nothing can be rolled back to it.", do="make history", code=USAGE)
+    return [found for found in history.walk_revisions() if found.revision in done - keep]
+
+
+def applied(history: History, at: Sequence[str]) -> set[str]:
+    """Every revision that a database at `at` has run."""
+    return {found.revision for one in at for found in history.iterate_revisions(one, "base")}
+
+
+def steps_back(history: History, at: Sequence[str], steps: int) -> str:
+    """The revision that lies `steps` behind `at`, or "base".
+
+    Raises UserError when there are fewer, saying how many there are.
+    """
+    done = [found for found in history.walk_revisions() if found.revision in applied(history, at)]
+    if steps > len(done):
+        raise UserError(
+            f"STEPS={steps}, but only {len(done)} revision{'s are' if len(done) != 1 else ' is'} applied.",
+            do=f"make rollback STEPS={len(done)}" if done else "",
+            code=USAGE,
+        )
+    try:
+        last = list(history.iterate_revisions(tuple(at), f"-{steps}"))[-1]
+    except (RangeNotAncestorError, RevisionError, CommandError) as error:
+        raise UserError(f"{steps} steps back is not one place: {error}", do="give it: REV=<revision>") from error
+    return str(last.down_revision or "base")
+
+
+def unknown(history: History, at: Iterable[str]) -> list[str]:
+    """Revisions that the database is at and this checkout has no file of."""
+    known = {found.revision for found in history.walk_revisions()}
+    return [revision for revision in at if revision not in known]
+
+
+def require_known(history: History, at: Iterable[str]) -> None:
+    """Raises UserError for a database at a revision without a file ("Can't locate revision identified by"), saying
+    where in git history the file is, or that it is nowhere.
+    """
+    for revision in unknown(history, at):
+        place = git.find_revision(revision)
+        raise UserError(
+            f"The database is at revision {revision}, which has no file in this checkout.",
+            why=f"{place.path} is in {place.where}." if place else "No commit of this git repository has it either.",
+            do=f"git checkout {place.commit} -- {place.path}" if place else _without_file(revision),
+        )
+
+
+def place(error: Exception) -> str:
+    """File and line of the revision file that an error comes from, or nothing when it comes from elsewhere."""
+    if isinstance(error, SyntaxError):
+        return f"alembic/versions/{Path(error.filename or '').name}, line {error.lineno}"
+    trace, found = error.__traceback__, ""
+    while trace:
+        path = Path(trace.tb_frame.f_code.co_filename)
+        if path.parent.name == "versions":
+            found = f"alembic/versions/{path.name}, line {trace.tb_lineno}"
+        trace = trace.tb_next
+    return found
+
+
+def _without_file(revision: str) -> str:
+    return (
+        f"get the file of {revision} from whoever wrote it; or, if the schema is that of another revision,"
+        " say so: make stamp REV=<revision>"
+    )
+
+
+def _reaches(history: History, target: str, revision: str) -> bool:
+    """Whether `target` is a descendant of `revision`."""
+    return target != "base" and revision in {one.revision for one in history.iterate_revisions(target, "base")}
+
+
+def _listing(history: History, revisions: Sequence[str]) -> str:
+    return "".join(f"\n    {describe(history, revision)}" for revision in revisions)

@@ -1,0 +1,43 @@
+"""The application's models as the migrations see them."""
+
+import importlib
+import re
+import sys
+
+from sqlalchemy import MetaData
+
+from scripts.core import ROOT
+from scripts.core.errors import UserError
+
+TABLE = re.compile(r"^\s+__tablename__\s*=|^\w+\s*=\s*(?:sa\.)?Table\(", re.MULTILINE)
+
+
+def metadata() -> MetaData:
+    """The metadata of all models that `app.models` imports."""
+    importlib.import_module("app.models")
+    found = importlib.import_module("app.database").Base.metadata
+    assert isinstance(found, MetaData)
+    return found
+
+
+def not_imported() -> list[str]:
+    """Files under app/ that define a table and that `app.models` does not import."""
+    metadata()
+    missing = []
+    for path in sorted((ROOT / "app").rglob("*.py")):
+        relative = path.relative_to(ROOT)
+        name = ".".join(relative.with_suffix("").parts).removesuffix(".__init__")
+        if name not in sys.modules and TABLE.search(path.read_text()):
+            missing.append(str(relative))
+    return missing
+
+
+def require_complete() -> None:
+    """Raises UserError when a model is missing from the metadata: autogenerate would drop its table."""
+    missing = not_imported()
+    if missing or not metadata().tables:
+        raise UserError(
+            "The metadata has no tables at all." if not metadata().tables else "Some models are not in the metadata.",
+            why="Not imported by app/models/__init__.py: " + (", ".join(missing) or "any file that defines a table"),
+            do="import them in app/models/__init__.py, or autogenerate would drop their tables",
+        )

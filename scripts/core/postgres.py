@@ -1,0 +1,131 @@
+"""Connections: made in one place, with errors that say which of the usual faults it is."""
+
+import os
+import re
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import Connection, Engine, NullPool, create_engine
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import DBAPIError, OperationalError
+
+from scripts.core import embedded
+from scripts.core.errors import DatabaseMissingError, UserError
+from scripts.core.settings import Settings
+
+# Messages of libpq and of PostgreSQL's English message catalogue.
+STARTING = re.compile(r"Connection refused|the database system is (starting up|not yet accepting connections)")
+RETRY_EVERY = 0.25
+
+
+def engine(url: URL, **options: Any) -> Engine:
+    """An engine without a pool: what a script is done with is closed at once."""
+    connect_args = {"application_name": "alembic tools", "connect_timeout": 10, **options.pop("connect_args", {})}
+    return create_engine(url, poolclass=NullPool, connect_args=connect_args, **options)
+
+
+@contextmanager
+def connect(settings: Settings, url: URL | None = None, **options: Any) -> Iterator[Connection]:
+    """A connection to the target, or to `url` on the target's server.
+
+    Waits `settings.connect_wait` seconds for a server that is starting, never for a wrong password.
+    Raises UserError naming the fault, DatabaseMissingError when only the database is not there.
+    """
+    ensure_server(settings)
+    with _opened(engine(url or settings.database_url, **options), settings) as connection:
+        yield connection
+
+
+def ensure_server(settings: Settings) -> None:
+    """Start the embedded server when this checkout runs on one; elsewhere the server is somebody else's to start."""
+    if settings.runtime == "embedded" and not settings.external:
+        embedded.start(embedded.target(settings))
+
+
+def maintenance(settings: Settings) -> URL:
+    """The database from which others on the target's server are created, renamed and dropped."""
+    return settings.database_url.set(database="postgres")
+
+
+def first_line(error: DBAPIError) -> str:
+    """The driver's own message without SQLAlchemy's frame around it."""
+    return str(error.orig).strip().partition("\n")[0]
+
+
+def _opened(engine: Engine, settings: Settings) -> Connection:
+    deadline = time.monotonic() + settings.connect_wait
+    while True:
+        try:
+            return engine.connect()
+        except OperationalError as error:
+            if not STARTING.search(str(error.orig)) or time.monotonic() > deadline:
+                raise _fault(engine.url, error, settings) from error
+        time.sleep(RETRY_EVERY)
+
+
+def _fault(url: URL, error: OperationalError, settings: Settings) -> UserError:
+    """Which of the usual faults it is, by the words of libpq and the server."""
+    message, server = str(error.orig), f"{url.host}:{url.port or 5432}"
+    if "password authentication failed" in message:
+        return UserError(
+            f"{server} refuses the password of user {url.username}.",
+            why=f"The password comes from {settings.source}."
+            + ("" if settings.external else " PostgreSQL took its password when its data directory was made empty."),
+            do="give the right password in DATABASE_URL" if settings.external else _password_cure(settings),
+        )
+    if re.search(r'database ".*" does not exist', message):
+        return DatabaseMissingError(
+            f"{server} has no database {url.database}.",
+            do="correct DATABASE_URL, or create the database" if settings.external else "make migrate   (creates it)",
+        )
+    if "could not translate host name" in message:
+        return UserError(
+            f"The host {url.host} is unknown.",
+            why="" if settings.external else "Inside Compose the name appears when the db service runs.",
+            do="correct DATABASE_URL" if settings.external else "make up",
+        )
+    if STARTING.search(message):
+        return UserError(
+            f"No PostgreSQL answered at {server} within {settings.connect_wait:g} s.",
+            why=first_line(error),
+            do="correct DATABASE_URL, or start that server" if settings.external else "make up   (make logs shows why)",
+        )
+    return UserError(f"Cannot connect to {url.database} at {server}: {first_line(error)}")
+
+
+def _password_cure(settings: Settings) -> str:
+    if settings.runtime == "embedded":
+        return "put the old password back into .env"
+    name = settings.database_url.username
+    return (
+        "put the old password back into .env, or make the new one valid: "
+        f"docker compose exec db psql -U {name} postgres -c '\\password'"
+    )
+
+
+def describe(connection: Connection) -> str:
+    """The server's version as people say it, as in "PostgreSQL 17.4"."""
+    version = connection.connection.dbapi_connection.server_version  # type: ignore[union-attr]
+    return f"PostgreSQL {version // 10000}.{version % 10000}"
+
+
+def tool_environment(url: URL) -> dict[str, str]:
+    """libpq's variables for psql and the like: a password in the environment, never in a command line."""
+    named: dict[str, str | None] = {
+        "PGHOST": url.host,
+        "PGPORT": str(url.port) if url.port else None,
+        "PGUSER": url.username,
+        "PGPASSWORD": str(url.password) if url.password is not None else None,
+        "PGDATABASE": url.database,
+    } | {f"PG{name.upper()}": str(value) for name, value in url.query.items()}
+    return {name: value for name, value in named.items() if value}
+
+
+def address(settings: Settings) -> str:
+    """Where the server is to be found from this machine, as host:port. Inside Compose that is the published port."""
+    url = settings.database_url
+    if settings.runtime == "docker" and not settings.external:
+        return f"127.0.0.1:{os.environ['DB_PORT']}" if os.environ.get("DB_PORT") else f"{url.host} (inside Compose)"
+    return f"{url.host}:{url.port or 5432}"

@@ -1,0 +1,46 @@
+"""The one door to other programs: words in, text out. Never a shell."""
+
+import os
+import subprocess
+from collections.abc import Mapping, Sequence
+from typing import IO, NoReturn
+
+
+def output(words: Sequence[str], **options: object) -> str | None:
+    """What the program printed, or None when it is not there or failed."""
+    try:
+        result = subprocess.run(
+            words,
+            capture_output=True,
+            text=True,
+            check=True,
+            stdin=subprocess.DEVNULL,
+            **options,  # type: ignore[call-overload]
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return str(result.stdout)
+
+
+def run(words: Sequence[str], *, log: IO[str], user: int | None, group: int | None) -> int:
+    """Run as another account (None: as we are) with all output in `log`; returns the exit code.
+
+    A file, not a pipe: a daemon that the program leaves behind would hold a pipe open for ever.
+    """
+    return subprocess.run(
+        words,
+        check=False,
+        stdin=subprocess.DEVNULL,
+        stdout=log,
+        stderr=subprocess.STDOUT,
+        user=user,
+        group=group,
+        extra_groups=None if user is None else [],
+        env={"PATH": os.defpath, "LC_ALL": "C"},
+        cwd="/",
+    ).returncode
+
+
+def replace(words: Sequence[str], environment: Mapping[str, str]) -> NoReturn:
+    """Become another program."""
+    os.execvpe(words[0], list(words), {**os.environ, **environment})

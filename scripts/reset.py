@@ -1,0 +1,66 @@
+"""Drop a development database and build it again from the revision files.
+
+    make reset                   asks for the database's name
+    make reset CONFIRM=app       without a terminal
+
+Refuses any database that is not marked environment=development.
+"""
+
+import os
+import sys
+from collections.abc import Sequence
+
+from scripts.core import command, console, databases, history, migrations, postgres, settings
+from scripts.core.errors import UserError
+from scripts.core.runner import Step
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    command.parser(__doc__, "reset").parse_args(argv)
+
+    target = settings.load()
+    head = history.head(history.load())
+    databases.ensure(target)
+    name = str(target.database_url.database)
+    with postgres.connect(target) as connection:
+        require_development(target, name, databases.mark(connection))
+        rows = databases.row_counts(connection)
+    console.say(f"Database {name}: {len(rows)} tables with {sum(rows.values())} rows will be lost.")
+    for table, count in rows.items():
+        console.say(f"  {table}: {count}")
+    require_confirmation(name)
+
+    migrations.upgrade(target, head, show, databases.create_beside(target))
+    databases.replace(target)
+    console.done(f"Database {name} is empty and at {head}.")
+    return 0
+
+
+def require_development(target: settings.Settings, name: str, mark: str | None) -> None:
+    if mark != "development":
+        raise UserError(
+            f"Refusing to reset {name}: it is {'marked environment=' + mark if mark else 'not marked at all'}.",
+            why="Only a database marked environment=development may be dropped; no mark counts as production.",
+        )
+    if target.app_env != "development":
+        raise UserError(
+            f"Refusing to reset {name}: APP_ENV is {target.app_env}.",
+            why="The database is marked development, but this is not a development environment.",
+        )
+
+
+def require_confirmation(name: str) -> None:
+    typed = os.environ.get("CONFIRM") or console.ask(f"Type {name} to drop it:")
+    if typed != name:
+        raise UserError(
+            f"Not confirmed: {'you typed ' + typed if typed else 'nobody typed the name'}.",
+            do=f"make reset CONFIRM={name}",
+        )
+
+
+def show(step: Step) -> None:
+    console.say(f"  {step.revision}  applied in {step.seconds:.2f} s", console.DIM)
+
+
+if __name__ == "__main__":
+    sys.exit(command.run(main))

@@ -1,0 +1,45 @@
+"""Write a revision file with what the models have and the database lacks.
+
+make revision m="add posts.title"             review the file it names, then: make migrate
+make revision m="backfill titles" EMPTY=1     an empty one, to write by hand
+"""
+
+import sys
+from collections.abc import Sequence
+
+from scripts.core import ROOT, command, console, databases, history, migrations, postgres, settings
+from scripts.core.errors import USAGE, UserError
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = command.parser(__doc__, "revision")
+    parser.add_argument("--message", default="", metavar="TEXT", help="what the revision does")
+    parser.add_argument("--empty", action="store_true", help="write one without operations")
+    arguments = parser.parse_args(argv)
+    message = arguments.message.strip()
+    if not message:
+        raise UserError("A revision needs a message.", do='make revision m="what it does"', code=USAGE)
+
+    target = settings.load()
+    databases.ensure(target)
+    revisions = history.load()
+    with postgres.connect(target) as connection:
+        at = history.current(connection)
+    history.require_known(revisions, at)
+    if history.pending(revisions, at, history.head(revisions)):
+        raise UserError(
+            "The database is behind the revision files, so what the models change cannot be told from what is pending.",
+            do="make migrate",
+        )
+    path = migrations.new_revision(target, message, empty=arguments.empty)
+    if path is None:
+        console.done("Models and migrations match: there is nothing to write.")
+        console.say(f'  For one to write by hand: make revision m="{message}" EMPTY=1')
+        return 0
+    console.done(f"Wrote {path.relative_to(ROOT)}")
+    console.say("  Review it: a rename looks like a drop and an add. Then: make migrate, and commit it.")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(command.run(main))

@@ -1,0 +1,60 @@
+"""Undo the newest revisions and check that they are undone.
+
+make rollback                one revision
+make rollback STEPS=3        three
+make rollback REV=1a2b3c     everything after a revision; REV=base: everything
+"""
+
+import sys
+from collections.abc import Sequence
+
+from scripts.core import command, console, history, migrations, postgres, settings
+from scripts.core.errors import USAGE, UserError
+from scripts.core.runner import Step
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = command.parser(__doc__, "rollback")
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument("--steps", default="1", help="how many revisions (default: 1)")
+    where.add_argument("--rev", metavar="REV", help="undo everything after this revision")
+    arguments = parser.parse_args(argv)
+    steps = whole_number(arguments.steps)
+
+    target = settings.load()
+    revisions = history.load()
+    with postgres.connect(target) as connection:
+        at = history.current(connection)
+    history.require_known(revisions, at)
+    if not at:
+        console.done("Nothing to do: the database is at base, no revision is applied.")
+        return 0
+    if arguments.rev:
+        wanted = history.resolve(revisions, arguments.rev)
+    else:
+        wanted = history.steps_back(revisions, at, steps)
+    undone = history.undone(revisions, at, wanted)
+    if not undone:
+        console.done(f"Nothing to do: the database is at {', '.join(at)}.")
+        return 0
+
+    console.say(f"{len(undone)} to undo:")
+    for revision in undone:
+        console.say(f"  {revision.revision}  {revision.doc}")
+    migrations.downgrade(target, wanted, show)
+    console.done(f"The database is at {wanted}.")
+    return 0
+
+
+def whole_number(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or int(text) == 0:
+        raise UserError(f"STEPS={text} is not a number of revisions.", do="make rollback STEPS=1", code=USAGE)
+    return int(text)
+
+
+def show(step: Step) -> None:
+    console.say(f"  {step.revision}  undone in {step.seconds:.2f} s", console.DIM)
+
+
+if __name__ == "__main__":
+    sys.exit(command.run(main))

@@ -1,0 +1,19 @@
+#!/bin/sh
+# Does a verb (up, down, logs, ps, shell, run ...) in the runtime that .env names: scripts/runtime.sh VERB [WORD...]
+set -eu
+cd "$(dirname "$0")/.."
+sh scripts/setup.sh
+
+[ -n "${RUNTIME:-}" ] || RUNTIME=$(sed -n 's/^RUNTIME=//p' .env)
+case $RUNTIME in
+docker | embedded) ;;
+*)
+    echo "✗ RUNTIME is '$RUNTIME': it is docker or embedded." >&2
+    echo "  Do:    set RUNTIME=docker or RUNTIME=embedded in .env" >&2
+    echo "  State: nothing was changed." >&2
+    exit 2
+    ;;
+esac
+export RUNTIME
+# shellcheck source=/dev/null
+. "scripts/runtimes/$RUNTIME.sh"

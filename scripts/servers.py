@@ -1,0 +1,35 @@
+"""Start, stop and show the embedded servers; `make up`, `make down` and `make ps` call it where RUNTIME=embedded.
+
+python -m scripts.servers start
+"""
+
+import sys
+from collections.abc import Sequence
+
+from scripts.core import command, console, embedded, settings
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = command.parser(__doc__, "servers")
+    parser.add_argument("action", choices=("start", "stop", "show"))
+    action = parser.parse_args(argv).action
+
+    target = settings.load()
+    if action == "start" and not target.external:
+        embedded.start(embedded.target(target))
+    clusters = (embedded.target(target), embedded.scratch(target))
+    if action == "stop":
+        for cluster in clusters:
+            if embedded.stop(cluster):
+                console.done(f"Stopped the {cluster.name} server.")
+    if action == "show":
+        console.facts([(cluster.name, state(embedded.running(cluster))) for cluster in clusters])
+    return 0
+
+
+def state(port: int) -> str:
+    return f"running at 127.0.0.1:{port}" if port else "not running"
+
+
+if __name__ == "__main__":
+    sys.exit(command.run(main))

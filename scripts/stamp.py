@@ -1,0 +1,49 @@
+"""Write down which revision the schema is at, running nothing.
+
+make stamp REV=1a2b3c        an id, a prefix of one, head, or base
+"""
+
+import sys
+from collections.abc import Sequence
+
+from scripts.core import command, console, history, migrations, postgres, settings
+from scripts.core.errors import USAGE, UserError
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = command.parser(__doc__, "stamp")
+    parser.add_argument("rev", nargs="?", default="", metavar="REV", help="the revision that the schema is that of")
+    arguments = parser.parse_args(argv)
+    if not arguments.rev:
+        raise UserError("Stamp as which revision?", do="make stamp REV=head   (make history lists them)", code=USAGE)
+
+    target = settings.load()
+    revisions = history.load()
+    wanted = history.resolve(revisions, arguments.rev)
+    with postgres.connect(target) as connection:
+        at = history.current(connection)
+    if (at or ("base",)) == (wanted,):
+        console.done(f"Nothing to do: the database says {wanted} already.")
+        return 0
+    console.say(f"The database says {', '.join(at) or 'base'}; it will say {wanted}. No revision is run:")
+    for line in consequences(revisions, at, wanted):
+        console.say(f"  {line}")
+    migrations.stamp(target, wanted)
+    console.done(f"The database says {wanted}.")
+    return 0
+
+
+def consequences(revisions: history.History, at: Sequence[str], wanted: str) -> list[str]:
+    """What the new version makes Alembic believe."""
+    lost = history.unknown(revisions, at)
+    before = history.applied(revisions, [revision for revision in at if revision not in lost])
+    after = history.applied(revisions, [] if wanted == "base" else [wanted])
+    return [
+        *(f"{revision} (no file here) is forgotten" for revision in lost),
+        *(f"{history.describe(revisions, revision)}: counts as applied" for revision in sorted(after - before)),
+        *(f"{history.describe(revisions, revision)}: counts as pending" for revision in sorted(before - after)),
+    ]
+
+
+if __name__ == "__main__":
+    sys.exit(command.run(main))

@@ -1,0 +1,100 @@
+"""Say where the database stands: exit 0 at head, 1 behind or in doubt.
+
+make status
+make status JSON=1           one JSON document
+"""
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+from scripts.core import command, console, databases, git, history, models, postgres, settings
+
+NEXT = """
+Next:
+  make psql                           look at the database
+  make revision m="what it does"      write a revision from the models in app/models
+  make migrate                        apply it"""
+
+
+@dataclass(frozen=True)
+class Status:
+    runtime: str
+    server: str
+    address: str
+    database: str
+    mark: str | None
+    current: list[str]
+    head: str | None
+    heads: list[str]
+    pending: list[str]
+    unknown: list[str]
+    """Revisions of the database that have no file in this checkout."""
+    uncommitted: list[str]
+    not_imported: list[str]
+    """Files that define a model and are not imported by app/models/__init__.py."""
+
+    @property
+    def healthy(self) -> bool:
+        return not (self.pending or self.unknown or self.not_imported or len(self.heads) > 1)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = command.parser(__doc__, "status")
+    parser.add_argument("--json", action="store_true", help="one JSON document on standard output")
+    parser.add_argument("--next", action="store_true", help="and the commands that usually come next")
+    arguments = parser.parse_args(argv)
+
+    status = look(settings.load())
+    if arguments.json:
+        console.say(json.dumps(asdict(status), indent=2))
+    else:
+        show(status)
+    if arguments.next:
+        console.say(NEXT)
+    return 0 if status.healthy else 1
+
+
+def look(target: settings.Settings) -> Status:
+    revisions = history.load()
+    with postgres.connect(target) as connection:
+        at = history.current(connection)
+        server, mark = postgres.describe(connection), databases.mark(connection)
+    heads = revisions.get_heads()
+    unknown = history.unknown(revisions, at)
+    pending = [] if unknown else [found.revision for found in history.missing(revisions, at)]
+    return Status(
+        runtime=target.runtime,
+        server=server,
+        address=postgres.address(target),
+        database=str(target.database_url.database),
+        mark=mark,
+        current=list(at),
+        head=heads[0] if len(heads) == 1 else None,
+        heads=list(heads),
+        pending=pending,
+        unknown=unknown,
+        uncommitted=git.uncommitted(),
+        not_imported=models.not_imported(),
+    )
+
+
+def show(status: Status) -> None:
+    names = {
+        "Runtime": status.runtime,
+        "Server": f"{status.server} at {status.address}",
+        "Database": status.database,
+        "Marked": status.mark or "not at all, which counts as production",
+        "Current": ", ".join(status.current) or "base",
+        "Head": status.head or f"{len(status.heads)} heads: {', '.join(status.heads)}   (make merge m=...)",
+        "Pending": ", ".join(status.pending) or "nothing",
+        "No file here": ", ".join(status.unknown),
+        "Uncommitted": ", ".join(status.uncommitted),
+        "Not imported": ", ".join(status.not_imported),
+    }
+    console.facts([(name, value) for name, value in names.items() if value])
+
+
+if __name__ == "__main__":
+    sys.exit(command.run(main))

@@ -1,0 +1,176 @@
+"""One PostgreSQL a session, one database a test, and a copy of the project to be hard on."""
+
+import os
+import random
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Connection, create_engine, text
+from sqlalchemy.engine import URL
+from sqlalchemy.pool import NullPool
+
+from scripts.core import embedded, settings
+
+ROOT = Path(__file__).parents[1]
+NOT_COPIED = shutil.ignore_patterns(".git", ".venv", ".postgres", ".env", "__pycache__", ".*_cache", "containers")
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[URL]:
+    """The scratch server: of Compose where SCRATCH_HOST names it, else an embedded one."""
+    configured = settings.load()
+    url = configured.database_url.set(database="postgres")
+    if os.environ.get("SCRATCH_HOST"):
+        yield url.set(host=os.environ["SCRATCH_HOST"], port=int(os.environ["SCRATCH_PORT"]))
+    else:
+        yield url.set(host="127.0.0.1", port=embedded.start(embedded.scratch(configured)))
+
+
+@pytest.fixture(scope="session")
+def new_database(server: URL) -> Iterator[Callable[..., URL]]:
+    """Makes databases that last for the session: new_database(template=..., mark=...).
+
+    Their names carry a number that this session holds as an advisory lock; the next session drops those of a session
+    that was killed.
+    """
+    engine = create_engine(server, isolation_level="AUTOCOMMIT", poolclass=NullPool)
+    session = random.getrandbits(31)
+    with engine.connect() as connection:
+        connection.execute(text("SELECT pg_advisory_lock(:session)"), {"session": session})
+        for name in databases(connection):
+            if connection.scalar(text("SELECT pg_try_advisory_lock(:n)"), {"n": int(name.split("_")[1])}):
+                drop(connection, name)
+        made = 0
+
+        def make(template: str = "template0", mark: str | None = "development") -> URL:
+            nonlocal made
+            made += 1
+            name = f"test_{session}_{made}"
+            connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {template}"))
+            if mark:
+                connection.execute(text(f"COMMENT ON DATABASE {name} IS 'environment={mark}'"))
+            return server.set(database=name)
+
+        yield make
+        for name in databases(connection):
+            if name.startswith(f"test_{session}_"):
+                drop(connection, name)
+
+
+def databases(connection: Connection) -> list[str]:
+    return list(connection.scalars(text("SELECT datname FROM pg_database WHERE datname ~ '^test_[0-9]+_'")))
+
+
+def drop(connection: Connection, name: str) -> None:
+    connection.execute(text(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)'))
+
+
+@pytest.fixture(scope="session")
+def template(new_database: Callable[..., URL], tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A database at head that others are copied from."""
+    project = Project(copy_project(tmp_path_factory.mktemp("template")), new_database())
+    assert project.run("migrate").returncode == 0
+    return str(project.url.database)
+
+
+@dataclass
+class Project:
+    """A copy of this checkout with a database of its own, used as its user would."""
+
+    path: Path
+    url: URL
+    environment: dict[str, str] = field(default_factory=dict)
+
+    def run(self, verb: str, *words: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+        """python -m scripts.<verb> in the copy."""
+        return self.call(sys.executable, "-m", f"scripts.{verb}", *words, **environment)
+
+    def make(self, *words: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+        """make in the copy, with this Python in place of its .venv."""
+        return self.call("make", *words, **environment)
+
+    def call(self, *words: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
+            words,
+            cwd=self.path,
+            env={**self.variables(), **self.environment, **environment},
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            timeout=100,
+        )
+
+    def variables(self) -> dict[str, str]:
+        """The environment of a command: nothing of the machine's but the path, the database as parts."""
+        return {
+            "PATH": os.environ["PATH"],
+            "HOME": str(self.path),
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "APP_ENV": "development",
+            "RUNTIME": "none",
+            "POSTGRES_HOST": str(self.url.host),
+            "POSTGRES_PORT": str(self.url.port),
+            "POSTGRES_USER": str(self.url.username),
+            "POSTGRES_PASSWORD": str(self.url.password),
+            "POSTGRES_DB": str(self.url.database),
+        }
+
+    def sql(self, statement: str) -> list[tuple[object, ...]]:
+        """Rows of a statement, committed, on a connection of its own."""
+        engine = create_engine(self.url, poolclass=NullPool)
+        with engine.begin() as connection:
+            result = connection.execute(text(statement))
+            return [tuple(row) for row in result] if result.returns_rows else []
+
+    @property
+    def version(self) -> list[str]:
+        return [str(row[0]) for row in self.sql("SELECT version_num FROM alembic_version")]
+
+    @property
+    def versions(self) -> Path:
+        return self.path / "alembic" / "versions"
+
+    def write_revision(self, revision: str, down: str | None, upgrade: str = "pass", downgrade: str = "pass") -> Path:
+        """A revision file by hand; `upgrade` and `downgrade` are one line of code."""
+        path = self.versions / f"{revision}.py"
+        path.write_text(
+            f'"""{revision} message"""\n\nfrom alembic import op\n\nrevision = "{revision}"\n'
+            f"down_revision = {down!r}\nbranch_labels = None\ndepends_on = None\n\n\n"
+            f"def upgrade() -> None:\n    {upgrade}\n\n\ndef downgrade() -> None:\n    {downgrade}\n"
+        )
+        return path
+
+
+def copy_project(to: Path) -> Path:
+    shutil.copytree(ROOT, to / "project", ignore=NOT_COPIED, symlinks=True)
+    python = to / "project" / ".venv" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
+    python.chmod(0o755)
+    shutil.copy(ROOT / "requirements-dev.txt", to / "project" / ".venv")
+    return to / "project"
+
+
+@pytest.fixture
+def empty_project(new_database: Callable[..., URL], tmp_path: Path) -> Project:
+    """A copy of the project with an empty database, marked development."""
+    return Project(copy_project(tmp_path), new_database())
+
+
+@pytest.fixture
+def project(new_database: Callable[..., URL], template: str, tmp_path: Path) -> Project:
+    """A copy of the project with its database at head, marked development."""
+    return Project(copy_project(tmp_path), new_database(template))
+
+
+@pytest.fixture(scope="session")
+def revisions() -> list[str]:
+    """The ids of this project's revisions, oldest first."""
+    from scripts.core import history
+
+    return [found.revision for found in reversed(list(history.load().walk_revisions()))]
