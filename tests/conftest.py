@@ -14,7 +14,7 @@ from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.engine import URL
 from sqlalchemy.pool import NullPool
 
-from scripts.core import embedded, settings
+from scripts.core import embedded, history, settings
 
 ROOT = Path(__file__).parents[1]
 NOT_COPIED = shutil.ignore_patterns(".git", ".venv", ".postgres", ".env", "__pycache__", ".*_cache", "containers")
@@ -103,6 +103,7 @@ class Project:
             text=True,
             stdin=subprocess.DEVNULL,
             timeout=100,
+            check=False,
         )
 
     def variables(self) -> dict[str, str]:
@@ -171,6 +172,4 @@ def project(new_database: Callable[..., URL], template: str, tmp_path: Path) -> 
 @pytest.fixture(scope="session")
 def revisions() -> list[str]:
     """The ids of this project's revisions, oldest first."""
-    from scripts.core import history
-
     return [found.revision for found in reversed(list(history.load().walk_revisions()))]
