@@ -9,10 +9,11 @@ ENV PATH=/usr/lib/postgresql/${POSTGRES_MAJOR}/bin:$PATH \
     HOME=/tmp \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1
-# hadolint ignore=DL3008  # Debian's mirrors keep no older version, so a pinned one soon cannot be installed
-RUN apt-get update \
-    && apt-get install -y --no-install-recommends "postgresql-client-${POSTGRES_MAJOR}" \
-    && rm -rf /var/lib/apt/lists/*
+# DL3008: Debian's mirrors keep one version of a package, so a pinned one soon cannot be installed.
+# hadolint ignore=DL3008
+RUN --mount=type=cache,sharing=locked,target=/var/cache/apt \
+    --mount=type=cache,sharing=locked,target=/var/lib/apt \
+    apt-get update && apt-get install -y --no-install-recommends "postgresql-client-${POSTGRES_MAJOR}"
 WORKDIR /srv
 RUN --mount=type=cache,target=/root/.cache/pip \
     --mount=type=bind,source=requirements.txt,target=/tmp/requirements.txt \
@@ -22,11 +23,12 @@ USER 1000:1000
 CMD ["python", "-m", "app"]
 
 FROM base AS dev
-USER root
+USER 0
+# The checkout belongs to the host's user, whoever that is in here.
 # hadolint ignore=DL3008
-RUN apt-get update \
-    && apt-get install -y --no-install-recommends git make \
-    && rm -rf /var/lib/apt/lists/* \
+RUN --mount=type=cache,sharing=locked,target=/var/cache/apt \
+    --mount=type=cache,sharing=locked,target=/var/lib/apt \
+    apt-get update && apt-get install -y --no-install-recommends git make \
     && git config --system --add safe.directory /srv
 RUN --mount=type=cache,target=/root/.cache/pip \
     --mount=type=bind,source=requirements-dev.txt,target=/tmp/requirements.txt \

@@ -5,15 +5,17 @@ RUN = @sh scripts/runtime.sh
 
 # A user's text reaches a recipe as an environment variable, never as text that make or a shell reads again: quotes,
 # $, backticks, newlines and $(shell ...) arrive literally. `override` also beats the expanded value that make would
-# export for a variable of the command line.
-override export m := $(value m)
-override export c := $(value c)
-override export REV := $(value REV)
-override export STEPS := $(value STEPS)
-override export T := $(value T)
-override export EMPTY := $(value EMPTY)
-override export JSON := $(value JSON)
-override export CONFIRM := $(value CONFIRM)
+# export for a variable of the command line. Two lines, because make 3.81 takes `override export m` for one name.
+override m := $(value m)
+override c := $(value c)
+override REV := $(value REV)
+override STEPS := $(value STEPS)
+override T := $(value T)
+override EMPTY := $(value EMPTY)
+override JSON := $(value JSON)
+override CONFIRM := $(value CONFIRM)
+override RUNTIME := $(value RUNTIME)
+export m c REV STEPS T EMPTY JSON CONFIRM RUNTIME
 
 ## Every day
 up: ## Set up everything, start PostgreSQL and the app, migrate
@@ -29,13 +31,13 @@ ps: ## Show what runs
 shell: ## Open a shell where the scripts run
 	$(RUN) shell
 psql: ## Open psql on the database                                     (c="SELECT 1")
-	$(RUN) run python -m scripts.psql $${c:+--command "$$c"}
+	$(RUN) run python -m scripts.psql $${c:+--command="$$c"}
 app: ## Run the application in the foreground
 	$(RUN) run python -m app
 
 ## Schema changes
 revision: ## Write a revision file from the models                     (m="what it does" EMPTY=1)
-	$(RUN) run python -m scripts.revision --message "$$m" $${EMPTY:+--empty}
+	$(RUN) run python -m scripts.revision --message="$$m" $${EMPTY:+--empty}
 migrate: ## Apply the pending revisions                                (REV=head)
 	$(RUN) run python -m scripts.migrate $${REV:+"$$REV"}
 rollback: ## Undo the newest revisions                                 (STEPS=1 or REV=...)
@@ -47,7 +49,7 @@ history: ## List all revisions, the current one marked
 current: ## Show the revision that the database is at
 	$(RUN) run python -m scripts.alembic current --verbose
 merge: ## Join two heads with a revision                               (m="merge ... and ...")
-	$(RUN) run python -m scripts.alembic merge --message "$${m:-merge heads}" heads
+	$(RUN) run python -m scripts.alembic merge --message="$${m:-merge heads}" heads
 alembic: ## Run any other Alembic command                              (c="show head")
 	$(RUN) run python -m scripts.alembic "$$c"
 
@@ -67,7 +69,7 @@ format: ## Format the code
 lock: ## Choose the newest versions of all packages and lock them
 	$(RUN) edit sh scripts/lock.sh
 bench: ## Compare our speed with the peers'
-	$(RUN) run python -m scripts.bench
+	$(RUN) host python -m scripts.bench
 help: ## Show this menu
 	@awk -f scripts/help.awk Makefile
 

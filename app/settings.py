@@ -126,7 +126,12 @@ def _read(environ: Mapping[str, str], env_file: Path) -> tuple[_Reader, str]:
                     lines[binding.key] = binding.original.line
     given = {name: value for name, value in environ.items() if value or name not in values}
     lines = {name: line for name, line in lines.items() if name not in given}
-    source = str(env_file) if found else f"the environment (there is no {env_file})"
+    if found:
+        source = str(env_file)
+    elif environ.get("RUNTIME") == "docker":
+        source = "the environment, which Compose fills from .env"
+    else:
+        source = f"the environment (there is no {env_file})"
     return _Reader({**values, **given}, lines, faults), source
 
 

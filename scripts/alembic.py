@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from alembic.config import CommandLine
 
-from scripts.core import command
+from scripts.core import command, console
 from scripts.core.errors import DONE, NO, USAGE, UserError
 
 
@@ -24,6 +24,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         words = split(words[0])
     if not words:
         raise UserError("Which Alembic command?", do='make alembic c="heads"', code=USAGE)
+    console.hand_over()
     try:
         CommandLine(prog="alembic").main(words)
     except SystemExit as ended:

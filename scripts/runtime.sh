@@ -15,5 +15,13 @@ docker | embedded) ;;
     ;;
 esac
 export RUNTIME
+
+# What measures the runtime stands outside of it.
+if [ "$1" = host ]; then
+    shift
+    # shellcheck source=scripts/venv.sh
+    . scripts/venv.sh
+    run_in_venv "$@"
+fi
 # shellcheck source=/dev/null
 . "scripts/runtimes/$RUNTIME.sh"

@@ -28,7 +28,10 @@ def parser(doc: str | None, verb: str) -> argparse.ArgumentParser:
 def run(main: Main, argv: Sequence[str] | None = None) -> int:
     """Run a script and return its exit code: 0 done, 1 no or refused, 2 usage, 3 our bug, 130 interrupted."""
     signal.signal(signal.SIGTERM, _terminate)
-    with console.kept(main.__module__.rpartition(".")[2] if main.__module__ != "__main__" else _verb()):
+    with (
+        console.kept(main.__module__.rpartition(".")[2] if main.__module__ != "__main__" else _verb()),
+        console.clock(),
+    ):
         try:
             return main(argv)
         except KeyboardInterrupt:

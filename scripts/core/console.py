@@ -15,7 +15,11 @@ from scripts.core.errors import UserError
 BOLD, DIM, RED, GREEN, YELLOW = "1", "2", "31", "32", "33"
 
 _URL_PASSWORD = re.compile(r"(://[^\s:/@]*):[^\s@]*@")
+SILENCE = 2.0
+"""Seconds."""
+
 _log: list[TextIO] = []
+_silent_since = [0.0]
 
 
 def say(text: str = "", style: str = "") -> None:
@@ -49,32 +53,36 @@ def ask(question: str) -> str:
     """What the user typed, or nothing where there is no terminal to ask on."""
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         return ""
+    hand_over()
     print(question, end=" ", file=sys.stderr, flush=True)
-    return sys.stdin.readline().strip()
+    answer = sys.stdin.readline().strip()
+    _silent_since[0] = time.monotonic()
+    return answer
 
 
 @contextmanager
-def waiting(text: str, after: float = 2) -> Iterator[None]:
-    """Shows `text` with the seconds gone by, on a terminal, once the block has taken `after` seconds."""
+def clock() -> Iterator[None]:
+    """Shows how many seconds have gone by, on a terminal, whenever nothing was printed for two."""
     over = Event()
-    started = time.monotonic()
+    started = _silent_since[0] = time.monotonic()
 
     def tick() -> None:
-        if over.wait(after):
-            return
-        while not over.wait(0.2):
-            print(f"\r{text} … {time.monotonic() - started:.0f} s ", end="", file=sys.stderr, flush=True)
-        print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+        while not over.wait(0.5):
+            now = time.monotonic()
+            if now - _silent_since[0] > SILENCE:
+                print(f"\r… {now - started:.0f} s", end="", file=sys.stderr, flush=True)
 
-    clock = Thread(target=tick, daemon=True)
     if sys.stderr.isatty():
-        clock.start()
+        Thread(target=tick, daemon=True).start()
     try:
         yield
     finally:
         over.set()
-        if clock.is_alive():
-            clock.join()
+
+
+def hand_over() -> None:
+    """The terminal is somebody else's from now on: the user's, or another program's."""
+    _silent_since[0] = float("inf")
 
 
 @contextmanager
@@ -105,4 +113,7 @@ def _print(text: str, style: str, stream: TextIO) -> None:
         print(text, file=log, flush=True)
     if style and stream.isatty() and not os.environ.get("NO_COLOR"):
         text = f"\x1b[{style}m{text}\x1b[0m"
+    if time.monotonic() - _silent_since[0] > SILENCE and sys.stderr.isatty():
+        print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+    _silent_since[0] = time.monotonic()
     print(text, file=stream, flush=True)

@@ -41,6 +41,8 @@ def ensure(settings: Settings) -> bool:
         return False
     with _server(settings) as connection:
         name = _name(settings.database_url)
+        # Of two that find it missing at once, the second waits here and then finds it.
+        connection.execute(text("SELECT pg_advisory_lock(hashtext('create ' || :name))"), {"name": name})
         if _exists(connection, name):
             return False
         _create(connection, _temporary(name), settings.app_env)
@@ -77,7 +79,7 @@ def row_counts(connection: Connection) -> dict[str, int]:
     tables = connection.scalars(
         text(
             "SELECT oid::regclass::text FROM pg_class WHERE relkind = 'r' AND relnamespace::regnamespace::text"
-            " NOT IN ('pg_catalog', 'information_schema') ORDER BY 1"
+            " NOT IN ('pg_catalog', 'information_schema') AND relname <> 'alembic_version' ORDER BY 1"
         )
     ).all()
     return {table: connection.scalar(text(f"SELECT count(*) FROM {table}")) or 0 for table in tables}  # noqa: S608

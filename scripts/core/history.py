@@ -6,8 +6,7 @@ from pathlib import Path
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import Script, ScriptDirectory
-from alembic.script.revision import RangeNotAncestorError, RevisionError
-from alembic.util import CommandError
+from alembic.script.revision import RevisionError
 from sqlalchemy import Connection
 
 from scripts.core import ROOT, git
@@ -95,21 +94,15 @@ def resolve(history: History, wanted: str) -> str:
 
 
 def pending(history: History, at: Sequence[str], target: str) -> list[Script]:
-    """What an upgrade from `at` to `target` runs, oldest first.
-
-    Raises UserError when `target` lies behind, or on another branch.
-    """
-    if target == "base":
-        wanted: set[str] = set()
-    else:
-        wanted = {found.revision for found in history.iterate_revisions(target, "base")}
+    """What an upgrade from `at` to `target` runs, oldest first. Raises UserError when `target` lies behind."""
     done = applied(history, at)
-    if not done <= wanted and not any(_reaches(history, target, revision) for revision in at):
+    if target not in (at or ("base",)) and (target == "base" or target in done):
         raise UserError(
             f"{target} lies behind the database, which is at {', '.join(at)}.",
             do=f"make rollback REV={target}",
             code=USAGE,
         )
+    wanted = applied(history, [] if target == "base" else [target])
     upwards = reversed(list(history.walk_revisions()))
     return [found for found in upwards if found.revision in wanted - done]
 
@@ -125,7 +118,7 @@ def undone(history: History, at: Sequence[str], target: str) -> list[Script]:
 
     Raises UserError when the database is not past `target`.
     """
-    keep = set() if target == "base" else {found.revision for found in history.iterate_revisions(target, "base")}
+    keep = applied(history, [] if target == "base" else [target])
     done = applied(history, at)
     if not keep <= done:
         raise UserError(f"{target} is not applied, so nothing can be rolled back to it.", do="make history", code=USAGE)
@@ -140,20 +133,26 @@ def applied(history: History, at: Sequence[str]) -> set[str]:
 def steps_back(history: History, at: Sequence[str], steps: int) -> str:
     """The revision that lies `steps` behind `at`, or "base".
 
-    Raises UserError when there are fewer, saying how many there are.
+    Raises UserError when there are fewer, saying how many there are, and where history forks on the way.
     """
-    done = [found for found in history.walk_revisions() if found.revision in applied(history, at)]
-    if steps > len(done):
+    count = len(applied(history, at))
+    if steps > count:
         raise UserError(
-            f"STEPS={steps}, but only {len(done)} revision{'s are' if len(done) != 1 else ' is'} applied.",
-            do=f"make rollback STEPS={len(done)}" if done else "",
+            f"STEPS={steps}, but only {count} revision{'s are' if count != 1 else ' is'} applied.",
+            do=f"make rollback STEPS={count}" if count else "",
             code=USAGE,
         )
-    try:
-        last = list(history.iterate_revisions(tuple(at), f"-{steps}"))[-1]
-    except (RangeNotAncestorError, RevisionError, CommandError) as error:
-        raise UserError(f"{steps} steps back is not one place: {error}", do="give it: REV=<revision>") from error
-    return str(last.down_revision or "base")
+    places: tuple[str, ...] = tuple(at)
+    for _ in range(steps):
+        below = script(history, places[0]).down_revision if len(places) == 1 else places
+        places = (below,) if isinstance(below, str) else tuple(below or ("base",))
+    if len(places) > 1:
+        raise UserError(
+            f"{steps} steps back is not one place: history forks there, at {', '.join(places)}.",
+            do="make rollback REV=<revision>   (make history lists them)",
+            code=USAGE,
+        )
+    return places[0]
 
 
 def unknown(history: History, at: Iterable[str]) -> list[str]:
@@ -193,11 +192,6 @@ def _without_file(revision: str) -> str:
         f"get the file of {revision} from whoever wrote it; or, if the schema is that of another revision,"
         " say so: make stamp REV=<revision>"
     )
-
-
-def _reaches(history: History, target: str, revision: str) -> bool:
-    """Whether `target` is a descendant of `revision`."""
-    return target != "base" and revision in {one.revision for one in history.iterate_revisions(target, "base")}
 
 
 def _listing(history: History, revisions: Sequence[str]) -> str:

@@ -1,5 +1,6 @@
 """The writing door to Alembic: upgrade, downgrade, stamp and new revisions, each checked from a new connection."""
 
+import re
 from argparse import Namespace
 from collections.abc import Callable, Sequence
 from contextlib import redirect_stdout
@@ -84,6 +85,8 @@ def _failed(settings: Settings, url: URL | None, place: str, error: Exception) -
     """A fault inside a revision file is its author's, told with the statement and PostgreSQL's own words."""
     said = postgres.first_line(error) if isinstance(error, DBAPIError) else f"{type(error).__name__}: {error}"
     statement = " ".join(str(getattr(error, "statement", "") or "").split())
+    if settings.runtime == "embedded" and re.search(r'extension ".*" is not available', said):
+        said += " in the embedded PostgreSQL; the one of RUNTIME=docker has all of contrib"
     return UserError(
         f"{place}: {said}",
         why=f"The statement was: {statement}" if statement else "",

@@ -1,39 +1,8 @@
 # The verbs of RUNTIME=embedded: PostgreSQL and the application as processes of this machine, in .venv and .postgres/.
 # Sourced by scripts/runtime.sh.
 
-fail() {
-    echo "✗ $1" >&2
-    echo "  Do:    $2" >&2
-    echo "  State: ${3:-nothing was changed.}" >&2
-    exit 1
-}
-
-find_python() {
-    for python in python3.13 python3.12 python3.14 python3.11 python3; do
-        if "$python" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then
-            echo "$python"
-            return
-        fi
-    done
-    fail "No Python 3.11 or newer with venv is on the PATH." \
-        "install python3 and python3-venv, or a Docker engine and set RUNTIME=docker in .env"
-}
-
-# The lock file is copied into .venv last: an interrupted or outdated installation is made anew.
-ensure_venv() {
-    cmp -s requirements-dev.txt .venv/requirements-dev.txt && return
-    python=$(find_python)
-    echo "Installing the packages of requirements-dev.txt into .venv …" >&2
-    "$python" -m venv --clear .venv
-    .venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt >&2 ||
-        fail "pip could not install requirements-dev.txt." "look at its message above" ".venv is incomplete; the next try makes it anew."
-    cp requirements-dev.txt .venv/requirements-dev.txt
-}
-
-run() {
-    ensure_venv
-    PATH=$PWD/.venv/bin:$PATH exec "$@"
-}
+# shellcheck source=scripts/venv.sh
+. scripts/venv.sh
 
 app_pid() {
     pid=$(cat .postgres/app.pid 2>/dev/null) || return 1
@@ -94,8 +63,8 @@ up) up ;;
 down) down ;;
 ps) show_processes ;;
 logs) show_logs ;;
-shell) run "${SHELL:-/bin/sh}" ;;
-run | edit | test) run "$@" ;;
+shell) run_in_venv "${SHELL:-/bin/sh}" ;;
+run | edit | test) run_in_venv "$@" ;;
 *)
     echo "✗ scripts/runtime.sh has no verb '$verb'." >&2
     exit 2

@@ -1,0 +1,109 @@
+# shellcheck shell=sh
+# What docker.sh says when something fails: what happened, why, what to type next, what state was left.
+
+# complain PROBLEM WHY DO STATE: WHY and DO may be empty.
+complain() {
+    {
+        printf '✗ %s\n' "$1"
+        [ -z "$2" ] || printf '  Why:   %s\n' "$2"
+        [ -z "$3" ] || printf '  Do:    %s\n' "$3"
+        printf '  State: %s\n' "$4"
+    } >&2
+    exit 1
+}
+
+quote() { printf '%s\n' "$1" | tail -n "${2:-15}" | sed 's/^/    /' >&2; }
+last_line() { printf '%s\n' "$1" | sed '/^[[:space:]]*$/d' | tail -n 1; }
+
+# The settings without which this .env cannot work.
+required() {
+    echo COMPOSE_PROJECT_NAME
+    url=$(setting DATABASE_URL)
+    secrets=$(setting SECRETS_DIR)
+    [ -n "$url" ] || echo POSTGRES_DB POSTGRES_USER
+    [ -n "$url$secrets" ] || echo POSTGRES_PASSWORD
+    case $(setting COMPOSE_FILE) in *staging*) echo APP_IMAGE SECRETS_DIR ${url:-DB_VOLUME} ;; esac
+}
+
+# All faults in one list: Compose would stop at the first.
+check_env() {
+    faults=$(awk -v required="$(required | tr '\n' ' ')" -f scripts/runtimes/env_faults.awk .env)
+    [ -n "$faults" ] || return 0
+    printf '✗ .env is not usable as it is:\n' >&2
+    quote "$faults" 99
+    printf '  Do:    correct it; .env.example explains every setting\n  State: nothing was changed.\n' >&2
+    exit 1
+}
+
+# A secret reaches a container with the mode that it has here, and the containers are not its owner.
+check_secrets() {
+    file=$(setting SECRETS_DIR)/postgres_password
+    [ -f "$file" ] || complain "There is no $file." "SECRETS_DIR in .env names the folder" \
+        "write the database's password into $file (mode 0444, in a folder of mode 0700)" "nothing was changed"
+    [ -n "$(find "$file" -perm -0004)" ] || complain "The containers cannot read $file." \
+        "they run as other users, and the file is not readable by all" \
+        "chmod 0444 $file && chmod 0700 ${file%/*}" "nothing was changed"
+}
+
+go_over="or set RUNTIME=embedded in .env: a PostgreSQL without Docker (the data does not move along)"
+
+explain_engine() {
+    command -v docker >/dev/null || complain "RUNTIME is docker, but there is no docker command here." "" \
+        "install Docker Engine 25 or newer with Compose; $go_over" "nothing was changed"
+    case $1 in *"permission denied"*) complain "The Docker engine does not let you in." "$(last_line "$1")" \
+        "sudo usermod -aG docker $(id -un), then log in again; $go_over" "nothing was changed" ;;
+    esac
+    complain "RUNTIME is docker, but the Docker engine does not answer." "$(last_line "$1")" \
+        "start Docker; $go_over" "nothing was changed"
+}
+
+explain_config() {
+    docker compose version >/dev/null 2>&1 || complain "The docker command here has no Compose." "" \
+        "install the plugin docker-compose (2.24 or newer); $go_over" "nothing was changed"
+    complain "Compose cannot read this project." "$(last_line "$1")" "correct the file that it names" "nothing was changed"
+}
+
+explain_build() {
+    case $1 in *"failed to resolve source metadata"* | *"failed to do request"* | *"pull access denied"*) explain_pull "$1" ;; esac
+    quote "$1" 20
+    complain "The image could not be built." "" "read the lines above; what failed is in Dockerfile or requirements*.txt" \
+        "what runs still runs"
+}
+
+explain_pull() {
+    complain "An image could not be pulled." "$(last_line "$1")" \
+        "check the network, or name a mirror's image as POSTGRES_IMAGE, PYTHON_IMAGE or APP_IMAGE in .env; $go_over" \
+        "what runs still runs"
+}
+
+# explain_start SERVICE OUTPUT: Compose could not bring the service up.
+explain_start() {
+    case $2 in
+    *"port is already allocated"* | *"address already in use"*)
+        complain "Port $(setting DB_PORT) of this machine is taken." "another program or another checkout listens on it" \
+            "set another DB_PORT in .env, then: make up" "the database is down; its data is untouched" ;;
+    *"external volume"*)
+        complain "There is no volume $(setting DB_VOLUME)." "staging's data lives outside the project, where down -v cannot reach it" \
+            "docker volume create $(setting DB_VOLUME)" "nothing was changed" ;;
+    *"unhealthy"* | *"exited ("*) explain_service "$1" ;;
+    *"pull access denied"* | *"manifest unknown"* | *"failed to resolve"* | *"lookup "* | *"dial tcp"* | *"Client.Timeout"*)
+        explain_pull "$2" ;;
+    esac
+    complain "$1 could not be started." "$(last_line "$2")" "make ps" "volumes are untouched"
+}
+
+explain_service() {
+    log=$(docker compose --profile '*' logs --no-color --no-log-prefix --tail 15 "$1" 2>&1)
+    case $log in *"not compatible with this version"*) explain_major "$log" ;; esac
+    quote "$log"
+    complain "$1 does not become healthy; its last lines are above." "" "make logs c=$1" "volumes are untouched"
+}
+
+explain_major() {
+    old=$(printf '%s\n' "$1" | sed -n 's/.*initialized by PostgreSQL version \([0-9]*\).*/\1/p' | tail -n 1)
+    new=$(printf '%s\n' "$1" | sed -n 's/.*compatible with this version \([0-9]*\).*/\1/p' | tail -n 1)
+    complain "The volume was made by PostgreSQL $old, and this is PostgreSQL $new." \
+        "a major version cannot read another's files" \
+        "to use the data: POSTGRES_IMAGE=postgres:$old-trixie in .env, then make up; to start empty: another COMPOSE_PROJECT_NAME" \
+        "nothing was deleted; the data is in the volume"
+}
