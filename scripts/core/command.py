@@ -5,12 +5,15 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from alembic.util import CommandError
 from sqlalchemy.exc import DBAPIError
 
 from scripts.core import console, postgres
 from scripts.core.errors import BUG, INTERRUPTED, UserError
+
+INTERRUPTED_STATE = "every revision is wholly applied or not at all; see: make status"
 
 Main = Callable[[Sequence[str] | None], int]
 
@@ -28,14 +31,11 @@ def parser(doc: str | None, verb: str) -> argparse.ArgumentParser:
 def run(main: Main, argv: Sequence[str] | None = None) -> int:
     """Run a script and return its exit code: 0 done, 1 no or refused, 2 usage, 3 our bug, 130 interrupted."""
     signal.signal(signal.SIGTERM, _terminate)
-    with (
-        console.kept(main.__module__.rpartition(".")[2] if main.__module__ != "__main__" else _verb()),
-        console.clock(),
-    ):
+    with console.kept(Path(sys.argv[0]).stem), console.clock():
         try:
             return main(argv)
         except KeyboardInterrupt:
-            console.fail(UserError("Interrupted.", do="run it again", state=_interrupted()))
+            console.fail(UserError("Interrupted.", do="run it again", state=INTERRUPTED_STATE))
             return INTERRUPTED
         except Exception as error:
             return _explain(error)
@@ -60,14 +60,6 @@ def _known(error: Exception) -> UserError | None:
     if isinstance(error, DBAPIError):
         return UserError(f"PostgreSQL: {postgres.first_line(error)}", state="see: make status")
     return None
-
-
-def _verb() -> str:
-    return sys.argv[0].rpartition("/")[2].removesuffix(".py")
-
-
-def _interrupted() -> str:
-    return "every revision is wholly applied or not at all; see: make status"
 
 
 def _terminate(*_: object) -> None:

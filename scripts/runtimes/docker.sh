@@ -14,7 +14,7 @@ say() { echo "$*" >&2; }
 # A setting: the environment's, else that of .env without quotes and comment.
 setting() {
     eval "value=\${$1:-}"
-    [ -n "$value" ] || value=$(sed -n "s/\r\$//; s/ #.*//; s/^\(export \)\{0,1\}$1=//p" .env | tail -n 1 | tr -d "\"'")
+    [ -n "$value" ] || value=$(sed -n "s/ #.*//; s/^\(export \)\{0,1\}$1=//p" .env | tail -n 1 | tr -d "\"'\r")
     printf '%s\n' "$value"
 }
 
@@ -23,38 +23,40 @@ is_development() {
     [ "$(setting APP_ENV)" = development ]
 }
 
-# Reads once what runs of this project (name, id, hash of its settings, image, status) and which services .env wants
-# (name, hash). The hashes are equal as long as nothing that Compose reads has changed.
+# Reads what runs of this project (name, id, hash of its settings, image, status) and which services .env wants (name,
+# hash). The hashes are equal as long as nothing has changed that Compose reads.
 look() {
     check_env
     project=$(setting COMPOSE_PROJECT_NAME)
     running=$(docker ps --filter "label=com.docker.compose.project=$project" \
-        --filter label=com.docker.compose.oneoff=False --format "$format" 2>&1) || explain_engine "$running"
+        --filter label=com.docker.compose.oneoff=False --format "$columns" 2>&1) || explain_engine "$running"
     wanted=$(compose config --hash '*' 2>&1) || explain_config "$wanted"
 }
-format='{{.Label "com.docker.compose.service"}} {{.ID}} {{.Label "com.docker.compose.config-hash"}} {{.Image}} {{.Status}}'
+columns='{{.Label "com.docker.compose.service"}} {{.ID}} {{.Label "com.docker.compose.config-hash"}} {{.Image}} {{.Status}}'
 
 is_wanted() { echo "$wanted" | grep -q "^$1 "; }
 is_running() { echo "$running" | grep -q "^$1 "; }
 
-# The id of a service's container, when that is what Compose would make of today's settings.
+# The lines of a service's containers that are what Compose would make of today's settings.
 current() {
     hash=$(echo "$wanted" | sed -n "s/^$1 //p")
-    echo "$running" | sed -n "s/^$1 \([^ ]*\) $hash .*/\1/p" | head -n 1
+    echo "$running" | grep "^$1 [^ ]* $hash [^ ]* Up "
 }
 
-# A container whose image was built anew shows the image's id, not its name.
-is_up() { [ -n "$(current "$1")" ] && echo "$running" | grep "^$1 .*(healthy)" | grep -q "^$1 [^ ]* [^ ]* .*:"; }
+# A container whose image was built anew since shows that image's id instead of name:tag.
+is_up() { current "$1" | grep -q ':[^ ]* Up .*(healthy)'; }
 
 start() {
-    is_up "$1" && return
-    say "Starting $1 ..."
+    if is_up "$1"; then return; fi
+    say "Starting $1 …"
     said=$(compose up --detach --wait "$1" 2>&1) || explain_start "$1" "$said"
+    look
 }
 
 build() {
-    docker image inspect "$project-app:dev" >/dev/null 2>&1 || say "Building the image, which takes a minute or two ..."
+    docker image inspect "$project-app:dev" >/dev/null 2>&1 || say "Building the image, which takes a minute or two …"
     said=$(docker compose --progress plain build app 2>&1) || explain_build "$said"
+    look
 }
 
 # Docker would make them as root.
@@ -78,7 +80,6 @@ need_db() {
     if ! is_wanted db || is_running db; then return; fi
     is_development || complain "The database is not running." "" "make up" "nothing was changed"
     start db
-    look
 }
 
 # Sets `flags`: what exec and run have in common.
@@ -107,7 +108,7 @@ run() {
     [ -n "${wanted:-}" ] || look
     need_db
     set_flags
-    app=$(current app)
+    app=$(current app | cut -d ' ' -f 2)
     if [ -n "$app" ] && is_development; then in_app "$@"; else one_off "$@"; fi
 }
 

@@ -18,11 +18,12 @@ last_line() { printf '%s\n' "$1" | sed '/^[[:space:]]*$/d' | tail -n 1; }
 # The settings without which this .env cannot work.
 required() {
     echo COMPOSE_PROJECT_NAME
-    url=$(setting DATABASE_URL)
-    secrets=$(setting SECRETS_DIR)
-    [ -n "$url" ] || echo POSTGRES_DB POSTGRES_USER
-    [ -n "$url$secrets" ] || echo POSTGRES_PASSWORD
-    case $(setting COMPOSE_FILE) in *staging*) echo APP_IMAGE SECRETS_DIR ${url:-DB_VOLUME} ;; esac
+    staging=$(setting COMPOSE_FILE | grep staging || true)
+    [ -z "$staging" ] || echo APP_IMAGE SECRETS_DIR
+    [ -z "$(setting DATABASE_URL)" ] || return 0
+    echo POSTGRES_DB POSTGRES_USER
+    [ -n "$(setting SECRETS_DIR)" ] || echo POSTGRES_PASSWORD
+    [ -z "$staging" ] || echo DB_VOLUME
 }
 
 # All faults in one list: Compose would stop at the first.
