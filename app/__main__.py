@@ -49,11 +49,14 @@ def work(engine: Engine, interval: float, stopping: Event) -> None:
 
 def publish(engine: Engine) -> None:
     with Session(engine) as session, session.begin():
+        # While a statement waits for a lock, Python cannot react to SIGTERM.
+        session.execute(text("SET LOCAL lock_timeout = '1s'"))
         if "environment=throwaway" in (session.scalar(text(DATABASE_COMMENT)) or "").splitlines():
             log.error("this is a throwaway database: nothing is published from it")
             return
-        for number in publish_due(session):
-            log.info("published post %s", number)
+        published = publish_due(session)
+    for number in published:
+        log.info("published post %s", number)
 
 
 if __name__ == "__main__":

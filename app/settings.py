@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from io import StringIO
 from pathlib import Path
 from typing import TypeVar
 
@@ -55,10 +56,11 @@ class _Reader:
         return f" (line {self.lines[name]})" if name in self.lines else ""
 
     def text(self, name: str, default: str | None = None) -> str:
+        faults = len(self.faults)
         value = self.values.get(name, "") or self.file(name)
         if value:
             return value
-        if default is None:
+        if default is None and len(self.faults) == faults:
             state = "is empty" if name in self.values else "is missing"
             self.faults.append(f"{name} {state}{self.place(name)}")
         return default or ""
@@ -69,10 +71,10 @@ class _Reader:
         if not path:
             return ""
         try:
-            return Path(path).read_text().rstrip("\n")
-        except OSError as error:
+            return Path(path).read_text(encoding="utf-8").rstrip("\n")
+        except (OSError, UnicodeDecodeError) as error:
             hint = ": make it mode 0444 in a folder of mode 0700" if isinstance(error, PermissionError) else ""
-            self.faults.append(f"{name}_FILE: cannot read {path}: {error.strerror}{hint}")
+            self.faults.append(f"{name}_FILE: cannot read {path}: {_reason(error)}{hint}")
             return ""
 
     def number(self, name: str, default: float, convert: Callable[[str], T]) -> T:
@@ -116,14 +118,20 @@ def _read(environ: Mapping[str, str], env_file: Path) -> tuple[_Reader, str]:
     lines: dict[str, int] = {}
     faults: list[str] = []
     found = env_file.is_file()
-    if found:
-        with env_file.open() as stream:
-            for binding in parse_stream(stream):
-                if binding.error or (binding.key and binding.value is None):
-                    faults.append(f"line {binding.original.line} is not NAME=value")
-                elif binding.key and binding.value is not None:
-                    values[binding.key] = binding.value
-                    lines[binding.key] = binding.original.line
+    try:
+        stream = StringIO(env_file.read_text(encoding="utf-8") if found else "")
+    except (OSError, UnicodeDecodeError) as error:
+        faults.append(f"cannot read {env_file}: {_reason(error)}")
+        stream = StringIO()
+    for binding in parse_stream(stream):
+        # The parser counts the blank lines before a binding to it.
+        original = binding.original.string
+        line = binding.original.line + original[: len(original) - len(original.lstrip())].count("\n")
+        if binding.error or (binding.key and binding.value is None):
+            faults.append(f"line {line} is not NAME=value")
+        elif binding.key and binding.value is not None:
+            values[binding.key] = binding.value
+            lines[binding.key] = line
     given = {name: value for name, value in environ.items() if value or name not in values}
     lines = {name: line for name, line in lines.items() if name not in given}
     if found:
@@ -133,6 +141,10 @@ def _read(environ: Mapping[str, str], env_file: Path) -> tuple[_Reader, str]:
     else:
         source = f"the environment (there is no {env_file})"
     return _Reader({**values, **given}, lines, faults), source
+
+
+def _reason(error: OSError | UnicodeDecodeError) -> str:
+    return f"{error.strerror}" if isinstance(error, OSError) else "it is not UTF-8 text"
 
 
 def _database_url(reader: _Reader) -> URL:
@@ -154,6 +166,9 @@ def _postgresql(given: str, reader: _Reader) -> URL:
     nothing = URL.create("postgresql+psycopg2")
     try:
         url = make_url(given)
+        # An @ in a password ends it, and the rest of the password would be the host that errors name.
+        if "@" in (url.host or ""):
+            raise ValueError
     except (ArgumentError, ValueError):
         reader.faults.append(
             f"DATABASE_URL is not a URL{reader.place('DATABASE_URL')}: write %40 for @, %2F for / and %23 for #"
@@ -167,4 +182,8 @@ def _postgresql(given: str, reader: _Reader) -> URL:
         return nothing
     if not url.database:
         reader.faults.append(f"DATABASE_URL names no database{reader.place('DATABASE_URL')}")
+    hidden = url.query.get("password")
+    if isinstance(hidden, str):
+        # SQLAlchemy hides the password of the first part only.
+        url = url.set(password=hidden).difference_update_query(["password"])
     return url.set(drivername="postgresql+psycopg2")

@@ -16,10 +16,10 @@ from scripts.core.runner import Step
 def main(argv: Sequence[str] | None = None) -> int:
     parser = command.parser(__doc__, "rollback")
     where = parser.add_mutually_exclusive_group()
-    where.add_argument("--steps", default="1", help="how many revisions (default: 1)")
+    where.add_argument("--steps", help="how many revisions (default: 1)")
     where.add_argument("--rev", metavar="REV", help="undo everything after this revision")
     arguments = parser.parse_args(argv)
-    steps = whole_number(arguments.steps)
+    steps = whole_number("1" if arguments.steps is None else arguments.steps)
 
     target = settings.load()
     revisions = history.load()
@@ -29,7 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not at:
         console.done("Nothing to do: the database is at base, no revision is applied.")
         return 0
-    if arguments.rev:
+    if arguments.rev is not None:
         wanted = history.resolve(revisions, arguments.rev)
     else:
         wanted = history.steps_back(revisions, at, steps)

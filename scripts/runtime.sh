@@ -2,18 +2,21 @@
 # Does a verb (up, down, logs, ps, shell, run ...) in the runtime that .env names: scripts/runtime.sh VERB [WORD...]
 set -eu
 cd "$(dirname "$0")/.."
-sh scripts/setup.sh
 
-[ -n "${RUNTIME:-}" ] || RUNTIME=$(sed -n 's/^RUNTIME=//p' .env)
-case $RUNTIME in
-docker | embedded) ;;
-*)
-    echo "✗ RUNTIME is '$RUNTIME': it is docker or embedded." >&2
+check_runtime() {
+    case $1 in docker | embedded) return 0 ;; esac
+    echo "✗ RUNTIME is '$1': it is docker or embedded." >&2
     echo "  Do:    set RUNTIME=docker or RUNTIME=embedded in .env" >&2
     echo "  State: nothing was changed." >&2
     exit 2
-    ;;
-esac
+}
+
+# Before it is written into .env.
+[ -z "${RUNTIME:-}" ] || check_runtime "$RUNTIME"
+sh scripts/setup.sh
+[ -n "${RUNTIME:-}" ] ||
+    RUNTIME=$(sed -n "s/ #.*//; s/^\(export \)\{0,1\}RUNTIME=//p" .env | tail -n 1 | tr -d "\"' \r")
+check_runtime "$RUNTIME"
 export RUNTIME
 
 # What measures the runtime stands outside of it.

@@ -16,6 +16,11 @@ Next:
   make psql                           look at the database
   make revision m="what it does"      write a revision from the models in app/models
   make migrate                        apply it"""
+NEXT_ELSEWHERE = """
+Next:
+  make psql                           look at the database
+  make history                        see what was applied
+  make logs                           see what the application does"""
 
 
 @dataclass(frozen=True)
@@ -46,13 +51,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--next", action="store_true", help="and the commands that usually come next")
     arguments = parser.parse_args(argv)
 
-    status = look(settings.load())
+    target = settings.load()
+    status = look(target)
     if arguments.json:
         console.say(json.dumps(asdict(status), indent=2))
     else:
         show(status)
     if arguments.next:
-        console.say(NEXT)
+        console.say(NEXT if target.app_env == "development" else NEXT_ELSEWHERE)
     return 0 if status.healthy else 1
 
 

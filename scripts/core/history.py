@@ -1,5 +1,6 @@
 """The revision files: heads, what is pending, what a user means by REV, and revisions that have no file here."""
 
+import warnings
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -26,9 +27,15 @@ def load() -> History:
     """
     history = ScriptDirectory.from_config(config())
     try:
-        history.get_heads()
-    except RevisionError as error:
-        raise UserError(f"The revision files contradict each other: {error}", do="make history") from error
+        with warnings.catch_warnings():
+            # Two files of one revision, or one after a file that is not there: Alembic only warns, then guesses.
+            warnings.filterwarnings("error", r"Revision \S+ (is present more than once|referenced from)", UserWarning)
+            history.get_heads()
+    except (RevisionError, UserWarning) as error:
+        raise UserError(
+            f"The revision files contradict each other: {error}",
+            do="correct revision or down_revision in alembic/versions, or bring the missing file back",
+        ) from error
     except Exception as error:
         raise UserError(
             f"{place(error) or 'A revision file'} cannot be imported: {type(error).__name__}: {error}",
@@ -122,7 +129,9 @@ def undone(history: History, at: Sequence[str], target: str) -> list[Script]:
     done = applied(history, at)
     if not keep <= done:
         raise UserError(f"{target} is not applied, so nothing can be rolled back to it.", do="make history", code=USAGE)
-    return [found for found in history.walk_revisions() if found.revision in done - keep]
+    # As Alembic does it: what came in from another branch is not after `target` and stays.
+    after = {one for one in done - keep if target == "base" or target in applied(history, [one])}
+    return [found for found in history.walk_revisions() if found.revision in after]
 
 
 def applied(history: History, at: Sequence[str]) -> set[str]:

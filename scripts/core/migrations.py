@@ -68,8 +68,8 @@ def _run(settings: Settings, work: Callable[[Config], None], on_step: OnStep | N
     config = history.config()
     config.cmd_opts = Namespace(quiet=True)
     config.attributes["on_step"] = on_step
-    if url is not None:
-        config.attributes["database_url"] = url
+    # Always the target that we were given: alembic/env.py would else load the settings of this checkout.
+    config.attributes["database_url"] = url or settings.database_url
     try:
         work(config)
     except UserError:

@@ -3,6 +3,8 @@
 import importlib
 import re
 import sys
+from pathlib import Path
+from traceback import extract_tb
 
 from sqlalchemy import MetaData
 
@@ -13,8 +15,13 @@ TABLE = re.compile(r"^\s+__tablename__\s*=|^\w+\s*=\s*(?:sa\.)?Table\(", re.MULT
 
 
 def metadata() -> MetaData:
-    """The metadata of all models that `app.models` imports."""
-    importlib.import_module("app.models")
+    """The metadata of all models that `app.models` imports. Raises UserError naming a file that cannot be imported."""
+    try:
+        importlib.import_module("app.models")
+    except Exception as error:
+        raise UserError(
+            f"{_place(error)} cannot be imported: {type(error).__name__}: {error}", do="correct it"
+        ) from error
     found = importlib.import_module("app.database").Base.metadata
     assert isinstance(found, MetaData)
     return found
@@ -41,3 +48,12 @@ def require_complete() -> None:
             why="Not imported by app/models/__init__.py: " + (", ".join(missing) or "any file that defines a table"),
             do="import them in app/models/__init__.py, or autogenerate would drop their tables",
         )
+
+
+def _place(error: Exception) -> str:
+    """File and line of the application that an error comes from."""
+    if isinstance(error, SyntaxError):
+        return f"{Path(error.filename or '').relative_to(ROOT)}, line {error.lineno}"
+    app = ROOT / "app"
+    inside = [frame for frame in extract_tb(error.__traceback__) if Path(frame.filename).is_relative_to(app)]
+    return f"{Path(inside[-1].filename).relative_to(ROOT)}, line {inside[-1].lineno}" if inside else "app.models"

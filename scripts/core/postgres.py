@@ -15,8 +15,11 @@ from scripts.core import embedded
 from scripts.core.errors import DatabaseMissingError, UserError
 from scripts.core.settings import Settings
 
-# Messages of libpq and of PostgreSQL's English message catalogue.
-STARTING = re.compile(r"Connection refused|the database system is (starting up|not yet accepting connections)")
+# Messages of libpq and of PostgreSQL's English message catalogue. What forwards a published port accepts and closes.
+STARTING = re.compile(
+    "Connection refused|server closed the connection unexpectedly|"
+    "the database system is (starting up|shutting down|in recovery mode|not yet accepting connections)"
+)
 RETRY_EVERY = 0.25
 
 

@@ -6,6 +6,8 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import IO, NoReturn
 
+from scripts.core.errors import UserError
+
 
 def output(words: Sequence[str], **options: object) -> str | None:
     """What the program printed, or None when it is not there or failed."""
@@ -53,5 +55,8 @@ def seconds(words: Sequence[str]) -> float:
 
 
 def replace(words: Sequence[str], environment: Mapping[str, str]) -> NoReturn:
-    """Become another program."""
-    os.execvpe(words[0], list(words), {**os.environ, **environment})
+    """Become another program. Raises UserError when it is not there."""
+    try:
+        os.execvpe(words[0], list(words), {**os.environ, **environment})
+    except FileNotFoundError as error:
+        raise UserError(f"{words[0]} is not installed.", do="install PostgreSQL's client programs") from error

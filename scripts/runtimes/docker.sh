@@ -1,15 +1,14 @@
 # shellcheck shell=sh
-# The Docker runtime: what runtime.sh does with a verb when .env says RUNTIME=docker.
-#   up | down | logs [SERVICE] | ps | shell | psql | run WORD... | test WORD... | edit WORD...
-# `run` uses the running app container, or a one-off container when there is none, when the settings have changed since
-# it was made, and always outside development: only `tools` has the owner's secret there.
+# The verbs of RUNTIME=docker. Sourced by scripts/runtime.sh.
+# `run` uses the running app container. It uses a one-off container where there is none, where the settings have changed
+# since that one was made, and always outside development: there only `tools` has the owner's secret.
 . scripts/runtimes/docker_faults.sh
 
-# What one command may be told; everything else is a setting, which Compose passes.
+# What one command may be told. Everything else is a setting, and Compose passes those.
 passed="ACCEPT CONFIRM NO_COLOR"
 
-compose() { docker compose --progress quiet "$@"; }
 say() { echo "$*" >&2; }
+compose() { docker compose --progress quiet "$@"; }
 
 # A setting: the environment's, else that of .env without quotes and comment.
 setting() {
@@ -23,8 +22,8 @@ is_development() {
     [ "$(setting APP_ENV)" = development ]
 }
 
-# Reads what runs of this project (name, id, hash of its settings, image, status) and which services .env wants (name,
-# hash). The hashes are equal as long as nothing has changed that Compose reads.
+# Reads what runs of this project (service, id, hash of its settings, image's id, image, status) and which services .env
+# wants (service, hash). The hashes are equal as long as nothing has changed that Compose reads.
 look() {
     check_env
     project=$(setting COMPOSE_PROJECT_NAME)
@@ -32,7 +31,8 @@ look() {
         --filter label=com.docker.compose.oneoff=False --format "$columns" 2>&1) || explain_engine "$running"
     wanted=$(compose config --hash '*' 2>&1) || explain_config "$wanted"
 }
-columns='{{.Label "com.docker.compose.service"}} {{.ID}} {{.Label "com.docker.compose.config-hash"}} {{.Image}} {{.Status}}'
+label='{{.Label "com.docker.compose.'
+columns="${label}service\"}} {{.ID}} ${label}config-hash\"}} ${label}image\"}} {{.Image}} {{.Status}}"
 
 is_wanted() { echo "$wanted" | grep -q "^$1 "; }
 is_running() { echo "$running" | grep -q "^$1 "; }
@@ -40,11 +40,17 @@ is_running() { echo "$running" | grep -q "^$1 "; }
 # The lines of a service's containers that are what Compose would make of today's settings.
 current() {
     hash=$(echo "$wanted" | sed -n "s/^$1 //p")
-    echo "$running" | grep "^$1 [^ ]* $hash [^ ]* Up "
+    echo "$running" | grep "^$1 [^ ]* $hash [^ ]* [^ ]* Up "
 }
 
-# A container whose image was built anew since shows that image's id instead of name:tag.
-is_up() { current "$1" | grep -q ':[^ ]* Up .*(healthy)'; }
+is_up() {
+    # shellcheck disable=SC2046  # one word for each column
+    set -- $(current "$1" | grep '(healthy)' | head -n 1)
+    [ $# != 0 ] || return 1
+    # A container whose name:tag has gone to a newer image shows an id there instead.
+    case $4 in sha256:"$5"*) return 1 ;; esac
+    [ "$4" = "$(docker image inspect --format '{{.Id}}' "$5" 2>/dev/null)" ]
+}
 
 start() {
     if is_up "$1"; then return; fi
@@ -53,26 +59,34 @@ start() {
     look
 }
 
+image() { if is_development; then echo "$project-app:dev"; else setting APP_IMAGE; fi; }
+has_image() { docker image inspect "$(image)" >/dev/null 2>&1; }
+
 build() {
-    docker image inspect "$project-app:dev" >/dev/null 2>&1 || say "Building the image, which takes a minute or two …"
+    has_image || say "Building $(image), which takes a minute or two …"
+    GIT_COMMIT=${GIT_COMMIT:-$(git rev-parse HEAD 2>/dev/null || true)}
+    export GIT_COMMIT
     said=$(docker compose --progress plain build app 2>&1) || explain_build "$said"
     look
 }
 
-# Docker would make them as root.
-make_folders() { mkdir -p -m 700 backups reports; }
-
-prepare() {
-    look
-    if is_development; then build; else make_folders && check_secrets; fi
+# A release comes from its registry; without one it is built here.
+pull_or_build() {
+    if has_image; then return; fi
+    say "Pulling $(image) …"
+    compose pull --quiet app >/dev/null 2>&1 || build
 }
 
-up() {
-    prepare
-    if is_wanted db; then start db; fi
-    run python -m scripts.migrate
-    start app
-    run python -m scripts.status --next
+# Docker would make the folders as root.
+prepare() {
+    look
+    if is_development; then
+        build
+    else
+        mkdir -p -m 700 backups reports
+        check_secrets
+        pull_or_build
+    fi
 }
 
 # On demand, as in the embedded runtime; but nobody's staging database starts as a side effect.
@@ -101,21 +115,48 @@ in_app() {
 one_off() {
     is_interactive || flags="$flags --no-TTY"
     # shellcheck disable=SC2086
-    compose run --rm --no-deps --quiet-pull $flags tools "$@"
+    compose run --rm --no-deps --quiet-pull $flags ${mount:+--volume "$mount"} tools "$@"
 }
 
 run() {
     [ -n "${wanted:-}" ] || look
     need_db
     set_flags
-    app=$(current app | cut -d ' ' -f 2)
+    app=$(current app | head -n 1 | cut -d ' ' -f 2)
     if [ -n "$app" ] && is_development; then in_app "$@"; else one_off "$@"; fi
 }
 
 development_only() {
-    is_development || complain "'$verb' is for development." "staging's image has no development tools" "" "nothing was changed"
+    is_development || complain "'$verb' is for development." "a release's image has no development tools" "" \
+        "nothing was changed"
     prepare
     set_flags
+}
+
+up() {
+    prepare
+    if is_wanted db; then start db; fi
+    run python -m scripts.migrate
+    start app
+    run python -m scripts.status --next
+}
+
+# `--profile *`: scratch too. Volumes stay.
+down() {
+    look
+    said=$(compose --profile '*' down --remove-orphans 2>&1) ||
+        complain "Not everything could be stopped." "$(last_line "$said")" "make ps" "volumes are untouched"
+}
+
+logs() {
+    look
+    if [ -t 1 ]; then how=--follow; else how=--no-color; fi
+    docker compose --profile '*' logs --tail 100 "$how" ${1:+"$1"}
+}
+
+show() {
+    look
+    docker compose --profile '*' ps --all
 }
 
 # The tests bring their own databases, on the scratch server.
@@ -128,25 +169,8 @@ run_tests() {
 # The one case in which a container may write anywhere in the checkout.
 edit() {
     development_only
-    flags="$flags --volume $PWD:/srv"
+    mount=$PWD:/srv
     one_off "$@"
-}
-
-# The profiles' services too. Volumes stay.
-down() {
-    look
-    said=$(compose --profile '*' down --remove-orphans 2>&1) || complain "Could not stop everything." "$said" "make ps" "see make ps"
-}
-
-logs() {
-    look
-    if [ -t 1 ]; then follow=--follow; else follow=--no-color; fi
-    docker compose --profile '*' logs --tail 100 "$follow" ${1:+"$1"}
-}
-
-show() {
-    look
-    docker compose --profile '*' ps --all
 }
 
 verb=${1:-}
@@ -158,7 +182,7 @@ ps) show ;;
 shell) run bash ;;
 psql) run python -m scripts.psql ;;
 *)
-    say "usage: scripts/runtime.sh up|down|logs [SERVICE]|ps|shell|psql|run WORD...|test WORD...|edit WORD..."
+    echo "✗ scripts/runtime.sh has no verb '$verb'." >&2
     exit 2
     ;;
 esac

@@ -59,9 +59,10 @@ explain_engine() {
 }
 
 explain_config() {
-    docker compose version >/dev/null 2>&1 || complain "The docker command here has no Compose." "" \
-        "install the plugin docker-compose (2.24 or newer); $go_over" "nothing was changed"
-    complain "Compose cannot read this project." "$(last_line "$1")" "correct the file that it names" "nothing was changed"
+    version=$(docker compose version --short 2>/dev/null) || complain "The docker command here has no Compose." "" \
+        "install the plugin docker-compose (2.24.4 or newer); $go_over" "nothing was changed"
+    complain "Compose $version cannot read this project." "$(last_line "$1")" \
+        "correct what it names; where that is none of yours: Compose 2.24.4 or newer" "nothing was changed"
 }
 
 explain_build() {

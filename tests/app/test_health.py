@@ -1,0 +1,128 @@
+"""python -m app.health"""
+
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+from sqlalchemy import NullPool, create_engine, text
+from sqlalchemy.engine import URL
+
+from app import health
+from tests.conftest import ROOT
+
+
+@pytest.fixture
+def url(new_database: Callable[..., URL], template: str) -> URL:
+    """A database at head."""
+    return new_database(template)
+
+
+@pytest.fixture
+def look(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[[URL], tuple[int, str]]:
+    """Exit code and output for a database."""
+
+    def look(url: URL) -> tuple[int, str]:
+        monkeypatch.setenv("DATABASE_URL", url.render_as_string(hide_password=False))
+        code = health.main()
+        return code, capsys.readouterr().out
+
+    return look
+
+
+Look = Callable[[URL], tuple[int, str]]
+
+
+def change(url: URL, statement: str) -> None:
+    with create_engine(url, poolclass=NullPool).begin() as connection:
+        connection.execute(text(statement))
+
+
+def test_at_head_it_is_healthy(look: Look, url: URL) -> None:
+    assert look(url) == (0, "healthy\n")
+
+
+@pytest.mark.parametrize(
+    "statement",
+    ["UPDATE alembic_version SET version_num = '{first}'", "DELETE FROM alembic_version", "DROP TABLE alembic_version"],
+    ids=["at an older revision", "at base", "never migrated"],
+)
+def test_behind_the_code_it_is_unhealthy(look: Look, url: URL, revisions: list[str], statement: str) -> None:
+    change(url, statement.format(first=revisions[0]))
+
+    assert look(url) == (1, f"unhealthy: the database lacks {revisions[-1]}\n")
+
+
+def test_at_a_revision_of_a_newer_release_it_is_healthy(look: Look, url: URL) -> None:
+    change(url, "UPDATE alembic_version SET version_num = 'fffffffffffe'")
+
+    assert look(url) == (0, "healthy\n")
+
+
+def test_a_wrong_password_is_unhealthy_and_is_not_shown(look: Look, url: URL) -> None:
+    code, said = look(url.set(password="geheim"))
+
+    assert code == 1
+    assert said.startswith("unhealthy: ")
+    assert "geheim" not in said
+
+
+def test_a_missing_database_is_unhealthy(look: Look, url: URL) -> None:
+    code, said = look(url.set(database="nowhere"))
+
+    assert code == 1
+    assert '"nowhere" does not exist' in said
+
+
+@pytest.fixture
+def silent_server() -> Iterator[int]:
+    """A port where somebody listens and never answers."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server.getsockname()[1]
+
+
+def test_a_server_that_never_answers_is_given_up(silent_server: int) -> None:
+    """As a program, because only its end can end it. The container's health check allows it 10 s."""
+    result = subprocess.run(
+        [sys.executable, "-m", "app.health"],
+        cwd=ROOT,
+        env={"DATABASE_URL": f"postgresql://app:geheim@127.0.0.1:{silent_server}/app"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=30,
+    )
+
+    assert result.returncode == 1
+    assert "timeout expired" in result.stdout
+    assert "geheim" not in result.stdout + result.stderr
+
+
+def test_where_nobody_listens_it_is_unhealthy_at_once(look: Look, url: URL, unused_port: int) -> None:
+    started = time.monotonic()
+
+    code, said = look(url.set(port=unused_port, password="geheim"))
+
+    assert code == 1
+    assert "Connection refused" in said
+    assert "geheim" not in said
+    assert time.monotonic() - started < 2
+
+
+def test_settings_with_faults_are_unhealthy(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", "sqlite:///app.db")
+
+    code = health.main()
+
+    assert code == 1
+    assert "DATABASE_URL is for sqlite: this environment is for PostgreSQL" in capsys.readouterr().out
+
+
+@pytest.fixture
+def unused_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])

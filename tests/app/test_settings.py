@@ -1,0 +1,270 @@
+"""app/settings.py"""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from sqlalchemy import NullPool, create_engine, text
+from sqlalchemy.engine import URL, make_url
+
+from app.settings import Settings, SettingsError, load
+from tests.conftest import ROOT
+
+Read = Callable[..., Settings]
+
+DATABASE = "POSTGRES_USER=app\nPOSTGRES_PASSWORD=geheim\nPOSTGRES_DB=app\n"
+
+HOSTILE = ["%", "100%41", "p@ss", "a/b", "#1", "$HOME", "${HOME}", "'", '"', " a b ", "a:b", "?x=1", "\\", "é€", "`id`"]
+
+
+@pytest.fixture
+def read(tmp_path: Path) -> Read:
+    """Reads settings from a file with these lines, and an environment with nothing but these variables."""
+
+    def read(lines: str | bytes = "", **environ: str) -> Settings:
+        path = tmp_path / ".env"
+        path.write_bytes(lines if isinstance(lines, bytes) else lines.encode())
+        return load(environ, path)
+
+    return read
+
+
+def faults(read: Read, lines: str | bytes = "", **environ: str) -> list[str]:
+    with pytest.raises(SettingsError) as caught:
+        read(lines, **environ)
+    return caught.value.faults
+
+
+def test_the_environment_wins_over_the_file(read: Read) -> None:
+    settings = read(DATABASE, POSTGRES_DB="other", POSTGRES_HOST="db")
+
+    assert settings.database_url.database == "other"
+    assert settings.database_url.host == "db"
+    assert settings.database_url.username == "app"
+
+
+def test_an_empty_variable_does_not_hide_the_value_of_the_file(read: Read) -> None:
+    assert read(DATABASE, POSTGRES_DB="").database_url.database == "app"
+
+
+def test_without_app_env_it_is_production(read: Read) -> None:
+    assert read(DATABASE).app_env == "production"
+
+
+def test_the_port_of_the_containers_wins_over_the_published_one(read: Read) -> None:
+    ports = [read(DATABASE, **given).database_url.port for given in ({}, {"DB_PORT": "1"}, {"POSTGRES_PORT": "2"})]
+    both = read(DATABASE, DB_PORT="1", POSTGRES_PORT="2").database_url.port
+
+    assert (*ports, both) == (5432, 1, 2, 2)
+
+
+def test_all_faults_are_told_at_once_with_their_lines(read: Read) -> None:
+    lines = "APP_ENV=developement\n\njust words\nPOSTGRES_USER=app\nPOSTGRES_PASSWORD=\nCONNECT_WAIT=soon\nDB_PORT=x\n"
+
+    found = faults(read, lines, RUNTIME="podman")
+
+    assert found == [
+        "line 3 is not NAME=value",
+        "APP_ENV is 'developement', not one of development, test, staging, production (line 1)",
+        "RUNTIME is 'podman', not one of docker, embedded, none",
+        "POSTGRES_PASSWORD is empty (line 5)",
+        "DB_PORT is 'x', not a number (line 7)",
+        "POSTGRES_DB is missing",
+        "CONNECT_WAIT is 'soon', not a number (line 6)",
+    ]
+
+
+def test_faults_name_the_file_that_was_read(read: Read, tmp_path: Path) -> None:
+    with pytest.raises(SettingsError) as caught:
+        read()
+
+    assert caught.value.source == str(tmp_path / ".env")
+    assert str(caught.value).startswith(f"{tmp_path / '.env'}: POSTGRES_USER is missing; ")
+
+
+def test_faults_say_when_there_is_no_file(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError) as caught:
+        load({}, tmp_path / ".env")
+
+    assert caught.value.source == f"the environment (there is no {tmp_path / '.env'})"
+
+
+@pytest.mark.parametrize("line", ["just words", "=x", "POSTGRES_HOST", "A B=x", "A='open", 'A="x" trailing'])
+def test_a_line_that_is_not_an_assignment_is_a_fault(read: Read, line: str) -> None:
+    assert faults(read, f"# a comment\n\n{DATABASE}{line}\n") == ["line 6 is not NAME=value"]
+
+
+@pytest.mark.parametrize(
+    ("value", "meaning"),
+    [
+        ("'a$b #c d'", "a$b #c d"),
+        ('"a b"', "a b"),
+        ("'say \"x\"'", 'say "x"'),
+        ('"it\'s"', "it's"),
+        (r"'it\'s'", "it's"),
+        ("pa$word#1", "pa$word#1"),
+        ("${HOME}", "${HOME}"),
+        ("x # a comment", "x"),
+        ("  x  ", "x"),
+        ("é€", "é€"),
+    ],
+)
+@pytest.mark.parametrize("name", ["POSTGRES_PASSWORD", "export POSTGRES_PASSWORD"])
+def test_a_value_means_what_its_quotes_say(read: Read, name: str, value: str, meaning: str) -> None:
+    assert read(f"{DATABASE}{name}={value}\nAPP_ENV=test\n").database_url.password == meaning
+
+
+@pytest.mark.parametrize("lines", [DATABASE.replace("\n", "\r\n"), "\ufeff" + DATABASE], ids=["crlf", "bom"])
+def test_a_file_of_a_windows_editor_is_read(read: Read, lines: str) -> None:
+    url = read(lines).database_url
+
+    assert (url.username, url.password, url.database) == ("app", "geheim", "app")
+
+
+def test_a_file_that_is_not_text_is_a_fault(read: Read, tmp_path: Path) -> None:
+    assert f"cannot read {tmp_path / '.env'}: it is not UTF-8 text" in faults(read, b"POSTGRES_PASSWORD=\xff\n")
+
+
+@pytest.mark.parametrize("password", HOSTILE)
+def test_any_password_survives_as_a_part_and_inside_the_url(read: Read, password: str) -> None:
+    url = read(DATABASE, POSTGRES_PASSWORD=password).database_url
+
+    assert url.password == password
+    assert make_url(url.render_as_string(hide_password=False)).password == password
+
+
+def test_any_password_opens_the_database(read: Read, new_database: Callable[..., URL]) -> None:
+    owner = new_database()
+    role = str(owner.database)
+    with create_engine(owner, isolation_level="AUTOCOMMIT", poolclass=NullPool).connect() as connection:
+        connection.execute(text(f"CREATE ROLE {role} LOGIN"))
+        try:
+            for password in HOSTILE:
+                literal = text(f"ALTER ROLE {role} PASSWORD :word").bindparams(word=password)
+                connection.execute(literal)
+                parts = {"POSTGRES_HOST": str(owner.host), "POSTGRES_PORT": str(owner.port), "POSTGRES_DB": role}
+                url = read("", POSTGRES_USER=role, POSTGRES_PASSWORD=password, **parts).database_url
+                with create_engine(url, poolclass=NullPool).connect() as opened:
+                    assert opened.scalar(text("SELECT current_user")) == role
+        finally:
+            connection.execute(text(f"DROP ROLE {role}"))
+
+
+@pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+psycopg2"])
+def test_every_way_to_write_a_postgresql_url_is_the_same_driver(read: Read, scheme: str) -> None:
+    settings = read("", DATABASE_URL=f"{scheme}://me:p%40ss@db.example.com:6543/shop?sslmode=require")
+
+    assert settings.external
+    assert settings.database_url == URL.create(
+        "postgresql+psycopg2", "me", "p@ss", "db.example.com", 6543, "shop", {"sslmode": "require"}
+    )
+
+
+def test_a_whole_url_wins_over_its_parts(read: Read) -> None:
+    settings = read(DATABASE, DATABASE_URL="postgresql://me@elsewhere/shop")
+
+    assert settings.database_url.host == "elsewhere"
+    assert not read(DATABASE).external
+
+
+@pytest.mark.parametrize(
+    ("url", "fault"),
+    [
+        ("sqlite:///app.db", "DATABASE_URL is for sqlite (line 1): this environment is for PostgreSQL"),
+        ("mysql://u:geheim@h/d", "DATABASE_URL is for mysql (line 1): this environment is for PostgreSQL"),
+        ("mysql+pymysql://u:geheim@h/d", "DATABASE_URL is for mysql+pymysql (line 1)"),
+        ("postgresql://u:geheim@h/", "DATABASE_URL names no database (line 1)"),
+        ("postgresql://u:geheim@h:port/d", "DATABASE_URL is not a URL (line 1): write %40 for @"),
+        ("postgresql://u:x@geheim@h/d", "DATABASE_URL is not a URL (line 1): write %40 for @"),
+        ("geheim", "DATABASE_URL is not a URL (line 1)"),
+    ],
+)
+def test_a_url_that_is_not_for_postgresql_is_refused(read: Read, url: str, fault: str) -> None:
+    (found,) = faults(read, f'DATABASE_URL="{url}"\n')
+
+    assert found.startswith(fault)
+    assert "geheim" not in found
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("POSTGRES_PASSWORD", "pa$$ %#'\n"), ("DATABASE_URL", "postgres://me:pa%24%24 %25%23'@h/shop\n")],
+)
+def test_a_secret_may_come_from_a_file(read: Read, tmp_path: Path, name: str, content: str) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text(content)
+
+    settings = read("", POSTGRES_USER="app", POSTGRES_DB="app", **{f"{name}_FILE": str(secret)})
+
+    assert settings.database_url.password == "pa$$ %#'"
+    assert settings.external is (name == "DATABASE_URL")
+
+
+def test_a_secret_file_that_is_not_there_is_a_fault(read: Read) -> None:
+    found = faults(read, DATABASE, DATABASE_URL_FILE="/nowhere/url")
+
+    assert "DATABASE_URL_FILE: cannot read /nowhere/url: No such file or directory" in found
+
+
+def test_a_secret_file_that_a_container_may_not_read_says_which_mode_it_needs(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    secret = tmp_path / "password"
+    secret.write_text("geheim")
+    secret.chmod(0o600 if os.geteuid() == 0 else 0o000)
+
+    result = subprocess.run(
+        [sys.executable, "-c", AS_NOBODY, str(secret)], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+
+    hint = "Permission denied: make it mode 0444 in a folder of mode 0700"
+    assert f"POSTGRES_PASSWORD_FILE: cannot read {secret}: {hint}" in result.stdout, result.stderr
+
+
+AS_NOBODY = """
+import os, pathlib, sys
+from app.settings import SettingsError, load
+if os.geteuid() == 0:
+    os.seteuid(65534)
+try:
+    load({"POSTGRES_PASSWORD_FILE": sys.argv[1]}, pathlib.Path("/nowhere/.env"))
+except SettingsError as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize(
+    "environ",
+    [
+        {"POSTGRES_USER": "u", "POSTGRES_DB": "d", "POSTGRES_PASSWORD": "geheim"},
+        {"DATABASE_URL": "postgresql://u:geheim@h/d"},
+        {"DATABASE_URL": "postgresql://h/d?user=u&password=geheim"},
+        {"DATABASE_URL": "postgresql://u:ge%40heim%2Fgeheim@h/d"},
+    ],
+)
+def test_settings_do_not_show_the_password(read: Read, environ: dict[str, str]) -> None:
+    settings = read("", **environ)
+
+    shown = f"{settings!r} {settings} {settings.database_url}"
+
+    assert "heim" not in shown
+    assert "geheim" in str(settings.database_url.password)
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        "POSTGRES_PASSWORD='geheim\n",
+        "POSTGRES_PASSWORD='x' geheim\n",
+        "POSTGRES_PASSWORD=geheim\n",
+        "POSTGRES_PASSWORD: geheim\n",
+        "DATABASE_URL=postgresql:/u:geheim@h/d\n",
+    ],
+)
+def test_no_fault_shows_a_password(read: Read, lines: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        read(f"APP_ENV=nonsense\n{lines}")
+
+    assert "geheim" not in f"{caught.value} {caught.value!r} {caught.value.faults}"

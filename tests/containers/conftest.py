@@ -1,0 +1,97 @@
+"""The real Compose stack, driven from the host. Each is a copy of the checkout and goes away with all it made."""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.containers.stack import PASSWORD, ROOT, SOMEBODY, Result, Stack, docker, run
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Without a Docker engine these tests cannot say anything; REQUIRE_DOCKER lets them fail instead of saying so."""
+    ours = [item for item in items if item.path.is_relative_to(Path(__file__).parent)]
+    answer = run(["sh", "-c", "docker compose version && docker info"]) if ours else Result(0, "")
+    if answer.code == 0 or os.environ.get("REQUIRE_DOCKER"):
+        return
+    reason = "no Docker engine with Compose answers here: " + answer.output.strip().rpartition("\n")[2]
+    for item in ours:
+        item.add_marker(pytest.mark.skip(reason))
+
+
+@pytest.fixture(scope="session")
+def new_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], Stack]]:
+    """Makes a copy of the checkout with its .env; nothing runs yet."""
+    made: list[Stack] = []
+
+    def make() -> Stack:
+        folder = tmp_path_factory.mktemp("stack")
+        copy_checkout(folder)
+        stack = Stack(folder)
+        made.append(stack)
+        run(["sh", "scripts/setup.sh"], folder, RUNTIME="docker")
+        stack.set(POSTGRES_PASSWORD=PASSWORD)
+        if os.geteuid() == 0:
+            stack.set(HOST_UID=str(SOMEBODY), HOST_GID=str(SOMEBODY))
+            give_away(folder)
+        return stack
+
+    yield make
+    for stack in made:
+        remove(stack)
+
+
+@pytest.fixture
+def fresh(new_stack: Callable[[], Stack]) -> Iterator[Stack]:
+    """A stack of which nothing runs yet, for one test."""
+    stack = new_stack()
+    yield stack
+    remove(stack)
+
+
+@pytest.fixture(scope="session")
+def first_up(new_stack: Callable[[], Stack]) -> tuple[Stack, Result]:
+    """A stack that `make up` has made from nothing, and what it said."""
+    stack = new_stack()
+    result = stack.make("up")
+    assert result.code == 0, result.output
+    return stack, result
+
+
+@pytest.fixture
+def dev(first_up: tuple[Stack, Result]) -> Stack:
+    """The development stack of this session: up, healthy and at head. A test that changes that changes it back."""
+    stack, _ = first_up
+    if not stack.is_healthy("db", "app"):
+        result = stack.make("up")
+        assert result.code == 0, result.output
+    return stack
+
+
+def copy_checkout(folder: Path) -> None:
+    """What git has or would add, as the one commit of a new repository."""
+    listed = run(["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"])
+    assert listed.code == 0, listed.output
+    for name in filter(None, listed.output.split("\0")):
+        if (ROOT / name).exists():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, folder / name)
+    commit = "git init -q && git add -A && git -c user.name=t -c user.email=t@t commit -qm copy"
+    assert run(["sh", "-c", commit], folder).code == 0
+
+
+def give_away(folder: Path) -> None:
+    # pytest's folders are closed to others; a bind mount starts inside and does not mind.
+    for path in [folder, *folder.rglob("*")]:
+        os.chown(path, SOMEBODY, SOMEBODY, follow_symlinks=False)
+
+
+def remove(stack: Stack) -> None:
+    stack.compose("--profile", "*", "down", "--volumes", "--remove-orphans", "--timeout", "0")
+    ours = f"label=com.docker.compose.project={stack.project}"
+    for container in stack.everything():
+        docker("rm", "--force", "--volumes", container)
+    for image in set(docker("image", "ls", "--quiet", "--filter", ours).split()):
+        docker("image", "rm", "--force", image)

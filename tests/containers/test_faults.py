@@ -1,0 +1,126 @@
+"""What goes wrong on other people's machines: a clear error, the next command, nothing lost."""
+
+import os
+import socket
+from pathlib import Path
+
+import pytest
+
+from tests.containers.stack import POSTGRES_IMAGE, Stack, docker
+
+pytestmark = pytest.mark.timeout(600)
+
+
+@pytest.mark.parametrize("verb", ["up", "migrate", "down", "ps"])
+def test_engine_that_is_down_is_an_error_and_not_another_database(dev: Stack, verb: str) -> None:
+    result = dev.make(verb, DOCKER_HOST="tcp://127.0.0.1:1")
+
+    assert result.code != 0
+    assert "✗ RUNTIME is docker, but the Docker engine does not answer." in result.output
+    assert "RUNTIME=embedded in .env" in result.output
+
+
+@pytest.mark.parametrize(
+    ("fake", "words"),
+    [
+        ("[ $1 != ps ] || { echo permission denied while trying to connect >&2; exit 1; }", "does not let you in"),
+        ("[ $1 != compose ] || { echo docker: compose is not a docker command >&2; exit 1; }", "has no Compose"),
+    ],
+)
+def test_what_is_missing_is_named(dev: Stack, tmp_path: Path, fake: str, words: str) -> None:
+    script = tmp_path / "docker"
+    script.write_text(f'#!/bin/sh\n{fake}\nPATH=${{PATH#*:}} exec docker "$@"\n')
+    script.chmod(0o755)
+
+    result = dev.make("status", PATH=f"{tmp_path}:{os.environ['PATH']}")
+
+    assert result.code != 0
+    assert words in result.output
+
+
+def test_taken_port_is_named(fresh: Stack) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        fresh.set(DB_PORT=port)
+
+        result = fresh.make("up")
+
+    assert result.code != 0
+    assert f"✗ Port {port} of this machine is taken." in result.output
+    assert "DB_PORT in .env" in result.output
+
+
+def test_every_fault_of_env_file_is_in_one_list(fresh: Stack) -> None:
+    fresh.set(POSTGRES_USER="")
+    text = fresh.env_file.read_text().replace("POSTGRES_DB=app", "POSTGRES_DB=")
+    fresh.env_file.write_text(text + "secret words\nOPEN='never closed\n")
+
+    result = fresh.make("up")
+
+    assert result.code != 0
+    assert f"line {lines(text, 'POSTGRES_DB=')}: POSTGRES_DB is empty" in result.output
+    assert "POSTGRES_USER is missing" in result.output
+    assert f"line {text.count(chr(10)) + 1}: is not NAME=value" in result.output
+    assert "opens a quote that is never closed" in result.output
+    assert "secret words" not in result.output
+    assert fresh.everything() == []
+
+
+def lines(text: str, start: str) -> int:
+    return next(number for number, line in enumerate(text.splitlines(), 1) if line.startswith(start))
+
+
+def test_variables_of_the_environment_count_as_set(fresh: Stack) -> None:
+    fresh.set(POSTGRES_DB="", POSTGRES_USER="", POSTGRES_PASSWORD="")
+
+    result = fresh.make("migrate", POSTGRES_DB="app", POSTGRES_USER="app", POSTGRES_PASSWORD="x")
+
+    assert result.code == 0, result.output
+
+
+def test_edited_password_is_told_from_a_server_that_is_down(fresh: Stack) -> None:
+    assert fresh.make("migrate").code == 0
+    old = fresh.setting("POSTGRES_PASSWORD")
+    fresh.set(POSTGRES_PASSWORD="another")
+
+    wrong = fresh.make("up")
+    fresh.set(POSTGRES_PASSWORD=old)
+    right = fresh.make("up")
+
+    assert wrong.code != 0
+    assert "password" in wrong.output
+    assert right.code == 0, right.output
+
+
+def test_volume_of_another_major_is_named_and_kept(fresh: Stack) -> None:
+    volume = f"{fresh.project}_db"
+    fresh.compose("create", "db")
+    plant = "cd /var/lib/postgresql/data && echo 16 >PG_VERSION && touch postgresql.conf && chmod 700 ."
+    as_postgres = ["--volume", f"{volume}:/var/lib/postgresql/data", "--user", "postgres", "--entrypoint", "bash"]
+    docker("run", "--rm", *as_postgres, POSTGRES_IMAGE, "-c", plant)
+
+    result = fresh.make("up")
+
+    assert result.code != 0
+    assert "✗ The volume was made by PostgreSQL 16, and this is PostgreSQL 17." in result.output
+    assert "POSTGRES_IMAGE=postgres:16-trixie" in result.output
+    assert volume in docker("volume", "ls", "--quiet")
+
+
+def test_image_that_cannot_be_pulled_is_named(fresh: Stack) -> None:
+    fresh.set(POSTGRES_IMAGE="registry.invalid/postgres:17")
+
+    result = fresh.make("up")
+
+    assert result.code != 0
+    assert "✗ An image could not be pulled." in result.output
+    assert "registry.invalid" in result.output
+
+
+def test_base_image_that_cannot_be_pulled_is_named(fresh: Stack) -> None:
+    fresh.set(PYTHON_IMAGE="registry.invalid/python:3")
+
+    result = fresh.make("up")
+
+    assert result.code != 0
+    assert "✗ An image could not be pulled." in result.output

@@ -1,0 +1,264 @@
+"""The staging files, in the documented order, and the runtime image."""
+
+import os
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.containers.stack import PASSWORD, POSTGRES_IMAGE, PYTHON_IMAGE, Stack, docker, run
+
+pytestmark = pytest.mark.timeout(600)
+MEGABYTE = 1_000_000
+
+
+@pytest.fixture(scope="module")
+def host(new_stack: Callable[[], Stack]) -> Iterator[Stack]:
+    """A staging host that has been prepared as the README says; nothing runs."""
+    stack = new_stack()
+    image, volume = f"{stack.project}-release:1", f"{stack.project}-data"
+    stack.set(
+        APP_ENV="staging",
+        APP_IMAGE=image,
+        COMPOSE_FILE="docker-compose.yml:docker-compose.staging.yml",
+        DB_VOLUME=volume,
+        POSTGRES_PASSWORD="",
+        SECRETS_DIR="./secrets",
+    )
+    docker("volume", "create", volume)
+    secrets = stack.folder / "secrets"
+    secrets.mkdir(mode=0o700)
+    (secrets / "postgres_password").write_text(PASSWORD)
+    (secrets / "postgres_password").chmod(0o444)
+    for folder in (stack.folder / "backups", stack.folder / "reports"):
+        folder.mkdir(mode=0o700)
+        os.chown(folder, stack.folder.stat().st_uid, stack.folder.stat().st_gid)
+    assert stack.compose("build", "app", GIT_COMMIT="c0ffee").code == 0
+    yield stack
+    stack.compose("--profile", "*", "down", "--volumes", "--remove-orphans", "--timeout", "0")
+    docker("volume", "rm", volume)
+
+
+@pytest.fixture(scope="module")
+def staging(host: Stack) -> Stack:
+    """A stack that the documented commands have brought up from nothing."""
+    for words in (
+        ["up", "--detach", "--wait", "db"],
+        ["run", "--rm", "--no-deps", "tools", "python", "-m", "scripts.migrate"],
+        ["up", "--detach", "--wait", "app"],
+    ):
+        result = host.compose(*words)
+        assert result.code == 0, result.output
+    return host
+
+
+def test_documented_order_brings_staging_to_head(staging: Stack) -> None:
+    result = staging.compose("run", "--rm", "--no-deps", "tools", "python", "-m", "scripts.status")
+
+    assert result.code == 0, result.output
+    assert "Marked    staging" in result.output
+    assert staging.inspect("app")["State"]["Health"]["Status"] == "healthy"
+
+
+def test_nothing_is_published_and_everything_comes_back_after_a_reboot(staging: Stack) -> None:
+    hosts = [staging.inspect(name)["HostConfig"] for name in ("db", "app")]
+
+    assert not any(host["PortBindings"] for host in hosts)
+    assert {host["RestartPolicy"]["Name"] for host in hosts} == {"unless-stopped"}
+
+
+def test_code_comes_from_the_image(staging: Stack) -> None:
+    targets = [mount["Destination"] for mount in staging.inspect("app")["Mounts"]]
+
+    assert targets == ["/run/secrets/postgres_password"]
+    assert staging.execute("app", "printenv", "GIT_COMMIT").output.strip() == "c0ffee"
+
+
+def test_password_is_in_no_variable_even_when_env_file_has_it(staging: Stack) -> None:
+    staging.set(POSTGRES_PASSWORD="left over")
+
+    config = staging.compose("--profile", "*", "config").output
+
+    staging.set(POSTGRES_PASSWORD="")
+    assert "left over" not in config
+    assert not any(
+        PASSWORD in variable for name in ("db", "app") for variable in staging.inspect(name)["Config"]["Env"]
+    )
+
+
+def test_app_does_not_reach_scratch(staging: Stack) -> None:
+    assert list(staging.inspect("app")["NetworkSettings"]["Networks"]) == [f"{staging.project}_default"]
+
+
+def test_make_targets_work_there_and_each_run_leaves_a_log(staging: Stack) -> None:
+    before = set((staging.folder / "reports").iterdir())
+
+    result = staging.make("migrate")
+
+    (log,) = set((staging.folder / "reports").iterdir()) - before
+    assert result.code == 0, result.output
+    assert "migrate" in log.name
+    assert log.read_text().strip() in result.output
+    assert log.stat().st_uid == staging.folder.stat().st_uid
+
+
+def test_make_up_changes_nothing_when_all_is_up(staging: Stack) -> None:
+    before = staging.everything()
+
+    result = staging.make("up")
+
+    assert result.code == 0, result.output
+    assert staging.everything() == before
+
+
+def test_reset_is_refused(staging: Stack) -> None:
+    result = staging.make("reset", "CONFIRM=app")
+
+    assert result.code != 0
+    assert "Refusing" in result.output
+    assert staging.make("status").code == 0
+
+
+def test_development_verbs_are_refused(staging: Stack) -> None:
+    assert "is for development" in staging.make("format").output
+
+
+def test_scratch_is_durable_and_on_disk(staging: Stack) -> None:
+    up = staging.compose("up", "--detach", "--wait", "scratch")
+    query = ["psql", "-h", "127.0.0.1", "-U", "app", "-d", "postgres", "-Atc", "SHOW fsync"]
+    fsync = staging.execute("scratch", *query)
+    mounts = {mount["Type"] for mount in staging.inspect("scratch")["Mounts"]}
+
+    assert up.code == 0, up.output
+    assert fsync.output.strip() == "on"
+    assert mounts == {"volume", "bind"}
+
+
+def test_down_with_volumes_keeps_the_data(staging: Stack) -> None:
+    volume = staging.setting("DB_VOLUME")
+
+    down = staging.compose("--profile", "*", "down", "--volumes")
+    kept = docker("volume", "ls", "--quiet").split()
+    up = staging.make("up")
+
+    assert down.code == 0, down.output
+    assert volume in kept
+    assert up.code == 0, up.output
+    assert "Nothing to do" in up.output
+
+
+def test_stopped_database_is_not_started_as_a_side_effect(staging: Stack) -> None:
+    staging.compose("stop", "db")
+
+    result = staging.make("migrate")
+
+    staging.make("up")
+    assert result.code != 0
+    assert "✗ The database is not running." in result.output
+    assert "make up" in result.output
+
+
+def test_unreadable_secret_is_named_with_its_cure(host: Stack) -> None:
+    secret = host.folder / "secrets/postgres_password"
+    secret.chmod(0o600)
+
+    by_make = host.make("up")
+    by_hand = host.compose("run", "--rm", "--no-deps", "tools", "python", "-m", "scripts.status")
+
+    secret.chmod(0o444)
+    assert by_make.code != 0
+    assert "chmod 0444 ./secrets/postgres_password" in by_make.output
+    assert by_hand.code != 0
+    assert "/run/secrets/postgres_password" in by_hand.output
+    assert "0444" in by_hand.output
+
+
+def test_missing_volume_is_named(host: Stack) -> None:
+    result = host.make("up", DB_VOLUME="nowhere", COMPOSE_PROJECT_NAME=f"{host.project}x")
+
+    run(["docker", "network", "rm", f"{host.project}x_default"])
+    assert result.code != 0
+    assert "docker volume create nowhere" in result.output
+
+
+def test_missing_folder_is_named_and_not_made_by_root(host: Stack) -> None:
+    reports = host.folder / "reports"
+    reports.rename(host.folder / "elsewhere")
+
+    result = host.compose("run", "--rm", "--no-deps", "tools", "true")
+
+    made = reports.exists()
+    (host.folder / "elsewhere").rename(reports)
+    assert result.code != 0
+    assert "/reports" in result.output
+    assert not made
+
+
+def test_missing_variables_of_staging_are_in_the_list(host: Stack) -> None:
+    image = host.setting("APP_IMAGE")
+    host.set(APP_IMAGE="", POSTGRES_DB="")
+
+    result = host.make("up")
+
+    host.set(APP_IMAGE=image, POSTGRES_DB="app")
+    assert "APP_IMAGE is missing" in result.output
+    assert "POSTGRES_DB is missing" in result.output
+
+
+def test_database_outside_compose(staging: Stack) -> None:
+    network = ["--network", f"{staging.project}_default", "--network-alias", "elsewhere"]
+    elsewhere = docker("run", "--detach", *network, "--env", "POSTGRES_PASSWORD=word", POSTGRES_IMAGE)
+    environment = {
+        "COMPOSE_PROFILES": "",
+        "DATABASE_URL": "postgresql://postgres:word@elsewhere:5432/postgres",
+        "DB_VOLUME": "",
+        "POSTGRES_DB": "",
+    }
+    staging.set(COMPOSE_PROFILES="")
+
+    migrate = staging.make("migrate", **environment)
+    app = staging.compose("up", "--detach", "--wait", "app", **environment)
+    seen = staging.execute("app", "python", "-m", "app.health")
+
+    staging.set(COMPOSE_PROFILES="db")
+    docker("rm", "--force", "--volumes", elsewhere)
+    staging.make("up")
+    assert migrate.code == 0, migrate.output
+    assert app.code == 0, app.output
+    assert seen.code == 0, seen.output
+
+
+def test_runtime_image_is_small_and_has_no_development_tools(host: Stack) -> None:
+    image, base = host.setting("APP_IMAGE"), PYTHON_IMAGE
+    size, base_size = (int(docker("image", "inspect", name, "--format", "{{.Size}}")) for name in (image, base))
+
+    tools = docker("run", "--rm", image, "sh", "-c", "which git make ruff pytest mypy uv pip-compile || echo none")
+
+    assert size - base_size < 250 * MEGABYTE
+    assert tools == "none"
+    assert docker("image", "inspect", image, "--format", "{{.Config.User}}") == "1000:1000"
+
+
+def test_image_has_neither_env_file_nor_password_nor_history(host: Stack) -> None:
+    image = host.setting("APP_IMAGE")
+    host.set(POSTGRES_PASSWORD="needle-in-a-layer")
+    assert host.compose("build", "app", GIT_COMMIT="c0ffee").code == 0
+    host.set(POSTGRES_PASSWORD="")
+
+    files = docker("run", "--rm", image, "find", "/srv", "-name", ".*")
+    layers = run(["sh", "-c", f"docker save {image} | grep -aqF needle-in-a-layer"])
+
+    assert files == ""
+    assert layers.code == 1
+    assert "needle" not in docker("history", "--no-trunc", image)
+
+
+def test_source_change_reinstalls_nothing(host: Stack) -> None:
+    with (host.folder / "app/__init__.py").open("a") as file:
+        file.write("# changed\n")
+
+    result = host.compose("--progress", "plain", "build", "app", GIT_COMMIT="c0ffee")
+
+    steps = [line for line in result.output.splitlines() if "RUN" in line]
+    assert steps
+    assert result.output.count("CACHED") >= len(steps)
+    assert "Collecting" not in result.output

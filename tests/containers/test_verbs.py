@@ -1,0 +1,144 @@
+"""Every make target, in the containers."""
+
+import json
+import os
+
+import pytest
+
+from tests.containers.stack import Result, Stack, run
+
+pytestmark = pytest.mark.timeout(600)
+
+
+def head(stack: Stack) -> str:
+    found: str = json.loads(stack.make("status", "JSON=1").output)["head"]
+    return found
+
+
+def test_rollback_and_migrate_move_the_database(dev: Stack) -> None:
+    rollback = dev.make("rollback")
+    behind = dev.make("status")
+    migrate = dev.make("migrate")
+    status = dev.make("status")
+
+    assert (rollback.code, migrate.code, status.code) == (0, 0, 0), rollback.output + migrate.output
+    assert behind.code != 0
+    assert "nothing" in status.output
+
+
+def test_revision_is_the_host_users_file_and_takes_the_message_literally(dev: Stack) -> None:
+    message = """it's "$HOME" `touch /tmp/x` $(shell touch y); #"""
+    before = set((dev.folder / "alembic/versions").glob("*.py"))
+
+    result = dev.make("revision", f"m={message}", "EMPTY=1")
+
+    (made,) = set((dev.folder / "alembic/versions").glob("*.py")) - before
+    owner = dev.env_file.stat() if os.geteuid() else made.parent.stat()
+    assert result.code == 0, result.output
+    assert "`touch /tmp/x` $(shell touch y)" in made.read_text()
+    assert (made.stat().st_uid, made.stat().st_gid) == (owner.st_uid, owner.st_gid)
+    made.unlink()
+
+
+def test_stamp_moves_only_the_version(dev: Stack) -> None:
+    newest = head(dev)
+
+    base = dev.make("stamp", "REV=base")
+    back = dev.make("stamp", f"REV={newest}")
+
+    assert (base.code, back.code) == (0, 0), base.output + back.output
+    assert newest in dev.make("current").output
+
+
+def test_history_current_and_any_alembic_command_know_the_head(dev: Stack) -> None:
+    newest = head(dev)
+
+    outputs = [dev.make(*words).output for words in (["history"], ["current"], ["alembic", "c=heads"])]
+
+    assert all(newest in output for output in outputs), outputs
+
+
+def test_reset_wants_the_name_and_gets_it_from_outside(dev: Stack) -> None:
+    refused = dev.make("reset")
+    done = dev.make("reset", "CONFIRM=app")
+
+    assert refused.code != 0
+    assert done.code == 0, done.output
+    assert dev.make("status").code == 0
+
+
+def test_seed_adds_rows(dev: Stack) -> None:
+    result = dev.make("seed")
+
+    assert result.code == 0, result.output
+    assert "(0 rows)" not in dev.sql("SELECT * FROM users")
+
+
+def test_psql_reads_statements_from_a_pipe(dev: Stack) -> None:
+    result = run(["make", "psql"], dev.folder, stdin="SELECT 40 + 2;\n")
+
+    assert "42" in result.output
+
+
+def test_tests_run_in_the_dev_image_against_scratch(dev: Stack) -> None:
+    result = dev.make("test", "T=tests/core/test_history.py")
+
+    assert result.code == 0, result.output
+    assert "passed" in result.output
+    assert dev.inspect("scratch")["State"]["Running"]
+
+
+def test_format_writes_as_the_host_user(dev: Stack) -> None:
+    crooked = dev.folder / "app/crooked.py"
+    crooked.write_text("x  =  1\n")
+    owner = dev.folder.stat()
+    os.chown(crooked, owner.st_uid, owner.st_gid)
+
+    result = dev.make("format")
+
+    assert result.code == 0, result.output
+    assert crooked.read_text() == "x = 1\n"
+    assert crooked.stat().st_uid == owner.st_uid
+    crooked.unlink()
+
+
+def test_verb_without_a_running_app_uses_a_container_that_goes_away(dev: Stack) -> None:
+    dev.compose("stop", "--timeout", "0", "app")
+    before = dev.everything()
+
+    result = dev.make("migrate")
+
+    assert result.code == 0, result.output
+    assert dev.everything() == before
+
+
+def test_setting_of_the_environment_wins_over_that_of_the_running_app(dev: Stack) -> None:
+    result = dev.make("status", POSTGRES_DB="elsewhere")
+
+    assert result.code != 0
+    assert "elsewhere" in result.output
+
+
+def test_setting_changed_in_env_file_counts_before_the_next_up(dev: Stack) -> None:
+    dev.set(POSTGRES_DB="elsewhere")
+
+    result = dev.make("status")
+
+    assert result.code != 0
+    assert "elsewhere" in result.output
+    dev.set(POSTGRES_DB="app")
+
+
+def test_code_in_the_containers_is_the_checkout_but_not_its_env_file(dev: Stack) -> None:
+    git = dev.execute("app", "git", "log", "--oneline")
+    env = dev.execute("app", "cat", ".env")
+    write = dev.execute("app", "touch", "app/new.py")
+
+    assert "copy" in git.output
+    assert env == Result(0, "")
+    assert "Read-only" in write.output
+
+
+def test_logs_and_ps_show_the_services(dev: Stack) -> None:
+    assert "publishing" in dev.make("logs", "c=app").output
+    assert "(healthy)" in dev.make("ps").output

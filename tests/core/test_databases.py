@@ -1,0 +1,196 @@
+"""scripts/core/databases.py"""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import pytest
+from sqlalchemy import Connection, text
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import DBAPIError
+
+from scripts.core import databases, postgres
+from scripts.core.errors import DatabaseMissingError
+from scripts.core.settings import Settings
+
+NAMES = [
+    "plain",
+    "With Space",
+    'quo"te',
+    "it's",
+    "100%",
+    ":name",
+    "select",
+    "größe",
+    "semi;colon",
+    "x" * 40,
+    "a/b",
+    "ä:b",
+]
+
+
+@pytest.fixture
+def missing(target: Settings) -> Iterator[Callable[[str], Settings]]:
+    """Settings whose database, of this name behind the target's, is not there yet."""
+    made: list[str] = []
+
+    def name(suffix: str) -> Settings:
+        made.append(f"{target.database_url.database}_{suffix}")
+        return replace(target, app_env="test", database_url=target.database_url.set(database=made[-1]))
+
+    yield name
+    with postgres.connect(target, postgres.maintenance(target), isolation_level="AUTOCOMMIT") as connection:
+        for database in made:
+            quoted = connection.dialect.identifier_preparer.quote(database)
+            connection.exec_driver_sql(f"DROP DATABASE IF EXISTS {quoted} WITH (FORCE)")
+
+
+def names(target: Settings) -> list[str]:
+    """Databases whose name begins with the target's."""
+    with postgres.connect(target, postgres.maintenance(target)) as connection:
+        found = connection.scalars(
+            text("SELECT datname FROM pg_database WHERE starts_with(datname, :name) ORDER BY 1"),
+            {"name": target.database_url.database},
+        )
+        return list(found)
+
+
+def execute(target: Settings, *statements: str, url: URL | None = None) -> None:
+    with postgres.connect(target, url, isolation_level="AUTOCOMMIT") as connection:
+        for statement in statements:
+            connection.execute(text(statement))
+
+
+def mark(target: Settings) -> str | None:
+    with postgres.connect(target) as connection:
+        return databases.mark(connection)
+
+
+def tables(connection: Connection) -> list[str]:
+    return list(connection.scalars(text("SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY 1")))
+
+
+def test_a_database_without_the_line_has_no_mark(target: Settings) -> None:
+    for comment in ("NULL", "''", "'the shop of environment=development'", "'ENVIRONMENT=test'"):
+        execute(target, f"COMMENT ON DATABASE {target.database_url.database} IS {comment}")
+
+        assert mark(target) is None, comment
+
+
+def test_a_mark_is_one_line_and_the_rest_of_the_comment_stays(target: Settings) -> None:
+    name = str(target.database_url.database)
+    kept = ["it's Ada's: 100% \\ :name", "", '"owner" $1']
+    with postgres.connect(target, isolation_level="AUTOCOMMIT") as connection:
+        comment = "\n".join([kept[0], "environment=staging", *kept[1:]]).replace("'", "''").replace("%", "%%")
+        connection.exec_driver_sql(f"COMMENT ON DATABASE {name} IS '{comment}'")
+
+        databases.set_mark(connection, name, "development")
+
+        assert databases.mark(connection) == databases.mark(connection, name) == "development"
+        said = connection.scalar(
+            text("SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = current_database()")
+        )
+        assert said.splitlines() == [*kept, "environment=development"]
+
+
+@pytest.mark.parametrize("suffix", NAMES)
+def test_a_missing_database_is_created_empty_and_marked_once(missing: Callable[[str], Settings], suffix: str) -> None:
+    wanted = missing(suffix)
+
+    assert databases.ensure(wanted) is True
+    assert databases.ensure(wanted) is False
+
+    assert names(wanted) == [wanted.database_url.database]
+    assert mark(wanted) == "test"
+
+
+def test_a_database_that_is_there_keeps_its_mark(target: Settings) -> None:
+    assert databases.ensure(replace(target, app_env="production")) is False
+
+    assert mark(target) == "development"
+
+
+def test_on_a_server_of_somebody_else_nothing_is_created(missing: Callable[[str], Settings]) -> None:
+    wanted = replace(missing("theirs"), external=True)
+
+    assert databases.ensure(wanted) is False
+
+    with pytest.raises(DatabaseMissingError), postgres.connect(wanted):
+        pass
+
+
+def test_what_an_interrupted_creation_left_is_made_anew(missing: Callable[[str], Settings]) -> None:
+    wanted = missing("again")
+    execute(wanted, f"CREATE DATABASE {wanted.database_url.database}__new", url=postgres.maintenance(wanted))
+
+    assert databases.ensure(wanted) is True
+
+    assert names(wanted) == [wanted.database_url.database]
+    assert mark(wanted) == "test"
+
+
+def test_of_several_that_find_it_missing_one_creates_it(missing: Callable[[str], Settings]) -> None:
+    wanted = missing("raced")
+
+    with ThreadPoolExecutor(4) as pool:
+        created = list(pool.map(databases.ensure, [wanted] * 4))
+
+    assert sorted(created) == [False, False, False, True]
+    assert mark(wanted) == "test"
+
+
+def test_a_replacement_takes_the_place_and_the_mark_of_the_old_one(target: Settings) -> None:
+    execute(target, "CREATE TABLE old ()")
+    beside = databases.create_beside(target)
+    execute(target, "CREATE TABLE new ()", url=beside)
+
+    databases.replace(target)
+
+    with postgres.connect(target) as connection:
+        assert tables(connection) == ["new"]
+    assert mark(target) == "development"
+    assert names(target) == [target.database_url.database]
+
+
+def test_a_replacement_ends_the_sessions_of_others(target: Settings) -> None:
+    databases.create_beside(target)
+    with postgres.connect(target) as other:
+        other.execute(text("SELECT 1"))
+
+        databases.replace(target)
+
+        with pytest.raises(DBAPIError, match=r"terminat|closed"):
+            other.execute(text("SELECT 1"))
+        other.invalidate()
+
+
+def test_what_an_interrupted_replacement_left_is_dropped_by_the_next(target: Settings) -> None:
+    name = target.database_url.database
+    left = [f"CREATE DATABASE {name}__new", f"CREATE DATABASE {name}__old"]
+    execute(target, *left, url=postgres.maintenance(target))
+
+    databases.create_beside(target)
+    databases.replace(target)
+
+    assert names(target) == [name]
+
+
+def test_a_replacement_that_cannot_be_put_in_place_leaves_the_old_one(target: Settings) -> None:
+    execute(target, "CREATE TABLE old ()")
+
+    with pytest.raises(DBAPIError, match="does not exist"):
+        databases.replace(target)
+
+    with postgres.connect(target) as connection:
+        assert tables(connection) == ["old"]
+
+
+def test_rows_are_counted_exactly_in_every_schema_and_under_every_name(target: Settings) -> None:
+    odd = ['"Odd Name"', '":b"', '"100%"', '"quo""te"', "shop.orders", "orders"]
+    execute(target, "CREATE SCHEMA shop", "CREATE TABLE alembic_version (version_num text)")
+    with postgres.connect(target) as connection:
+        for table in odd:
+            connection.exec_driver_sql(f"CREATE TABLE {table} AS SELECT generate_series(1, 3)".replace("%", "%%"))
+        connection.commit()
+
+        assert databases.row_counts(connection) == dict.fromkeys(sorted(odd), 3)

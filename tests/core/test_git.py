@@ -1,0 +1,151 @@
+"""scripts/core/git.py"""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from scripts.core import git
+
+
+@pytest.fixture
+def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty git repository in the place of this checkout, with nobody's own git configuration."""
+    for name, value in {"GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_SYSTEM": "/dev/null"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(git, "ROOT", tmp_path)
+    (tmp_path / git.VERSIONS).mkdir(parents=True)
+    do(tmp_path, "init", "--initial-branch=main")
+    do(tmp_path, "commit", "--allow-empty", "--message=begin")
+    return tmp_path
+
+
+def do(repository: Path, *words: str) -> str:
+    identity = ("-c", "user.name=Ada", "-c", "user.email=ada@example.com")
+    return subprocess.run(
+        ["git", "-C", str(repository), *identity, *words], check=True, capture_output=True, text=True
+    ).stdout
+
+
+def write(repository: Path, name: str, revision: str, quote: str = '"', annotation: str = "") -> Path:
+    path = repository / git.VERSIONS / name
+    path.write_text(f"revision{annotation} = {quote}{revision}{quote}\ndown_revision = None\n")
+    return path
+
+
+def commit(repository: Path, message: str) -> None:
+    do(repository, "add", "--all")
+    do(repository, "commit", f"--message={message}")
+
+
+@pytest.mark.parametrize("quote", ['"', "'"])
+@pytest.mark.parametrize("annotation", ["", ": str"])
+def test_a_file_on_another_branch_is_found(repository: Path, quote: str, annotation: str) -> None:
+    do(repository, "switch", "--create", "feature/orders")
+    path = write(repository, "20260101_ab12_orders.py", "ab12", quote, annotation)
+    commit(repository, "add orders")
+    do(repository, "switch", "main")
+    assert not path.exists()
+
+    place = git.find_revision("ab12")
+
+    assert place
+    assert place.path == "alembic/versions/20260101_ab12_orders.py"
+    assert "(add orders), branch feature/orders" in place.where
+    do(repository, "checkout", place.commit, "--", place.path)
+    assert path.exists()
+
+
+def test_a_file_that_was_deleted_is_found_where_it_last_was(repository: Path) -> None:
+    path = write(repository, "ab12.py", "ab12")
+    commit(repository, "add orders")
+    path.write_text(path.read_text() + "# reviewed\n")
+    commit(repository, "review orders")
+    path.unlink()
+    commit(repository, "squash")
+
+    place = git.find_revision("ab12")
+
+    assert place
+    do(repository, "checkout", place.commit, "--", place.path)
+    assert path.read_text().startswith('revision = "ab12"')
+
+
+def test_a_file_that_only_follows_the_revision_is_not_taken_for_it(repository: Path) -> None:
+    path = write(repository, "ab12.py", "ab12")
+    commit(repository, "add orders")
+    (repository / git.VERSIONS / "cd34.py").write_text('revision = "cd34"\ndown_revision = "ab12"\n')
+    path.unlink()
+    commit(repository, "put cd34 in its place")
+
+    place = git.find_revision("ab12")
+
+    assert place
+    assert place.path == "alembic/versions/ab12.py"
+
+
+def test_a_revision_that_no_commit_has_is_nowhere(repository: Path) -> None:
+    write(repository, "ab12.py", "ab12")
+    commit(repository, "add orders")
+
+    assert git.find_revision("ab1") is None
+    assert git.find_revision(".*") is None
+
+
+def test_new_changed_and_deleted_revision_files_are_uncommitted(repository: Path) -> None:
+    for name in ("same", "changed", "deleted"):
+        write(repository, f"{name}.py", name)
+    commit(repository, "three")
+    write(repository, "changed.py", "changed again")
+    (repository / git.VERSIONS / "deleted.py").unlink()
+    write(repository, "new.py", "new")
+    write(repository, "notes.txt", "no revision")
+
+    found = git.uncommitted()
+
+    assert sorted(found) == [f"alembic/versions/{name}.py" for name in ("changed", "deleted", "new")]
+
+
+def test_outside_a_repository_nothing_is_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(git, "ROOT", tmp_path)
+
+    assert git.find_revision("ab12") is None
+    assert git.uncommitted() == []
+
+
+def test_without_git_nothing_is_known(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(repository, "ab12.py", "ab12")
+    commit(repository, "add orders")
+    monkeypatch.setenv("PATH", "/nonexistent")
+
+    assert git.find_revision("ab12") is None
+    assert git.uncommitted() == []
+
+
+def test_names_beyond_ascii_are_told_as_they_are(repository: Path) -> None:
+    path = write(repository, "ab12_größe.py", "ab12")
+
+    assert git.uncommitted() == ["alembic/versions/ab12_größe.py"]
+    commit(repository, "add size")
+    path.unlink()
+    place = git.find_revision("ab12")
+
+    assert place
+    assert place.path == "alembic/versions/ab12_größe.py"
+
+
+def test_a_project_inside_a_larger_repository_gets_paths_of_its_own(
+    repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inner = repository / "backend"
+    (inner / git.VERSIONS).mkdir(parents=True)
+    path = write(inner, "ab12.py", "ab12")
+    commit(repository, "add orders")
+    path.unlink()
+    monkeypatch.setattr(git, "ROOT", inner)
+
+    place = git.find_revision("ab12")
+
+    assert place
+    do(inner, "checkout", place.commit, "--", place.path)
+    assert path.exists()

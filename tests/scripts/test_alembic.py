@@ -1,0 +1,131 @@
+"""make alembic, history, current, merge — and `alembic` typed by hand"""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Project
+
+
+def by_hand(project: Project, *words: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+    return project.call(sys.executable, "-m", "alembic", *words, **environment)
+
+
+def test_typed_by_hand_it_migrates_and_rolls_back_and_stamps(empty_project: Project, revisions: list[str]) -> None:
+    steps = {
+        ("upgrade", "head"): revisions[-1:],
+        ("downgrade", "-1"): revisions[-2:-1],
+        ("stamp", "head"): revisions[-1:],
+    }
+
+    for words, version in steps.items():
+        result = by_hand(empty_project, *words)
+
+        assert result.returncode == 0, result.stderr
+        assert "INFO  [alembic.runtime.migration] Running " in result.stderr
+        assert empty_project.version == version
+
+
+@pytest.mark.parametrize(
+    ("environment", "words"),
+    [
+        ({"POSTGRES_PASSWORD": "wr0ng-pw"}, "refuses the password of user"),
+        ({"DATABASE_URL": "mysql://a:s3cret-pw@b/c"}, "this environment is for PostgreSQL"),
+    ],
+)
+def test_typed_by_hand_it_has_our_errors(settled: Project, environment: dict[str, str], words: str) -> None:
+    result = by_hand(settled, "upgrade", "head", **environment)
+
+    assert result.returncode not in (0, 3)
+    assert words in result.stdout + result.stderr
+    assert "s3cret-pw" not in result.stdout + result.stderr
+
+
+def test_typed_by_hand_it_says_which_revision_has_no_file(project: Project) -> None:
+    project.sql("UPDATE alembic_version SET version_num = 'abcd01'")
+
+    result = by_hand(project, "upgrade", "head")
+
+    assert result.returncode not in (0, 3)
+    assert "The database is at revision abcd01, which has no file in this checkout." in result.stdout + result.stderr
+
+
+def test_sql_for_somebody_else_needs_no_database_and_no_settings(settled: Project, revisions: list[str]) -> None:
+    nothing = dict.fromkeys(settled.variables().keys() - {"PATH", "HOME", "PYTHONDONTWRITEBYTECODE"}, "")
+
+    result = by_hand(settled, "upgrade", "head", "--sql", **nothing)
+
+    assert result.returncode == 0, result.stderr
+    assert "CREATE TABLE social_posts" in result.stdout
+    assert f"UPDATE alembic_version SET version_num='{revisions[-1]}'" in result.stdout
+    assert result.stdout.count("COMMIT;") >= len(revisions)
+
+
+@pytest.mark.parametrize("words", [("show head",), ("show", "head")])
+def test_any_command_is_taken_as_words_or_as_one_text(
+    settled: Project, revisions: list[str], words: tuple[str, ...]
+) -> None:
+    result = settled.run("alembic", *words)
+
+    assert result.returncode == 0, result.stderr
+    assert f"Rev: {revisions[-1]} (head)" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "words"),
+    [
+        ("", 2, "Which Alembic command?"),
+        (" ", 2, "Which Alembic command?"),
+        ("show 'head", 2, "c=show 'head is not a command: No closing quotation."),
+        ("nonsense", 2, "invalid choice: 'nonsense'"),
+        ("show zzzz", 1, "Can't locate revision identified by 'zzzz'"),
+        ("show head; touch pwned $(touch pwned) `touch pwned` > pwned", 2, "unrecognized arguments: "),
+    ],
+)
+def test_what_is_no_command_is_refused_and_nothing_else_is_run(
+    settled: Project, text: str, code: int, words: str
+) -> None:
+    result = settled.run("alembic", text)
+
+    assert result.returncode == code
+    assert words in result.stdout + result.stderr
+    assert not list(settled.path.rglob("pwned*"))
+
+
+def test_history_marks_where_the_database_is(settled: Project, revisions: list[str]) -> None:
+    result = settled.run("alembic", "history", "--indicate-current")
+
+    assert result.returncode == 0
+    assert f"{revisions[-1]} (head) (current)" in result.stdout
+
+
+def test_two_heads_can_be_merged_and_migrated(project: Project, revisions: list[str]) -> None:
+    for revision in ("abcd01", "abcd02"):
+        project.write_revision(revision, revisions[-1])
+
+    results = [project.run("alembic", "merge", "--message", "merge 'em", "heads"), project.run("migrate")]
+
+    assert [result.returncode for result in results] == [0, 0], results
+    (merged,) = project.version
+    assert merged not in (*revisions, "abcd01", "abcd02")
+
+
+def test_check_says_whether_models_and_migrations_match(project: Project) -> None:
+    before = project.run("alembic", "check")
+    user = project.path / "app" / "models" / "user.py"
+    user.write_text(user.read_text() + "    note: Mapped[str | None] = mapped_column(String(99))\n")
+
+    after = project.run("alembic", "check")
+
+    assert before.returncode == 0
+    assert "No new upgrade operations detected." in before.stdout
+    assert after.returncode == 1
+    assert "New upgrade operations detected" in after.stdout + after.stderr
+
+
+def test_alembic_means_the_package_not_our_folder(settled: Project) -> None:
+    result = settled.call(sys.executable, "-c", "import alembic; print(alembic.__file__)")
+
+    assert Path(result.stdout.strip()).parent.parent.name == "site-packages"

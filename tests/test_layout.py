@@ -1,0 +1,346 @@
+"""The map in README and the rules behind it. What a new file must bring along is said by what fails here."""
+
+import ast
+import fnmatch
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from mypy.build import default_data_dir
+from mypy.fscache import FileSystemCache
+from mypy.main import process_options
+from mypy.modulefinder import FindModuleCache, compute_search_paths
+
+from tests.conftest import ROOT, copy_project
+
+MAKEFILE = (ROOT / "Makefile").read_text()
+SHELL = sorted([*(ROOT / "scripts").glob("*.sh"), *(ROOT / "scripts" / "runtimes").glob("*.sh")])
+RECIPES_AND_SHELL = MAKEFILE + "".join(path.read_text() for path in SHELL)
+VERBS = sorted(path.stem for path in (ROOT / "scripts").glob("[!_]*.py"))
+CORE = sorted((ROOT / "scripts" / "core").rglob("*.py"))
+CODE = sorted([*(ROOT / "app").rglob("*.py"), *(ROOT / "scripts").rglob("*.py")])
+COMPOSE = sorted(ROOT.glob("docker-compose*.yml"))
+
+
+def name(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def nodes(path: Path) -> Iterator[ast.AST]:
+    return ast.walk(ast.parse(path.read_text()))
+
+
+def imports(path: Path) -> set[str]:
+    """Dotted names of everything that a file imports: `from a import b` gives a and a.b."""
+    found = set()
+    for node in nodes(path):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        if isinstance(node, ast.ImportFrom):
+            found |= {str(node.module), *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return found
+
+
+def calls(path: Path) -> set[str]:
+    """Everything that a file calls, as it is written there: print, sys.exit ..."""
+    return {ast.unparse(node.func) for node in nodes(path) if isinstance(node, ast.Call)}
+
+
+# Verbs
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_script_is_run_by_make_and_has_a_test_file(verb: str) -> None:
+    assert re.search(rf"-m scripts\.{verb}\b", RECIPES_AND_SHELL), f"nothing runs scripts/{verb}.py"
+    assert (ROOT / "tests" / "scripts" / f"test_{verb}.py").is_file()
+
+
+@pytest.mark.parametrize("verb", sorted(set(re.findall(r"-m scripts\.(\w+)", RECIPES_AND_SHELL))))
+def test_every_script_that_is_run_exists(verb: str) -> None:
+    assert verb in VERBS
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "tests").glob("scripts/test_*.py")), ids=lambda path: path.stem)
+def test_every_test_file_of_a_script_has_its_script(path: Path) -> None:
+    assert path.stem.removeprefix("test_") in [*VERBS, *(shell.stem for shell in SHELL)]
+
+
+# Imports flow down
+
+
+@pytest.mark.parametrize("path", CORE, ids=name)
+def test_core_imports_no_verb(path: Path) -> None:
+    assert not {found for found in imports(path) if re.fullmatch(r"scripts\.(?!core\b)\w+.*", found)}
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "app").rglob("*.py")), ids=name)
+def test_the_application_knows_nothing_of_scripts(path: Path) -> None:
+    assert not {found for found in imports(path) if found.split(".")[0] in ("scripts", "tests")}
+
+
+# Each outside thing has one door
+
+DOORS = [
+    ("subprocess", r"subprocess\b.*|os\.(exec|spawn|posix_spawn|fork|popen|system).*|pty\b.*", ["core/shell.py"]),
+    ("engines", r"(sqlalchemy\.|sa\.)?(create_engine|engine_from_config)", ["core/postgres.py", "app/database.py"]),
+    ("the driver", r"psycopg2?\b.*", ["core/postgres.py"]),
+    ("printing", r"print|sys\.std(out|err)\.write", ["core/console.py", "app/health.py"]),
+    ("asking", r"input|getpass\b.*", ["core/console.py"]),
+    ("command lines", r"argparse(?!\.Namespace$)\b.+|.*ArgumentParser", ["core/command.py"]),
+]
+
+
+@pytest.mark.parametrize(("thing", "pattern", "doors"), DOORS, ids=[door[0] for door in DOORS])
+def test_each_outside_thing_has_one_door(thing: str, pattern: str, doors: list[str]) -> None:
+    elsewhere = [path for path in CODE if not name(path).endswith(tuple(doors))]
+
+    through = {(name(path), found) for path in elsewhere for found in imports(path) | calls(path)}
+    through = {(path, found) for path, found in through if re.fullmatch(pattern, found)}
+
+    assert not through, f"{thing}: only in {', '.join(doors)}"
+
+
+@pytest.mark.parametrize("path", CORE, ids=name)
+def test_core_never_exits(path: Path) -> None:
+    raised = {ast.unparse(node.exc) for node in nodes(path) if isinstance(node, ast.Raise) and node.exc}
+
+    assert not {found for found in calls(path) if re.fullmatch(r"(sys\.)?exit|quit|os\._exit|os\.abort", found)}
+    assert not {found for found in raised if "SystemExit" in found}
+
+
+# Sizes
+
+
+@pytest.mark.parametrize("path", CORE, ids=name)
+def test_core_is_made_of_small_files_and_functions(path: Path) -> None:
+    functions = [node for node in nodes(path) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+
+    assert len(path.read_text().splitlines()) <= 250
+    assert not [found.name for found in functions if (found.end_lineno or 0) - found.lineno + 1 > 45]
+
+
+# Our folder alembic/ and the package of that name
+
+
+def test_a_package_in_the_place_of_alembic_stops_the_tests_with_the_reason(tmp_path: Path) -> None:
+    project = copy_project(tmp_path)
+    (project / "alembic" / "__init__.py").touch()
+
+    result = subprocess.run(
+        [sys.executable, "-m", "pytest", "-n", "0", "tests/test_layout.py", "-k", "alembic"],
+        cwd=project,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert result.returncode != 0
+    assert "alembic/__init__.py" in result.stdout + result.stderr
+    assert "shadows the installed package" in result.stdout + result.stderr
+
+
+def test_there_is_no_package_in_the_place_of_alembic() -> None:
+    assert not (ROOT / "alembic" / "__init__.py").exists(), "it shadows the installed package: import alembic fails"
+
+
+def test_the_type_checker_takes_import_alembic_for_the_installed_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    sources, options = process_options([])
+    search = FindModuleCache(compute_search_paths(sources, options, default_data_dir()), FileSystemCache(), options)
+
+    for module, file in (("alembic", "__init__.py"), ("alembic.command", "command.py")):
+        found = search.find_module(module)
+        assert isinstance(found, str), found
+        assert found.endswith(f"-packages/alembic/{file}")
+
+
+# Settings
+
+
+def documented() -> set[str]:
+    """Names in .env.example, those of commented lines too."""
+    return set(re.findall(r"^#?([A-Z][A-Z0-9_]*)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
+
+
+def read_by_the_application() -> set[str]:
+    """Names in app/settings.py: every string there that is written like one."""
+    strings = {node.value for node in nodes(ROOT / "app" / "settings.py") if isinstance(node, ast.Constant)}
+    return {str(found) for found in strings if re.fullmatch(r"[A-Z][A-Z_]{2,}", str(found))}
+
+
+def read_by_compose() -> set[str]:
+    """Names that the Compose files put into a value, or hand on without one."""
+    text = "".join(path.read_text() for path in COMPOSE)
+    return set(re.findall(r"(?<!\$)\$\{([A-Z_]+)", text)) | set(re.findall(r"^ +([A-Z_]+): *$", text, re.MULTILINE))
+
+
+def given_by_compose() -> set[str]:
+    """Names that the Compose files give a value of their own to."""
+    return set(re.findall(r"^ +([A-Z_]+): +[^!\s]", "".join(path.read_text() for path in COMPOSE), re.MULTILINE))
+
+
+def read_by_shell() -> set[str]:
+    """Names that the shell scripts take out of the environment or .env."""
+    text = "".join(re.sub(r"^\s*#.*", "", path.read_text(), flags=re.MULTILINE) for path in SHELL)
+    read = re.findall(r"\$\{?([A-Z][A-Z_]+)|\bsetting ([A-Z_]+)|s/\^([A-Z_]+)=", text)
+    return {found for groups in read for found in groups if found}
+
+
+BY_COMPOSE_ITSELF = {"COMPOSE_PROJECT_NAME", "COMPOSE_PROFILES", "COMPOSE_FILE"}
+NO_SETTINGS = {
+    "HOME": "the shell's",
+    "PATH": "the shell's",
+    "PWD": "the shell's",
+    "SHELL": "the shell's",
+    "GIT_COMMIT": "asked of git when an image is built",
+}
+MAKE_VARIABLES = set(re.findall(r"^export (.+)", MAKEFILE, re.MULTILINE)[0].split())
+
+
+@pytest.mark.parametrize("setting", sorted(documented()))
+def test_every_setting_in_env_example_is_read_by_somebody(setting: str) -> None:
+    assert setting in read_by_the_application() | read_by_compose() | read_by_shell() | BY_COMPOSE_ITSELF
+
+
+@pytest.mark.parametrize("setting", sorted(read_by_the_application() | read_by_compose() | read_by_shell()))
+def test_every_setting_that_is_read_is_in_env_example(setting: str) -> None:
+    elsewhere = given_by_compose() | set(NO_SETTINGS) | MAKE_VARIABLES
+    assert setting in documented() | elsewhere or setting.removesuffix("_FILE") in documented()
+
+
+# Make
+
+TARGETS = re.findall(r"^([a-z][a-z-]*):(?!=)(.*)", MAKEFILE, re.MULTILINE)
+
+NEWER_THAN_3_81 = {
+    r"^\.(ONESHELL|SHELLFLAGS|RECIPEPREFIX|EXTRA_PREREQS|NOTINTERMEDIATE|WAIT)\b": ".ONESHELL:",
+    r"^\s*(override\s+|export\s+)*undefine\b": "undefine m",
+    r"^\s*(override\s+)?define\s+\S+\s*[:+?]?=": "define m =",
+    r"^\s*[-]?load\b": "-load plugin.so",
+    r"\bprivate\s+\S+\s*[:+?]?=": "test: private m = x",
+    r"^\s*(override\s+export|export\s+override)\b": "override export m := x",
+    r"^[^\t#]*[^$\s]\s*!=": "date != date",
+    r"^[^\t#]*:::?=": "m ::= x",
+    r"^[^\t#]*&:": "a b &: c",
+    r"\$[({](file|let|intcmp|guile)\s": "$(file >x,y)",
+    r"\.(SHELLSTATUS|LOADED)\b|\bMAKE_(TERMOUT|TERMERR|HOST)\b": "$(.SHELLSTATUS)",
+    r"--(eval|trace|output-sync|shuffle|jobserver-style)\b": "make --eval x",
+}
+
+
+@pytest.mark.parametrize(("pattern", "example"), NEWER_THAN_3_81.items(), ids=NEWER_THAN_3_81.values())
+def test_the_makefile_needs_nothing_newer_than_make_3_81(pattern: str, example: str) -> None:
+    assert re.search(pattern, example, re.MULTILINE), "the rule would not notice it"
+    assert not re.search(pattern, MAKEFILE, re.MULTILINE), f"macOS ships make 3.81, which does not know: {example}"
+
+
+def test_the_makefile_reads_no_env() -> None:
+    """Make, sh and Compose quote differently: a password with $ or # would be another one for each."""
+    assert not re.search(r"^\s*[-s]?include\b", MAKEFILE, re.MULTILINE)
+
+
+@pytest.mark.parametrize(("target", "rest"), TARGETS, ids=[target for target, _ in TARGETS])
+def test_every_target_is_phony_and_says_what_it_does(target: str, rest: str) -> None:
+    phony = re.search(r"^\.PHONY:((?:\\\n|.)*)", MAKEFILE, re.MULTILINE)
+
+    assert phony
+    assert target in phony[1].split(), "our folders are called app and alembic: make would find them up to date"
+    assert re.search(r"## [A-Z]", rest), "no text for the menu"
+
+
+def test_no_recipe_is_longer_than_five_lines() -> None:
+    longest = max(len(re.findall(r"^\t", recipe, re.MULTILINE)) for recipe in re.split(r"^\S", MAKEFILE, flags=re.M))
+
+    assert 1 <= longest <= 5
+
+
+@pytest.mark.parametrize("variable", sorted(set(re.findall(r"\$\$\{?(\w+)", MAKEFILE))))
+def test_what_a_recipe_reads_arrives_literally(variable: str) -> None:
+    """As in `override m := $(value m)` and `export m`: any other way runs what a user wrote into a message."""
+    assert f"override {variable} := $(value {variable})\n" in MAKEFILE
+    assert variable in MAKE_VARIABLES
+
+
+def test_make_itself_expands_nothing_of_a_user() -> None:
+    code = re.sub(r"^#.*", "", MAKEFILE, flags=re.MULTILINE)
+
+    assert set(re.findall(r"(?<!\$)\$[({]?(\w+)", code)) == {"value", "RUN"}
+
+
+# Images
+
+
+def dockerfiles() -> list[Path]:
+    return [ROOT / "Dockerfile", *sorted((ROOT / ".ci").glob("*Dockerfile"))]
+
+
+@pytest.mark.parametrize("path", dockerfiles(), ids=name)
+def test_no_dockerfile_asks_for_a_frontend_from_a_registry(path: Path) -> None:
+    assert not re.search(r"^#\s*syntax\s*=", path.read_text(), re.MULTILINE | re.IGNORECASE)
+
+
+def is_ignored(path: str) -> bool:
+    """Whether .dockerignore keeps a path out: the last line that fits it or one of its folders decides."""
+    ignored = False
+    parts = path.split("/")
+    above = ["/".join(parts[: count + 1]) for count in range(len(parts))]
+    for line in (ROOT / ".dockerignore").read_text().splitlines():
+        pattern = line.strip().removeprefix("!").strip("/")
+        if pattern and not pattern.startswith("#"):
+            anywhere = pattern.removeprefix("**/")
+            if any(fnmatch.fnmatch(one, pattern) or fnmatch.fnmatch(one, anywhere) for one in above):
+                ignored = not line.startswith("!")
+    return ignored
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *(".env", ".env.production", ".git/config", ".venv/pyvenv.cfg", ".postgres/target/PG_VERSION"),
+        *("secrets/postgres_password", "backups/a.dump", "reports/a.log", "app/__pycache__/a.pyc"),
+    ],
+)
+def test_secrets_data_and_history_stay_out_of_images(path: str) -> None:
+    assert is_ignored(path)
+
+
+@pytest.mark.parametrize(
+    "path", sorted(set(re.findall(r"^COPY ([a-z.]+)|source=(\S+?),", (ROOT / "Dockerfile").read_text(), re.MULTILINE)))
+)
+def test_what_the_dockerfile_copies_gets_into_the_image(path: tuple[str, str]) -> None:
+    copied = "".join(path)
+
+    assert (ROOT / copied).exists()
+    assert not is_ignored(copied)
+
+
+# Files as they are checked out and installed
+
+
+def test_files_are_checked_out_with_unix_line_ends() -> None:
+    assert re.search(r"^\* .*\beol=lf\b", (ROOT / ".gitattributes").read_text(), re.MULTILINE)
+
+
+@pytest.mark.parametrize("path", [*SHELL, *CODE, ROOT / "Makefile", ROOT / ".env.example", *COMPOSE], ids=name)
+def test_no_file_has_a_carriage_return(path: Path) -> None:
+    assert b"\r" not in path.read_bytes()
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.glob("requirements*.txt")), ids=name)
+def test_every_locked_package_has_a_version_and_hashes(path: Path) -> None:
+    lines = re.sub(r"\\\n", "", path.read_text()).splitlines()
+    packages = [line for line in lines if line and not line.lstrip().startswith("#")]
+
+    assert len(packages) >= 4
+    for package in packages:
+        assert re.match(r"[\w.-]+(\[[\w,-]+\])?==\S+", package), package
+        assert "--hash=sha256:" in package, package
+        assert not re.search(r"--(extra-)?index-url|--find-links|://", package), package
+
+
+def test_the_lock_files_name_no_index() -> None:
+    for path in ROOT.glob("requirements*.txt"):
+        assert not re.search(r"index-url|find-links|https?://", path.read_text()), path.name

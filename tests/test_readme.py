@@ -1,0 +1,142 @@
+"""README.md says what is so."""
+
+import importlib
+import os
+import re
+import subprocess
+from dataclasses import fields
+
+import pytest
+
+from app.settings import Settings
+from tests.conftest import ROOT
+
+README = (ROOT / "README.md").read_text()
+MAKEFILE = (ROOT / "Makefile").read_text()
+TARGETS = re.findall(r"^([a-z][a-z-]*):", MAKEFILE, re.MULTILINE)
+VARIABLES = set(re.findall(r"^export (.+)", MAKEFILE, re.MULTILINE)[0].split())
+
+# What is made by a command, or by the reader, and is not in a fresh checkout.
+MADE_LATER = re.compile(r"\.env|\.venv/?|\.postgres/?|secrets/?|backups/?|reports/?")
+
+
+def between(mark: str) -> str:
+    """What stands between <!-- mark --> and <!-- /mark -->."""
+    found = re.search(rf"<!-- {mark} -->\n(.*?)\n<!-- /{mark} -->", README, re.DOTALL)
+    assert found, f"README.md has no <!-- {mark} -->"
+    return found[1]
+
+
+def plain(text: str) -> list[str]:
+    """The lines without spaces at their ends and without empty lines around them."""
+    return "\n".join(line.rstrip() for line in text.splitlines()).strip("\n").splitlines()
+
+
+def in_backticks() -> list[str]:
+    prose = re.sub(r"^```.*?^```", "", README, flags=re.MULTILINE | re.DOTALL)
+    return re.findall(r"`([^`\n]+)`", prose)
+
+
+def make_lines() -> list[tuple[str, str]]:
+    """Target and the rest of every `make …` in the page, options in brackets and comments left out."""
+    code = re.findall(r"^ *(make .*)", README, re.MULTILINE) + [c for c in in_backticks() if c.startswith("make ")]
+    lines = [re.sub(r"\s+#.*|\s\s+.*", "", line) for line in code]
+    return [(line.split()[1], line) for line in lines]
+
+
+def paths() -> list[str]:
+    """Everything in backticks that is written like a path of this checkout."""
+    words = {word for word in in_backticks() if re.fullmatch(r"[\w.-]*[/.][\w./*-]*", word)}
+    first = {path.name for path in ROOT.iterdir()}
+    return sorted(word for word in words if word.split("/")[0] in first or word.endswith((".py", ".sh", ".yml", "/")))
+
+
+def test_the_set_up_is_two_commands() -> None:
+    fence = re.search(r"```sh\n(.*?)```", README, re.DOTALL)
+    assert fence
+
+    commands = [re.sub(r"\s*#.*", "", line) for line in fence[1].splitlines()]
+
+    assert commands == ["make up", "make test"]
+
+
+def test_the_menu_is_what_make_prints() -> None:
+    menu = re.fullmatch(r"```text\n(.*)```", between("menu"), re.DOTALL)
+    assert menu
+
+    printed = subprocess.run(
+        ["make"], cwd=ROOT, env={"PATH": os.environ["PATH"]}, capture_output=True, text=True, check=True
+    )
+
+    assert plain(menu[1]) == plain(printed.stdout)
+
+
+def test_every_target_that_is_named_exists_and_takes_the_variables_given_to_it() -> None:
+    lines = make_lines()
+
+    assert len(lines) > 25
+    for target, line in lines:
+        assert target in TARGETS, line
+        assert set(re.findall(r"\b([A-Za-z]+)=", re.sub(r'".*?"', "", line))) <= VARIABLES, line
+
+
+@pytest.mark.parametrize("path", paths())
+def test_every_path_that_is_named_exists(path: str) -> None:
+    assert MADE_LATER.match(path) or list(ROOT.glob(path.rstrip("/"))), path
+
+
+@pytest.mark.parametrize("verb", sorted(set(re.findall(r"-m scripts\.(\w+)", README))))
+def test_every_script_that_is_named_exists(verb: str) -> None:
+    assert (ROOT / "scripts" / f"{verb}.py").is_file()
+
+
+def test_every_top_level_file_of_the_map_exists() -> None:
+    map_ = re.search(r"## The map\n+```text\n(.*?)```", README, re.DOTALL)
+    assert map_
+
+    named = re.findall(r"^([\w.-]+(?:/[\w.-]+)*/?)\s", map_[1], re.MULTILINE)
+
+    assert len(named) >= 5
+    for path in named:
+        assert (ROOT / path).exists(), path
+
+
+@pytest.mark.parametrize("name", re.findall(r"^\| `([\w.]+)` \|", between("app"), re.MULTILINE))
+def test_every_name_that_a_replacement_of_the_application_must_offer_is_there(name: str) -> None:
+    parts = name.split(".")
+    for count in range(len(parts), 0, -1):
+        try:
+            found = importlib.import_module(".".join(parts[:count]))
+        except ModuleNotFoundError:
+            continue
+        for attribute in parts[count:]:
+            found = getattr(found, attribute)
+        return
+    pytest.fail(f"{name} cannot be imported")
+
+
+def test_the_settings_that_a_replacement_must_have_are_those_of_ours_that_scripts_read() -> None:
+    row = re.search(r"^\| `app\.settings\.Settings` \| (.*) \|$", between("app"), re.MULTILINE)
+    assert row
+
+    named = set(re.findall(r"`(\w+)`", row[1]))
+
+    assert named == {field.name for field in fields(Settings)} - {"publish_interval"}
+
+
+def test_the_scripts_use_no_other_name_of_the_application() -> None:
+    text = "".join(path.read_text() for path in [*ROOT.glob("scripts/**/*.py"), ROOT / "alembic" / "env.py"])
+    imported = [f"{module}.{name.strip()}" for module, names in re.findall(r"^from (app[\w.]*) import (.*)", text, re.M)
+                for name in re.sub(r" as \w+", "", names).split(",")]  # fmt: skip
+    loaded = [
+        module + attribute for module, attribute in re.findall(r'import_module\("(app[\w.]*)"\)((?:\.\w+)?)', text)
+    ]
+
+    offered = set(re.findall(r"^\| `([\w.]+)` \|", between("app"), re.MULTILINE))
+
+    assert len({*imported, *loaded}) >= 5
+    assert {*imported, *loaded} <= offered
+
+
+def test_the_page_is_short() -> None:
+    assert len(README.splitlines()) < 200
