@@ -2,7 +2,7 @@
 def literal(text):
     """Any message as the text of a docstring: it must neither end the string nor escape anything in it."""
     text = text.replace("\\", "\\\\").replace('"', '\\"')
-    return "".join(c if c.isprintable() or c == "\n" else f"\\x{ord(c):02x}" if ord(c) < 256 else f"\\u{ord(c):04x}" for c in text)
+    return "".join(c if c.isprintable() or c == "\n" else f"\\U{ord(c):08x}" for c in text)
 %>\
 """${message | n,literal}
 

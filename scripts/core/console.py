@@ -118,4 +118,8 @@ def _print(text: str, style: str, stream: TextIO) -> None:
     if time.monotonic() - _silent_since[0] > SILENCE and sys.stderr.isatty():
         print("\r\x1b[K", end="", file=sys.stderr, flush=True)
     _silent_since[0] = time.monotonic()
-    print(text, file=stream, flush=True)
+    try:
+        print(text, file=stream, flush=True)
+    except BrokenPipeError:
+        # Who reads us has gone (`| head`); what we are doing goes on.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

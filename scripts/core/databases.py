@@ -10,8 +10,10 @@ from threading import Event, Thread
 
 from sqlalchemy import Connection, text
 from sqlalchemy.engine import URL
+from sqlalchemy.exc import OperationalError
 
 from scripts.core import postgres
+from scripts.core.errors import UserError
 from scripts.core.settings import Settings
 
 MARK = "environment="
@@ -53,7 +55,7 @@ def create_beside(settings: Settings) -> URL:
     """A new, empty, marked database that can `replace` the target; what an interrupted run left is dropped first."""
     name = _temporary(_name(settings.database_url))
     with _server(settings) as connection:
-        _drop(connection, _old(_name(settings.database_url)))
+        _drop_leftover(connection, _old(_name(settings.database_url)), settings.app_env)
         _create(connection, name, settings.app_env)
     return settings.database_url.set(database=name)
 
@@ -74,7 +76,11 @@ def replace(settings: Settings) -> None:
 
 
 def row_counts(connection: Connection) -> dict[str, int]:
-    """Exact rows of every table of the connected database, for saying what will be lost."""
+    """Exact rows of every table of the connected database, for saying what will be lost.
+
+    Raises UserError when somebody locks a table against being read.
+    """
+    connection.exec_driver_sql("SET lock_timeout = '2s'")
     tables = connection.scalars(
         text(
             "SELECT oid::regclass::text FROM pg_class WHERE relkind = 'r' AND relnamespace::regnamespace::text"
@@ -86,7 +92,14 @@ def row_counts(connection: Connection) -> dict[str, int]:
 
 def _count(connection: Connection, table: str) -> int:
     statement = f"SELECT count(*) FROM {table}".replace("%", "%%")  # noqa: S608
-    return connection.exec_driver_sql(statement).scalar() or 0
+    try:
+        return connection.exec_driver_sql(statement).scalar() or 0
+    except OperationalError as error:
+        raise UserError(
+            f"Cannot count what would be lost: {table} is locked by another session.",
+            why=postgres.first_line(error),
+            do="end that session (make psql; SELECT * FROM pg_stat_activity), then run this again",
+        ) from error
 
 
 @contextmanager
@@ -97,10 +110,18 @@ def _server(settings: Settings) -> Iterator[Connection]:
 
 
 def _create(connection: Connection, name: str, environment: str) -> None:
-    _drop(connection, name)
+    _drop_leftover(connection, name, environment)
     quoted = connection.dialect.identifier_preparer.quote(name)
     connection.exec_driver_sql(f"CREATE DATABASE {quoted} TEMPLATE template0")
     set_mark(connection, name, environment)
+
+
+def _drop_leftover(connection: Connection, name: str, environment: str) -> None:
+    """Drop what an interrupted run left under a name of ours; one marked as anything else is not ours."""
+    found = mark(connection, name)
+    if found not in (None, environment):
+        raise UserError(f"The database {name} is in the way: it is marked environment={found}.", do="rename it")
+    _drop(connection, name)
 
 
 def _rename(connection: Connection, name: str, new: str) -> None:
@@ -157,8 +178,8 @@ def _name(url: URL) -> str:
 
 
 def _temporary(name: str) -> str:
-    return f"{name[:55]}__new"
+    return f"{name[:50]}__unfinished"
 
 
 def _old(name: str) -> str:
-    return f"{name[:55]}__old"
+    return f"{name[:50]}__replaced"

@@ -29,17 +29,23 @@ NAMES = [
 ]
 
 
+@pytest.fixture(scope="module")
+def prefix(new_database: Callable[..., URL]) -> str:
+    """What the names of all databases of this session may begin with."""
+    return str(new_database().database)
+
+
 @pytest.fixture
-def missing(target: Settings) -> Iterator[Callable[[str], Settings]]:
-    """Settings whose database, of this name behind the target's, is not there yet."""
+def missing(configured: Settings, prefix: str) -> Iterator[Callable[[str], Settings]]:
+    """Settings whose database, of this name behind the prefix, is not there yet."""
     made: list[str] = []
 
     def name(suffix: str) -> Settings:
-        made.append(f"{target.database_url.database}_{suffix}")
-        return replace(target, app_env="test", database_url=target.database_url.set(database=made[-1]))
+        made.append(f"{prefix}_{suffix}")
+        return replace(configured, app_env="test", database_url=configured.database_url.set(database=made[-1]))
 
     yield name
-    with postgres.connect(target, postgres.maintenance(target), isolation_level="AUTOCOMMIT") as connection:
+    with postgres.connect(configured, isolation_level="AUTOCOMMIT") as connection:
         for database in made:
             quoted = connection.dialect.identifier_preparer.quote(database)
             connection.exec_driver_sql(f"DROP DATABASE IF EXISTS {quoted} WITH (FORCE)")
@@ -121,7 +127,7 @@ def test_on_a_server_of_somebody_else_nothing_is_created(missing: Callable[[str]
 
 def test_what_an_interrupted_creation_left_is_made_anew(missing: Callable[[str], Settings]) -> None:
     wanted = missing("again")
-    execute(wanted, f"CREATE DATABASE {wanted.database_url.database}__new", url=postgres.maintenance(wanted))
+    execute(wanted, f"CREATE DATABASE {wanted.database_url.database}__unfinished", url=postgres.maintenance(wanted))
 
     assert databases.ensure(wanted) is True
 
@@ -166,7 +172,7 @@ def test_a_replacement_ends_the_sessions_of_others(target: Settings) -> None:
 
 def test_what_an_interrupted_replacement_left_is_dropped_by_the_next(target: Settings) -> None:
     name = target.database_url.database
-    left = [f"CREATE DATABASE {name}__new", f"CREATE DATABASE {name}__old"]
+    left = [f"CREATE DATABASE {name}__unfinished", f"CREATE DATABASE {name}__replaced"]
     execute(target, *left, url=postgres.maintenance(target))
 
     databases.create_beside(target)

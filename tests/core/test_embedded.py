@@ -1,15 +1,14 @@
 """scripts/core/embedded.py"""
 
 import os
-import shutil
 import signal
 import socket
 import subprocess
 import tempfile
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -28,29 +27,32 @@ pytestmark = pytest.mark.skipif(
 )
 
 
+@contextmanager
+def another_checkout(patch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The folder of another checkout, which every account may enter; what runs in it is stopped in the end."""
+    with tempfile.TemporaryDirectory(prefix="checkout-") as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        patch.setattr(wheel, "ROOT", folder)
+        yield folder
+        for pidfile in folder.glob(".postgres/*/postmaster.pid"):
+            embedded.stop(cluster(pidfile.parent.name))
+
+
 @pytest.fixture
 def checkout(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """The folder of another checkout, which every account may enter; what runs in it is stopped in the end."""
-    folder = Path(tempfile.mkdtemp(prefix="checkout-"))
-    folder.chmod(0o755)
-    monkeypatch.setattr(wheel, "ROOT", folder)
-    yield folder
-    for pidfile in folder.glob(".postgres/*/postmaster.pid"):
-        embedded.stop(cluster(pidfile.parent.name))
-    shutil.rmtree(folder)
+    with another_checkout(monkeypatch) as folder:
+        yield folder
 
 
 @pytest.fixture(scope="session")
 def made() -> Iterator[Path]:
     """The data of a cluster that was made once, for tests that do not look at the making."""
-    folder = Path(tempfile.mkdtemp(prefix="checkout-"))
-    folder.chmod(0o755)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(wheel, "ROOT", folder)
+    with pytest.MonkeyPatch.context() as patch, another_checkout(patch) as folder:
         embedded.start(cluster())
         embedded.stop(cluster())
-    yield folder / ".postgres" / "target"
-    shutil.rmtree(folder)
+        patch.undo()
+        yield folder / ".postgres" / "target"
 
 
 @pytest.fixture
@@ -228,18 +230,3 @@ def test_the_password_is_in_no_file_and_no_log(data: Path) -> None:
     files = [path for path in data.parent.rglob("*") if path.is_file()]
     assert len(files) > 100
     assert not [path for path in files if b"s3cret-pw" in path.read_bytes()]
-
-
-def test_without_the_wheel_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    wheel.folder.cache_clear()
-    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
-
-    with pytest.raises(UserError, match="the embedded PostgreSQL is not installed in this Python"):
-        wheel.program("psql")
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)

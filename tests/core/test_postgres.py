@@ -114,6 +114,7 @@ def test_any_password_works_by_parts_by_url_and_for_psql(new_role: Callable[...,
     url = new_role(password)
     parts = load(
         {
+            "RUNTIME": "none",
             "POSTGRES_HOST": str(url.host),
             "POSTGRES_PORT": str(url.port),
             "POSTGRES_USER": str(url.username),

@@ -102,6 +102,12 @@ def settled(new_database: Callable[..., URL], template: str, tmp_path_factory: p
 
 
 @pytest.fixture
+def edited(settled: Project, tmp_path: Path) -> Project:
+    """A copy of the project whose files a test may change, on the database that nobody may."""
+    return Project(copy_project(tmp_path), settled.url)
+
+
+@pytest.fixture
 def superuser(server: URL) -> Iterator[Callable[[str], None]]:
     """Runs statements on the server's maintenance database, each on its own."""
     engine = create_engine(server, isolation_level="AUTOCOMMIT", poolclass=NullPool)

@@ -112,12 +112,12 @@ def test_two_heads_can_be_merged_and_migrated(project: Project, revisions: list[
     assert merged not in (*revisions, "abcd01", "abcd02")
 
 
-def test_check_says_whether_models_and_migrations_match(project: Project) -> None:
-    before = project.run("alembic", "check")
-    user = project.path / "app" / "models" / "user.py"
+def test_check_says_whether_models_and_migrations_match(edited: Project) -> None:
+    before = edited.run("alembic", "check")
+    user = edited.path / "app" / "models" / "user.py"
     user.write_text(user.read_text() + "    note: Mapped[str | None] = mapped_column(String(99))\n")
 
-    after = project.run("alembic", "check")
+    after = edited.run("alembic", "check")
 
     assert before.returncode == 0
     assert "No new upgrade operations detected." in before.stdout

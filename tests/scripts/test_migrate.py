@@ -55,17 +55,17 @@ def test_goes_to_the_revision_that_a_prefix_names(empty_project: Project, revisi
     ],
 )
 def test_a_revision_that_is_not_one_place_is_named_with_the_candidates(
-    project: Project, revisions: list[str], wanted: str, code: int, words: list[str]
+    edited: Project, revisions: list[str], wanted: str, code: int, words: list[str]
 ) -> None:
     for revision in ("abcd01", "abcd02"):
-        project.write_revision(revision, revisions[-1])
+        edited.write_revision(revision, revisions[-1])
 
-    result = project.run("migrate", wanted)
+    result = edited.run("migrate", wanted)
 
     assert result.returncode == code
     for word in words:
         assert word.format(newest=revisions[-1]) in result.stderr
-    assert project.version == revisions[-1:]
+    assert edited.version == revisions[-1:]
 
 
 def test_one_of_two_heads_can_be_applied_after_the_other(project: Project, revisions: list[str]) -> None:
@@ -136,13 +136,13 @@ def test_a_password_of_any_characters_migrates(
     superuser(f"DROP ROLE {role}")
 
 
-def test_every_fault_of_the_settings_is_in_one_list_with_its_file_and_line(project: Project) -> None:
-    file = project.path / ".env"
+def test_every_fault_of_the_settings_is_in_one_list_with_its_file_and_line(edited: Project) -> None:
+    file = edited.path / ".env"
     file.write_text(
         "# our settings\nRUNTIME=podman\n\nPOSTGRES_USER=\nthis is no setting\nPOSTGRES_PASSWORD=s3cret-pw\n"
     )
 
-    result = bare(project, "migrate", POSTGRES_PORT="many")
+    result = bare(edited, "migrate", POSTGRES_PORT="many")
 
     assert result.returncode == 2
     assert result.stdout == ""
@@ -250,10 +250,10 @@ def test_a_failing_revision_is_told_with_its_place_and_cause_and_what_came_befor
         ),
     ],
 )
-def test_a_broken_revision_file_is_named(project: Project, revisions: list[str], content: str, words: str) -> None:
-    (project.versions / "abcd01.py").write_text(content.replace("{newest}", revisions[-1]))
+def test_a_broken_revision_file_is_named(edited: Project, revisions: list[str], content: str, words: str) -> None:
+    (edited.versions / "abcd01.py").write_text(content.replace("{newest}", revisions[-1]))
 
-    result = project.run("migrate")
+    result = edited.run("migrate")
 
     assert result.returncode == 1
     assert words.replace("{newest}", revisions[-1]) in result.stderr

@@ -150,7 +150,7 @@ def test_a_revision_that_fails_leaves_the_old_database_whole(project: Project, r
 
 
 def test_what_an_interrupted_reset_left_is_cleaned(project: Project) -> None:
-    for left in ("__new", "__old"):
+    for left in ("__unfinished", "__replaced"):
         engine = create_engine(project.url, isolation_level="AUTOCOMMIT", poolclass=NullPool)
         with engine.connect() as connection:
             connection.execute(text(f"CREATE DATABASE {name(project)}{left}"))
@@ -206,3 +206,24 @@ def test_interrupted_at_any_moment_it_can_be_run_again(
     assert users(project) == 0
     assert project.version == revisions[-1:]
     assert databases(project) == []
+
+
+def test_a_database_of_somebody_else_under_a_name_of_ours_is_not_dropped(project: Project) -> None:
+    other = f"{project.url.database}__replaced"
+    project.sql_on_server(f"CREATE DATABASE {other}", f"COMMENT ON DATABASE {other} IS 'environment=production'")
+
+    result = reset(project)
+    project.sql_on_server(f"DROP DATABASE {other}")
+
+    assert result.returncode == 1
+    assert f"✗ The database {other} is in the way: it is marked environment=production." in result.stderr
+
+
+def test_a_table_that_somebody_locks_is_named_instead_of_waited_for(project: Project) -> None:
+    with create_engine(project.url, poolclass=NullPool).connect() as other:
+        other.execute(text("LOCK TABLE users"))
+
+        result = reset(project)
+
+    assert result.returncode == 1
+    assert "users is locked by another session" in result.stderr

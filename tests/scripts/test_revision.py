@@ -31,10 +31,7 @@ HOSTILE = [
     "% if True:",
     "</%doc>",
     "größe 尺寸 📏 \u202e \u200b",
-    pytest.param(
-        "language tag \U000e0001",
-        marks=pytest.mark.xfail(strict=True, reason="script.py.mako writes \\u where \\U is needed"),
-    ),
+    "language tag \U000e0001",
     "bell \x07 escape \x1b[31m",
     "{0} {name} %s",
     "# type: ignore",
@@ -98,15 +95,15 @@ def test_writes_what_the_models_have_and_the_database_lacks(project: Project) ->
     assert project.sql("SELECT note FROM users") == []
 
 
-def test_what_it_writes_is_formatted_and_lint_clean(project: Project) -> None:
-    before = files(project)
-    add_column(project)
+def test_what_it_writes_is_formatted_and_lint_clean(edited: Project) -> None:
+    before = files(edited)
+    add_column(edited)
 
-    project.run("revision", "--message", "add a note")
+    edited.run("revision", "--message", "add a note")
 
-    (path,) = files(project) - before
+    (path,) = files(edited) - before
     for words in (("format", "--check"), ("check",)):
-        checked = project.call(sys.executable, "-m", "ruff", *words, "--no-cache", str(path))
+        checked = edited.call(sys.executable, "-m", "ruff", *words, "--no-cache", str(path))
         assert checked.returncode == 0, checked.stdout + path.read_text()
 
 
@@ -135,12 +132,11 @@ def test_a_message_is_needed(settled: Project, words: tuple[str, ...]) -> None:
 @pytest.mark.parametrize(
     "message",
     [
-        "\n".join(text for text in HOSTILE if isinstance(text, str) and len(text) < 100),
+        "\n".join(text for text in HOSTILE if len(text) < 100),
         'ends in """',
-        "ends in \\",
-        "größe " * 500,
+        "größe " * 500 + "\\",
     ],
-    ids=["all at once", "quotes", "backslash", "long"],
+    ids=["all at once", "quotes", "long with a backslash"],
 )
 def test_any_message_becomes_a_docstring_and_a_revision_that_runs(project: Project, message: str) -> None:
     before = files(project)
@@ -165,30 +161,30 @@ def test_any_message_becomes_a_docstring_and_a_revision_that_runs(project: Proje
     ids=["none", "one"],
 )
 def test_models_that_are_not_imported_are_named_instead_of_dropped(
-    project: Project, imports: str, problem: str, missing: str
+    edited: Project, imports: str, problem: str, missing: str
 ) -> None:
-    (project.path / MODELS / "__init__.py").write_text(imports)
-    before = files(project)
+    (edited.path / MODELS / "__init__.py").write_text(imports)
+    before = files(edited)
 
-    result = project.run("revision", "--message", "drop everything")
+    result = edited.run("revision", "--message", "drop everything")
 
     assert result.returncode == 1
     assert f"✗ {problem}" in result.stderr
     assert f"Not imported by app/models/__init__.py: {missing}" in result.stderr
-    assert files(project) == before
+    assert files(edited) == before
 
 
-def test_an_application_without_any_model_gets_no_revision_that_drops_everything(project: Project) -> None:
+def test_an_application_without_any_model_gets_no_revision_that_drops_everything(edited: Project) -> None:
     for name in ("user", "social"):
-        (project.path / MODELS / f"{name}.py").unlink()
-    (project.path / MODELS / "__init__.py").write_text("")
-    before = files(project)
+        (edited.path / MODELS / f"{name}.py").unlink()
+    (edited.path / MODELS / "__init__.py").write_text("")
+    before = files(edited)
 
-    result = project.run("revision", "--message", "drop everything")
+    result = edited.run("revision", "--message", "drop everything")
 
     assert result.returncode == 1
     assert "✗ The metadata has no tables at all." in result.stderr
-    assert files(project) == before
+    assert files(edited) == before
 
 
 def test_a_database_that_is_behind_has_to_be_migrated_first(empty_project: Project) -> None:
@@ -202,26 +198,26 @@ def test_a_database_that_is_behind_has_to_be_migrated_first(empty_project: Proje
     assert files(empty_project) == before
 
 
-def test_two_heads_have_to_be_merged_first(project: Project, revisions: list[str]) -> None:
+def test_two_heads_have_to_be_merged_first(edited: Project, revisions: list[str]) -> None:
     for revision in ("abcd01", "abcd02"):
-        project.write_revision(revision, revisions[-1])
-    before = files(project)
+        edited.write_revision(revision, revisions[-1])
+    before = files(edited)
 
-    result = project.run("revision", "--message", "on which of them?")
+    result = edited.run("revision", "--message", "on which of them?")
 
     assert result.returncode == 1
     assert "✗ There are 2 heads:" in result.stderr
-    assert files(project) == before
+    assert files(edited) == before
 
 
 @pytest.mark.parametrize(
     ("code", "cause"),
     [("import no_such_module\n", "ModuleNotFoundError: No module named"), ("def broken(:\n", "SyntaxError: ")],
 )
-def test_a_model_that_cannot_be_imported_is_told_with_its_place(project: Project, code: str, cause: str) -> None:
-    (project.path / MODELS / "user.py").write_text(f'"""Broken."""\n\n{code}')
+def test_a_model_that_cannot_be_imported_is_told_with_its_place(edited: Project, code: str, cause: str) -> None:
+    (edited.path / MODELS / "user.py").write_text(f'"""Broken."""\n\n{code}')
 
-    result = project.run("revision", "--message", "add")
+    result = edited.run("revision", "--message", "add")
 
     assert result.returncode == 1
     assert f"✗ app/models/user.py, line 3 cannot be imported: {cause}" in result.stderr

@@ -1,6 +1,5 @@
 """python -m scripts.servers, and every script where RUNTIME=embedded"""
 
-import shutil
 import socket
 import tempfile
 from collections.abc import Iterator
@@ -20,17 +19,16 @@ pytestmark = pytest.mark.skipif(
 @pytest.fixture
 def checkout() -> Iterator[Project]:
     """A copy of the project that runs its own embedded server, not yet made; stopped in the end."""
-    folder = Path(tempfile.mkdtemp(prefix="checkout-"))
-    folder.chmod(0o755)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     url = URL.create("postgresql+psycopg2", "ada", "s3cret-pw", "127.0.0.1", port, "shop")
-    project = Project(copy_project(folder), url, {"RUNTIME": "embedded"})
-    yield project
-    stopped = project.run("servers", "stop")
-    shutil.rmtree(folder)
-    assert stopped.returncode == 0, stopped.stderr
+    with tempfile.TemporaryDirectory(prefix="checkout-") as folder:
+        Path(folder).chmod(0o755)
+        project = Project(copy_project(Path(folder)), url, {"RUNTIME": "embedded"})
+        yield project
+        stopped = project.run("servers", "stop")
+        assert stopped.returncode == 0, stopped.stderr
 
 
 def test_a_first_migrate_starts_the_server_and_creates_the_database(checkout: Project, revisions: list[str]) -> None:

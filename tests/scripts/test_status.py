@@ -1,6 +1,7 @@
 """make status"""
 
 import json
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -65,11 +66,11 @@ def test_a_database_without_a_mark_counts_as_production(project: Project) -> Non
     assert "not at all, which counts as production" in result.stdout
 
 
-def test_two_heads_are_in_doubt(project: Project, revisions: list[str]) -> None:
+def test_two_heads_are_in_doubt(edited: Project, revisions: list[str]) -> None:
     for revision in ("abcd01", "abcd02"):
-        project.write_revision(revision, revisions[-1])
+        edited.write_revision(revision, revisions[-1])
 
-    code, facts = look(project)
+    code, facts = look(edited)
 
     assert code == 1
     assert facts["head"] is None
@@ -86,20 +87,20 @@ def test_a_revision_without_a_file_is_in_doubt(project: Project) -> None:
     assert facts["pending"] == []
 
 
-def test_a_model_that_is_not_imported_is_in_doubt(project: Project) -> None:
+def test_a_model_that_is_not_imported_is_in_doubt(edited: Project) -> None:
     model = 'from app.database import Base\n\n\nclass Order(Base):\n    __tablename__ = "orders"\n'
-    (project.path / "app" / "models" / "order.py").write_text(model)
+    (edited.path / "app" / "models" / "order.py").write_text(model)
 
-    code, facts = look(project)
+    code, facts = look(edited)
 
     assert code == 1
     assert facts["not_imported"] == ["app/models/order.py"]
 
 
-def test_without_any_imported_model_it_names_them_all(project: Project) -> None:
-    (project.path / "app" / "models" / "__init__.py").write_text("")
+def test_without_any_imported_model_it_names_them_all(edited: Project) -> None:
+    (edited.path / "app" / "models" / "__init__.py").write_text("")
 
-    code, facts = look(project)
+    code, facts = look(edited)
 
     assert code == 1
     assert facts["not_imported"] == ["app/models/social.py", "app/models/user.py"]
@@ -125,3 +126,10 @@ def test_a_missing_database_is_an_error(project: Project) -> None:
     assert result.returncode == 1
     assert f"has no database {project.url.database}." in result.stderr
     assert "Do:    make migrate   (creates it)" in result.stderr
+
+
+def test_who_stops_reading_early_breaks_nothing(project: Project) -> None:
+    result = project.call("sh", "-c", f"{sys.executable} -m scripts.status | true")
+
+    assert "Traceback" not in result.stderr
+    assert "bug" not in result.stderr
