@@ -21,6 +21,10 @@ ROOT = Path(__file__).parents[1]
 NOT_COPIED = shutil.ignore_patterns(".git", ".venv", ".postgres", ".env", ".*_cache", "containers")
 
 
+# In the containers there is one already, and root there may not become another account, as PostgreSQL wants.
+needs_embedded = pytest.mark.skipif("SCRATCH_HOST" in os.environ, reason="the embedded server is for the host")
+
+
 @pytest.fixture(scope="session")
 def server() -> Iterator[URL]:
     """The scratch server: of Compose where SCRATCH_HOST names it, else an embedded one."""

