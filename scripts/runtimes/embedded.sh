@@ -7,8 +7,9 @@
 app_pid() {
     pid=$(cat .postgres/app.pid 2>/dev/null) || return 1
     # A pid is reused after a restart of the machine: it counts only when it is our process.
-    case $(ps -p "$pid" -o args= 2>/dev/null) in
-    *"-m app") echo "$pid" ;;
+    # A minimal container has no ps.
+    case $(ps -p "$pid" -o args= 2>/dev/null || tr '\0' ' ' 2>/dev/null <"/proc/$pid/cmdline") in
+    *"-m app" | *"-m app ") echo "$pid" ;;
     *) return 1 ;;
     esac
 }

