@@ -49,7 +49,7 @@ history: ## List all revisions, the current one marked
 current: ## Show the revision that the database is at
 	$(RUN) run python -m scripts.alembic current --verbose
 merge: ## Join two heads with a revision                               (m="merge ... and ...")
-	$(RUN) run python -m scripts.alembic merge --message="$${m:-merge heads}" heads
+	$(RUN) run python -m scripts.merge --message="$$m"
 alembic: ## Run any other Alembic command                              (c="show head")
 	$(RUN) run python -m scripts.alembic "$$c"
 

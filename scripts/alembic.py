@@ -3,7 +3,7 @@
     make alembic c="show head"
     make alembic c="upgrade head --sql"
 
-`make history`, `make current`, `make merge` and `make check` come here too.
+`make history` and `make current` come here too.
 """
 
 import shlex

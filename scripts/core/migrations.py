@@ -64,6 +64,14 @@ def new_revision(settings: Settings, message: str, *, empty: bool) -> Path | Non
     return Path(made[0].path) if made[0] else None
 
 
+def merge(heads: list[str], message: str) -> Path:
+    """Write a revision that follows all of `heads`; returns its path. Needs no database."""
+    with redirect_stdout(StringIO()):
+        made = command.merge(history.config(), heads, message)
+    assert made is not None
+    return Path(made.path)
+
+
 def _run(settings: Settings, work: Callable[[Config], None], on_step: OnStep | None, url: URL | None) -> None:
     config = history.config()
     config.cmd_opts = Namespace(quiet=True)
