@@ -13,9 +13,11 @@ override STEPS := $(value STEPS)
 override T := $(value T)
 override EMPTY := $(value EMPTY)
 override JSON := $(value JSON)
+override ENV := $(value ENV)
 override CONFIRM := $(value CONFIRM)
+override ACCEPT := $(value ACCEPT)
 override RUNTIME := $(value RUNTIME)
-export m c REV STEPS T EMPTY JSON CONFIRM RUNTIME
+export m c REV STEPS T EMPTY JSON ENV CONFIRM ACCEPT RUNTIME
 
 ## Every day
 up: ## Set up everything, start PostgreSQL and the app, migrate
@@ -44,14 +46,17 @@ rollback: ## Undo the newest revisions                                 (STEPS=1 
 	$(RUN) run python -m scripts.rollback $${STEPS:+--steps="$$STEPS"} $${REV:+--rev="$$REV"}
 stamp: ## Write down which revision the schema is at, running nothing  (REV=...)
 	$(RUN) run python -m scripts.stamp $${REV:+"$$REV"}
-history: ## List all revisions, the current one marked
-	$(RUN) run python -m scripts.alembic history --indicate-current
+history: ## List all revisions, and when each was applied
+	$(RUN) run python -m scripts.history
 current: ## Show the revision that the database is at
 	$(RUN) run python -m scripts.alembic current --verbose
 merge: ## Join two heads with a revision                               (m="merge ... and ...")
 	$(RUN) run python -m scripts.merge --message="$$m"
 alembic: ## Run any other Alembic command                              (c="show head")
 	$(RUN) run python -m scripts.alembic "$$c"
+
+mark: ## Say what the database is: development, staging ...            (ENV=staging CONFIRM=name)
+	$(RUN) run python -m scripts.mark $${ENV:+"$$ENV"}
 
 ## Development data
 seed: ## Add the application's example rows
@@ -73,5 +78,5 @@ bench: ## Compare our speed with the peers'
 help: ## Show this menu
 	@awk -f scripts/help.awk Makefile
 
-.PHONY: up down status logs ps shell psql app revision migrate rollback stamp history current merge alembic seed reset \
+.PHONY: up down status logs ps shell psql app revision migrate rollback stamp history current merge alembic mark seed reset \
 	test check format lock bench help

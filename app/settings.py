@@ -45,12 +45,18 @@ class Settings:
 
 
 @dataclass
-class _Reader:
+class Reader:
     """Reads typed values by name and collects what is wrong with them."""
 
-    values: Mapping[str, str]
-    lines: Mapping[str, int]
+    values: dict[str, str]
+    lines: dict[str, int]
+    source: str
     faults: list[str] = field(default_factory=list)
+
+    def finish(self) -> None:
+        """Raises SettingsError when anything was wrong."""
+        if self.faults:
+            raise SettingsError(self.faults, self.source)
 
     def place(self, name: str) -> str:
         return f" (line {self.lines[name]})" if name in self.lines else ""
@@ -97,60 +103,69 @@ def load(environ: Mapping[str, str] | None = None, env_file: Path = ENV_FILE) ->
 
     Raises SettingsError with every fault that was found.
     """
-    reader, source = _read(os.environ if environ is None else environ, env_file)
-    settings = Settings(
+    reader = read(environ, env_file)
+    settings = build(reader)
+    reader.finish()
+    return settings
+
+
+def build(reader: Reader) -> Settings:
+    """The settings as far as they can be read; what is wrong with them is left in the reader's `faults`."""
+    return Settings(
         app_env=reader.choice("APP_ENV", ENVIRONMENTS, "production"),
         runtime=reader.choice("RUNTIME", RUNTIMES, "none"),
         database_url=_database_url(reader),
         external=bool(reader.values.get("DATABASE_URL") or reader.values.get("DATABASE_URL_FILE")),
         connect_wait=reader.number("CONNECT_WAIT", 30, float),
         publish_interval=reader.number("PUBLISH_INTERVAL", 5, float),
-        source=source,
+        source=reader.source,
     )
-    if reader.faults:
-        raise SettingsError(reader.faults, source)
-    return settings
 
 
-def _read(environ: Mapping[str, str], env_file: Path) -> tuple[_Reader, str]:
-    """The environment wins over the file, but an empty variable there does not hide the file's value."""
-    values: dict[str, str] = {}
-    lines: dict[str, int] = {}
-    faults: list[str] = []
+def read(environ: Mapping[str, str] | None = None, env_file: Path = ENV_FILE) -> Reader:
+    """The values of `environ` over those of `env_file`; an empty variable does not hide the file's value."""
+    environ = os.environ if environ is None else environ
+    reader = Reader({}, {}, "", [])
     found = env_file.is_file()
+    if found:
+        reader.source = str(env_file)
+        _read_file(env_file, reader)
+    elif environ.get("RUNTIME") == "docker":
+        reader.source = "the environment, which Compose fills from .env"
+    else:
+        reader.source = f"the environment (there is no {env_file})"
+    for name, value in environ.items():
+        if value or name not in reader.values:
+            reader.values[name] = value
+            reader.lines.pop(name, None)
+    return reader
+
+
+def _read_file(path: Path, reader: Reader) -> None:
     try:
-        stream = StringIO(env_file.read_text(encoding="utf-8") if found else "")
+        stream = StringIO(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
-        faults.append(f"cannot read {env_file}: {_reason(error)}")
-        stream = StringIO()
+        reader.faults.append(f"cannot read {path}: {_reason(error)}")
+        return
     for binding in parse_stream(stream):
         # The parser counts the blank lines before a binding to it.
         original = binding.original.string
         line = binding.original.line + original[: len(original) - len(original.lstrip())].count("\n")
         if binding.error or (binding.key and binding.value is None):
-            faults.append(f"line {line} is not NAME=value")
+            reader.faults.append(f"line {line} is not NAME=value")
         elif binding.key and binding.value is not None:
-            values[binding.key] = binding.value
-            lines[binding.key] = line
-    given = {name: value for name, value in environ.items() if value or name not in values}
-    lines = {name: line for name, line in lines.items() if name not in given}
-    if found:
-        source = str(env_file)
-    elif environ.get("RUNTIME") == "docker":
-        source = "the environment, which Compose fills from .env"
-    else:
-        source = f"the environment (there is no {env_file})"
-    return _Reader({**values, **given}, lines, faults), source
+            reader.values[binding.key] = binding.value
+            reader.lines[binding.key] = line
 
 
 def _reason(error: OSError | UnicodeDecodeError) -> str:
     return f"{error.strerror}" if isinstance(error, OSError) else "it is not UTF-8 text"
 
 
-def _database_url(reader: _Reader) -> URL:
+def _database_url(reader: Reader) -> URL:
     given = reader.values.get("DATABASE_URL", "") or reader.file("DATABASE_URL")
     if given:
-        return _postgresql(given, reader)
+        return postgresql_url(given, "DATABASE_URL", reader)
     return URL.create(
         "postgresql+psycopg2",
         username=reader.text("POSTGRES_USER"),
@@ -161,7 +176,7 @@ def _database_url(reader: _Reader) -> URL:
     )
 
 
-def _postgresql(given: str, reader: _Reader) -> URL:
+def postgresql_url(given: str, name: str, reader: Reader) -> URL:
     """A whole URL, with the driver named: SQLAlchemy 2.1 reads a bare postgresql:// as psycopg 3."""
     nothing = URL.create("postgresql+psycopg2")
     try:
@@ -171,17 +186,15 @@ def _postgresql(given: str, reader: _Reader) -> URL:
             raise ValueError
     except (ArgumentError, ValueError):
         reader.faults.append(
-            f"DATABASE_URL is not a URL{reader.place('DATABASE_URL')}: write %40 for @, %2F for / and %23 for #"
+            f"{name} is not a URL{reader.place(name)}: write %40 for @, %2F for / and %23 for #"
             " in a password, or give POSTGRES_HOST, POSTGRES_USER, POSTGRES_PASSWORD and POSTGRES_DB instead"
         )
         return nothing
     if url.drivername not in DRIVERS:
-        reader.faults.append(
-            f"DATABASE_URL is for {url.drivername}{reader.place('DATABASE_URL')}: this environment is for PostgreSQL"
-        )
+        reader.faults.append(f"{name} is for {url.drivername}{reader.place(name)}: this environment is for PostgreSQL")
         return nothing
     if not url.database:
-        reader.faults.append(f"DATABASE_URL names no database{reader.place('DATABASE_URL')}")
+        reader.faults.append(f"{name} names no database{reader.place(name)}")
     hidden = url.query.get("password")
     if isinstance(hidden, str):
         # SQLAlchemy hides the password of the first part only.

@@ -3,7 +3,7 @@
     make alembic c="show head"
     make alembic c="upgrade head --sql"
 
-`make history` and `make current` come here too.
+`make current` comes here too.
 """
 
 import shlex

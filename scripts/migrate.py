@@ -7,8 +7,8 @@ make migrate REV=1a2b3c      up to a revision: an id, a prefix of one, or head
 import sys
 from collections.abc import Sequence
 
-from scripts.core import command, console, databases, history, migrations, postgres, settings
-from scripts.core.runner import Step
+from scripts.core import command, console, databases, gates, history, migrations, postgres, settings
+from scripts.core.steps import Step
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -23,8 +23,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     wanted = history.resolve(revisions, arguments.rev)
     with postgres.connect(target) as connection:
         at = history.current(connection)
-    history.require_known(revisions, at)
-    pending = history.pending(revisions, at, wanted)
+        history.require_known(revisions, at)
+        pending = history.pending(revisions, at, wanted)
+        if not pending:
+            environment = gates.effective(target, databases.mark(connection))
+            gates.check_edited(connection, environment, history.files(revisions, at), console.warn)
     if not pending:
         console.done(f"Nothing to do: the database is at {', '.join(at) or 'base'}.")
         return 0
@@ -32,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     console.say(f"{len(pending)} pending:")
     for revision in pending:
         console.say(f"  {revision.revision}  {revision.doc}")
-    migrations.upgrade(target, wanted, show)
+    migrations.upgrade(target, wanted, show, console.say)
     console.done(f"The database is at {wanted}.")
     return 0
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from scripts.core import command, console, databases, history, migrations, postgres, settings
 from scripts.core.errors import UserError
-from scripts.core.runner import Step
+from scripts.core.steps import Step
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -30,7 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         console.say(f"  {table}: {count}")
     require_confirmation(name)
 
-    migrations.upgrade(target, head, show, databases.create_beside(target))
+    migrations.upgrade(target, head, show, console.say, databases.create_beside(target))
     databases.replace(target)
     console.done(f"Database {name} is empty and at {head}.")
     return 0

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from scripts.core import command, console, history, migrations, postgres, settings
 from scripts.core.errors import USAGE, UserError
-from scripts.core.runner import Step
+from scripts.core.steps import Step
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -41,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     console.say(f"{len(undone)} to undo:")
     for revision in undone:
         console.say(f"  {revision.revision}  {revision.doc}")
-    migrations.downgrade(target, wanted, show)
+    migrations.downgrade(target, wanted, show, console.say)
     console.done(f"The database is at {wanted}.")
     return 0
 

@@ -28,7 +28,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     console.say(f"The database says {', '.join(at) or 'base'}; it will say {wanted}. No revision is run:")
     for line in consequences(revisions, at, wanted):
         console.say(f"  {line}")
-    migrations.stamp(target, wanted)
+    migrations.stamp(target, wanted, console.say, forget=bool(history.unknown(revisions, at)))
     console.done(f"The database says {wanted}.")
     return 0
 

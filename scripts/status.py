@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
-from scripts.core import command, console, databases, git, history, models, postgres, settings
+from scripts.core import command, console, databases, git, history, migration_log, models, postgres, settings
 
 NEXT = """
 Next:
@@ -37,12 +37,14 @@ class Status:
     unknown: list[str]
     """Revisions of the database that have no file in this checkout."""
     uncommitted: list[str]
+    edited: list[str]
+    """Applied revisions whose file does something else now."""
     not_imported: list[str]
     """Files that define a model and are not imported by app/models/__init__.py."""
 
     @property
     def healthy(self) -> bool:
-        return not (self.pending or self.unknown or self.not_imported or len(self.heads) > 1)
+        return not (self.pending or self.unknown or self.edited or self.not_imported or len(self.heads) > 1)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -67,6 +69,7 @@ def look(target: settings.Settings) -> Status:
     with postgres.connect(target) as connection:
         at = history.current(connection)
         server, mark = postgres.describe(connection), databases.mark(connection)
+        edited = migration_log.edited(connection, history.files(revisions, at))
     heads = revisions.get_heads()
     unknown = history.unknown(revisions, at)
     pending = [] if unknown else [found.revision for found in history.missing(revisions, at)]
@@ -82,6 +85,7 @@ def look(target: settings.Settings) -> Status:
         pending=pending,
         unknown=unknown,
         uncommitted=git.uncommitted(),
+        edited=edited,
         not_imported=models.not_imported(),
     )
 
@@ -96,6 +100,7 @@ def show(status: Status) -> None:
         "Head": status.head or f"{len(status.heads)} heads: {', '.join(status.heads)}   (make merge m=...)",
         "Pending": ", ".join(status.pending) or "nothing",
         "No file here": ", ".join(status.unknown),
+        "Edited": ", ".join(f"{revision}, after it was applied" for revision in status.edited),
         "Uncommitted": ", ".join(status.uncommitted),
         "Not imported": ", ".join(status.not_imported),
     }

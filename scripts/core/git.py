@@ -31,6 +31,11 @@ def find_revision(revision: str) -> Place | None:
     return None
 
 
+def commit() -> str | None:
+    """The commit that is checked out."""
+    return (_git("rev-parse", "HEAD") or "").strip() or None
+
+
 def uncommitted() -> list[str]:
     """Revision files that git does not have as they are, deleted ones included."""
     status = _git("status", "--porcelain", "--untracked-files=all", "--", VERSIONS)

@@ -5,10 +5,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
 from alembic.script import Script, ScriptDirectory
 from alembic.script.revision import RevisionError
-from sqlalchemy import Connection
+from sqlalchemy import Connection, text
 
 from scripts.core import ROOT, git
 from scripts.core.errors import USAGE, UserError
@@ -46,7 +45,9 @@ def load() -> History:
 
 def current(connection: Connection) -> tuple[str, ...]:
     """The revisions that the database says it is at; empty before the first migration."""
-    return MigrationContext.configure(connection).get_current_heads()
+    if not connection.scalar(text("SELECT to_regclass('alembic_version') IS NOT NULL")):
+        return ()
+    return tuple(connection.scalars(text("SELECT version_num FROM alembic_version")))
 
 
 def script(history: History, revision: str) -> Script:
@@ -54,6 +55,13 @@ def script(history: History, revision: str) -> Script:
     found = history.get_revision(revision)
     assert found is not None
     return found
+
+
+def files(history: History, at: Sequence[str]) -> dict[str, Path]:
+    """The file of each revision that a database at `at` has run."""
+    lost = unknown(history, at)
+    done = applied(history, [revision for revision in at if revision not in lost])
+    return {found.revision: Path(found.path) for found in history.walk_revisions() if found.revision in done}
 
 
 def describe(history: History, revision: str) -> str:

@@ -1,8 +1,7 @@
-"""The writing door to Alembic: upgrade, downgrade, stamp and new revisions, each checked from a new connection."""
+"""The writing door to Alembic: upgrade, downgrade, stamp and new revisions. What makes them safe is in runner.py."""
 
-import re
 from argparse import Namespace
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import redirect_stdout
 from io import StringIO
 from pathlib import Path
@@ -12,33 +11,26 @@ from alembic import command
 from alembic.config import Config
 from alembic.operations.ops import MigrationScript
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import DBAPIError
 
-from scripts.core import history, models, postgres
-from scripts.core.errors import UserError
-from scripts.core.runner import OnStep
+from scripts.core import history, models
+from scripts.core.mutex import Tell
 from scripts.core.settings import Settings
+from scripts.core.steps import OnStep
 
 
-def upgrade(settings: Settings, target: str, on_step: OnStep, url: URL | None = None) -> None:
-    """Apply everything up to `target` on the target's database or on `url`, one transaction per revision.
-
-    Raises UserError when a revision fails, saying which, where, and what the database is at now.
-    """
-    _run(settings, lambda config: command.upgrade(config, target), on_step, url)
-    _verify(settings, url, target)
+def upgrade(settings: Settings, target: str, on_step: OnStep, tell: Tell, url: URL | None = None) -> None:
+    """Apply everything up to `target` on the target's database or on `url`. Raises UserError."""
+    _run(settings, lambda config: command.upgrade(config, target), on_step=on_step, tell=tell, database_url=url)
 
 
-def downgrade(settings: Settings, target: str, on_step: OnStep) -> None:
+def downgrade(settings: Settings, target: str, on_step: OnStep, tell: Tell) -> None:
     """Undo everything after `target`, newest first. Raises UserError as `upgrade` does."""
-    _run(settings, lambda config: command.downgrade(config, target), on_step, None)
-    _verify(settings, None, target)
+    _run(settings, lambda config: command.downgrade(config, target), on_step=on_step, tell=tell)
 
 
-def stamp(settings: Settings, target: str) -> None:
-    """Write down that the schema is that of `target`, running nothing; a revision without a file is overwritten."""
-    _run(settings, lambda config: command.stamp(config, target, purge=True), None, None)
-    _verify(settings, None, target)
+def stamp(settings: Settings, target: str, tell: Tell, *, forget: bool) -> None:
+    """Write down that the schema is that of `target`, running nothing. `forget`: what the version says has no file."""
+    _run(settings, lambda config: command.stamp(config, target, purge=forget), tell=tell)
 
 
 def new_revision(settings: Settings, message: str, *, empty: bool) -> Path | None:
@@ -55,12 +47,11 @@ def new_revision(settings: Settings, message: str, *, empty: bool) -> Path | Non
             directives.clear()
 
     def make(config: Config) -> None:
-        config.attributes["process_revision_directives"] = drop_if_empty
         # Alembic says "Running post write hook" even when it is asked to be quiet.
         with redirect_stdout(StringIO()):
             made.append(command.revision(config, message, autogenerate=not empty))
 
-    _run(settings, make, None, None)
+    _run(settings, make, process_revision_directives=drop_if_empty)
     return Path(made[0].path) if made[0] else None
 
 
@@ -72,53 +63,10 @@ def merge(heads: list[str], message: str) -> Path:
     return Path(made.path)
 
 
-def _run(settings: Settings, work: Callable[[Config], None], on_step: OnStep | None, url: URL | None) -> None:
+def _run(settings: Settings, work: Callable[[Config], None], **attributes: Any) -> None:
     config = history.config()
     config.cmd_opts = Namespace(quiet=True)
-    config.attributes["on_step"] = on_step
-    # Always the target that we were given: alembic/env.py would else load the settings of this checkout.
-    config.attributes["database_url"] = url or settings.database_url
-    try:
-        work(config)
-    except UserError:
-        raise
-    except Exception as error:
-        place = history.place(error)
-        if not place:
-            raise
-        raise _failed(settings, url, place, error) from error
-
-
-def _failed(settings: Settings, url: URL | None, place: str, error: Exception) -> UserError:
-    """A fault inside a revision file is its author's, told with the statement and PostgreSQL's own words."""
-    said = postgres.first_line(error) if isinstance(error, DBAPIError) else f"{type(error).__name__}: {error}"
-    statement = " ".join(str(getattr(error, "statement", "") or "").split())
-    if settings.runtime == "embedded" and re.search(r'extension ".*" is not available', said):
-        said += " in the embedded PostgreSQL; the one of RUNTIME=docker has all of contrib"
-    return UserError(
-        f"{place}: {said}",
-        why=f"The statement was: {statement}" if statement else "",
-        do="correct that file, then run this again",
-        state=f"the database is at {_at(_current(settings, url))}; what the failed revision did was rolled back.",
-    )
-
-
-def _verify(settings: Settings, url: URL | None, target: str) -> None:
-    """Raises UserError unless a new connection reads the expected version: what was said to be done is done."""
-    at = _current(settings, url)
-    if target not in (at or ("base",)):
-        raise UserError(
-            f"The database should be at {target} now, but a new connection reads {_at(at)}.",
-            why="Something ran on Alembic's connection before its transaction, so nothing was committed.",
-            do="look for SQL in alembic/env.py before context.configure()",
-            state=f"the database is at {_at(at)}.",
-        )
-
-
-def _current(settings: Settings, url: URL | None) -> tuple[str, ...]:
-    with postgres.connect(settings, url) as connection:
-        return history.current(connection)
-
-
-def _at(revisions: Sequence[str]) -> str:
-    return ", ".join(revisions) or "base"
+    # alembic/env.py would else load the settings of this checkout.
+    config.attributes["settings"] = settings
+    config.attributes.update({name: value for name, value in attributes.items() if value is not None})
+    work(config)

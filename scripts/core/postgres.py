@@ -2,11 +2,13 @@
 
 import os
 import re
+import select
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import psycopg2.extensions
 from sqlalchemy import Connection, Engine, NullPool, create_engine
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError, OperationalError
@@ -23,21 +25,23 @@ STARTING = re.compile(
 RETRY_EVERY = 0.25
 
 
-def engine(url: URL, **options: Any) -> Engine:
-    """An engine without a pool: what a script is done with is closed at once."""
-    connect_args = {"application_name": "alembic tools", "connect_timeout": 10, **options.pop("connect_args", {})}
-    return create_engine(url, poolclass=NullPool, connect_args=connect_args, **options)
+def engine(url: URL, application_name: str = "alembic-tools", options: str = "", **arguments: Any) -> Engine:
+    """An engine without a pool: what a script is done with is closed at once. `options` are libpq's."""
+    connect_args = {"application_name": application_name, "connect_timeout": 10, "options": options}
+    return create_engine(url, poolclass=NullPool, connect_args=connect_args, **arguments)
 
 
 @contextmanager
-def connect(settings: Settings, url: URL | None = None, **options: Any) -> Iterator[Connection]:
+def connect(
+    settings: Settings, url: URL | None = None, application_name: str = "alembic-tools", **arguments: Any
+) -> Iterator[Connection]:
     """A connection to the target, or to `url` on the target's server.
 
     Waits `settings.connect_wait` seconds for a server that is starting, never for a wrong password.
     Raises UserError naming the fault, DatabaseMissingError when only the database is not there.
     """
     ensure_server(settings)
-    with _opened(engine(url or settings.database_url, **options), settings) as connection:
+    with _opened(engine(url or settings.database_url, application_name, **arguments), settings) as connection:
         yield connection
 
 
@@ -132,3 +136,32 @@ def address(settings: Settings) -> str:
     if settings.runtime == "docker" and not settings.external:
         return f"127.0.0.1:{os.environ['DB_PORT']}" if os.environ.get("DB_PORT") else f"{url.host} (inside Compose)"
     return f"{url.host}:{url.port or 5432}"
+
+
+def interruptible() -> None:
+    """From now on Ctrl-C and SIGTERM reach a statement at once and cancel it; libpq alone sits it out.
+
+    See "Support for coroutine libraries" in psycopg2's documentation.
+    """
+    psycopg2.extensions.set_wait_callback(_wait)
+
+
+def _wait(connection: Any) -> None:
+    interrupted = False
+    while True:
+        try:
+            state = connection.poll()
+            if state == psycopg2.extensions.POLL_OK:
+                break
+            reading = state == psycopg2.extensions.POLL_READ
+            select.select([connection] if reading else [], [] if reading else [connection], [])
+        except KeyboardInterrupt:
+            # The answer to the cancelled statement has still to be read, or the connection could not even roll back.
+            interrupted = True
+            connection.cancel()
+        except psycopg2.Error:
+            if interrupted:
+                raise KeyboardInterrupt from None
+            raise
+    if interrupted:
+        raise KeyboardInterrupt

@@ -1,30 +1,30 @@
-"""What alembic/env.py runs, for `make` and for `alembic` typed by hand alike."""
+"""What alembic/env.py runs, for `make` and for `alembic` typed by hand alike.
 
-import time
+A command that changes the version holds the mutex, passes the gates, runs each revision in a transaction of its own
+with short lock timeouts and retries, and is checked from a new connection. Any other command just runs.
+"""
+
+import logging
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from alembic import context
-from alembic.runtime.migration import MigrationContext, MigrationInfo
+from alembic.runtime.migration import MigrationContext
 from alembic.script.revision import RevisionError
 from alembic.util import CommandError
-from sqlalchemy import Connection, MetaData
+from sqlalchemy import MetaData
 from sqlalchemy.engine import URL
 
-from scripts.core import history, postgres, settings
+from scripts.core import gates, history, indexes, migration_log, mutex, postgres, settings, tries
+from scripts.core.errors import UserError
+from scripts.core.mutex import Tell
+from scripts.core.steps import Step, Steps
+from scripts.core.tries import Conditions
 
+__all__ = ["Step", "run"]
 
-@dataclass(frozen=True)
-class Step:
-    """One revision applied or undone, and how many seconds that took."""
-
-    revision: str
-    upgrade: bool
-    seconds: float
-
-
-OnStep = Callable[[Step], None]
+AUTOCOMMIT = {"isolation_level": "AUTOCOMMIT"}
+log = logging.getLogger("alembic.runner")
 
 
 def run(metadata: MetaData) -> None:
@@ -36,24 +36,99 @@ def run(metadata: MetaData) -> None:
 
 
 def _online(metadata: MetaData) -> None:
-    configured = settings.load()
-    url: URL = context.config.attributes.get("database_url", configured.database_url)
-    with postgres.connect(configured, url, connect_args={"application_name": "alembic"}) as connection:
+    target, limits = context.config.attributes.get("settings") or settings.load(), settings.limits()
+    url: URL = context.config.attributes.get("database_url", target.database_url)
+    with postgres.connect(target, url, application_name=_application("alembic-look")) as connection:
         # Nothing may be executed on this connection before configure(): Alembic would take the transaction that is
-        # then open for ours, run every step, exit 0 and commit nothing.
+        # then open for its caller's, run every step, exit 0 and commit nothing.
         context.configure(connection=connection, **_options(metadata))
-        try:
-            with context.begin_transaction():
-                context.run_migrations()
-        except (CommandError, RevisionError):
-            _explain(connection)
-            raise
+        command = context.get_context()
+        if not _changes_the_version(command):
+            _guarded(context.run_migrations, target, url)
+            return
+        steps = _guarded(lambda: _plan(command, history.current(connection)), target, url)
+    if steps:
+        postgres.interruptible()
+        _change_the_version(command, metadata, target, limits, url)
+
+
+def _change_the_version(
+    command: MigrationContext, metadata: MetaData, target: settings.Settings, limits: settings.Limits, url: URL
+) -> None:
+    tell: Tell = context.config.attributes.get("tell", log.info)
+    with (
+        postgres.connect(target, url, application_name=_application("alembic-mutex"), **AUTOCOMMIT) as holder,
+        mutex.hold(holder, limits.wait, tell),
+    ):
+        at = history.current(holder)
+        steps = Steps(_plan(command, at), at)
+        if not steps:
+            tell("Another migration has done it meanwhile.")
+            return
+        conditions = Conditions(target, limits, url, _application(f"alembic {steps.command}"), holder, tell)
+        gates.check(conditions, steps, history.files(context.script, at))
+        indexes.drop_invalid(holder, tell)
+        tries.run(conditions, steps, lambda connection, on_apply: _once(connection, metadata, steps, on_apply))
+        _check(target, url, steps)
+
+
+def _once(connection: Any, metadata: MetaData, steps: Steps, on_apply: Callable[..., None]) -> None:
+    """One try of what is left to do."""
+    # A purge deletes the version first: kept in one transaction with the stamp, or a kill leaves a database at base.
+    purge = bool(context.get_context().purge)
+    options = _options(metadata) | {"on_version_apply": on_apply, "transaction_per_migration": not purge}
+    context.configure(connection=connection, fn=steps.left, **options)
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+def _check(target: settings.Settings, url: URL, steps: Steps) -> None:
+    """Raises UserError unless a new connection reads the version that the last step wrote, and no index is invalid."""
+    with postgres.connect(target, url) as connection:
+        at, invalid = set(history.current(connection)), indexes.invalid(connection)
+    if at != steps.goal:
+        raise UserError(
+            f"The database should be at {_list(steps.goal)} now, but a new connection reads {_list(at)}.",
+            why="Something ran on Alembic's connection before its transaction, so nothing was committed.",
+            do="look for SQL in alembic/env.py before context.configure()",
+            state=f"the database is at {_list(at)}.",
+        )
+    if invalid:
+        raise UserError(
+            f"Every revision ran, but these indexes are invalid: {', '.join(invalid)}.",
+            why="CREATE INDEX CONCURRENTLY did not finish; such an index is kept up to date and never used.",
+            do="make rollback, correct what stopped it, make migrate",
+            state=f"the database is at {_list(at)}.",
+        )
+
+
+def _plan(command: MigrationContext, at: tuple[str, ...]) -> list[Any]:
+    """What the command would do to a database at `at`."""
+    return list(command.opts["fn"](() if command.purge else at, command))
+
+
+def _changes_the_version(command: MigrationContext) -> bool:
+    return "destination_rev" in command.opts and not command.opts.get("dont_mutate")
+
+
+def _guarded(work: Callable[[], Any], target: settings.Settings, url: URL) -> Any:
+    """Alembic's "Can't locate revision identified by" says neither which side lacks it nor where it is."""
+    try:
+        return work()
+    except (CommandError, RevisionError):
+        with postgres.connect(target, url) as connection:
+            history.require_known(history.load(), history.current(connection))
+        raise
 
 
 def _offline(metadata: MetaData) -> None:
     """SQL for somebody else to run: needs no database and no settings."""
-    options = _options(metadata)
-    context.configure(dialect_name="postgresql", literal_binds=True, dialect_opts={"paramstyle": "named"}, **options)
+    dialect: dict[str, Any] = {
+        "dialect_name": "postgresql",
+        "literal_binds": True,
+        "dialect_opts": {"paramstyle": "named"},
+    }
+    context.configure(**dialect, **_options(metadata))
     with context.begin_transaction():
         context.run_migrations()
 
@@ -64,28 +139,14 @@ def _options(metadata: MetaData) -> dict[str, Any]:
         "compare_type": True,
         "compare_server_default": True,
         "transaction_per_migration": True,
-        "on_version_apply": _timed(context.config.attributes.get("on_step")),
+        "include_name": migration_log.include_name,
         "process_revision_directives": context.config.attributes.get("process_revision_directives"),
     }
 
 
-def _timed(on_step: OnStep | None) -> list[Callable[..., None]]:
-    if on_step is None:
-        return []
-    started = time.monotonic()
-
-    def apply(*, ctx: MigrationContext, step: MigrationInfo, heads: set[str], run_args: dict[str, Any]) -> None:
-        nonlocal started
-        now = time.monotonic()
-        revision = step.up_revision_id
-        if revision and not step.is_stamp:
-            on_step(Step(revision, step.is_upgrade, now - started))
-        started = now
-
-    return [apply]
+def _application(what: str) -> str:
+    return f"{what} {migration_log.who()}"[:63]
 
 
-def _explain(connection: Connection) -> None:
-    """Alembic's "Can't locate revision identified by" says neither which side lacks it nor where it is."""
-    connection.rollback()
-    history.require_known(history.load(), history.current(connection))
+def _list(revisions: set[str]) -> str:
+    return ", ".join(sorted(revisions)) or "base"

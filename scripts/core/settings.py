@@ -1,16 +1,52 @@
-"""The application's settings, with their faults told as every other error is."""
+"""The application's settings and those of the scripts, with their faults told in one list as every other error is."""
 
-from app.settings import Settings, SettingsError
-from app.settings import load as load_settings
+from dataclasses import dataclass, replace
+
+from app.settings import Reader, Settings, SettingsError, build, postgresql_url, read
+from scripts.core import window
 from scripts.core.errors import USAGE, UserError
 
-__all__ = ["Settings", "load"]
+__all__ = ["Limits", "Settings", "limits", "load"]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How long a migration may wait and run, all in seconds, and when."""
+
+    lock_timeout: float
+    """The longest that one try of a revision may wait for locks, in total."""
+    deadline: float
+    """Tries go on for so long."""
+    wait: float
+    """Patience with another migration."""
+    statement_timeout: float
+    maintenance_window: str
+    windows: list[window.Window]
 
 
 def load() -> Settings:
-    """The settings of this checkout. Raises UserError with every fault in one list, and the file that was read."""
+    """The settings of this checkout, for migrating: MIGRATION_DATABASE_URL stands in for DATABASE_URL.
+
+    Raises UserError with every fault in one list, and the file that was read.
+    """
+    return _load()[0]
+
+
+def limits() -> Limits:
+    """The limits of this checkout. Raises UserError as `load` does."""
+    return _load()[1]
+
+
+def _load() -> tuple[Settings, Limits]:
+    reader = read()
+    settings, found = build(reader), _limits(reader)
+    direct = reader.values.get("MIGRATION_DATABASE_URL", "")
+    if direct:
+        settings = replace(
+            settings, database_url=postgresql_url(direct, "MIGRATION_DATABASE_URL", reader), external=True
+        )
     try:
-        return load_settings()
+        reader.finish()
     except SettingsError as error:
         faults = "".join(f"\n    {fault}" for fault in error.faults)
         raise UserError(
@@ -18,3 +54,21 @@ def load() -> Settings:
             do="correct .env; .env.example explains every variable",
             code=USAGE,
         ) from error
+    return settings, found
+
+
+def _limits(reader: Reader) -> Limits:
+    text = reader.values.get("MAINTENANCE_WINDOW", "")
+    windows: list[window.Window] = []
+    try:
+        windows = window.parse(text)
+    except ValueError as error:
+        reader.faults.append(f"MAINTENANCE_WINDOW: {error}{reader.place('MAINTENANCE_WINDOW')}")
+    return Limits(
+        lock_timeout=reader.number("LOCK_TIMEOUT", 250, float) / 1000,
+        deadline=reader.number("MIGRATION_DEADLINE", 600, float),
+        wait=reader.number("MIGRATION_WAIT", 600, float),
+        statement_timeout=reader.number("STATEMENT_TIMEOUT", 900, float),
+        maintenance_window=text,
+        windows=windows,
+    )

@@ -42,10 +42,10 @@ def test_each_revision_goes_up_and_down_and_up_again(target: Settings, revisions
     below = "base"
     for revision in revisions:
         steps: list[Step] = []
-        migrations.upgrade(target, revision, steps.append)
+        migrations.upgrade(target, revision, steps.append, print)
         there = schema(target)
-        migrations.downgrade(target, below, steps.append)
-        migrations.upgrade(target, revision, steps.append)
+        migrations.downgrade(target, below, steps.append, print)
+        migrations.upgrade(target, revision, steps.append, print)
 
         assert [(step.revision, step.upgrade) for step in steps] == [
             (revision, True),
@@ -57,14 +57,14 @@ def test_each_revision_goes_up_and_down_and_up_again(target: Settings, revisions
 
 
 def test_at_base_nothing_is_left(target: Settings, revisions: list[str]) -> None:
-    migrations.upgrade(target, revisions[-1], lambda _: None)
+    migrations.upgrade(target, revisions[-1], lambda _: None, print)
 
-    migrations.downgrade(target, "base", lambda _: None)
+    migrations.downgrade(target, "base", lambda _: None, print)
 
-    assert {line.split()[0] for line in schema(target) if "CREATE" not in line} == {"alembic_version"}
+    assert {line.split()[0] for line in schema(target) if "CREATE" not in line} == {"alembic_version", "migration_log"}
 
 
 def test_models_and_migrations_match(target: Settings, config: Config, revisions: list[str]) -> None:
-    migrations.upgrade(target, revisions[-1], lambda _: None)
+    migrations.upgrade(target, revisions[-1], lambda _: None, print)
 
     command.check(config)

@@ -151,7 +151,7 @@ def test_the_server_and_its_major_are_told(configured: Settings) -> None:
 
 def test_every_session_of_ours_says_who_it_is(configured: Settings) -> None:
     with postgres.connect(configured) as connection:
-        assert connection.scalar(text("SHOW application_name")) == "alembic tools"
+        assert connection.scalar(text("SHOW application_name")) == "alembic-tools"
 
 
 def test_what_psql_needs_travels_in_the_environment() -> None:

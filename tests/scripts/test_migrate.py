@@ -193,9 +193,9 @@ def test_a_wrong_password_fails_at_once_and_is_not_shown(settled: Project) -> No
 
 def test_done_is_said_only_after_a_new_connection_has_checked(empty_project: Project) -> None:
     runner = empty_project.path / "scripts" / "core" / "runner.py"
-    configure = "        context.configure(connection=connection"
+    configure = "    context.configure(connection=connection, fn="
     assert configure in runner.read_text()
-    early = '        connection.exec_driver_sql("SELECT 1")\n'
+    early = '    connection.exec_driver_sql("SELECT 1")\n'
     runner.write_text(runner.read_text().replace(configure, early + configure))
 
     result = empty_project.run("migrate")
@@ -230,7 +230,7 @@ def test_a_failing_revision_is_told_with_its_place_and_cause_and_what_came_befor
     assert "✗ alembic/versions/abcd02.py, " in result.stderr
     for word in words:
         assert word in result.stderr
-    assert "State: the database is at abcd01; what the failed revision did was rolled back." in result.stderr
+    assert "State: the database is at abcd01; what failed was rolled back." in result.stderr
     assert project.version == ["abcd01"]
     assert project.sql("SELECT to_regclass('kept')::text, to_regclass('undone')::text") == [("kept", None)]
 

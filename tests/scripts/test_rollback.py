@@ -19,7 +19,7 @@ def test_undoes_the_newest_revision_and_says_which(project: Project, revisions: 
     assert f"{revisions[-1]}  undone in" in result.stdout
     assert f"✓ The database is at {revisions[-2]}." in result.stdout
     assert project.version == revisions[-2:-1]
-    assert tables(project) == ["alembic_version", "users"]
+    assert tables(project) == ["alembic_version", "migration_log", "users"]
 
 
 @pytest.mark.parametrize("words", [("--steps=2",), ("--rev=base",)])
@@ -29,7 +29,7 @@ def test_undoes_as_much_as_it_is_told(project: Project, revisions: list[str], wo
     assert result.returncode == 0, result.stderr
     assert result.stdout.index(f"{revisions[1]}  undone") < result.stdout.index(f"{revisions[0]}  undone")
     assert "✓ The database is at base." in result.stdout
-    assert tables(project) == ["alembic_version"]
+    assert tables(project) == ["alembic_version", "migration_log"]
 
 
 def test_at_base_there_is_nothing_to_undo(empty_project: Project) -> None:
@@ -78,7 +78,7 @@ def test_a_revision_that_cannot_be_undone_is_told_and_stays(project: Project, re
 
     assert result.returncode == 1
     assert "✗ alembic/versions/abcd01.py, line 16: NotImplementedError: rows were merged" in result.stderr
-    assert "State: the database is at abcd01; what the failed revision did was rolled back." in result.stderr
+    assert "State: the database is at abcd01; what failed was rolled back." in result.stderr
     assert project.version == ["abcd01"]
 
 

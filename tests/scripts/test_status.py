@@ -32,6 +32,7 @@ def test_at_head_it_says_where_the_database_stands(settled: Project, revisions: 
         "pending": [],
         "unknown": [],
         "uncommitted": [],
+        "edited": [],
         "not_imported": [],
     }
 

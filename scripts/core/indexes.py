@@ -1,0 +1,59 @@
+"""Indexes that PostgreSQL keeps up to date and never uses: what CREATE INDEX CONCURRENTLY leaves when it fails."""
+
+from sqlalchemy import Connection, text
+
+from scripts.core.mutex import Tell
+
+# Not those of partitioned tables, which are invalid until every partition has its own, nor one being built right now.
+_INVALID = text(
+    "SELECT i.indexrelid::regclass::text FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid"
+    " WHERE NOT i.indisvalid AND c.relkind = 'i'"
+    " AND NOT EXISTS (SELECT FROM pg_stat_progress_create_index p WHERE p.index_relid = i.indexrelid) ORDER BY 1"
+)
+
+
+def invalid(connection: Connection) -> list[str]:
+    return [str(name) for name in connection.scalars(_INVALID)]
+
+
+def drop_invalid(connection: Connection, tell: Tell) -> None:
+    """Drop what an earlier failure left, naming it: IF NOT EXISTS would take it for the index that is wanted.
+
+    `connection` is in autocommit.
+    """
+    for name in invalid(connection):
+        tell(f"Dropping the invalid index {name}, which an earlier CREATE INDEX CONCURRENTLY left.")
+        _drop(connection, name)
+
+
+def _drop(connection: Connection, name: str) -> None:
+    connection.exec_driver_sql(f"DROP INDEX CONCURRENTLY IF EXISTS {name}".replace("%", "%%"))
+
+
+def clear_up(connection: Connection) -> list[str]:
+    """Drop what a failure has just left; returns a sentence for each index."""
+    said: list[str] = []
+    for name in invalid(connection):
+        duplicates = _duplicates(connection, name)
+        _drop(connection, name)
+        said.append(
+            f"The invalid index {name} was dropped" + (f"; {duplicates} keys are not unique." if duplicates else ".")
+        )
+    return said
+
+
+def _duplicates(connection: Connection, index: str) -> int:
+    """How many keys a unique index would have more than once; 0 for any other index."""
+    unique, table, keys, where = connection.execute(
+        text(
+            "SELECT indisunique, indrelid::regclass::text,"
+            " (SELECT string_agg(pg_get_indexdef(indexrelid, n, true), ', ') FROM generate_series(1, indnkeyatts) n),"
+            " pg_get_expr(indpred, indrelid)"
+            " FROM pg_index WHERE indexrelid = CAST(:index AS regclass)"
+        ),
+        {"index": index},
+    ).one()
+    if not unique:
+        return 0
+    query = f"SELECT {keys} FROM {table} WHERE {where or 'true'} GROUP BY {keys} HAVING count(*) > 1"
+    return connection.exec_driver_sql(f"SELECT count(*) FROM ({query}) duplicates".replace("%", "%%")).scalar() or 0

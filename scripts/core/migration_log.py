@@ -1,0 +1,129 @@
+"""The migration log: a table beside alembic_version, with a row for each step, written in the step's transaction."""
+
+import os
+import pwd
+import socket
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from alembic.runtime.migration import MigrationInfo
+from sqlalchemy import Connection, text
+
+from scripts.core import git, source
+
+TABLE = "migration_log"
+
+_CREATE = text(f"""CREATE TABLE {TABLE} (
+    id bigint GENERATED ALWAYS AS IDENTITY CONSTRAINT pk_{TABLE} PRIMARY KEY,
+    revision text NOT NULL,
+    direction text NOT NULL,
+    started_at timestamptz NOT NULL,
+    seconds double precision NOT NULL,
+    database_user text NOT NULL DEFAULT session_user,
+    run_by text NOT NULL,
+    app_version text,
+    git_commit text,
+    git_dirty boolean,
+    overrides text,
+    file_sha256 text,
+    source_sha256 text)""")
+_INSERT = text(
+    f"INSERT INTO {TABLE} (revision, direction, started_at, seconds, run_by, app_version, git_commit, git_dirty,"
+    " overrides, file_sha256, source_sha256) VALUES (:revision, :direction, clock_timestamp() - make_interval(secs =>"
+    " :seconds), :seconds, :run_by, :app_version, :git_commit, :git_dirty, :overrides, :file_sha256, :source_sha256)"
+)
+_LAST = text(
+    "SELECT DISTINCT ON (revision) revision, direction, started_at, seconds, run_by, file_sha256, source_sha256"
+    f" FROM {TABLE} ORDER BY revision, id DESC"
+)
+
+
+def write(connection: Connection, step: MigrationInfo, seconds: float) -> None:
+    """Add the row of a step; the table is there."""
+    direction = "stamp" if step.is_stamp else "upgrade" if step.is_upgrade else "downgrade"
+    # A stamp is named by what the version says afterwards: stamping an older revision is no word about the newer.
+    revisions = step.destination_revision_ids if step.is_stamp else step.up_revision_ids
+    path = getattr(step.revision_map.get_revision(revisions[0]), "path", None) if revisions else None
+    sums = source.sums(Path(path)) if path else (None, None)
+    connection.execute(
+        _INSERT,
+        {
+            "revision": ", ".join(revisions) or "base",
+            "direction": direction,
+            "seconds": seconds,
+            "run_by": who(),
+            "file_sha256": sums[0],
+            "source_sha256": sums[1],
+            **_circumstances(),
+        },
+    )
+
+
+def ensure(connection: Connection) -> None:
+    """Make the table where it is missing."""
+    if not exists(connection):
+        connection.execute(_CREATE)
+
+
+def exists(connection: Connection) -> bool:
+    return bool(connection.scalar(text(f"SELECT to_regclass('{TABLE}') IS NOT NULL")))
+
+
+def include_name(name: str | None, kind: str, _parents: Any) -> bool:
+    """For autogenerate: the log is no model's table."""
+    return not (kind == "table" and name == TABLE)
+
+
+def who() -> str:
+    """user@host, of this machine."""
+    try:
+        user = pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        # A container's user id need not have a name.
+        user = str(os.getuid())
+    return f"{user}@{socket.gethostname()}"
+
+
+@cache
+def _circumstances() -> dict[str, Any]:
+    commit = git.commit()
+    overrides = [f"{name}={os.environ[name]}" for name in ("CONFIRM", "ACCEPT") if os.environ.get(name)]
+    return {
+        "app_version": os.environ.get("APP_VERSION"),
+        "git_commit": os.environ.get("GIT_COMMIT") or commit,
+        "git_dirty": bool(git.uncommitted()) if commit else None,
+        "overrides": " ".join(overrides) or None,
+    }
+
+
+def edited(connection: Connection, files: dict[str, Path]) -> list[str]:
+    """Applied revisions whose file does something else now than when it was applied. `files`: id to path.
+
+    A file whose plain sum is the old one is not parsed; a comment or another layout is no edit.
+    """
+    if not exists(connection):
+        return []
+    changed = []
+    for row in connection.execute(_LAST):
+        path = files.get(row.revision)
+        if (
+            path
+            and row.direction != "downgrade"
+            and row.file_sha256
+            and source.differs(path, row.file_sha256, row.source_sha256)
+        ):
+            changed.append(str(row.revision))
+    return changed
+
+
+def latest(connection: Connection) -> dict[str, str]:
+    """What the log says last of each revision, in words."""
+    if not exists(connection):
+        return {}
+    words = {"upgrade": "applied", "downgrade": "undone", "stamp": "stamped"}
+    return {
+        row.revision: f"{words.get(row.direction, row.direction)} {row.started_at:%Y-%m-%d %H:%M %Z}"
+        f" by {row.run_by}, {row.seconds:.2f} s"
+        for row in connection.execute(_LAST)
+    }

@@ -1,0 +1,81 @@
+"""What an Alembic command does to the version, worked out once and then followed, however many tries it takes."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from alembic.runtime.migration import MigrationContext, MigrationInfo
+
+from scripts.core.errors import UserError
+
+
+@dataclass(frozen=True)
+class Step:
+    """One revision applied or undone, and how many seconds that took."""
+
+    revision: str
+    upgrade: bool
+    seconds: float
+
+
+OnStep = Callable[[Step], None]
+
+
+class Steps:
+    """The steps of one command. A retry goes on where the database is: asked again for `-1`, Alembic would count it
+    from there and undo a revision too many.
+    """
+
+    def __init__(self, steps: Sequence[Any], start: Sequence[str]) -> None:
+        self._steps = list(steps)
+        self._after: list[set[str]] = [set(start)]
+        self.running: MigrationInfo | None = None
+        """The step that is being run, until its version is written."""
+        self.committed_within = False
+        """Something of the running step was committed before the step was through (an autocommit block)."""
+
+    def __len__(self) -> int:
+        return len(self._steps)
+
+    @property
+    def infos(self) -> list[MigrationInfo]:
+        return [step.info for step in self._steps]
+
+    @property
+    def command(self) -> str:
+        """upgrade, downgrade or stamp."""
+        first: MigrationInfo = self._steps[0].info
+        return "stamp" if first.is_stamp else "upgrade" if first.is_upgrade else "downgrade"
+
+    @property
+    def goal(self) -> set[str]:
+        """The version after the last step that was run."""
+        return self._after[-1]
+
+    def left(self, at: Sequence[str], command: MigrationContext) -> Iterator[Any]:
+        """The steps that a database at `at` still needs, for Alembic to run."""
+        first = 0 if command.purge else self._position(set(at))
+        del self._after[first + 1 :]
+        for step in self._steps[first:]:
+            self.running, self.committed_within = step.info, False
+            yield step
+
+    def applied(self, heads: set[str]) -> None:
+        """The running step has written its version; its transaction is not committed yet."""
+        self._after.append(heads)
+        self.running = None
+
+    def committed(self) -> None:
+        if self.running is not None:
+            self.committed_within = True
+
+    def _position(self, at: set[str]) -> int:
+        for number in reversed(range(len(self._after))):
+            if self._after[number] == at:
+                return number
+        raise UserError(
+            f"The database is at {', '.join(sorted(at)) or 'base'} now, where this command never put it.",
+            why="Somebody else changed alembic_version meanwhile.",
+            do="make status",
+            state="what was applied before stays applied.",
+        )

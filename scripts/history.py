@@ -1,0 +1,29 @@
+"""List all revisions, the newest first, and when each was applied and by whom.
+
+make history
+"""
+
+import sys
+from collections.abc import Sequence
+
+from scripts.core import command, console, history, migration_log, postgres, settings
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    command.parser(__doc__, "history").parse_args(argv)
+
+    revisions = history.load()
+    with postgres.connect(settings.load()) as connection:
+        at = history.current(connection)
+        log = migration_log.latest(connection)
+    done = history.applied(revisions, [revision for revision in at if revision not in history.unknown(revisions, at)])
+    for revision in history.unknown(revisions, at):
+        console.say(f"* {revision}  has no file in this checkout")
+    for found in revisions.walk_revisions():
+        state = log.get(found.revision, "applied") if found.revision in done else "pending"
+        console.say(f"{'*' if found.revision in at else ' '} {found.revision}  {found.doc}  ({state})")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(command.run(main))

@@ -1,0 +1,149 @@
+"""Commands that run beside the test, and sessions of an application that stand in their way."""
+
+import multiprocessing
+import os
+import random
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from threading import Event, Thread
+
+from sqlalchemy import Connection, NullPool, create_engine, text
+from sqlalchemy.engine import URL
+
+from tests.conftest import Project
+
+PROGRAM = """
+import os, runpy, sys
+
+os.chdir(run["folder"])
+os.environ.clear()
+os.environ.update(run["environment"])
+for number, path in enumerate(run["files"]):
+    os.dup2(os.open(path, os.O_RDWR | os.O_CREAT), number)
+sys.path[:0] = [run["folder"]]
+for name in [name for name in sys.modules if name.split(".")[0] in ("app", "scripts", "tests")]:
+    del sys.modules[name]
+sys.dont_write_bytecode = True
+sys.argv = ["-m", *run["words"]]
+runpy.run_module(run["module"], run_name="__main__", alter_sys=True)
+"""
+FORKS = multiprocessing.get_context("forkserver")
+FORKS.set_forkserver_preload(
+    [
+        *("alembic.command", "alembic.config", "dotenv.parser", "psycopg2.extras", "sqlalchemy.orm"),
+        "sqlalchemy.dialects.postgresql.psycopg2",
+    ]
+)
+
+MIGRATING = "datname = current_database() AND application_name LIKE 'alembic %'"
+
+
+class Running:
+    """python -m scripts.<verb>, forked from a process that has imported other people's packages and none of ours."""
+
+    def __init__(self, project: Project, verb: str, words: tuple[str, ...], environment: dict[str, str]) -> None:
+        self._printed, self._said = [project.path / f"{name}-{random.getrandbits(31)}" for name in ("stdout", "stderr")]
+        run = {
+            "module": f"scripts.{verb}",
+            "words": words,
+            "folder": str(project.path),
+            "environment": {**project.variables(), **project.environment, **environment},
+            "files": [os.devnull, str(self._printed), str(self._said)],
+        }
+        self._process = FORKS.Process(target=exec, args=(PROGRAM, {"run": run, "__name__": "program"}))
+        self._process.start()
+
+    @property
+    def runs(self) -> bool:
+        return self._process.is_alive()
+
+    def send(self, number: signal.Signals) -> None:
+        assert self._process.pid
+        os.kill(self._process.pid, number)
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.join()
+
+    def end(self) -> "subprocess.CompletedProcess[str]":
+        """Wait for its exit code and what it printed; never a traceback."""
+        self._process.join(30)
+        assert self._process.exitcode is not None
+        printed, said = self._printed.read_text(), self._said.read_text()
+        assert "Traceback" not in printed + said, said
+        return subprocess.CompletedProcess([], self._process.exitcode, printed, said)
+
+
+def begin(project: Project, verb: str = "migrate", *words: str, **environment: str) -> Running:
+    return Running(project, verb, words, environment)
+
+
+def call(
+    project: Project, verb: str = "migrate", *words: str, **environment: str
+) -> "subprocess.CompletedProcess[str]":
+    return begin(project, verb, *words, **environment).end()
+
+
+def wait_until(condition: Callable[[], object], seconds: float = 20) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+@contextmanager
+def session(url: URL, application: str = "shop", **settings: str) -> Iterator[Connection]:
+    """A session of an application; its transaction is open from its first statement to its end."""
+    options = " ".join(f"-c {name}={value}" for name, value in settings.items())
+    engine = create_engine(url, poolclass=NullPool, connect_args={"application_name": application, "options": options})
+    with engine.connect() as connection:
+        yield connection
+
+
+def run(connection: Connection, statement: str) -> None:
+    connection.execute(text(statement))
+
+
+def pid(connection: Connection) -> int:
+    return int(connection.scalar(text("SELECT pg_backend_pid()")) or 0)
+
+
+def migrating(project: Project, condition: str = "true") -> bool:
+    """Whether a session migrates now, of which the condition on pg_stat_activity is true."""
+    return bool(project.sql(f"SELECT 1 FROM pg_stat_activity WHERE {MIGRATING} AND {condition}"))
+
+
+def asleep(project: Project) -> bool:
+    return migrating(project, "wait_event = 'PgSleep'")
+
+
+def waits_for_lock(project: Project) -> bool:
+    return migrating(project, "wait_event_type = 'Lock'")
+
+
+@contextmanager
+def readers(url: URL, query: str) -> Iterator[list[float]]:
+    """Two sessions that read again and again; the seconds that each reading took."""
+    took: list[float] = []
+    over = Event()
+
+    def read() -> None:
+        with session(url, "reader") as connection:
+            while not over.wait(0.01):
+                started = time.monotonic()
+                run(connection, query)
+                connection.rollback()
+                took.append(time.monotonic() - started)
+
+    threads = [Thread(target=read, daemon=True) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    try:
+        yield took
+    finally:
+        over.set()
+        for thread in threads:
+            thread.join()

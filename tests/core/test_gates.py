@@ -1,0 +1,197 @@
+"""scripts/core/gates.py, and what closes them: the mark, an edited revision, the maintenance window"""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy.engine import URL
+
+from scripts.core import gates, window
+from scripts.core.errors import UserError
+from scripts.core.settings import Settings
+from tests.conftest import Project, copy_project
+from tests.scripts.conftest import _check_calls, _run_by_forking, forks  # noqa: F401  (commands run as they do there)
+
+SOON = datetime.now(UTC) + timedelta(days=3)
+CLOSED = f"{window.DAYS[SOON.weekday()]} 02:00-03:00 UTC"
+OPEN = "; ".join(f"{day} 00:00-00:00 UTC" for day in window.DAYS)
+
+
+@pytest.fixture
+def staging(new_database: Callable[..., URL], template: str, tmp_path: Path, revisions: list[str]) -> Project:
+    """A staging environment at head, with one revision pending."""
+    project = Project(copy_project(tmp_path), new_database(template, "staging"), {"APP_ENV": "staging"})
+    project.write_revision("abcd01", revisions[-1])
+    return project
+
+
+def edit(project: Project, revision: str, old: str = "length=50", new: str = "length=60") -> str:
+    """Change the file of a revision; returns its name."""
+    (path,) = project.versions.glob(f"*{revision}*.py")
+    assert old in path.read_text()
+    path.write_text(path.read_text().replace(old, new))
+    return path.name
+
+
+def by_hand(project: Project, *words: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+    return project.call(sys.executable, "-m", "alembic", *words, **environment)
+
+
+@pytest.mark.parametrize(
+    ("app_env", "mark", "effective"),
+    [
+        ("development", "development", "development"),
+        ("development", None, "production"),
+        ("test", "development", "test"),
+        ("test", "test", "test"),
+        ("test", "staging", "staging"),
+        ("test", None, "production"),
+        ("staging", "development", "staging"),
+        ("staging", "staging", "staging"),
+        ("staging", "production", "production"),
+        ("staging", None, "production"),
+        ("production", "development", "production"),
+        ("production", "staging", "production"),
+        # Edited by hand.
+        ("staging", "", "production"),
+        ("staging", "Staging", "production"),
+        ("staging", "development ", "production"),
+        ("test", "no such thing", "production"),
+    ],
+)
+def test_the_stricter_of_environment_and_mark_wins(
+    configured: Settings, app_env: str, mark: str | None, effective: str
+) -> None:
+    assert gates.effective(replace(configured, app_env=app_env), mark) == effective
+
+
+@pytest.mark.parametrize("mark", ["test", "staging", "production", "Development", "no such thing"])
+def test_a_development_environment_may_not_touch_a_database_marked_otherwise(configured: Settings, mark: str) -> None:
+    with pytest.raises(UserError, match=f"it is marked environment={mark}"):
+        gates.effective(replace(configured, app_env="development"), mark)
+
+
+@pytest.mark.parametrize(
+    ("accept", "accepted"),
+    [
+        ("", False),
+        ("edited", True),
+        ("window,edited", True),
+        (" window , edited ", True),
+        ("window", False),
+        ("edit", False),
+        ("EDITED", False),
+        ("window edited", False),
+    ],
+)
+def test_a_refusal_is_accepted_by_its_id(monkeypatch: pytest.MonkeyPatch, accept: str, accepted: bool) -> None:
+    monkeypatch.setenv("ACCEPT", accept)
+
+    assert gates.accepted("edited") is accepted
+
+
+def test_development_is_refused_on_a_database_marked_staging(staging: Project, revisions: list[str]) -> None:
+    results = [
+        staging.run("migrate", APP_ENV="development"),
+        staging.run("rollback", APP_ENV="development"),
+        staging.run("stamp", revisions[0], APP_ENV="development"),
+        by_hand(staging, "upgrade", "head", APP_ENV="development"),
+    ]
+
+    for result in results:
+        printed = result.stdout + result.stderr
+        assert f"Refusing to touch {staging.url.database}: it is marked environment=staging." in printed
+        assert "APP_ENV is development" in printed
+    assert [result.returncode for result in results[:3]] == [1, 1, 1]
+    assert results[3].returncode != 0
+    assert staging.version == revisions[-1:]
+
+
+def test_an_edited_revision_stops_staging_until_it_is_accepted(staging: Project, revisions: list[str]) -> None:
+    name = edit(staging, revisions[0])
+
+    refused = staging.run("migrate")
+    status = staging.run("status")
+
+    assert refused.returncode == 1
+    assert f"✗ {name} was edited after revision {revisions[0]} was applied." in refused.stderr
+    assert "ACCEPT=edited" in refused.stderr
+    assert "State: nothing was changed." in refused.stderr
+    assert staging.version == revisions[-1:]
+    assert f"{revisions[0]}, after it was applied" in status.stdout
+    accepted = staging.run("migrate", ACCEPT="edited")
+    assert accepted.returncode == 0, accepted.stderr
+    assert f"{name} was edited after" in accepted.stdout
+    assert staging.version == ["abcd01"]
+    assert staging.sql("SELECT overrides FROM migration_log WHERE revision = 'abcd01'") == [("ACCEPT=edited",)]
+
+
+def test_another_layout_stops_nothing(staging: Project, revisions: list[str]) -> None:
+    edit(staging, revisions[0], "length=50", "length = 50  # enough\n")
+    edit(staging, revisions[1], "create social tables", "create the social tables")
+
+    result = staging.run("migrate")
+
+    assert result.returncode == 0, result.stderr
+    assert "edited" not in result.stdout + result.stderr
+
+
+def test_an_edited_revision_is_a_warning_in_development(project: Project, revisions: list[str]) -> None:
+    project.write_revision("abcd01", revisions[-1])
+    name = edit(project, revisions[0])
+
+    result = project.run("migrate")
+
+    assert result.returncode == 0, result.stderr
+    assert f"{name} was edited after revision {revisions[0]} was applied; this database has" in result.stdout
+    assert project.version == ["abcd01"]
+
+
+def test_outside_the_window_staging_is_left_alone(staging: Project, revisions: list[str]) -> None:
+    staging.environment["MAINTENANCE_WINDOW"] = CLOSED
+
+    results = [staging.run("migrate"), staging.run("rollback"), by_hand(staging, "upgrade", "head")]
+
+    for result in results:
+        printed = result.stdout + result.stderr
+        assert f"Outside the maintenance window {CLOSED}." in printed
+        assert f"It opens {SOON:%A %Y-%m-%d} 02:00 UTC." in printed
+        assert "ACCEPT=window" in printed
+    assert [result.returncode for result in results[:2]] == [1, 1]
+    assert results[2].returncode != 0
+    assert staging.version == revisions[-1:]
+    assert staging.run("migrate", ACCEPT="window").returncode == 0
+    assert staging.version == ["abcd01"]
+
+
+def test_inside_the_window_staging_migrates(staging: Project) -> None:
+    result = staging.run("migrate", MAINTENANCE_WINDOW=f"{CLOSED}; {OPEN}")
+
+    assert result.returncode == 0, result.stderr
+    assert staging.version == ["abcd01"]
+
+
+def test_development_has_no_window_unless_the_database_is_not_marked(project: Project, revisions: list[str]) -> None:
+    project.write_revision("abcd01", revisions[-1])
+    project.environment["MAINTENANCE_WINDOW"] = CLOSED
+
+    assert project.run("migrate").returncode == 0
+    project.sql(f"COMMENT ON DATABASE {project.url.database} IS NULL")
+    refused = project.run("rollback")
+
+    assert refused.returncode == 1
+    assert "Outside the maintenance window" in refused.stderr
+    assert project.version == ["abcd01"]
+
+
+def test_a_malformed_window_is_a_fault_of_the_settings(staging: Project, revisions: list[str]) -> None:
+    result = staging.run("migrate", MAINTENANCE_WINDOW="Sundays", MIGRATION_WAIT="long")
+
+    assert result.returncode == 2
+    assert "    MAINTENANCE_WINDOW: 'Sundays' is not like 'Sun 02:00-05:00 Europe/Berlin'" in result.stderr
+    assert "    MIGRATION_WAIT is 'long', not a number" in result.stderr
+    assert staging.version == revisions[-1:]

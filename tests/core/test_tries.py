@@ -1,0 +1,199 @@
+"""scripts/core/tries.py: again and again while it is only locks, never after anything else"""
+
+import signal
+import time
+
+import pytest
+
+from tests.conftest import Project
+from tests.core.running import (
+    MIGRATING,
+    asleep,
+    begin,
+    call,
+    migrating,
+    readers,
+    run,
+    session,
+    wait_until,
+    waits_for_lock,
+)
+
+
+def table(name: str) -> str:
+    return f'op.execute("CREATE TABLE {name} ()")'
+
+
+def drop(name: str) -> str:
+    return f'op.execute("DROP TABLE {name}")'
+
+
+def log(project: Project) -> list[tuple[object, ...]]:
+    return project.sql("SELECT revision, direction FROM migration_log WHERE revision LIKE 'abcd%' ORDER BY id")
+
+
+def write_three(project: Project, after: str) -> None:
+    for number in (1, 2, 3):
+        project.write_revision(f"abcd0{number}", after, table(f"t{number}"), drop(f"t{number}"))
+        after = f"abcd0{number}"
+
+
+@pytest.mark.parametrize(("verb", "words"), [("rollback", ["--steps=2"]), ("alembic", ["downgrade", "-2"])])
+def test_two_steps_back_are_two_also_when_the_second_is_tried_again(
+    project: Project, revisions: list[str], verb: str, words: list[str]
+) -> None:
+    """Alembic counts -2 from where the database is: asked again after the first step it would undo a third."""
+    write_three(project, revisions[-1])
+    assert call(project, "migrate").returncode == 0
+    with session(project.url) as holder:
+        run(holder, "SELECT FROM t2")
+        process = begin(project, verb, *words)
+        wait_until(lambda: waits_for_lock(project))
+        time.sleep(0.5)
+    result = process.end()
+
+    assert result.returncode == 0, result.stderr
+    assert "Try 1: " in result.stdout + result.stderr
+    assert project.version == ["abcd01"]
+    assert log(project)[3:] == [("abcd03", "downgrade"), ("abcd02", "downgrade")]
+
+
+def test_what_was_applied_before_a_try_gave_up_is_not_run_again(project: Project, revisions: list[str]) -> None:
+    write_three(project, revisions[-1])
+    project.write_revision("abcd04", "abcd03", 'op.execute("ALTER TABLE users ADD COLUMN note text")')
+    with session(project.url) as holder:
+        run(holder, "SELECT FROM users")
+        process = begin(project, LOCK_TIMEOUT="100")
+        wait_until(lambda: waits_for_lock(project))
+        time.sleep(0.5)
+        assert project.version == ["abcd03"]
+    result = process.end()
+
+    assert result.returncode == 0, result.stderr
+    assert "Try 1: " in result.stdout
+    assert log(project) == [(f"abcd0{number}", "upgrade") for number in (1, 2, 3, 4)]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_reaches_the_statement_at_once(
+    project: Project, revisions: list[str], number: signal.Signals
+) -> None:
+    project.write_revision("abcd01", revisions[-1], f'{table("undone")}; op.execute("SELECT pg_sleep(20)")')
+    process = begin(project)
+    wait_until(lambda: asleep(project))
+
+    started = time.monotonic()
+    process.send(number)
+    result = process.end()
+
+    assert time.monotonic() - started < 3
+    assert result.returncode == 130
+    assert "✗ Interrupted." in result.stderr
+    assert not migrating(project)
+    assert project.version == revisions[-1:]
+    assert project.sql("SELECT to_regclass('undone')::text") == [(None,)]
+
+
+def test_a_migration_that_an_administrator_ends_can_be_run_again(project: Project, revisions: list[str]) -> None:
+    project.write_revision("abcd01", revisions[-1], table("kept"))
+    project.sql("CREATE SEQUENCE tries")
+    slow_once = "SELECT CASE nextval('tries') WHEN 1 THEN pg_sleep(20) END"
+    project.write_revision("abcd02", "abcd01", f'{table("second")}; op.execute("{slow_once}")')
+    process = begin(project)
+    wait_until(lambda: asleep(project))
+
+    project.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE " + MIGRATING)
+    result = process.end()
+
+    assert result.returncode == 1
+    assert "terminating connection due to administrator command" in result.stderr
+    assert "State: the database is at abcd01; what failed was rolled back." in result.stderr
+    again = call(project, "migrate")
+    assert again.returncode == 0, again.stderr
+    assert project.version == ["abcd02"]
+    assert log(project) == [("abcd01", "upgrade"), ("abcd02", "upgrade")]
+
+
+def test_the_limits_of_the_migrating_session(project: Project, revisions: list[str]) -> None:
+    names = "'application_name', 'client_connection_check_interval', 'idle_in_transaction_session_timeout',"
+    names += " 'lock_timeout', 'statement_timeout'"
+    seen = f"CREATE TABLE seen AS SELECT name, setting FROM pg_settings WHERE name IN ({names})"
+    project.write_revision("abcd01", revisions[-1], f'op.execute("{seen}")')
+
+    assert call(project, "migrate", LOCK_TIMEOUT="300", STATEMENT_TIMEOUT="1.5").returncode == 0
+
+    (application, *limits) = [row[0] for row in project.sql("SELECT setting FROM seen ORDER BY name")]
+    assert str(application).startswith("alembic upgrade ")
+    assert "@" in str(application)
+    assert limits == ["500", "1500", "300", "1500"]
+
+
+def test_a_statement_that_takes_too_long_is_no_lock_and_is_not_tried_again(
+    project: Project, revisions: list[str]
+) -> None:
+    project.write_revision("abcd01", revisions[-1], 'op.execute("SELECT pg_sleep(9)")')
+
+    result = call(project, "migrate", STATEMENT_TIMEOUT="0.3")
+
+    assert result.returncode == 1
+    assert "Try 1" not in result.stdout
+    assert "line 12: canceling statement due to statement timeout" in result.stderr
+
+
+def test_after_a_commit_within_a_revision_it_is_not_tried_again(project: Project, revisions: list[str]) -> None:
+    block = (
+        "exec('with op.get_context().autocommit_block(): op.execute(\"CREATE TABLE kept ()\")');"
+        ' op.execute("ALTER TABLE users ADD COLUMN note text")'
+    )
+    project.write_revision("abcd01", revisions[-1], block)
+    with session(project.url) as holder:
+        run(holder, "SELECT FROM users")
+        result = call(project, "migrate")
+
+    assert result.returncode == 1
+    assert "Try 1" not in result.stdout
+    assert f"State: the database is at {revisions[-1]}; what it did in an autocommit block stays." in result.stderr
+    assert project.version == revisions[-1:]
+    assert project.sql("SELECT to_regclass('kept')::text") == [("kept",)]
+
+
+@pytest.mark.parametrize(
+    "unlimited",
+    [
+        "ALTER TABLE two VALIDATE CONSTRAINT two_one",
+        "REFRESH MATERIALIZED VIEW CONCURRENTLY view",
+    ],
+)
+def test_what_may_take_its_time_may_not_wait_in_others_way(
+    project: Project, revisions: list[str], unlimited: str
+) -> None:
+    """Both wait here for a lock while the revision holds the table `three`."""
+    project.sql(
+        "CREATE TABLE one (n int PRIMARY KEY); CREATE TABLE two (n int); CREATE TABLE three ();"
+        " ALTER TABLE two ADD CONSTRAINT two_one FOREIGN KEY (n) REFERENCES one NOT VALID;"
+        " CREATE MATERIALIZED VIEW view AS SELECT n FROM one; CREATE UNIQUE INDEX ON view (n)"
+    )
+    project.write_revision(
+        "abcd01", revisions[-1], f'op.execute("ALTER TABLE three ADD COLUMN n int"); op.execute("{unlimited}")'
+    )
+    with readers(project.url, "SELECT FROM three") as took:
+        with session(project.url) as holder:
+            run(holder, "LOCK TABLE one IN ACCESS EXCLUSIVE MODE")
+            process = begin(project)
+            wait_until(lambda: waits_for_lock(project))
+            time.sleep(1.5)
+        result = process.end()
+
+    assert result.returncode == 0, result.stderr
+    assert "Try 1: " in result.stdout
+    assert max(took) < 5 * 0.25
+
+
+def test_a_step_back_that_fails_stays_applied(project: Project, revisions: list[str]) -> None:
+    project.write_revision("abcd01", revisions[-1], downgrade='op.execute("DROP TABLE nowhere")')
+    assert call(project, "migrate").returncode == 0
+
+    result = call(project, "rollback")
+
+    assert result.returncode == 1
+    assert "State: the database is at abcd01; what failed was rolled back." in result.stderr
