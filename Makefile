@@ -11,13 +11,14 @@ override c := $(value c)
 override REV := $(value REV)
 override STEPS := $(value STEPS)
 override T := $(value T)
+override FAULTS := $(value FAULTS)
 override EMPTY := $(value EMPTY)
 override JSON := $(value JSON)
 override ENV := $(value ENV)
 override CONFIRM := $(value CONFIRM)
 override ACCEPT := $(value ACCEPT)
 override RUNTIME := $(value RUNTIME)
-export m c REV STEPS T EMPTY JSON ENV CONFIRM ACCEPT RUNTIME
+export m c REV STEPS T FAULTS EMPTY JSON ENV CONFIRM ACCEPT RUNTIME
 
 ## Every day
 up: ## Set up everything, start PostgreSQL and the app, migrate
@@ -65,8 +66,8 @@ reset: ## Drop the development database and build it again             (CONFIRM=
 	$(RUN) run python -m scripts.reset
 
 ## The project itself
-test: ## Run the tests                                                 (T=tests/scripts/test_migrate.py)
-	$(RUN) test python -m pytest $${T:+"$$T"}
+test: ## Run the tests; FAULTS=1: kills, locks and races too           (T=tests/scripts/test_migrate.py FAULTS=1)
+	$(RUN) test python -m pytest $${FAULTS:+-m ""} $${T:+-m "" "$$T"}
 check: ## Check formatting, types, shell scripts and the Dockerfile
 	$(RUN) run sh scripts/check.sh
 format: ## Format the code

@@ -12,6 +12,8 @@ from scripts.core import indexes
 from tests.conftest import Project
 from tests.core.running import asleep, begin, call, migrating, pid, run, session, wait_until, waits_for_lock
 
+pytestmark = pytest.mark.faults
+
 UNIQUE = "CREATE UNIQUE INDEX CONCURRENTLY"
 
 

@@ -15,6 +15,8 @@ from scripts.core.errors import UserError
 from tests.conftest import Project
 from tests.core.running import asleep, begin, call, migrating, pid, session, wait_until
 
+pytestmark = pytest.mark.faults
+
 SLEEP = 'op.execute("SELECT pg_sleep(1.5)")'
 
 
@@ -117,7 +119,7 @@ def test_what_a_killed_runner_left_at_work_is_waited_for(
 
 
 def test_a_connection_through_a_pooler_is_refused(url: URL) -> None:
-    with pooler(url) as port, polling(url.set(port=port)) as connection:
+    with pooler(url) as port, polling(url.set(host="127.0.0.1", port=port)) as connection:
         caught = refused(connection)
 
     assert "MIGRATION_DATABASE_URL" in caught

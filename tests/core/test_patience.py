@@ -15,6 +15,8 @@ from scripts.core.patience import Watch
 from tests.conftest import Project
 from tests.core.running import begin, call, pid, readers, run, session, wait_until, waits_for_lock
 
+pytestmark = pytest.mark.faults
+
 TABLES = ("one", "two", "three", "four")
 ADD_COLUMN = 'op.execute("ALTER TABLE users ADD COLUMN note text")'
 

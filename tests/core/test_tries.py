@@ -19,6 +19,8 @@ from tests.core.running import (
     waits_for_lock,
 )
 
+pytestmark = pytest.mark.faults
+
 
 def table(name: str) -> str:
     return f'op.execute("CREATE TABLE {name} ()")'

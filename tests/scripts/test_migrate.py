@@ -304,6 +304,7 @@ def test_a_revision_that_is_nowhere_is_said_to_be_nowhere(project: Project, git:
     assert "make stamp REV=<revision>" in result.stderr
 
 
+@pytest.mark.faults
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_run_says_so_and_can_be_run_again(
     project: Project, revisions: list[str], number: signal.Signals
@@ -324,6 +325,7 @@ def test_an_interrupted_run_says_so_and_can_be_run_again(
     assert project.version == ["abcd02"]
 
 
+@pytest.mark.faults
 def test_a_run_that_is_killed_at_any_moment_can_be_run_again(empty_project: Project, revisions: list[str]) -> None:
     moment = random.uniform(0.3, 1.2)
     running = begin(empty_project)

@@ -182,6 +182,7 @@ def test_two_heads_are_named_before_anything_is_dropped(project: Project, revisi
     assert users(project) == 2
 
 
+@pytest.mark.faults
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_interrupted_at_any_moment_it_can_be_run_again(
     project: Project, revisions: list[str], number: signal.Signals
