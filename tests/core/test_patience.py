@@ -133,9 +133,10 @@ def test_a_long_reader_makes_tries_give_up_and_nobody_waits_for_long(project: Pr
         result = migration.end()
 
     assert result.returncode == 0, result.stderr
-    assert re.search(r"Try 2: waited 0\.[12]", result.stdout)
+    assert re.search(r"Try 2: waited \d", result.stdout)
     assert re.search("[12] sessions behind it", result.stdout)
-    assert 0.1 < max(took) < 5 * 0.2
+    # Without giving up, the readers would wait for as long as the report reads.
+    assert max(took) < 1.8
     assert project.version == ["abcd01"]
     assert columns(project, "users") == before + 1
 
