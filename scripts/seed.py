@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from sqlalchemy.orm import Session
 
 from app.seed import seed
-from scripts.core import command, console, databases, postgres, settings
+from scripts.core import command, console, databases, gates, postgres, settings
 from scripts.core.errors import UserError
 
 
@@ -19,10 +19,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     target = settings.load()
     with postgres.connect(target) as connection:
         mark = databases.mark(connection)
-        if mark != "development":
+        if gates.effective(target, mark) != "development":
             raise UserError(
-                f"Refusing to seed {target.database_url.database}: it is not marked environment=development.",
-                why=f"It is marked environment={mark}." if mark else "It has no mark, which counts as production.",
+                f"Refusing to seed {target.database_url.database}: this is not development.",
+                why=f"It is marked environment={mark}, and APP_ENV is {target.app_env}."
+                if mark
+                else "It has no mark, which counts as production.",
             )
         connection.rollback()
         with Session(connection) as session:

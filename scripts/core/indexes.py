@@ -4,11 +4,14 @@ from sqlalchemy import Connection, text
 
 from scripts.core.mutex import Tell
 
-# Not those of partitioned tables, which are invalid until every partition has its own, nor one being built right now.
+# Not those of partitioned tables, which are invalid until every partition has its own, nor one being built right now:
+# who may not read others' progress sees that they make one (index_relid is null), and the lock on its table.
 _INVALID = text(
     "SELECT i.indexrelid::regclass::text FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid"
     " WHERE NOT i.indisvalid AND c.relkind = 'i'"
-    " AND NOT EXISTS (SELECT FROM pg_stat_progress_create_index p WHERE p.index_relid = i.indexrelid) ORDER BY 1"
+    " AND NOT EXISTS (SELECT FROM pg_stat_progress_create_index p WHERE p.index_relid = i.indexrelid"
+    " OR (p.index_relid IS NULL AND EXISTS (SELECT FROM pg_locks l WHERE l.pid = p.pid AND l.relation = i.indrelid)))"
+    " ORDER BY 1"
 )
 
 

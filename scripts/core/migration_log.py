@@ -3,6 +3,7 @@
 import os
 import pwd
 import socket
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -39,8 +40,10 @@ _LAST = text(
 )
 
 
-def write(connection: Connection, step: MigrationInfo, seconds: float) -> None:
-    """Add the row of a step; the table is there."""
+def write(connection: Connection, step: MigrationInfo, seconds: float, overrides: Sequence[str] = ()) -> None:
+    """Add the row of a step; the table is there. `overrides`: the refusals that ACCEPT had to override."""
+    confirmed = [f"CONFIRM={os.environ['CONFIRM']}"] if os.environ.get("CONFIRM") else []
+    accepted = [f"ACCEPT={','.join(overrides)}"] if overrides else []
     direction = "stamp" if step.is_stamp else "upgrade" if step.is_upgrade else "downgrade"
     # A stamp is named by what the version says afterwards: stamping an older revision is no word about the newer.
     revisions = step.destination_revision_ids if step.is_stamp else step.up_revision_ids
@@ -55,6 +58,7 @@ def write(connection: Connection, step: MigrationInfo, seconds: float) -> None:
             "run_by": who(),
             "file_sha256": sums[0],
             "source_sha256": sums[1],
+            "overrides": " ".join(confirmed + accepted) or None,
             **_circumstances(),
         },
     )
@@ -88,12 +92,10 @@ def who() -> str:
 @cache
 def _circumstances() -> dict[str, Any]:
     commit = git.commit()
-    overrides = [f"{name}={os.environ[name]}" for name in ("CONFIRM", "ACCEPT") if os.environ.get(name)]
     return {
         "app_version": os.environ.get("APP_VERSION"),
         "git_commit": os.environ.get("GIT_COMMIT") or commit,
         "git_dirty": bool(git.uncommitted()) if commit else None,
-        "overrides": " ".join(overrides) or None,
     }
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
 
 from scripts.core.errors import UserError
 
@@ -48,6 +49,19 @@ def hold(connection: Connection, seconds: float, tell: Tell) -> Iterator[None]:
     _wait(lambda: _taken_by(connection), deadline, "another migration runs", seconds, tell)
     _wait(lambda: connection.scalar(_ORPHAN), deadline, "a killed migration still works on the server", seconds, tell)
     yield
+
+
+def require_held(connection: Connection) -> None:
+    """Raises UserError when the session that `hold` locked with is gone, and the lock with it."""
+    try:
+        connection.scalar(text("SELECT 1"))
+    except DBAPIError as error:
+        raise UserError(
+            "The session that kept other migrations away was ended.",
+            why="Another migration may have begun meanwhile.",
+            do="run this again",
+            state="every revision is wholly applied or not at all; see: make status",
+        ) from error
 
 
 def _taken_by(connection: Connection) -> str | None:

@@ -2,13 +2,15 @@
 
 import os
 import re
-import select
+import signal
+import socket
+import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
-import psycopg2.extensions
+import psycopg2
 from sqlalchemy import Connection, Engine, NullPool, create_engine
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError, OperationalError
@@ -138,30 +140,38 @@ def address(settings: Settings) -> str:
     return f"{url.host}:{url.port or 5432}"
 
 
-def interruptible() -> None:
-    """From now on Ctrl-C and SIGTERM reach a statement at once and cancel it; libpq alone sits it out.
+@contextmanager
+def interruptible(session: Any) -> Iterator[None]:
+    """While the block runs, Ctrl-C and SIGTERM cancel what this session of the driver does; libpq would sit it out.
 
-    See "Support for coroutine libraries" in psycopg2's documentation.
+    Python runs its own handlers only when libpq returns, but hands the signal's number on at once: see
+    `signal.set_wakeup_fd`. psycopg2's wait callback would do too, but it forbids COPY.
     """
-    psycopg2.extensions.set_wait_callback(_wait)
+    if threading.current_thread() is not threading.main_thread():
+        yield  # which gets no signals
+        return
+    heard, told = socket.socketpair()
+    told.setblocking(False)
+    over = threading.Event()
+    before = signal.set_wakeup_fd(told.fileno(), warn_on_full_buffer=False)
+    listener = threading.Thread(target=_cancel_when_told, args=(session, heard, over), daemon=True)
+    listener.start()
+    try:
+        yield
+    finally:
+        signal.set_wakeup_fd(before)
+        over.set()
+        told.close()
+        listener.join()
+        heard.close()
 
 
-def _wait(connection: Any) -> None:
-    interrupted = False
-    while True:
-        try:
-            state = connection.poll()
-            if state == psycopg2.extensions.POLL_OK:
-                break
-            reading = state == psycopg2.extensions.POLL_READ
-            select.select([connection] if reading else [], [] if reading else [connection], [])
-        except KeyboardInterrupt:
-            # The answer to the cancelled statement has still to be read, or the connection could not even roll back.
-            interrupted = True
-            connection.cancel()
-        except psycopg2.Error:
-            if interrupted:
-                raise KeyboardInterrupt from None
-            raise
-    if interrupted:
-        raise KeyboardInterrupt
+def _cancel_when_told(session: Any, heard: socket.socket, over: threading.Event) -> None:
+    while number := heard.recv(1):
+        if number[0] in (signal.SIGINT, signal.SIGTERM):
+            break
+    # Again, should the first come before the statement has reached the server.
+    while not over.is_set():
+        with suppress(psycopg2.Error):
+            session.cancel()
+        over.wait(0.5)

@@ -6,6 +6,7 @@ with short lock timeouts and retries, and is checked from a new connection. Any 
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from alembic import context
@@ -16,10 +17,10 @@ from sqlalchemy import MetaData
 from sqlalchemy.engine import URL
 
 from scripts.core import gates, history, indexes, migration_log, mutex, postgres, settings, tries
+from scripts.core.conditions import Conditions
 from scripts.core.errors import UserError
 from scripts.core.mutex import Tell
 from scripts.core.steps import Step, Steps
-from scripts.core.tries import Conditions
 
 __all__ = ["Step", "run"]
 
@@ -48,7 +49,6 @@ def _online(metadata: MetaData) -> None:
             return
         steps = _guarded(lambda: _plan(command, history.current(connection)), target, url)
     if steps:
-        postgres.interruptible()
         _change_the_version(command, metadata, target, limits, url)
 
 
@@ -61,14 +61,18 @@ def _change_the_version(
         mutex.hold(holder, limits.wait, tell),
     ):
         at = history.current(holder)
-        steps = Steps(_plan(command, at), at)
+        steps = Steps(_plan(command, at), at, context.config.attributes.get("on_step"))
         if not steps:
             tell("Another migration has done it meanwhile.")
             return
         conditions = Conditions(target, limits, url, _application(f"alembic {steps.command}"), holder, tell)
-        gates.check(conditions, steps, history.files(context.script, at))
+        overrides = gates.check(conditions, steps, history.files(context.script, at))
         indexes.drop_invalid(holder, tell)
-        tries.run(conditions, steps, lambda connection, on_apply: _once(connection, metadata, steps, on_apply))
+        tries.run(
+            replace(conditions, overrides=overrides),
+            steps,
+            lambda connection, on_apply: _once(connection, metadata, steps, on_apply),
+        )
         _check(target, url, steps)
 
 

@@ -26,13 +26,16 @@ class Steps:
     from there and undo a revision too many.
     """
 
-    def __init__(self, steps: Sequence[Any], start: Sequence[str]) -> None:
+    def __init__(self, steps: Sequence[Any], start: Sequence[str], on_step: OnStep | None = None) -> None:
         self._steps = list(steps)
+        self._on_step = on_step
         self._after: list[set[str]] = [set(start)]
         self.running: MigrationInfo | None = None
         """The step that is being run, until its version is written."""
         self.committed_within = False
         """Something of the running step was committed before the step was through (an autocommit block)."""
+        self._uncommitted = False
+        self._written: Step | None = None
 
     def __len__(self) -> int:
         return len(self._steps)
@@ -53,21 +56,32 @@ class Steps:
         return self._after[-1]
 
     def left(self, at: Sequence[str], command: MigrationContext) -> Iterator[Any]:
-        """The steps that a database at `at` still needs, for Alembic to run."""
+        """The steps that a database at `at` still needs, for Alembic to run. It asks for the next one, or whether
+        there is one, after it has committed: then the step is told of.
+        """
         first = 0 if command.purge else self._position(set(at))
         del self._after[first + 1 :]
         for step in self._steps[first:]:
-            self.running, self.committed_within = step.info, False
+            self.running, self.committed_within, self._uncommitted = step.info, False, False
             yield step
+            if self._on_step and self._written:
+                self._on_step(self._written)
 
-    def applied(self, heads: set[str]) -> None:
+    def applied(self, heads: set[str], seconds: float) -> None:
         """The running step has written its version; its transaction is not committed yet."""
+        step, self.running = self.running, None
         self._after.append(heads)
-        self.running = None
+        if step and step.up_revision_id and not step.is_stamp:
+            self._written = Step(step.up_revision_id, step.is_upgrade, seconds)
+
+    def executed(self, *, autocommit: bool) -> None:
+        """A statement was through, on its own or in a transaction."""
+        self._uncommitted = not autocommit
+        self.committed_within |= autocommit and self.running is not None
 
     def committed(self) -> None:
-        if self.running is not None:
-            self.committed_within = True
+        self.committed_within |= self._uncommitted and self.running is not None
+        self._uncommitted = False
 
     def _position(self, at: set[str]) -> int:
         for number in reversed(range(len(self._after))):

@@ -3,40 +3,22 @@
 import re
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
-from alembic import context
 from alembic.runtime.migration import MigrationContext, MigrationInfo
 from sqlalchemy import Connection, Engine, event
-from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
 
-from scripts.core import history, indexes, migration_log, patience, postgres
+from scripts.core import failures, history, indexes, migration_log, mutex, patience, postgres
+from scripts.core.conditions import Conditions
 from scripts.core.errors import UserError
-from scripts.core.mutex import Tell
-from scripts.core.settings import Limits, Settings
-from scripts.core.steps import OnStep, Step, Steps
+from scripts.core.steps import Steps
 
 Once = Callable[[Connection, Callable[..., None]], None]
 
 # They may read a whole table, which takes its time, without standing in anybody's way.
 UNLIMITED = re.compile(r"\bCONCURRENTLY\b|\bVALIDATE\s+CONSTRAINT\b", re.IGNORECASE)
 CONCURRENTLY = re.compile(r"\bCONCURRENTLY\b", re.IGNORECASE)
-
-
-@dataclass(frozen=True)
-class Conditions:
-    """Under which the steps of one command are tried."""
-
-    settings: Settings
-    limits: Limits
-    url: URL
-    application: str
-    """What the migrating session is called in pg_stat_activity."""
-    observer: Connection
-    """Another session, in autocommit, that asks what is going on."""
-    tell: Tell
 
 
 def run(conditions: Conditions, steps: Steps, once: Once) -> None:
@@ -53,15 +35,18 @@ def run(conditions: Conditions, steps: Steps, once: Once) -> None:
             return
         except DBAPIError as error:
             if steps.committed_within or not patience.gave_up_waiting(error, watch):
-                raise _failed(conditions, steps, error) from error
+                raise failures.failed(conditions, steps, error) from error
             if time.monotonic() + pause > deadline:
-                raise _late(conditions, steps, number, watch) from error
+                raise failures.late(conditions, number, watch) from error
         except Exception as error:
             if isinstance(error, UserError) or not history.place(error):
                 raise
-            raise _failed(conditions, steps, error) from error
+            raise failures.failed(conditions, steps, error) from error
         conditions.tell(_try_line(number, watch, pause))
         time.sleep(pause)
+        mutex.require_held(conditions.observer)
+        # A deadlock inside CREATE INDEX CONCURRENTLY.
+        indexes.drop_invalid(conditions.observer, conditions.tell)
 
 
 def _try(conditions: Conditions, engine: Engine, steps: Steps, once: Once, watch: patience.Watch) -> None:
@@ -69,15 +54,19 @@ def _try(conditions: Conditions, engine: Engine, steps: Steps, once: Once, watch
         engine.connect() as connection,
         postgres.connect(conditions.settings, conditions.url, "alembic-watch", isolation_level="AUTOCOMMIT") as watcher,
     ):
-        session = connection.connection.dbapi_connection.info.backend_pid  # type: ignore[union-attr]
+        # From here on a second runner sees this session and waits for it, whatever becomes of the mutex.
+        mutex.require_held(conditions.observer)
+        driver: Any = connection.connection.dbapi_connection
         _listen(conditions, connection, steps, watch)
-        with patience.watched(watcher, session, conditions.limits.lock_timeout, watch):
-            once(connection, _on_apply(steps))
+        with (
+            postgres.interruptible(driver),
+            patience.watched(watcher, driver.info.backend_pid, conditions.limits.lock_timeout, watch),
+        ):
+            once(connection, _on_apply(conditions, steps))
 
 
-def _on_apply(steps: Steps) -> Callable[..., None]:
+def _on_apply(conditions: Conditions, steps: Steps) -> Callable[..., None]:
     """For Alembic's on_version_apply: runs in the transaction of the version change."""
-    on_step: OnStep | None = context.config.attributes.get("on_step")
     started = time.monotonic()
     ensured = False
 
@@ -88,10 +77,8 @@ def _on_apply(steps: Steps) -> Callable[..., None]:
         if not ensured:
             migration_log.ensure(ctx.connection)
             ensured = True
-        migration_log.write(ctx.connection, step, seconds)
-        steps.applied(heads)
-        if on_step and step.up_revision_id and not step.is_stamp:
-            on_step(Step(step.up_revision_id, step.is_upgrade, seconds))
+        migration_log.write(ctx.connection, step, seconds, conditions.overrides)
+        steps.applied(heads, seconds)
         started = time.monotonic()
 
     return apply
@@ -130,6 +117,7 @@ def _listen(conditions: Conditions, connection: Connection, steps: Steps, watch:
             cursor.execute("SET lock_timeout = 0")
 
     def after(connection: Any, cursor: Any, *_: Any) -> None:
+        steps.executed(autocommit=connection.connection.dbapi_connection.autocommit)
         if cursor in cursors:
             cursors.remove(cursor)
             watch.suspended = False
@@ -145,38 +133,6 @@ def _listen(conditions: Conditions, connection: Connection, steps: Steps, watch:
     event.listen(connection, "after_cursor_execute", after)
 
 
-def _failed(conditions: Conditions, steps: Steps, error: Exception) -> UserError:
-    """A fault inside a revision is its author's, told with the place, the statement and PostgreSQL's own words."""
-    said = postgres.first_line(error) if isinstance(error, DBAPIError) else f"{type(error).__name__}: {error}"
-    if conditions.settings.runtime == "embedded" and re.search(r'extension ".*" is not available', said):
-        said += " in the embedded PostgreSQL; the one of RUNTIME=docker has all of contrib"
-    statement = " ".join(str(getattr(error, "statement", "") or "").split())
-    place = history.place(error) or "Migrating"
-    kept = "what it did in an autocommit block stays" if steps.committed_within else "what failed was rolled back"
-    return UserError(
-        f"{place}: {said}",
-        why=f"The statement was: {statement}" if statement else "",
-        do="correct that file, or the data that it meets, then run this again",
-        state=f"the database is at {_at(conditions)}; {kept}."
-        + "".join(f" {line}" for line in indexes.clear_up(conditions.observer)),
-    )
-
-
-def _late(conditions: Conditions, steps: Steps, tries: int, watch: patience.Watch) -> UserError:
-    holders = patience.census(conditions.observer, watch.relations)
-    return UserError(
-        f"{tries} tries in {conditions.limits.deadline:g} s, and the locks were never to be had."
-        + "".join(f"\n    {line}" for line in holders),
-        why="Each try gave up so that nobody had to wait behind it.",
-        do="end or wait for the transactions above, then run this again; MIGRATION_DEADLINE in .env is the patience",
-        state=f"the database is at {_at(conditions)}; what failed was rolled back.",
-    )
-
-
 def _try_line(number: int, watch: patience.Watch, pause: float) -> str:
     behind = f", {watch.behind} sessions behind it" if watch.behind else ""
     return f"Try {number}: waited {watch.waited:.2f} s for a lock{behind}; again in {pause:.1f} s."
-
-
-def _at(conditions: Conditions) -> str:
-    return ", ".join(history.current(conditions.observer)) or "base"

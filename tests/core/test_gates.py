@@ -123,7 +123,7 @@ def test_an_edited_revision_stops_staging_until_it_is_accepted(staging: Project,
     assert "State: nothing was changed." in refused.stderr
     assert staging.version == revisions[-1:]
     assert f"{revisions[0]}, after it was applied" in status.stdout
-    accepted = staging.run("migrate", ACCEPT="edited")
+    accepted = staging.run("migrate", ACCEPT="edited,window")
     assert accepted.returncode == 0, accepted.stderr
     assert f"{name} was edited after" in accepted.stdout
     assert staging.version == ["abcd01"]

@@ -93,7 +93,12 @@ def edited(target: Settings) -> list[str]:
 def test_each_step_has_a_row_with_everything_known_of_it(
     target: Settings, revisions: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name, value in {"APP_VERSION": "1.2.3", "GIT_COMMIT": "c0ffee", "ACCEPT": "one, two", "CONFIRM": "app"}.items():
+    for name, value in {
+        "APP_VERSION": "1.2.3",
+        "GIT_COMMIT": "c0ffee",
+        "ACCEPT": "not_needed",
+        "CONFIRM": "app",
+    }.items():
         monkeypatch.setenv(name, value)
 
     upgrade(target, revisions[0])
@@ -119,7 +124,7 @@ def test_each_step_has_a_row_with_everything_known_of_it(
             "run_by": migration_log.who(),
             "app_version": "1.2.3",
             "git_commit": "c0ffee",
-            "overrides": "CONFIRM=app ACCEPT=one, two",
+            "overrides": "CONFIRM=app",
             "file_sha256": hashlib.sha256(files[revision].read_bytes()).hexdigest(),
             "source_sha256": source.sums(files[revision])[1],
         }

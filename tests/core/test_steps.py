@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from scripts.core.errors import UserError
-from scripts.core.steps import Steps
+from scripts.core.steps import Step, Steps
 from tests.conftest import Project
 from tests.core.running import call
 
@@ -35,6 +35,10 @@ class Fake:
     def info(self) -> "Fake":
         return self
 
+    @property
+    def up_revision_id(self) -> str:
+        return self.to
+
 
 def three() -> Steps:
     return Steps([Fake("a"), Fake("b"), Fake("c")], [])
@@ -48,9 +52,24 @@ def follow(steps: Steps, at: Sequence[str], until: str = "", command: Any = UPGR
         if step.to == until:
             break
         ran.append(step.to)
-        steps.applied({step.to})
+        steps.applied({step.to}, 0.5)
         steps.committed()
     return ran
+
+
+def test_a_step_is_told_of_when_alembic_asks_for_the_next_because_it_has_committed_then() -> None:
+    told: list[Step] = []
+    steps = Steps([Fake("a"), Fake("b", is_upgrade=False), Fake("c", is_stamp=True)], [], told.append)
+    running = steps.left([], UPGRADE)  # type: ignore[arg-type]
+
+    next(running)
+    steps.applied({"a"}, 0.5)
+    assert not told
+    next(running)
+    assert told == [Step("a", True, 0.5)]
+    steps.applied({"b"}, 0.25)
+    next(running)
+    assert told[1:] == [Step("b", False, 0.25)]
 
 
 def test_every_step_is_run_and_the_goal_is_the_version_of_the_last() -> None:
@@ -99,17 +118,23 @@ def test_only_a_commit_within_a_step_is_one() -> None:
     steps = three()
     running = steps.left([], UPGRADE)  # type: ignore[arg-type]
     next(running)
-    steps.applied({"a"})
+    steps.executed(autocommit=False)
+    steps.applied({"a"}, 0.5)
     steps.committed()
     assert not steps.committed_within
 
     next(running)
+    steps.committed()
+    assert not steps.committed_within, "an autocommit block commits the transaction before it, also an empty one"
+    steps.executed(autocommit=False)
     assert not steps.committed_within
     steps.committed()
     assert steps.committed_within
 
     next(running)
     assert not steps.committed_within
+    steps.executed(autocommit=True)
+    assert steps.committed_within
 
 
 @pytest.mark.parametrize(

@@ -108,12 +108,74 @@ def test_a_migration_that_an_administrator_ends_can_be_run_again(project: Projec
     result = process.end()
 
     assert result.returncode == 1
-    assert "terminating connection due to administrator command" in result.stderr
+    assert "✗ The migrating session was ended: " in result.stderr
+    assert "Do:    run this again\n" in result.stderr
     assert "State: the database is at abcd01; what failed was rolled back." in result.stderr
     again = call(project, "migrate")
     assert again.returncode == 0, again.stderr
     assert project.version == ["abcd02"]
     assert log(project) == [("abcd01", "upgrade"), ("abcd02", "upgrade")]
+
+
+def test_nothing_is_tried_again_once_the_session_with_the_mutex_is_gone(project: Project, revisions: list[str]) -> None:
+    project.write_revision("abcd01", revisions[-1], 'op.execute("ALTER TABLE users ADD COLUMN note text")')
+    with session(project.url) as holder:
+        run(holder, "SELECT FROM users")
+        process = begin(project)
+        wait_until(lambda: waits_for_lock(project))
+        project.sql(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND application_name LIKE 'alembic-mutex %'"
+        )
+        result = process.end()
+
+    assert result.returncode == 1
+    assert "✗ The session that kept other migrations away was ended." in result.stderr
+    assert project.version == revisions[-1:]
+
+
+def test_a_revision_may_copy_rows_in(project: Project, revisions: list[str]) -> None:
+    copy = "op.get_bind().connection.cursor().copy_expert('COPY users (username, email) FROM STDIN', file)"
+    project.write_revision(
+        "abcd01", revisions[-1], f'import io; file = io.StringIO("ada\\tada@example.com\\n"); {copy}'
+    )
+
+    result = call(project)
+
+    assert result.returncode == 0, result.stderr
+    assert project.sql("SELECT username FROM users") == [("ada",)]
+
+
+def test_a_deadlock_of_create_index_concurrently_is_tried_again(project: Project, revisions: list[str]) -> None:
+    index = "CREATE INDEX CONCURRENTLY IF NOT EXISTS by_email ON users (email)"
+    block = f"exec('with op.get_context().autocommit_block(): op.execute(\"{index}\")')"
+    project.write_revision("abcd01", revisions[-1], block)
+    with session(project.url, deadlock_timeout="30s") as shop:
+        run(shop, "INSERT INTO users (username, email) VALUES ('ada', 'ada@example.com')")
+        process = begin(project)
+        wait_until(lambda: waits_for_lock(project))
+        run(shop, "LOCK TABLE users IN SHARE UPDATE EXCLUSIVE MODE")
+        shop.commit()
+    result = process.end()
+
+    assert result.returncode == 0, result.stderr
+    assert "Try 1: " in result.stdout
+    assert "Dropping the invalid index by_email" in result.stdout
+    assert project.sql("SELECT indisvalid FROM pg_index WHERE indexrelid = 'by_email'::regclass") == [(True,)]
+
+
+def test_after_a_kill_inside_an_autocommit_block_it_says_what_is_done(project: Project, revisions: list[str]) -> None:
+    """As a kill leaves it: the first statement of the block is committed, the version is not."""
+    block = "exec('with op.get_context().autocommit_block(): op.execute(\"CREATE TABLE kept ()\")')"
+    project.write_revision("abcd01", revisions[-1], block)
+    project.sql("CREATE TABLE kept ()")
+
+    result = call(project)
+
+    assert result.returncode == 1
+    assert 'relation "kept" already exists' in result.stderr
+    assert "Do:    write if_not_exists=True there, then run this again" in result.stderr
+    assert "what stands before this statement, and it too, was done and committed" in result.stderr
 
 
 def test_the_limits_of_the_migrating_session(project: Project, revisions: list[str]) -> None:

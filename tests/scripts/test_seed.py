@@ -14,7 +14,10 @@ def test_adds_rows_once(project: Project) -> None:
 
 @pytest.mark.parametrize(
     ("comment", "words"),
-    [("NULL", "It has no mark, which counts as production."), ("'environment=staging'", "environment=staging.")],
+    [
+        ("NULL", "It has no mark, which counts as production."),
+        ("'environment=staging'", "it is marked environment=staging."),
+    ],
 )
 def test_a_database_that_is_not_marked_development_is_refused(project: Project, comment: str, words: str) -> None:
     project.sql(f"COMMENT ON DATABASE {project.url.database} IS {comment}")
@@ -22,8 +25,16 @@ def test_a_database_that_is_not_marked_development_is_refused(project: Project, 
     result = project.run("seed")
 
     assert result.returncode == 1
-    assert f"✗ Refusing to seed {project.url.database}" in result.stderr
+    assert "✗ Refusing to " in result.stderr
     assert words in result.stderr
+    assert project.sql("SELECT count(*) FROM users") == [(0,)]
+
+
+def test_another_environment_does_not_seed_a_development_database(project: Project) -> None:
+    result = project.run("seed", APP_ENV="staging")
+
+    assert result.returncode == 1
+    assert "Why:   It is marked environment=development, and APP_ENV is staging." in result.stderr
     assert project.sql("SELECT count(*) FROM users") == [(0,)]
 
 

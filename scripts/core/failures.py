@@ -1,0 +1,74 @@
+"""What is said when the steps of a command do not come to their end: whose fault it is, and what was left."""
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+from sqlalchemy.exc import DBAPIError
+
+from scripts.core import history, indexes, patience, postgres
+from scripts.core.conditions import Conditions
+from scripts.core.errors import UserError
+from scripts.core.steps import Steps
+
+# Duplicate schema, relation, column, object and function; see "PostgreSQL Error Codes" in its documentation.
+ALREADY_THERE = ("42P06", "42P07", "42701", "42710", "42723")
+
+
+def failed(conditions: Conditions, steps: Steps, error: Exception) -> UserError:
+    """A fault inside a revision is its author's, told with the place, the statement and PostgreSQL's own words."""
+    if isinstance(error, DBAPIError) and error.connection_invalidated:
+        return UserError(
+            f"The migrating session was ended: {postgres.first_line(error)}",
+            why="An administrator ended it, or the server stopped.",
+            do="run this again",
+            state=_state(conditions, steps),
+        )
+    said = postgres.first_line(error) if isinstance(error, DBAPIError) else f"{type(error).__name__}: {error}"
+    if conditions.settings.runtime == "embedded" and re.search(r'extension ".*" is not available', said):
+        said += " in the embedded PostgreSQL; the one of RUNTIME=docker has all of contrib"
+    statement = " ".join(str(getattr(error, "statement", "") or "").split())
+    half_done = _is_half_done(steps, error)
+    return UserError(
+        f"{history.place(error) or 'Migrating'}: {said}",
+        why=f"The statement was: {statement}" if statement else "",
+        do="write if_not_exists=True there, then run this again"
+        if half_done
+        else "correct that file, or the data that it meets, then run this again",
+        state=_state(conditions, steps)
+        + " If an earlier run was stopped in the middle of this revision, then what stands before this statement, and"
+        " it too, was done and committed by its autocommit block." * half_done,
+    )
+
+
+def late(conditions: Conditions, tries: int, watch: patience.Watch) -> UserError:
+    """No try had its locks until the deadline; with a census of who holds them."""
+    holders = patience.census(conditions.observer, watch.relations)
+    return UserError(
+        f"{tries} tries in {conditions.limits.deadline:g} s, and the locks were never to be had."
+        + "".join(f"\n    {line}" for line in holders),
+        why="Each try gave up so that nobody had to wait behind it.",
+        do="end or wait for the transactions above, then run this again; MIGRATION_DEADLINE in .env is the patience",
+        state=f"the database is at {', '.join(history.current(conditions.observer)) or 'base'};"
+        " what failed was rolled back.",
+    )
+
+
+def _is_half_done(steps: Steps, error: Exception) -> bool:
+    """Whether the error is what a run meets after a kill inside an autocommit block."""
+    if getattr(getattr(error, "orig", None), "pgcode", None) not in ALREADY_THERE or not steps.running:
+        return False
+    path = getattr(steps.running.up_revision, "path", None)
+    return path is not None and "autocommit_block" in Path(path).read_text(encoding="utf-8")
+
+
+def _state(conditions: Conditions, steps: Steps) -> str:
+    """Read from a new connection: the old ones may be gone, with the server or without it."""
+    kept = "what it did in an autocommit block stays" if steps.committed_within else "what failed was rolled back"
+    patient = replace(conditions.settings, connect_wait=min(2, conditions.settings.connect_wait))
+    try:
+        with postgres.connect(patient, conditions.url, isolation_level="AUTOCOMMIT") as connection:
+            at = ", ".join(history.current(connection)) or "base"
+            return " ".join([f"the database is at {at}; {kept}.", *indexes.clear_up(connection)])
+    except (UserError, DBAPIError):
+        return f"the server does not answer; {kept}. See: make status"
