@@ -43,6 +43,8 @@ revision: ## Write a revision file from the models                     (m="what 
 	$(RUN) run python -m scripts.revision --message="$$m" $${EMPTY:+--empty}
 migrate: ## Apply the pending revisions                                (REV=head)
 	$(RUN) run python -m scripts.migrate $${REV:+"$$REV"}
+plan: ## Show what migrate would do, tried on a copy           (REV=head JSON=1)
+	$(RUN) with_scratch python -m scripts.plan $${REV:+"$$REV"} $${JSON:+--json}
 rollback: ## Undo the newest revisions                                 (STEPS=1 or REV=...)
 	$(RUN) run python -m scripts.rollback $${STEPS:+--steps="$$STEPS"} $${REV:+--rev="$$REV"}
 stamp: ## Write down which revision the schema is at, running nothing  (REV=...)
@@ -79,5 +81,5 @@ bench: ## Compare our speed with the peers'
 help: ## Show this menu
 	@awk -f scripts/help.awk Makefile
 
-.PHONY: up down status logs ps shell psql app revision migrate rollback stamp history current merge alembic mark seed reset \
+.PHONY: up down status logs ps shell psql app revision migrate plan rollback stamp history current merge alembic mark seed reset \
 	test check format lock bench help

@@ -126,6 +126,8 @@ class Project:
             "POSTGRES_USER": str(self.url.username),
             "POSTGRES_PASSWORD": str(self.url.password),
             "POSTGRES_DB": str(self.url.database),
+            "SCRATCH_HOST": str(self.url.host),
+            "SCRATCH_PORT": str(self.url.port),
         }
 
     def sql(self, statement: str) -> list[tuple[object, ...]]:

@@ -42,6 +42,11 @@ def uncommitted() -> list[str]:
     return [line[3:] for line in (status or "").splitlines() if line.endswith(".py")]
 
 
+def author(path: str) -> str | None:
+    """Who last committed a change of the file; None before that."""
+    return (_git("log", "-1", "--format=%an", "--", path) or "").strip() or None
+
+
 def _where(commit: str) -> str:
     branches = (_git("branch", "--all", "--contains", commit, "--format=%(refname:short)") or "").split()
     subject = (_git("log", "-1", "--format=%h (%s)", commit) or commit).strip()

@@ -10,6 +10,7 @@ from typing import Any
 from alembic import command
 from alembic.config import Config
 from alembic.operations.ops import MigrationScript
+from sqlalchemy import Connection
 from sqlalchemy.engine import URL
 
 from scripts.core import history, models
@@ -17,10 +18,19 @@ from scripts.core.mutex import Tell
 from scripts.core.settings import Settings
 from scripts.core.steps import OnStep
 
+Trace = Callable[[Connection, Callable[[], str]], None]
+
 
 def upgrade(settings: Settings, target: str, on_step: OnStep, tell: Tell, url: URL | None = None) -> None:
     """Apply everything up to `target` on the target's database or on `url`. Raises UserError."""
     _run(settings, lambda config: command.upgrade(config, target), on_step=on_step, tell=tell, database_url=url)
+
+
+def traced(settings: Settings, target: str, tell: Tell, trace: Trace) -> None:
+    """Apply everything up to `target` on a throwaway database. `trace` is given the migrating connection and a function
+    that names the running revision. Raises UserError as `upgrade` does.
+    """
+    _run(settings, lambda config: command.upgrade(config, target), tell=tell, trace=trace)
 
 
 def downgrade(settings: Settings, target: str, on_step: OnStep, tell: Tell) -> None:

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Engine, NullPool, create_engine
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError, OperationalError
 
-from scripts.core import embedded
+from scripts.core import embedded, wheel
 from scripts.core.errors import DatabaseMissingError, UserError
 from scripts.core.settings import Settings
 
@@ -130,6 +130,11 @@ def tool_environment(url: URL) -> dict[str, str]:
         "PGDATABASE": url.database,
     } | {f"PG{name.upper()}": str(value) for name, value in url.query.items()}
     return {name: value for name, value in named.items() if value}
+
+
+def program(name: str) -> str:
+    """psql, pg_dump ...: the wheel's where it is installed, which is the embedded server's own, else the PATH's."""
+    return wheel.program(name) if wheel.is_installed() else name
 
 
 def address(settings: Settings) -> str:

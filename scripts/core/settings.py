@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, replace
 
+from sqlalchemy.engine import URL
+
 from app.settings import Reader, Settings, SettingsError, build, postgresql_url, read
 from scripts.core import window
 from scripts.core.errors import USAGE, UserError
@@ -20,6 +22,8 @@ class Limits:
     wait: float
     """Patience with another migration."""
     statement_timeout: float
+    plan_deadline: float
+    """So long may one statement take on a throwaway database."""
     maintenance_window: str
     windows: list[window.Window]
 
@@ -35,6 +39,23 @@ def load() -> Settings:
 def limits() -> Limits:
     """The limits of this checkout. Raises UserError as `load` does."""
     return _load()[1]
+
+
+def scratch_server(settings: Settings) -> URL:
+    """The server for throwaway databases, with the login of this checkout's own database, whatever DATABASE_URL says.
+
+    Without a host where the environment names none.
+    """
+    reader = read()
+    url = settings.database_url
+    return URL.create(
+        url.drivername,
+        username=reader.text("POSTGRES_USER", url.username),
+        password=reader.text("POSTGRES_PASSWORD", str(url.password)),
+        host=reader.values.get("SCRATCH_HOST") or None,
+        port=reader.number("SCRATCH_PORT", 5432, int),
+        database="postgres",
+    )
 
 
 def _load() -> tuple[Settings, Limits]:
@@ -69,6 +90,7 @@ def _limits(reader: Reader) -> Limits:
         deadline=reader.number("MIGRATION_DEADLINE", 600, float),
         wait=reader.number("MIGRATION_WAIT", 600, float),
         statement_timeout=reader.number("STATEMENT_TIMEOUT", 900, float),
+        plan_deadline=reader.number("PLAN_DEADLINE", 60, float),
         maintenance_window=text,
         windows=windows,
     )

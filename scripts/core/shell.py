@@ -44,6 +44,25 @@ def run(words: Sequence[str], *, log: IO[str], user: int | None, group: int | No
     ).returncode
 
 
+def failure(words: Sequence[str], environment: Mapping[str, str]) -> str:
+    """Run a program to its end; what it said on standard error when it failed, else nothing.
+
+    Raises UserError when it is not there.
+    """
+    try:
+        done = subprocess.run(
+            words,
+            check=False,
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            env={**os.environ, **environment},
+        )
+    except FileNotFoundError as error:
+        raise UserError(f"{words[0]} is not installed.", do="install PostgreSQL's client programs") from error
+    return (done.stderr.strip() or f"exit code {done.returncode}") if done.returncode else ""
+
+
 def seconds(words: Sequence[str]) -> float:
     """How long the program took, as a whole process with its output thrown away.
 

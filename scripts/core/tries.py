@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from alembic import context
 from alembic.runtime.migration import MigrationContext, MigrationInfo
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.exc import DBAPIError
@@ -58,6 +59,9 @@ def _try(conditions: Conditions, engine: Engine, steps: Steps, once: Once, watch
         mutex.require_held(conditions.observer)
         driver: Any = connection.connection.dbapi_connection
         _listen(conditions, connection, steps, watch)
+        trace = context.config.attributes.get("trace")
+        if trace:
+            trace(connection, lambda: steps.running and steps.running.up_revision_id)
         with (
             postgres.interruptible(driver),
             patience.watched(watcher, driver.info.backend_pid, conditions.limits.lock_timeout, watch),

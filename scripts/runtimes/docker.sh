@@ -126,6 +126,13 @@ run() {
     if [ -n "$app" ] && is_development; then in_app "$@"; else one_off "$@"; fi
 }
 
+# On demand: only throwaway databases live there.
+with_scratch() {
+    look
+    start scratch
+    run "$@"
+}
+
 development_only() {
     is_development || complain "'$verb' is for development." "a release's image has no development tools" "" \
         "nothing was changed"
@@ -176,7 +183,7 @@ edit() {
 verb=${1:-}
 [ $# = 0 ] || shift
 case $verb in
-up | down | logs | run | edit) "$verb" "$@" ;;
+up | down | logs | run | edit | with_scratch) "$verb" "$@" ;;
 test) run_tests "$@" ;;
 ps) show ;;
 shell) run bash ;;

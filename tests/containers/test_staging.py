@@ -59,6 +59,16 @@ def test_documented_order_brings_staging_to_head(staging: Stack) -> None:
     assert staging.inspect("app")["State"]["Health"]["Status"] == "healthy"
 
 
+def test_a_plan_needs_the_secret_of_tools_and_its_scratch_server(staging: Stack) -> None:
+    assert staging.make("rollback").code == 0
+    plan = staging.make("plan")
+    assert staging.make("migrate").code == 0
+
+    assert plan.code == 0, plan.output
+    assert "1 pending, tried on a copy of the schema of app, without rows:" in plan.output
+    assert PASSWORD not in plan.output
+
+
 def test_nothing_is_published_and_everything_comes_back_after_a_reboot(staging: Stack) -> None:
     hosts = [staging.inspect(name)["HostConfig"] for name in ("db", "app")]
 

@@ -26,6 +26,19 @@ def test_rollback_and_migrate_move_the_database(dev: Stack) -> None:
     assert "nothing" in status.output
 
 
+def test_plan_runs_what_is_pending_on_the_scratch_server(dev: Stack) -> None:
+    assert dev.make("rollback").code == 0
+    plan = dev.make("plan")
+    behind = dev.make("status")
+    assert dev.make("migrate").code == 0
+
+    assert plan.code == 0, plan.output
+    assert "1 pending, tried on a copy of the schema of app, without rows:" in plan.output
+    assert "CREATE TABLE social_posts" in plan.output
+    assert behind.code != 0
+    assert dev.is_healthy("scratch")
+
+
 def test_revision_is_the_host_users_file_and_takes_the_message_literally(dev: Stack) -> None:
     message = """it's "$HOME" `touch /tmp/x` $(shell touch y); #"""
     before = set((dev.folder / "alembic/versions").glob("*.py"))

@@ -18,6 +18,8 @@ def _never_the_database_of_this_checkout(server: URL, monkeypatch: pytest.Monkey
     nowhere = server.set(drivername="postgresql", database="no_database_of_the_tests")
     monkeypatch.setenv("DATABASE_URL", nowhere.render_as_string(hide_password=False))
     monkeypatch.setenv("RUNTIME", "none")
+    monkeypatch.setenv("SCRATCH_HOST", str(server.host))
+    monkeypatch.setenv("SCRATCH_PORT", str(server.port))
 
 
 @pytest.fixture

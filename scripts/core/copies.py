@@ -1,0 +1,69 @@
+"""Copies of the target on the scratch server."""
+
+import re
+import tempfile
+from pathlib import Path
+
+from sqlalchemy import Connection, text
+
+from scripts.core import postgres, scratch, shell
+from scripts.core.errors import UserError
+from scripts.core.scratch import Scratch
+from scripts.core.settings import Settings
+
+_ZONE = text("SELECT current_setting('TimeZone')")
+
+
+def schema(server: Scratch, target: Settings) -> Settings:
+    """A new database with the target's schema, version and time zone, and no rows; returns settings of it.
+
+    The target is only read. Raises UserError when it cannot be, or when the scratch server cannot hold its schema.
+    """
+    made = scratch.create(server)
+    with tempfile.TemporaryDirectory() as folder:
+        dump = Path(folder) / "schema"
+        _dump(target, dump)
+        _restore(made, dump)
+    with postgres.connect(target) as connection:
+        _take_over(connection, server, made)
+    return made
+
+
+def _dump(target: Settings, dump: Path) -> None:
+    words = ("--schema-only", "--format=custom", "--lock-wait-timeout=2000", f"--file={dump}")
+    said = shell.failure([postgres.program("pg_dump"), *words], postgres.tool_environment(target.database_url))
+    if said:
+        raise UserError(
+            f"The schema of {target.database_url.database} cannot be read: {_reason(said)}",
+            why="pg_dump locks every table against being dropped, and waits two seconds at most.",
+            do="give the role the right to read every table, or wait for the migration or VACUUM FULL that locks one",
+        )
+
+
+def _restore(made: Settings, dump: Path) -> None:
+    words = ("--exit-on-error", "--no-owner", "--no-privileges", f"--dbname={made.database_url.database}", str(dump))
+    said = shell.failure([postgres.program("pg_restore"), *words], postgres.tool_environment(made.database_url))
+    if said:
+        raise UserError(
+            f"The schema does not fit the scratch server: {_reason(said)}",
+            why="It is another PostgreSQL than the target's, or lacks an extension or a role.",
+        )
+
+
+def _take_over(target: Connection, server: Scratch, made: Settings) -> None:
+    """The version rows; and the time zone, because a change to timestamptz rewrites a table or not because of it."""
+    versions = []
+    if target.scalar(text("SELECT to_regclass('alembic_version') IS NOT NULL")):
+        versions = list(target.scalars(text("SELECT version_num FROM alembic_version")))
+    zone = str(target.scalar(_ZONE)).replace("'", "''")
+    server.server.exec_driver_sql(f"ALTER DATABASE {made.database_url.database} SET TimeZone = '{zone}'")
+    with postgres.connect(made) as connection:
+        for version in versions:
+            connection.execute(text("INSERT INTO alembic_version VALUES (:version)"), {"version": version})
+        connection.commit()
+
+
+def _reason(said: str) -> str:
+    """PostgreSQL's own words, else the program's, of what pg_dump or pg_restore said."""
+    found = re.search(r"ERROR: +(.*)", said) or re.search(r"error: (.*)", said)
+    return found[1] if found else said.splitlines()[-1]

@@ -1,0 +1,126 @@
+"""Throwaway databases on the scratch server, never on the server that holds the data.
+
+A database's name carries a number that its maker holds there as an advisory lock. One whose maker is gone is dropped
+by whoever comes next; parallel runs leave each other alone.
+"""
+
+import os
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+
+from sqlalchemy import Connection, text
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import ProgrammingError
+
+from scripts.core import databases, embedded, postgres
+from scripts.core import settings as configuration
+from scripts.core.errors import UserError
+from scripts.core.settings import Settings
+
+_LEFT = text("SELECT datname FROM pg_database WHERE datname ~ '^scratch_[0-9]+_[0-9]+$'")
+
+
+@dataclass
+class Scratch:
+    """A session on the scratch server, and what was made through it."""
+
+    settings: Settings
+    server: Connection
+    key: int
+    made: list[str] = field(default_factory=list)
+
+
+@contextmanager
+def session(settings: Settings) -> Iterator[Scratch]:
+    """Connect to the scratch server of this checkout; what is made through it and not kept is dropped at the end.
+
+    Raises UserError when there is no scratch server, or it does not answer.
+    """
+    ours = replace(settings, app_env="development", runtime="none", external=True, database_url=_url(settings))
+    with postgres.connect(ours, isolation_level="AUTOCOMMIT") as server:
+        scratch = Scratch(ours, server, random.getrandbits(31))
+        server.execute(text("SELECT pg_advisory_lock(:key)"), {"key": scratch.key})
+        _sweep(server)
+        try:
+            yield scratch
+        finally:
+            for name in scratch.made:
+                drop(server, name)
+
+
+def create(scratch: Scratch, template: str = "template0") -> Settings:
+    """Make a database, marked development; returns settings whose target it is."""
+    name = f"scratch_{scratch.key}_{len(scratch.made)}"
+    scratch.made.append(name)
+    # Copies files instead of writing every page to the log: ten times as fast where nothing is synced.
+    scratch.server.exec_driver_sql(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
+    databases.set_mark(scratch.server, name, "development")
+    return replace(scratch.settings, database_url=scratch.settings.database_url.set(database=name))
+
+
+def keep(scratch: Scratch, settings: Settings, name: str) -> None:
+    """Rename a database that was made, so that it stays; of two makers the first one's stays."""
+    try:
+        scratch.server.exec_driver_sql(f"ALTER DATABASE {settings.database_url.database} RENAME TO {name}")
+    except ProgrammingError as error:
+        if getattr(error.orig, "pgcode", None) != "42P04":
+            raise
+
+
+def drop(server: Connection, name: str) -> None:
+    server.exec_driver_sql(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+
+
+@contextmanager
+def only(settings: Settings) -> Iterator[None]:
+    """Whoever reads the environment meanwhile finds this database: a revision that opens a connection of its own must
+    not reach the target.
+    """
+    url = settings.database_url
+    whole = url.set(drivername="postgresql").render_as_string(hide_password=False)
+    names = {
+        "DATABASE_URL": whole,
+        "MIGRATION_DATABASE_URL": whole,
+        "POSTGRES_HOST": str(url.host),
+        "POSTGRES_PORT": str(url.port),
+        "POSTGRES_USER": str(url.username),
+        "POSTGRES_PASSWORD": str(url.password),
+        "POSTGRES_DB": str(url.database),
+        "STATEMENT_TIMEOUT": str(configuration.limits().plan_deadline),
+    }
+    before = {name: os.environ.get(name) for name in names}
+    os.environ.update(names)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+def _url(settings: Settings) -> URL:
+    """The maintenance database of the scratch server."""
+    url = configuration.scratch_server(settings)
+    if url.host:
+        return url
+    if settings.runtime == "embedded":
+        cluster = replace(embedded.scratch(settings), user=str(url.username), password=str(url.password))
+        return url.set(host="127.0.0.1", port=embedded.start(cluster))
+    raise UserError(
+        "There is no scratch server.",
+        why="Throwaway databases are never made on the server that holds the data.",
+        do="set RUNTIME in .env, or SCRATCH_HOST and SCRATCH_PORT to a PostgreSQL with nothing in it",
+    )
+
+
+def _sweep(server: Connection) -> None:
+    """Drop what a killed maker left."""
+    for name in server.scalars(_LEFT).all():
+        key = {"key": int(name.split("_")[1])}
+        if server.scalar(text("SELECT pg_try_advisory_lock(:key)"), key):
+            drop(server, name)
+            server.execute(text("SELECT pg_advisory_unlock(:key)"), key)

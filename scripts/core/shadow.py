@@ -1,0 +1,79 @@
+"""Shadows: databases built from the revision files alone, kept on the scratch server as templates for the next time."""
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+from alembic.util import to_tuple
+from sqlalchemy import text
+from sqlalchemy.exc import ProgrammingError
+
+from scripts.core import ROOT, history, migrations, scratch
+from scripts.core.history import History
+from scripts.core.mutex import Tell
+from scripts.core.scratch import Scratch
+from scripts.core.settings import Settings
+
+KEPT = 20
+PRUNED = "3D000"
+"""A template that another run has dropped meanwhile: invalid_catalog_name."""
+_SHADOWS = text("SELECT datname FROM pg_database WHERE datname LIKE 'shadow\\_%' ORDER BY oid")
+_SERVER = text(
+    "SELECT version() || string_agg(name || default_version, ',' ORDER BY name) FROM pg_available_extensions"
+)
+
+
+def build(server: Scratch, revisions: History, at: Sequence[str], tell: Tell) -> Settings:
+    """A new database whose schema is that of the files up to `at`; returns settings whose target it is.
+
+    Copied from the shadow of those very files, which is made from the nearest older one where it is missing.
+    """
+    if not at:
+        return scratch.create(server)
+    keys = _keys(revisions, str(server.server.scalar(_SERVER)))
+    wanted = _name(keys, at)
+    while True:
+        kept = list(server.server.scalars(_SHADOWS))
+        try:
+            if wanted not in kept:
+                _make(server, wanted, _nearest(revisions, keys, at, kept), at, tell)
+                for name in kept[: max(0, len(kept) + 1 - KEPT)]:
+                    scratch.drop(server.server, name)
+            return scratch.create(server, wanted)
+        except ProgrammingError as error:
+            if getattr(error.orig, "pgcode", None) != PRUNED:
+                raise
+
+
+def _make(server: Scratch, name: str, template: str, at: Sequence[str], tell: Tell) -> None:
+    made = scratch.create(server, template)
+    with scratch.only(made):
+        for revision in at:
+            migrations.upgrade(made, revision, lambda _step: None, tell)
+    scratch.keep(server, made, name)
+
+
+def _nearest(revisions: History, keys: dict[str, str], at: Sequence[str], kept: list[str]) -> str:
+    """The shadow that lacks the fewest of these revisions."""
+    older = (f"shadow_{keys[found.revision]}" for found in revisions.iterate_revisions(tuple(at), "base"))
+    return next((name for name in older if name in kept), "template0")
+
+
+def _keys(revisions: History, server: str) -> dict[str, str]:
+    """A key for the schema at each revision: of its file, env.py, the server, and all that came before."""
+    base = server.encode() + (ROOT / "alembic" / "env.py").read_bytes()
+    keys: dict[str, str] = {}
+    for found in reversed(list(revisions.walk_revisions())):
+        needed = [*to_tuple(found.down_revision, ()), *to_tuple(found.dependencies, ())]
+        before = sorted(keys[history.script(revisions, one).revision] for one in needed)
+        keys[found.revision] = _sum(base, Path(found.path).read_bytes(), *map(str.encode, before))
+    return keys
+
+
+def _name(keys: dict[str, str], at: Sequence[str]) -> str:
+    own = [keys[revision] for revision in at]
+    return f"shadow_{own[0] if len(own) == 1 else _sum(*map(str.encode, sorted(own)))}"
+
+
+def _sum(*parts: bytes) -> str:
+    return hashlib.sha256(b"\0".join(parts)).hexdigest()[:24]

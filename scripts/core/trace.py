@@ -1,0 +1,186 @@
+"""What each statement of a revision does: locks newly held, files rewritten, tables scanned, rows written.
+
+Read from PostgreSQL and not from the SQL, so that loops, helpers and DO blocks are seen as well. Empty tables are
+enough: a scan counts when it finds nothing, and a rewrite gives a table another file.
+"""
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Event, Thread
+from typing import Any
+
+from sqlalchemy import Connection, event, text
+
+BLOCKS = {
+    "ShareLock": "writes",
+    "ShareRowExclusiveLock": "writes",
+    "ExclusiveLock": "writes",
+    "AccessExclusiveLock": "reads and writes",
+}
+"""Whom a table lock keeps out; see "Table-Level Locks" in PostgreSQL's documentation. The others keep out neither."""
+SAMPLE = 0.001
+"""Seconds between two looks at the locks of a statement that commits by itself."""
+
+_RELATIONS = (
+    "SELECT oid, oid::regclass::text, relkind, pg_relation_filenode(oid) FROM pg_class"
+    " WHERE oid >= 16384 AND relkind IN ('r', 'p', 'm', 'i') AND relnamespace <> 'pg_toast'::regnamespace"
+    " AND relname NOT IN ('alembic_version', 'migration_log')"
+)
+_COUNTS = "SELECT relid, seq_scan, n_tup_ins + n_tup_upd + n_tup_del FROM pg_stat_xact_user_tables"
+_LOCKS = (
+    "SELECT relation, mode FROM pg_locks WHERE pid = {pid} AND locktype = 'relation' AND granted AND relation >= 16384"
+)
+
+
+@dataclass
+class Statement:
+    """One execution of a cursor by a revision file."""
+
+    revision: str
+    sql: str
+    line: int
+    """Of the innermost frame in the revision's file."""
+    transaction: int
+    """Statements with the same number are committed together."""
+    seconds: float = 0.0
+    locks: list[dict[str, str]] = field(default_factory=list)
+    """Newly held: relation and mode. Not on what the same transaction has made."""
+    rewrites: list[str] = field(default_factory=list)
+    """Tables and indexes that got another file."""
+    scans: list[str] = field(default_factory=list)
+    rows_written: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass
+class _Moment:
+    """What the migrating session sees."""
+
+    relations: dict[int, tuple[str, str, int | None]]
+    """Name, kind and file of each relation."""
+    scans: dict[int, int]
+    written: dict[int, int]
+    locks: set[tuple[int, str]]
+    at: float = 0.0
+
+
+def attach(connection: Connection, observer: Connection, revision: Callable[[], str], found: list[Statement]) -> None:
+    """From now on every statement that a revision executes on `connection` is added to `found`.
+
+    `observer` is another session on the same database, in autocommit.
+    """
+    tracer = _Tracer(connection.connection.dbapi_connection, observer, revision, found)
+    event.listen(connection, "commit", tracer.end)
+    event.listen(connection, "rollback", tracer.end)
+    event.listen(connection, "before_cursor_execute", tracer.before)
+    event.listen(connection, "after_cursor_execute", tracer.after)
+
+
+@dataclass
+class _Tracer:
+    """Looks before and after each statement of one session."""
+
+    driver: Any
+    observer: Connection
+    revision: Callable[[], str]
+    found: list[Statement]
+    transaction: int = 0
+    existing: set[int] = field(default_factory=set)
+    """Relations that were there when the transaction began."""
+    running: list[tuple[Statement, _Moment, set[tuple[int, str]], ExitStack]] = field(default_factory=list)
+
+    def before(self, _connection: Any, _cursor: Any, sql: str, *_: Any) -> None:
+        line = _line()
+        if line is None:
+            return
+        moment = _look(self.driver)
+        self.existing = self.existing or set(moment.relations)
+        sampling = ExitStack()
+        sampled = set[tuple[int, str]]()
+        if self.driver.autocommit:
+            sampled = sampling.enter_context(_sampled(self.observer, self.driver.info.backend_pid))
+        self.running.append((Statement(self.revision(), sql, line, self.transaction), moment, sampled, sampling))
+        moment.at = time.monotonic()
+
+    def after(self, *_: Any) -> None:
+        if _line() is None or not self.running:
+            return
+        statement, moment, sampled, sampling = self.running.pop()
+        statement.seconds = time.monotonic() - moment.at
+        sampling.close()
+        now = _look(self.driver)
+        now.locks |= sampled
+        _compare(statement, moment, now, self.existing)
+        self.found.append(statement)
+        if self.driver.autocommit:
+            self.end()
+
+    def end(self, *_: Any) -> None:
+        self.transaction, self.existing = self.transaction + 1, set()
+        while self.running:  # a statement that failed
+            self.running.pop()[3].close()
+
+
+def _compare(statement: Statement, before: _Moment, now: _Moment, existing: set[int]) -> None:
+    """Fill in what the statement has done to relations that were there when its transaction began."""
+    named = {relation[0]: relation for relation in now.relations.values()}
+    for oid, (name, kind, file) in sorted(before.relations.items(), key=lambda item: item[1][0]):
+        if oid not in existing:
+            continue
+        if kind != "i":
+            modes = sorted(mode for relation, mode in now.locks - before.locks if relation == oid)
+            statement.locks += [{"relation": name, "mode": mode} for mode in modes]
+        # By name where the number is gone: a change of type makes an index anew, on the old file or on another.
+        after = now.relations.get(oid) or named.get(name)
+        if after and after[2] != file:
+            statement.rewrites.append(name)
+        if now.scans.get(oid, 0) > before.scans.get(oid, 0):
+            statement.scans.append(name)
+        written = now.written.get(oid, 0) - before.written.get(oid, 0)
+        if written > 0:
+            statement.rows_written[name] = written
+
+
+def _look(driver: Any) -> _Moment:
+    """As the migrating session itself: nobody else sees what it has not committed."""
+    with driver.cursor() as cursor:
+        cursor.execute(_RELATIONS)
+        relations = {oid: (name, kind, file) for oid, name, kind, file in cursor.fetchall()}
+        cursor.execute(_COUNTS)
+        counts = cursor.fetchall()
+        cursor.execute(_LOCKS.format(pid=driver.info.backend_pid))
+        locks = set(cursor.fetchall())
+    return _Moment(relations, {row[0]: row[1] for row in counts}, {row[0]: row[2] for row in counts}, locks)
+
+
+@contextmanager
+def _sampled(observer: Connection, pid: int) -> Iterator[set[tuple[int, str]]]:
+    """The locks that the session holds while the block runs: nothing is left of them after a statement that commits."""
+    seen: set[tuple[int, str]] = set()
+    over = Event()
+    query = text(_LOCKS.format(pid=pid))
+
+    def look() -> None:
+        while not over.wait(SAMPLE):
+            seen.update((row.relation, row.mode) for row in observer.execute(query))
+
+    thread = Thread(target=look, daemon=True)
+    thread.start()
+    try:
+        yield seen
+    finally:
+        over.set()
+        thread.join()
+
+
+def _line() -> int | None:
+    """Where in a revision file we are; None when Alembic does something by itself."""
+    frame = sys._getframe(1)
+    while frame:
+        if Path(frame.f_code.co_filename).parent.name == "versions":
+            return frame.f_lineno
+        frame = frame.f_back  # type: ignore[assignment]
+    return None

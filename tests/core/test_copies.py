@@ -1,0 +1,66 @@
+"""scripts/core/copies.py: the target's schema on the scratch server"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.engine import URL
+
+from scripts.core import copies, history, postgres, scratch
+from scripts.core.errors import UserError
+from scripts.core.scratch import Scratch
+from scripts.core.settings import Settings
+from tests.core.running import run, session
+
+
+@pytest.fixture
+def throwaway(configured: Settings) -> Iterator[Scratch]:
+    with scratch.session(configured) as server:
+        yield server
+
+
+def test_a_copy_has_schema_version_and_time_zone_and_no_rows(throwaway: Scratch, target: Settings) -> None:
+    name = target.database_url.database
+    with session(target.database_url) as owner:
+        run(owner, "CREATE TABLE users (n int); INSERT INTO users VALUES (1)")
+        run(owner, "CREATE TABLE alembic_version (version_num text); INSERT INTO alembic_version VALUES ('a'), ('b')")
+        run(owner, f"ALTER DATABASE {name} SET TimeZone = 'Asia/Tokyo'")
+        owner.commit()
+
+    with postgres.connect(copies.schema(throwaway, target)) as copy:
+        assert copy.scalar(text("SELECT count(*) FROM users")) == 0
+        assert history.current(copy) == ("a", "b")
+        assert copy.scalar(text("SHOW TimeZone")) == "Asia/Tokyo"
+
+
+def test_the_target_is_only_read(throwaway: Scratch, target: Settings) -> None:
+    """One that lets nobody write, and a table that is being changed, do not stop it."""
+    with session(target.database_url) as owner:
+        run(owner, "CREATE TABLE users (n int)")
+        run(owner, f"ALTER DATABASE {target.database_url.database} SET default_transaction_read_only = on")
+        owner.commit()
+        run(owner, "SET TRANSACTION READ WRITE; INSERT INTO users VALUES (1)")
+
+        copies.schema(throwaway, target)
+
+
+def test_a_table_that_is_locked_against_reading_is_not_waited_for(throwaway: Scratch, target: Settings) -> None:
+    with session(target.database_url) as owner:
+        run(owner, "CREATE TABLE users (n int)")
+        owner.commit()
+        run(owner, "LOCK TABLE users")
+
+        with pytest.raises(UserError, match="cannot be read: canceling statement"):
+            copies.schema(throwaway, target)
+
+
+def test_a_role_that_may_not_read_is_named(throwaway: Scratch, target: Settings, new_role: Callable[..., URL]) -> None:
+    role = new_role("p@s%s/w#o\"r$d; e'")
+    with session(target.database_url) as owner:
+        run(owner, "CREATE TABLE users (n int)")
+        owner.commit()
+
+    stranger = replace(target, database_url=role.set(database=target.database_url.database))
+    with pytest.raises(UserError, match=r"cannot be read: .*permission denied for table users"):
+        copies.schema(throwaway, stranger)

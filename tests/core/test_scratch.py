@@ -1,0 +1,88 @@
+"""scripts/core/scratch.py: throwaway databases are nobody's target, and none is left over"""
+
+import os
+import random
+from dataclasses import replace
+
+import pytest
+from sqlalchemy import text
+
+from app import settings as application
+from scripts.core import databases, embedded, postgres, scratch
+from scripts.core.errors import UserError
+from scripts.core.settings import Settings
+
+
+def names(server: scratch.Scratch) -> set[str]:
+    return set(server.server.scalars(text("SELECT datname FROM pg_database")))
+
+
+def test_what_is_made_is_marked_development_and_gone_at_the_end(configured: Settings) -> None:
+    with scratch.session(configured) as server:
+        made = scratch.create(server)
+        name = str(made.database_url.database)
+        with postgres.connect(made) as connection:
+            assert connection.scalar(text("SELECT current_database()")) == name
+            assert databases.mark(connection) == "development"
+    with scratch.session(configured) as server:
+        assert name not in names(server)
+
+
+def test_what_is_kept_stays_and_of_two_the_first(configured: Settings) -> None:
+    name = f"test_{random.getrandbits(31)}_kept"
+    with scratch.session(configured) as server:
+        for _ in range(2):
+            scratch.keep(server, scratch.create(server), name)
+    with scratch.session(configured) as server:
+        assert name in names(server)
+        scratch.drop(server.server, name)
+
+
+def test_what_a_killed_maker_left_is_dropped_and_what_a_living_one_has_is_not(configured: Settings) -> None:
+    left = f"scratch_{random.getrandbits(31)}_0"
+    with scratch.session(configured) as first:
+        mine = str(scratch.create(first).database_url.database)
+        first.server.exec_driver_sql(f"CREATE DATABASE {left} TEMPLATE template0")
+        with scratch.session(configured) as second:
+            assert left not in names(second)
+            assert mine in names(second)
+
+
+def test_whoever_reads_the_settings_meanwhile_finds_the_throwaway_database(configured: Settings) -> None:
+    before = dict(os.environ)
+    with scratch.session(configured) as server:
+        made = scratch.create(server)
+        with scratch.only(made):
+            assert application.load().database_url == made.database_url
+            assert os.environ["POSTGRES_DB"] == made.database_url.database
+    assert dict(os.environ) == before
+
+
+def test_without_a_scratch_server_nothing_is_made_on_the_target(
+    configured: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SCRATCH_HOST", "")
+
+    with pytest.raises(UserError, match="There is no scratch server"), scratch.session(configured):
+        pass
+
+
+def test_the_embedded_scratch_server_has_the_login_of_the_checkout(
+    configured: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With DATABASE_URL the target's login is somebody else's."""
+    asked: list[embedded.Cluster] = []
+    monkeypatch.setenv("SCRATCH_HOST", "")
+    monkeypatch.setenv("POSTGRES_USER", "ours")
+    monkeypatch.setenv("POSTGRES_PASSWORD", "p@ss")
+
+    def start(cluster: embedded.Cluster) -> int:
+        asked.append(cluster)
+        return 1
+
+    monkeypatch.setattr(embedded, "start", start)
+
+    with pytest.raises(UserError), scratch.session(replace(configured, runtime="embedded", connect_wait=0)):
+        pass
+
+    assert [(cluster.name, cluster.user, cluster.password) for cluster in asked] == [("scratch", "ours", "p@ss")]

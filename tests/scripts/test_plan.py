@@ -1,0 +1,130 @@
+"""make plan"""
+
+import json
+
+import pytest
+
+from tests.conftest import Project
+from tests.core.running import run, session
+
+OWN_CONNECTION = (
+    "import os; from sqlalchemy import create_engine, text; "
+    "url = os.environ['DATABASE_URL'].replace('postgresql:', 'postgresql+psycopg2:'); "
+    "engine = create_engine(url, connect_args={'application_name': 'alembic-own'}); "
+    "connection = engine.connect(); connection.execute(text('CREATE TABLE planted ()')); connection.commit(); "
+    "connection.close(); engine.dispose()"
+)
+
+
+def write(project: Project, revision: str, *statements: str) -> None:
+    project.write_revision(revision, project.version[0], "; ".join(f"op.execute({sql!r})" for sql in statements))
+
+
+def test_nothing_pending_is_nothing_to_do(settled: Project) -> None:
+    result = settled.run("plan")
+
+    assert result.returncode == 0
+    assert result.stdout.startswith("✓ Nothing to do: the database is at ")
+    assert json.loads(settled.run("plan", "--json").stdout) == {"format": 1, "revisions": []}
+
+
+def test_each_statement_is_shown_with_what_it_does(project: Project) -> None:
+    write(
+        project, "abcd01", "ALTER TABLE users ADD COLUMN note text", "UPDATE users SET note = ''", "CREATE TABLE t ()"
+    )
+
+    result = project.run("plan")
+
+    assert result.returncode == 0, result.stderr
+    assert result.stdout == (
+        f"1 pending, tried on a copy of the schema of {project.url.database}, without rows:\n"
+        "\n"
+        "abcd01  abcd01 message\n"
+        "  alembic/versions/abcd01.py, not committed, 0.00 s\n"
+        "  ALTER TABLE users ADD COLUMN note text\n"
+        "      blocks reads and writes of users until the commit\n"
+        "  UPDATE users SET note = ''\n"
+        "      reads all of users\n"
+        "  CREATE TABLE t ()\n"
+    ).replace("0.00", result.stdout.split(", ")[4].split()[0])
+
+
+def test_the_json_document(project: Project) -> None:
+    write(project, "abcd01", "ALTER TABLE users ALTER id TYPE numeric", "INSERT INTO users VALUES (1, 'a', 'a')")
+
+    document = json.loads(project.run("plan", "--json").stdout)
+
+    assert document["format"] == 1
+    (revision,) = document["revisions"]
+    assert set(revision) == {"revision", "file", "author", "message", "statements"}
+    assert revision["file"] == "alembic/versions/abcd01.py"
+    first, second = revision["statements"]
+    assert set(first) == {
+        *("revision", "sql", "line", "transaction", "seconds", "locks", "rewrites", "scans", "rows_written"),
+    }
+    assert {"relation": "users", "mode": "AccessExclusiveLock"} in first["locks"]
+    assert "users" in first["rewrites"]
+    assert first["line"] == 12
+    assert second["rows_written"] == {"users": 1}
+
+
+def test_the_database_is_only_read(project: Project) -> None:
+    """Also by a revision that opens a connection of its own."""
+    project.write_revision("abcd01", project.version[0], OWN_CONNECTION)
+    name = project.url.database
+    project.sql(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+    before = project.sql("SELECT sum(n_tup_ins + n_tup_upd + n_tup_del) FROM pg_stat_user_tables")
+    with session(project.url) as shop:
+        run(shop, "SET TRANSACTION READ WRITE; LOCK TABLE users IN EXCLUSIVE MODE")
+        result = project.run("plan")
+
+    assert result.returncode == 0, result.stderr
+    assert "tried on a copy of the schema" in result.stdout
+    assert project.sql("SELECT sum(n_tup_ins + n_tup_upd + n_tup_del) FROM pg_stat_user_tables") == before
+    assert project.sql("SELECT to_regclass('planted')::text") == [(None,)]
+
+
+def test_drift_of_the_database_shows(project: Project) -> None:
+    project.sql("CREATE INDEX by_hand ON users (email)")
+    write(project, "abcd01", "ALTER TABLE users ALTER id TYPE numeric")
+
+    assert "rewrites by_hand\n" in project.run("plan").stdout
+
+
+def test_a_revision_that_fails_is_known_before_it_is_run(project: Project) -> None:
+    write(project, "abcd01", "ALTER TABLE users ADD COLUMN note text", "ALTER TABLE nowhere ADD COLUMN note text")
+
+    result = project.run("plan")
+
+    assert result.returncode == 1
+    assert "blocks reads and writes of users until the commit" in result.stdout
+    assert 'alembic/versions/abcd01.py, line 12: relation "nowhere" does not exist' in result.stderr
+    assert "State: it failed on a throwaway database; the target was only read." in result.stderr
+
+
+def test_a_revision_that_sleeps_is_stopped(project: Project) -> None:
+    write(project, "abcd01", "SELECT pg_sleep(60)")
+
+    result = project.run("plan", PLAN_DEADLINE="0.2")
+
+    assert result.returncode == 1
+    assert "canceling statement due to statement timeout" in result.stderr
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "nowhere.invalid"])
+def test_without_the_database_it_plans_from_the_files(project: Project, revisions: list[str], host: str) -> None:
+    result = project.run("plan", POSTGRES_HOST=host, POSTGRES_DB="missing", CONNECT_WAIT="0")
+
+    assert result.returncode == 0, result.stderr
+    assert "Planned from an empty database." in result.stderr
+    assert f"{len(revisions)} pending, tried on a database built from the revision files alone" in result.stdout
+    assert "CREATE TABLE users" in result.stdout
+
+
+def test_without_a_scratch_server_it_says_what_is_missing(project: Project) -> None:
+    write(project, "abcd01", "SELECT 1")
+
+    result = project.run("plan", SCRATCH_HOST="")
+
+    assert result.returncode == 1
+    assert "✗ There is no scratch server." in result.stderr
