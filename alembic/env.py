@@ -11,4 +11,4 @@ config = context.config
 if config.config_file_name and not getattr(config.cmd_opts, "quiet", False):
     fileConfig(config.config_file_name, disable_existing_loggers=False)
 
-runner.run(models.metadata())
+runner.run(models.metadata)

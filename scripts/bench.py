@@ -3,59 +3,134 @@
     make bench
 
 A ratio is the median over the pairs, so that a machine whose speed drifts does not decide. Needs `make up` before.
+Revisions run on the embedded scratch server, in both runtimes.
 """
 
 import statistics
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 
-from scripts.core import command, console, settings, shell
+from sqlalchemy import text
 
-PAIRS = 7
+from scripts.core import command, console, peers, postgres, scratch, settings, shell
+from scripts.core.scratch import Scratch
+
+PAIRS, LONG_PAIRS = 7, 3
 ALEMBIC = {
     "docker": ("docker", "compose", "exec", "-T", "app", "alembic", "upgrade", "head"),
     "embedded": (".venv/bin/alembic", "upgrade", "head"),
 }
-DO_NOTHING = ("true",)
+HELD = 10.0
+"""Seconds for which a transaction holds what a migration wants."""
+READERS = 4
 
 
 @dataclass(frozen=True)
 class Race:
     """One of our commands against a peer's; or against the clock, where there is none."""
 
-    ours: tuple[str, ...]
-    peer: tuple[str, ...]
+    name: str
+    ours: Callable[[], float]
+    """Runs it; returns its seconds."""
     goal: float
     """At most so many times the peer's time, or so many seconds."""
+    peer_name: str = ""
+    peer: Callable[[], float] | None = None
+    pairs: int = PAIRS
+    warm: bool = True
+    """Both run once before the pairs."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     command.parser(__doc__, "bench").parse_args(argv)
 
-    runtime = settings.load().runtime
-    races = (
-        Race(("make", "migrate"), ALEMBIC[runtime], 1.4),
-        Race(("make", "up"), (), 4),
-        Race(("make", "help"), (), 0.2),
-    )
-    console.say(f"RUNTIME={runtime}, {PAIRS} pairs each, whole processes, medians")
-    for race in races:
+    target = settings.load()
+    console.say(f"RUNTIME={target.runtime}, pairs of whole processes, medians")
+    for race in targets(target.runtime):
         console.say(line(race))
+    with scratch.session(replace(target, runtime="embedded")) as server:
+        for number in (1, 1000):
+            upgrades(server, number)
+        for number in (1, 4):
+            waits(server, number, HELD)
     return 0
+
+
+def targets(runtime: str) -> list[Race]:
+    """The make targets, as their user waits for them."""
+    alembic = ALEMBIC[runtime]
+    return [
+        Race("make migrate", timed("make", "migrate"), 1.4, " ".join(alembic), timed(*alembic)),
+        Race("make up", timed("make", "up"), 4),
+        Race("make help", timed("make", "help"), 0.2),
+    ]
+
+
+def timed(*words: str) -> Callable[[], float]:
+    return partial(shell.seconds, words)
+
+
+def upgrades(server: Scratch, number: int) -> None:
+    """So many revisions onto an empty database, and then once more."""
+    with peers.checkouts([f"CREATE TABLE t{n} (id int)" for n in range(number)]) as both:
+        ours, raw = scratch.create(server), scratch.create(server)
+        empty = Race(
+            f"{number} revisions",
+            lambda: peers.upgrade(both.ours, scratch.create(server)),
+            1.15,
+            "alembic upgrade head",
+            lambda: peers.upgrade(both.raw, scratch.create(server)),
+            LONG_PAIRS,
+            warm=False,
+        )
+        if number > 1:
+            console.say(line(empty))
+        peers.upgrade(both.ours, ours)
+        peers.upgrade(both.raw, raw)
+        nothing = Race(
+            f"nothing to do, {number} revisions",
+            lambda: peers.upgrade(both.ours, ours),
+            1.2,
+            "alembic upgrade head",
+            lambda: peers.upgrade(both.raw, raw),
+        )
+        console.say(line(nothing))
+
+
+def waits(server: Scratch, number: int, held: float) -> None:
+    """How long readers wait when a revision wants tables that a transaction holds."""
+    tables = [f"shop{n}" for n in range(number)]
+    statements = [f"ALTER TABLE {table} ADD COLUMN note text" for table in tables]
+    longest = []
+    with peers.checkouts(["; ".join(statements)]) as both:
+        for checkout in (both.ours, both.raw):
+            target = scratch.create(server)
+            with postgres.connect(target) as connection:
+                for table in tables:
+                    connection.execute(text(f"CREATE TABLE {table} AS SELECT generate_series(1, 1000) AS id"))
+                    connection.execute(text(f"CREATE UNIQUE INDEX ON {table} (id)"))
+                connection.commit()
+            longest.append(peers.longest_wait(checkout, target, tables, held, READERS))
+    console.say(
+        f"a reader's longest wait, {number} tables held for {held:g} s: {longest[0]:.2f} s"
+        f"   alembic upgrade head {longest[1]:.2f} s (goal: 0.4 s)"
+    )
 
 
 def line(race: Race) -> str:
     """Runs the race and tells the result in words."""
-    name = " ".join(race.ours)
-    for words in (race.ours, race.peer or DO_NOTHING):
-        shell.seconds(words)
-    pairs = [(shell.seconds(race.ours), shell.seconds(race.peer or DO_NOTHING)) for _ in range(PAIRS)]
-    ours, peers = (statistics.median(times) for times in zip(*pairs, strict=True))
+    sides = [race.ours, race.peer or (lambda: 0.0)]
+    if race.warm:
+        for run in sides:
+            run()
+    pairs = [[run() for run in sides] for _ in range(race.pairs)]
+    ours, peer = (statistics.median(times) for times in zip(*pairs, strict=True))
     if not race.peer:
-        return f"{name:<14} {ours:5.2f} s{'':<42} (goal: {race.goal:g} s)"
-    ratio = statistics.median(our / peer for our, peer in pairs)
-    return f"{name:<14} {ours:5.2f} s   {' '.join(race.peer)} {peers:.2f} s   {ratio:.2f} x (goal: {race.goal:g} x)"
+        return f"{race.name:<30} {ours:5.2f} s (goal: {race.goal:g} s)"
+    ratio = statistics.median(our / their for our, their in pairs)
+    return f"{race.name:<30} {ours:5.2f} s   {race.peer_name} {peer:.2f} s   {ratio:.2f} x (goal: {race.goal:g} x)"
 
 
 if __name__ == "__main__":

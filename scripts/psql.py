@@ -7,7 +7,7 @@ make psql c="SELECT count(*) FROM users"
 import sys
 from collections.abc import Sequence
 
-from scripts.core import command, postgres, settings, shell, wheel
+from scripts.core import command, postgres, settings, shell
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -17,8 +17,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     target = settings.load()
     postgres.ensure_server(target)
-    program = wheel.program("psql") if target.runtime == "embedded" else "psql"
-    words = [program, "--no-psqlrc", *(["--command", arguments.command] if arguments.command else [])]
+    words = [postgres.program("psql"), "--no-psqlrc", *(["--command", arguments.command] if arguments.command else [])]
     shell.replace(words, postgres.tool_environment(target.database_url))
 
 

@@ -29,10 +29,12 @@ _CREATE = text(f"""CREATE TABLE {TABLE} (
     overrides text,
     file_sha256 text,
     source_sha256 text)""")
-_INSERT = text(
+# In the driver's own words, because it is executed once for each revision.
+_INSERT = (
     f"INSERT INTO {TABLE} (revision, direction, started_at, seconds, run_by, app_version, git_commit, git_dirty,"
-    " overrides, file_sha256, source_sha256) VALUES (:revision, :direction, clock_timestamp() - make_interval(secs =>"
-    " :seconds), :seconds, :run_by, :app_version, :git_commit, :git_dirty, :overrides, :file_sha256, :source_sha256)"
+    " overrides, file_sha256, source_sha256) VALUES (%(revision)s, %(direction)s, clock_timestamp()"
+    " - make_interval(secs => %(seconds)s), %(seconds)s, %(run_by)s, %(app_version)s, %(git_commit)s, %(git_dirty)s,"
+    " %(overrides)s, %(file_sha256)s, %(source_sha256)s)"
 )
 _LAST = text(
     "SELECT DISTINCT ON (revision) revision, direction, started_at, seconds, run_by, file_sha256, source_sha256"
@@ -49,7 +51,7 @@ def write(connection: Connection, step: MigrationInfo, seconds: float, overrides
     revisions = step.destination_revision_ids if step.is_stamp else step.up_revision_ids
     path = getattr(step.revision_map.get_revision(revisions[0]), "path", None) if revisions else None
     sums = source.sums(Path(path)) if path else (None, None)
-    connection.execute(
+    connection.exec_driver_sql(
         _INSERT,
         {
             "revision": ", ".join(revisions) or "base",

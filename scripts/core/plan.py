@@ -44,7 +44,7 @@ class Plan:
         """What --json prints. Whoever reads it may rely on the names here; FORMAT grows when one of them changes.
 
         {"format": 1, "revisions": [{"revision", "file", "author", "message", "statements": [{"revision", "sql", "line",
-        "transaction", "seconds", "locks": [{"relation", "mode"}], "rewrites", "scans", "rows_written": {relation: n}}]}]}
+        "transaction", "seconds", "locks": [{"relation", "mode"}], "rewrites", "scans", "rows_written": {name: n}}]}]}
         """
         return {"format": FORMAT, "revisions": [asdict(revision) for revision in self.revisions]}
 

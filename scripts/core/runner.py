@@ -24,36 +24,42 @@ from scripts.core.steps import Step, Steps
 
 __all__ = ["Step", "run"]
 
+Metadata = Callable[[], MetaData]
+
 AUTOCOMMIT = {"isolation_level": "AUTOCOMMIT"}
 log = logging.getLogger("alembic.runner")
 
 
-def run(metadata: MetaData) -> None:
-    """Run the command that Alembic was started with, on the database or as SQL text (`--sql`)."""
+def run(metadata: Metadata) -> None:
+    """Run the command that Alembic was started with, on the database or as SQL text (`--sql`).
+
+    `metadata` is called for commands that compare models with a database; the others need not import the application.
+    """
     if context.is_offline_mode():
-        _offline(metadata)
+        _offline()
     else:
         _online(metadata)
 
 
-def _online(metadata: MetaData) -> None:
+def _online(metadata: Metadata) -> None:
     target, limits = context.config.attributes.get("settings") or settings.load(), settings.limits()
     url: URL = context.config.attributes.get("database_url", target.database_url)
     with postgres.connect(target, url, application_name=_application("alembic-look")) as connection:
         # Nothing may be executed on this connection before configure(): Alembic would take the transaction that is
         # then open for its caller's, run every step, exit 0 and commit nothing.
-        context.configure(connection=connection, **_options(metadata))
+        context.configure(connection=connection, **_options())
         command = context.get_context()
         if not _changes_the_version(command):
+            context.configure(connection=connection, target_metadata=metadata(), **_options())
             _guarded(context.run_migrations, target, url)
             return
         steps = _guarded(lambda: _plan(command, history.current(connection)), target, url)
     if steps:
-        _change_the_version(command, metadata, target, limits, url)
+        _change_the_version(command, target, limits, url)
 
 
 def _change_the_version(
-    command: MigrationContext, metadata: MetaData, target: settings.Settings, limits: settings.Limits, url: URL
+    command: MigrationContext, target: settings.Settings, limits: settings.Limits, url: URL
 ) -> None:
     tell: Tell = context.config.attributes.get("tell", log.info)
     with (
@@ -71,16 +77,16 @@ def _change_the_version(
         tries.run(
             replace(conditions, overrides=overrides),
             steps,
-            lambda connection, on_apply: _once(connection, metadata, steps, on_apply),
+            lambda connection, on_apply: _once(connection, steps, on_apply),
         )
         _check(target, url, steps)
 
 
-def _once(connection: Any, metadata: MetaData, steps: Steps, on_apply: Callable[..., None]) -> None:
+def _once(connection: Any, steps: Steps, on_apply: Callable[..., None]) -> None:
     """One try of what is left to do."""
     # A purge deletes the version first: kept in one transaction with the stamp, or a kill leaves a database at base.
     purge = bool(context.get_context().purge)
-    options = _options(metadata) | {"on_version_apply": on_apply, "transaction_per_migration": not purge}
+    options = _options() | {"on_version_apply": on_apply, "transaction_per_migration": not purge}
     context.configure(connection=connection, fn=steps.left, **options)
     with context.begin_transaction():
         context.run_migrations()
@@ -125,21 +131,20 @@ def _guarded(work: Callable[[], Any], target: settings.Settings, url: URL) -> An
         raise
 
 
-def _offline(metadata: MetaData) -> None:
+def _offline() -> None:
     """SQL for somebody else to run: needs no database and no settings."""
     dialect: dict[str, Any] = {
         "dialect_name": "postgresql",
         "literal_binds": True,
         "dialect_opts": {"paramstyle": "named"},
     }
-    context.configure(**dialect, **_options(metadata))
+    context.configure(**dialect, **_options())
     with context.begin_transaction():
         context.run_migrations()
 
 
-def _options(metadata: MetaData) -> dict[str, Any]:
+def _options() -> dict[str, Any]:
     return {
-        "target_metadata": metadata,
         "compare_type": True,
         "compare_server_default": True,
         "transaction_per_migration": True,

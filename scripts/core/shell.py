@@ -4,6 +4,7 @@ import os
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import IO, NoReturn
 
 from scripts.core.errors import UserError
@@ -63,13 +64,20 @@ def failure(words: Sequence[str], environment: Mapping[str, str]) -> str:
     return (done.stderr.strip() or f"exit code {done.returncode}") if done.returncode else ""
 
 
-def seconds(words: Sequence[str]) -> float:
-    """How long the program took, as a whole process with its output thrown away.
+def seconds(words: Sequence[str], folder: Path | None = None, environment: Mapping[str, str] | None = None) -> float:
+    """How long the program took, as a whole process in `folder` with its output thrown away.
 
     Raises CalledProcessError when it fails: the time of a failure says nothing.
     """
     started = time.monotonic()
-    subprocess.run(words, check=True, stdin=subprocess.DEVNULL, capture_output=True)
+    subprocess.run(
+        words,
+        check=True,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        cwd=folder,
+        env={**os.environ, **(environment or {})},
+    )
     return time.monotonic() - started
 
 

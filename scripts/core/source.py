@@ -30,8 +30,8 @@ def _normal(node: object) -> str:
         # Python 3.12.0 and 3.12.1 put empty texts between the parts of a format.
         return f"JoinedStr({_normal([part for part in node.values if not _is_empty(part)])})"
     if isinstance(node, ast.AST):
-        fields = ((name, value) for name, value in ast.iter_fields(node) if name not in NOT_MEANT)
-        return f"{type(node).__name__}({','.join(f'{name}={_normal(value)}' for name, value in fields)})"
+        fields = [f"{name}={_normal(getattr(node, name, None))}" for name in node._fields if name not in NOT_MEANT]
+        return f"{type(node).__name__}({','.join(fields)})"
     if isinstance(node, list):
         return f"[{','.join(_normal(item) for item in node if not _is_docstring(item))}]"
     # repr() would print a character as it is from the Python on that knows it.

@@ -1,17 +1,41 @@
 """make bench"""
 
 import re
+from dataclasses import replace
 
-from scripts.bench import Race, line
+import pytest
+
+from scripts import bench
+from scripts.bench import Race, line, timed
+from scripts.core import scratch, settings
 
 
 def test_a_race_tells_the_ratio_to_the_peer_and_the_goal() -> None:
-    told = line(Race(("sleep", "0.2"), ("sleep", "0.1"), 1.4))
+    told = line(Race("ours", timed("sleep", "0.2"), 1.4, "theirs", timed("sleep", "0.1")))
 
-    found = re.fullmatch(r"sleep 0\.2 +0\.\d\d s   sleep 0\.1 0\.\d\d s   (\d\.\d\d) x \(goal: 1\.4 x\)", told)
+    found = re.fullmatch(r"ours +0\.\d\d s   theirs 0\.\d\d s   (\d\.\d\d) x \(goal: 1\.4 x\)", told)
     assert found
     assert 1 < float(found[1]) < 3
 
 
 def test_without_a_peer_it_tells_the_seconds() -> None:
-    assert re.fullmatch(r"true +0\.\d\d s +\(goal: 4 s\)", line(Race(("true",), (), 4)))
+    assert re.fullmatch(r"ours +0\.\d\d s \(goal: 4 s\)", line(Race("ours", timed("true"), 4)))
+
+
+@pytest.mark.faults
+def test_revisions_and_waits_are_compared_with_raw_alembic(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(bench, "PAIRS", 1)
+    monkeypatch.setattr(bench, "LONG_PAIRS", 1)
+    configured = replace(settings.load(), runtime="embedded")
+
+    with scratch.session(configured) as server:
+        bench.upgrades(server, 3)
+        bench.waits(server, 2, 1.0)
+
+    told = capsys.readouterr().out.splitlines()
+    assert [name.partition("   ")[0].strip() for name in told[:2]] == ["3 revisions", "nothing to do, 3 revisions"]
+    found = re.search(r"2 tables held for 1 s: (\d\.\d\d) s   alembic upgrade head (\d\.\d\d) s", told[2])
+    assert found
+    assert float(found[1]) < 0.5 < float(found[2])

@@ -39,6 +39,7 @@ def test_a_statement_that_fails_fails(settled: Project) -> None:
     assert 'column "nonsense" does not exist' in result.stderr
 
 
+@pytest.mark.skipif(wheel.is_installed(), reason="the wheel brings psql")
 def test_without_psql_it_says_so(settled: Project) -> None:
     result = settled.run("psql", PATH="/nonexistent")
 

@@ -1,0 +1,113 @@
+"""Raw Alembic, to compare ourselves with: the same revisions and database, and the env.py of its documentation."""
+
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Event, Thread
+
+from sqlalchemy import text
+
+from scripts.core import ROOT, postgres, shell
+from scripts.core.settings import Settings
+
+ENV = """
+import os
+from alembic import context
+from sqlalchemy import create_engine
+
+engine = create_engine(os.environ["DATABASE_URL"].replace("postgresql:", "postgresql+psycopg2:"))
+with engine.connect() as connection:
+    context.configure(connection=connection, transaction_per_migration=True)
+    with context.begin_transaction():
+        context.run_migrations()
+"""
+REVISION = """from alembic import op
+
+revision = "r{number}"
+down_revision = {before!r}
+
+
+def upgrade():
+    op.execute({sql!r})
+
+
+def downgrade():
+    pass
+"""
+
+
+@dataclass(frozen=True)
+class Checkouts:
+    """Folders in which `alembic upgrade head` runs the same revisions, our way and the plain one."""
+
+    ours: Path
+    raw: Path
+
+
+@contextmanager
+def checkouts(statements: Sequence[str]) -> Iterator[Checkouts]:
+    """Checkouts with a revision for each statement."""
+    with tempfile.TemporaryDirectory() as folder:
+        ours, raw = Path(folder) / "ours", Path(folder) / "raw"
+        versions = ours / "alembic" / "versions"
+        versions.mkdir(parents=True)
+        for number, sql in enumerate(statements):
+            before = f"r{number - 1}" if number else None
+            (versions / f"r{number}.py").write_text(REVISION.format(number=number, before=before, sql=sql))
+        for name in ("alembic.ini", "app", "scripts", "alembic/env.py", "alembic/script.py.mako"):
+            (ours / name).symlink_to(ROOT / name)
+        (raw / "alembic").mkdir(parents=True)
+        (raw / "alembic" / "versions").symlink_to(versions)
+        (raw / "alembic" / "env.py").write_text(ENV)
+        (raw / "alembic.ini").write_text("[alembic]\nscript_location = alembic\n")
+        yield Checkouts(ours, raw)
+
+
+def upgrade(checkout: Path, target: Settings) -> float:
+    """Seconds that `alembic upgrade head` takes there, as a whole process."""
+    url = target.database_url.set(drivername="postgresql").render_as_string(hide_password=False)
+    alembic = str(Path(sys.executable).with_name("alembic"))
+    return shell.seconds(
+        [alembic, "upgrade", "head"], checkout, {"DATABASE_URL": url, "RUNTIME": "none", "APP_ENV": "development"}
+    )
+
+
+def longest_wait(checkout: Path, target: Settings, tables: Sequence[str], held: float, readers: int) -> float:
+    """The longest that a reader by key waited while a transaction held the tables for `held` seconds and the
+    migration wanted them.
+    """
+    waited: list[float] = []
+    over, holding = Event(), Event()
+
+    def hold() -> None:
+        with postgres.connect(target, application_name="holder") as connection:
+            for table in tables:
+                connection.execute(text(f"SELECT FROM {table} WHERE id = 1"))
+            holding.set()
+            time.sleep(held)
+
+    def read() -> None:
+        with postgres.connect(target, application_name="reader", isolation_level="AUTOCOMMIT") as connection:
+            while not over.wait(0.005):
+                for table in tables:
+                    started = time.monotonic()
+                    connection.execute(text(f"SELECT FROM {table} WHERE id = 1"))
+                    waited.append(time.monotonic() - started)
+
+    holder = Thread(target=hold)
+    threads = [holder, *(Thread(target=read) for _ in range(readers))]
+    holder.start()
+    holding.wait()
+    for thread in threads[1:]:
+        thread.start()
+    try:
+        upgrade(checkout, target)
+    finally:
+        over.set()
+        for thread in threads:
+            thread.join()
+    return max(waited)
