@@ -20,7 +20,8 @@ from scripts.core import embedded, postgres, settings, wheel
 from scripts.core.embedded import THROWAWAY, Cluster
 from scripts.core.errors import UserError
 from scripts.core.settings import Settings
-from tests.conftest import needs_embedded
+from tests.conftest import Project, copy_project, needs_embedded
+from tests.core.running import begin, call, wait_until
 
 pytestmark = needs_embedded
 
@@ -105,6 +106,37 @@ def free_port() -> int:
 def ask(port: int, question: str) -> object:
     with postgres.connect(settings_for(port, runtime="none", connect_wait=20)) as connection:
         return connection.scalar(text(question))
+
+
+@pytest.mark.faults
+def test_a_migration_whose_server_stops_between_two_revisions_is_finished_by_another(
+    data: Path, tmp_path: Path, revisions: list[str]
+) -> None:
+    port = embedded.start(cluster())
+    project = Project(copy_project(tmp_path), settings_for(port).database_url.set(database="app"))
+    project.write_revision("abcd01", revisions[-1], 'op.execute("CREATE SEQUENCE tries")')
+    project.write_revision(
+        "abcd02",
+        "abcd01",
+        "op.execute(\"CREATE TABLE t (); SELECT CASE nextval('tries') WHEN 1 THEN pg_sleep(60) END\")",
+    )
+    process = begin(project)
+    wait_until(lambda: server_sleeps(port))
+    embedded.stop(cluster())
+    stopped = process.end()
+
+    embedded.start(cluster(port=port))
+    again = call(project)
+
+    assert stopped.returncode == 1
+    assert "✗ The migrating session was ended: " in stopped.stderr
+    assert "State: the server does not answer; what failed was rolled back. See: make status" in stopped.stderr
+    assert again.returncode == 0, again.stderr
+    assert project.version == ["abcd02"]
+
+
+def server_sleeps(port: int) -> object:
+    return ask(port, "SELECT 1 FROM pg_stat_activity WHERE wait_event = 'PgSleep'")
 
 
 def test_a_cluster_is_made_started_and_stopped(checkout: Path) -> None:

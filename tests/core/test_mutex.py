@@ -157,12 +157,12 @@ def pooler(url: URL) -> Iterator[int]:
         yield listener.getsockname()[1]
 
 
-def test_of_five_runners_at_once_one_migrates_and_all_succeed(empty_project: Project, revisions: list[str]) -> None:
+def test_of_ten_runners_at_once_one_migrates_and_all_succeed(empty_project: Project, revisions: list[str]) -> None:
     empty_project.write_revision("abcd01", revisions[-1], SLEEP)
 
-    results = [process.end() for process in [begin(empty_project) for _ in range(5)]]
+    results = [process.end() for process in [begin(empty_project) for _ in range(10)]]
 
-    assert [result.returncode for result in results] == [0] * 5, results
+    assert [result.returncode for result in results] == [0] * 10, results
     assert sum("abcd01  applied in" in result.stdout for result in results) == 1
     assert empty_project.version == ["abcd01"]
     rows = empty_project.sql("SELECT revision, direction FROM migration_log ORDER BY id")
@@ -192,16 +192,16 @@ def test_when_the_holder_is_killed_one_of_those_that_wait_goes_on(project: Proje
     project.write_revision("abcd01", revisions[-1], f'op.execute("{slow_once}")')
     holder = begin(project)
     wait_until(lambda: asleep(project))
-    others = [begin(project) for _ in range(3)]
+    others = [begin(project) for _ in range(9)]
     waiting = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'alembic-m%'"
-    wait_until(lambda: len(project.sql(waiting)) == 4)
+    wait_until(lambda: len(project.sql(waiting)) == 10)
 
     holder.kill()
     killed = time.monotonic()
     results = [process.end() for process in others]
 
     assert time.monotonic() - killed < 10, "the statement of the killed one was sat out"
-    assert [result.returncode for result in results] == [0] * 3, results
+    assert [result.returncode for result in results] == [0] * 9, results
     assert project.version == ["abcd01"]
     assert project.sql("SELECT last_value FROM tries") == [(2,)], "tried by the killed one and by one other"
     assert applied_once(project)
