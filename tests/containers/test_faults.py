@@ -1,7 +1,10 @@
 """What goes wrong on other people's machines: a clear error, the next command, nothing lost."""
 
 import os
+import signal
 import socket
+import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -36,6 +39,30 @@ def test_what_is_missing_is_named(dev: Stack, tmp_path: Path, fake: str, words: 
 
     assert result.code != 0
     assert words in result.output
+
+
+def test_what_an_interrupted_exec_left_running_is_waited_for_and_named(dev: Stack) -> None:
+    """Without a terminal, TERM ends the client only: the migration goes on in the container."""
+    path = dev.folder / "alembic/versions/abcd01.py"
+    head = dev.sql("SELECT version_num FROM alembic_version").split()[2]
+    path.write_text(
+        f"from alembic import op\n\nrevision = 'abcd01'\ndown_revision = {head!r}\n\n\n"
+        "def upgrade():\n    op.execute('SELECT pg_sleep(8)')\n\n\ndef downgrade():\n    pass\n"
+    )
+    words = ["docker", "compose", "exec", "-T", "app", "python", "-m", "scripts.migrate"]
+    interrupted = subprocess.Popen(words, cwd=dev.folder, stdin=subprocess.DEVNULL)
+    while "(0 rows)" in dev.sql("SELECT 1 FROM pg_stat_activity WHERE wait_event = 'PgSleep'"):
+        time.sleep(0.2)
+    interrupted.send_signal(signal.SIGTERM)
+    interrupted.wait()
+
+    result = dev.make("migrate")
+
+    assert result.code == 0, result.output
+    assert "Waiting, because another migration runs: pid " in result.output
+    assert "Another migration has done it meanwhile." in result.output
+    assert dev.make("rollback").code == 0
+    path.unlink()
 
 
 def test_taken_port_is_named(fresh: Stack) -> None:

@@ -76,7 +76,7 @@ def test_a_run_that_is_killed_anywhere_is_finished_by_another(
         write_all(project)
         killed = begin(project)
         wait_until(lambda project=project: migrating(project))  # type: ignore[misc]
-        time.sleep(moments.uniform(0, 0.6))
+        time.sleep(moments.uniform(0, 0.3))
         killed.kill()
 
         result = call(project)
