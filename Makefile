@@ -45,8 +45,8 @@ migrate: ## Apply the pending revisions                                (REV=head
 	$(RUN) run python -m scripts.migrate $${REV:+"$$REV"}
 plan: ## Show what migrate would do, tried on a copy           (REV=head JSON=1)
 	$(RUN) with_scratch python -m scripts.plan $${REV:+"$$REV"} $${JSON:+--json}
-rollback: ## Undo the newest revisions                                 (STEPS=1 or REV=...)
-	$(RUN) run python -m scripts.rollback $${STEPS:+--steps="$$STEPS"} $${REV:+--rev="$$REV"}
+rollback: ## Undo the newest revisions; says what is lost              (STEPS=1 or REV=... CONFIRM=name)
+	$(RUN) with_scratch python -m scripts.rollback $${STEPS:+--steps="$$STEPS"} $${REV:+--rev="$$REV"}
 stamp: ## Write down which revision the schema is at, running nothing  (REV=...)
 	$(RUN) run python -m scripts.stamp $${REV:+"$$REV"}
 history: ## List all revisions, and when each was applied

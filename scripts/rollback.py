@@ -1,14 +1,16 @@
 """Undo the newest revisions and check that they are undone.
 
 make rollback                one revision
+make rollback CONFIRM=app    also when there are rows in what goes
 make rollback STEPS=3        three
 make rollback REV=1a2b3c     everything after a revision; REV=base: everything
 """
 
+import os
 import sys
 from collections.abc import Sequence
 
-from scripts.core import command, console, history, migrations, postgres, settings
+from scripts.core import command, console, history, losses, migrations, postgres, settings
 from scripts.core.errors import USAGE, UserError
 from scripts.core.steps import Step
 
@@ -41,9 +43,28 @@ def main(argv: Sequence[str] | None = None) -> int:
     console.say(f"{len(undone)} to undo:")
     for revision in undone:
         console.say(f"  {revision.revision}  {revision.doc}")
+    require_confirmation(target, losses.find(target, revisions, at, wanted, console.warn))
     migrations.downgrade(target, wanted, show, console.say)
     console.done(f"The database is at {wanted}.")
     return 0
+
+
+def require_confirmation(target: settings.Settings, lost: Sequence[losses.Loss]) -> None:
+    """What goes is said; where there is something in it, the database's name has to be typed."""
+    name = str(target.database_url.database)
+    if lost:
+        console.say(f"{name} at {postgres.address(target)} will lose:")
+    for loss in lost:
+        console.say(f"  {loss}")
+    if not any(loss.count for loss in lost):
+        return
+    typed = os.environ.get("CONFIRM") or console.ask(f"Type {name} to lose it:")
+    if typed != name:
+        raise UserError(
+            f"Not confirmed: {'you typed ' + typed if typed else 'nobody typed the name'}.",
+            why="What is lost does not come back. A new revision that mends what is wrong loses nothing.",
+            do=f"make revision; or, knowing it: make rollback CONFIRM={name}",
+        )
 
 
 def whole_number(text: str) -> int:

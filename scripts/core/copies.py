@@ -2,12 +2,15 @@
 
 import re
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from sqlalchemy import Connection, text
 
-from scripts.core import postgres, scratch, shell
+from scripts.core import postgres, scratch, shadow, shell
 from scripts.core.errors import UserError
+from scripts.core.history import History
+from scripts.core.mutex import Tell
 from scripts.core.scratch import Scratch
 from scripts.core.settings import Settings
 
@@ -27,6 +30,17 @@ def schema(server: Scratch, target: Settings) -> Settings:
     with postgres.connect(target) as connection:
         _take_over(connection, server, made)
     return made
+
+
+def stand_in(
+    server: Scratch, target: Settings, revisions: History, at: Sequence[str], tell: Tell
+) -> tuple[Settings, str]:
+    """What stands in for the target, and its name in words: a copy of its schema, else what the files make of `at`."""
+    try:
+        return schema(server, target), f"a copy of the schema of {target.database_url.database}"
+    except UserError as error:
+        tell(error.problem)
+        return shadow.build(server, revisions, at, tell), "a database built from the revision files alone"
 
 
 def _dump(target: Settings, dump: Path) -> None:

@@ -7,11 +7,10 @@ from typing import Any
 
 from alembic.script import Script
 
-from scripts.core import ROOT, copies, git, history, migrations, postgres, scratch, shadow, trace
+from scripts.core import ROOT, copies, git, history, migrations, postgres, scratch, trace
 from scripts.core.errors import UserError
 from scripts.core.history import History
 from scripts.core.mutex import Tell
-from scripts.core.scratch import Scratch
 from scripts.core.settings import Settings
 from scripts.core.trace import Statement
 
@@ -58,7 +57,7 @@ def make(target: Settings, revisions: History, at: Sequence[str], wanted: str, t
     statements: list[Statement] = []
     failure = None
     with scratch.session(target) as server:
-        copy, tried_on = _stand_in(server, target, revisions, at, tell)
+        copy, tried_on = copies.stand_in(server, target, revisions, at, tell)
         with (
             scratch.only(copy),
             postgres.connect(copy, application_name="alembic-trace", isolation_level="AUTOCOMMIT") as observer,
@@ -71,20 +70,8 @@ def make(target: Settings, revisions: History, at: Sequence[str], wanted: str, t
                     lambda connection, revision: trace.attach(connection, observer, revision, statements),
                 )
             except UserError as error:
-                facts = dict(error.facts)
-                state = "it failed on a throwaway database; the target was only read."
-                failure = UserError(error.problem, why=facts.get("Why", ""), do=facts.get("Do", ""), state=state)
+                failure = scratch.failed(error)
     return Plan(tried_on, [_planned(script, statements) for script in pending], failure)
-
-
-def _stand_in(
-    server: Scratch, target: Settings, revisions: History, at: Sequence[str], tell: Tell
-) -> tuple[Settings, str]:
-    try:
-        return copies.schema(server, target), f"a copy of the schema of {target.database_url.database}"
-    except UserError as error:
-        tell(error.problem)
-        return shadow.build(server, revisions, at, tell), "a database built from the revision files alone"
 
 
 def _planned(script: Script, statements: list[Statement]) -> Planned:

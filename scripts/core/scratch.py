@@ -7,7 +7,7 @@ by whoever comes next; parallel runs leave each other alone.
 import os
 import random
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 
 from sqlalchemy import Connection, text
@@ -39,7 +39,7 @@ def session(settings: Settings) -> Iterator[Scratch]:
     Raises UserError when there is no scratch server, or it does not answer.
     """
     ours = replace(settings, app_env="development", runtime="none", external=True, database_url=_url(settings))
-    with postgres.connect(ours, isolation_level="AUTOCOMMIT") as server:
+    with _connected(ours) as server:
         scratch = Scratch(ours, server, random.getrandbits(31))
         server.execute(text("SELECT pg_advisory_lock(:key)"), {"key": scratch.key})
         _sweep(server)
@@ -73,6 +73,13 @@ def drop(server: Connection, name: str) -> None:
     server.exec_driver_sql(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
 
 
+def failed(error: UserError) -> UserError:
+    """The error of a revision that was tried on a throwaway database, whose state is nobody's business."""
+    facts = dict(error.facts)
+    state = "it failed on a throwaway database; the target was only read."
+    return UserError(error.problem, why=facts.get("Why", ""), do=facts.get("Do", ""), state=state)
+
+
 @contextmanager
 def only(settings: Settings) -> Iterator[None]:
     """Whoever reads the environment meanwhile finds this database: a revision that opens a connection of its own must
@@ -100,6 +107,20 @@ def only(settings: Settings) -> Iterator[None]:
                 del os.environ[name]
             else:
                 os.environ[name] = value
+
+
+@contextmanager
+def _connected(ours: Settings) -> Iterator[Connection]:
+    with ExitStack() as stack:
+        try:
+            server = stack.enter_context(postgres.connect(ours, isolation_level="AUTOCOMMIT"))
+        except UserError as error:
+            raise UserError(
+                "The scratch server does not answer.",
+                why=error.problem,
+                do="run the make target, which starts it; or: docker compose up -d --wait scratch",
+            ) from error
+        yield server
 
 
 def _url(settings: Settings) -> URL:

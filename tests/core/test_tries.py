@@ -257,7 +257,7 @@ def test_a_step_back_that_fails_stays_applied(project: Project, revisions: list[
     project.write_revision("abcd01", revisions[-1], downgrade='op.execute("DROP TABLE nowhere")')
     assert call(project, "migrate").returncode == 0
 
-    result = call(project, "rollback")
+    result = call(project, "alembic", "downgrade", "-1")
 
     assert result.returncode == 1
     assert "State: the database is at abcd01; what failed was rolled back." in result.stderr

@@ -32,6 +32,40 @@ def test_undoes_as_much_as_it_is_told(project: Project, revisions: list[str], wo
     assert tables(project) == ["alembic_version", "migration_log"]
 
 
+def test_what_would_be_lost_is_said_and_has_to_be_confirmed(project: Project, revisions: list[str]) -> None:
+    assert project.run("seed").returncode == 0
+    name = str(project.url.database)
+
+    results = [project.run("rollback"), project.run("rollback", CONFIRM="another")]
+
+    for result in results:
+        assert result.returncode == 1
+        assert f"{name} at " in result.stdout
+        assert "  social_posts: 2 rows\n" in result.stdout
+        assert f"make rollback CONFIRM={name}" in result.stderr
+        assert "State: nothing was changed." in result.stderr
+    assert project.version == revisions[-1:]
+    confirmed = project.run("rollback", CONFIRM=name)
+    assert confirmed.returncode == 0, confirmed.stderr
+    assert project.version == revisions[-2:-1]
+
+
+def test_what_is_empty_is_said_and_goes(project: Project) -> None:
+    result = project.run("rollback")
+
+    assert result.returncode == 0
+    assert "  social_posts: 0 rows\n" in result.stdout
+
+
+def test_without_a_scratch_server_nothing_is_undone(project: Project, revisions: list[str]) -> None:
+    result = project.run("rollback", SCRATCH_HOST="scratch.invalid")
+
+    assert result.returncode == 1
+    assert "✗ The scratch server does not answer." in result.stderr
+    assert "docker compose up -d --wait scratch" in result.stderr
+    assert project.version == revisions[-1:]
+
+
 def test_at_base_there_is_nothing_to_undo(empty_project: Project) -> None:
     result = empty_project.run("rollback", "--steps=99")
 
@@ -78,7 +112,7 @@ def test_a_revision_that_cannot_be_undone_is_told_and_stays(project: Project, re
 
     assert result.returncode == 1
     assert "✗ alembic/versions/abcd01.py, line 16: NotImplementedError: rows were merged" in result.stderr
-    assert "State: the database is at abcd01; what failed was rolled back." in result.stderr
+    assert "State: it failed on a throwaway database; the target was only read." in result.stderr
     assert project.version == ["abcd01"]
 
 
