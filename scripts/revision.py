@@ -1,6 +1,6 @@
 """Write a revision file with what the models have and the database lacks.
 
-make revision m="add posts.title"             review the file it names, then: make migrate
+make revision m="add posts.title"             review the file it names, then: make plan, make migrate
 make revision m="backfill titles" EMPTY=1     an empty one, to write by hand
 """
 
@@ -37,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         console.say(f'  For one to write by hand: make revision m="{message}" EMPTY=1')
         return 0
     console.done(f"Wrote {path.relative_to(ROOT)}")
-    console.say("  Review it: a rename looks like a drop and an add. Then: make migrate, and commit it.")
+    console.say("  Review it: a rename looks like a drop and an add. Then: make plan, make migrate, and commit it.")
     return 0
 
 
