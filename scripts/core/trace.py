@@ -88,8 +88,8 @@ class _Tracer:
     revision: Callable[[], str]
     found: list[Statement]
     transaction: int = 0
-    existing: set[int] = field(default_factory=set)
-    """Relations that were there when the transaction began."""
+    existing: set[int] | None = None
+    """Relations that were there when the transaction began; None before its first statement."""
     running: list[tuple[Statement, _Moment, set[tuple[int, str]], ExitStack]] = field(default_factory=list)
 
     def before(self, _connection: Any, _cursor: Any, sql: str, *_: Any) -> None:
@@ -97,7 +97,8 @@ class _Tracer:
         if line is None:
             return
         moment = _look(self.driver)
-        self.existing = self.existing or set(moment.relations)
+        if self.existing is None:
+            self.existing = set(moment.relations)
         sampling = ExitStack()
         sampled = set[tuple[int, str]]()
         if self.driver.autocommit:
@@ -113,13 +114,13 @@ class _Tracer:
         sampling.close()
         now = _look(self.driver)
         now.locks |= sampled
-        _compare(statement, moment, now, self.existing)
+        _compare(statement, moment, now, self.existing or set())
         self.found.append(statement)
         if self.driver.autocommit:
             self.end()
 
     def end(self, *_: Any) -> None:
-        self.transaction, self.existing = self.transaction + 1, set()
+        self.transaction, self.existing = self.transaction + 1, None
         while self.running:  # a statement that failed
             self.running.pop()[3].close()
 

@@ -135,6 +135,14 @@ def test_what_the_transaction_has_made_itself_is_nobodys_business(traced: Callab
     assert strongest(apart[2], "new") == "ShareLock"
 
 
+def test_also_when_there_was_nothing_before(traced: Callable[..., list[Statement]]) -> None:
+    traced('execute("DROP TABLE one, two")')
+
+    found = traced('execute("CREATE TABLE new (n int)")', 'execute("CREATE INDEX ON new (n)")')
+
+    assert [statement.locks for statement in found] == [[], []]
+
+
 def test_the_locks_of_a_statement_that_commits_by_itself_are_seen(traced: Callable[..., list[Statement]]) -> None:
     found = traced(
         'execute("INSERT INTO one SELECT g, g::text FROM generate_series(4, 50000) g")',
