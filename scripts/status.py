@@ -15,7 +15,6 @@ NEXT = """
 Next:
   make psql                           look at the database
   make revision m="what it does"      write a revision from the models in app/models
-  make plan                           see whom it would block, what it would rewrite
   make migrate                        apply it"""
 NEXT_ELSEWHERE = """
 Next:
