@@ -17,8 +17,9 @@ from sqlalchemy.pool import NullPool
 from scripts.core import embedded, history, settings
 
 ROOT = Path(__file__).parents[1]
-# Compiled files are copied along, with the times of their sources: a command starts much sooner.
-NOT_COPIED = shutil.ignore_patterns(".git", ".venv", ".postgres", ".env", ".*_cache", "containers")
+# Compiled files are copied along, with the times of their sources: a command starts much sooner. Not those that another
+# process is just writing.
+NOT_COPIED = shutil.ignore_patterns(".git", ".venv", ".postgres", ".env", ".*_cache", "containers", "*.pyc.*")
 
 
 # In the containers there is one already, and root there may not become another account, as PostgreSQL wants.
