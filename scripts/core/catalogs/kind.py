@@ -1,0 +1,84 @@
+"""How one kind of object is read, and words that the kinds share."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of object. All fields are SQL, in which `o` is the object's row in its catalog."""
+
+    name: str
+    definition: str
+    """NULL where there is nothing to tell, though somebody may comment on it or grant it."""
+    source: str
+    """What follows FROM."""
+    owner: str = "NULL"
+    acl: str = "NULL"
+    usual_acl: str = "NULL"
+    """What PostgreSQL itself grants on it."""
+    column: str = "0"
+    """Its number, when the object is a column."""
+    parent: str = "0"
+    """The oid of what the object is a part of."""
+    parent_catalog: str = "pg_class"
+
+
+# Names are qualified, but for the schema public's. The schemas of the server itself are left out.
+SPACE = """space AS MATERIALIZED (
+    SELECT oid, CASE nspname WHEN 'public' THEN '' ELSE quote_ident(nspname) || '.' END AS prefix
+    FROM pg_namespace WHERE nspname !~ '^pg_' AND nspname <> 'information_schema')"""
+RELATION = """relation AS MATERIALIZED (
+    SELECT c.tableoid, c.*, CASE relkind WHEN 'v' THEN 'view ' WHEN 'm' THEN 'materialized view '
+        WHEN 'f' THEN 'foreign table ' WHEN 'c' THEN 'type ' WHEN 'S' THEN 'sequence ' ELSE 'table ' END
+        || s.prefix || quote_ident(relname) AS name
+    FROM pg_class c JOIN space s ON s.oid = relnamespace WHERE relkind IN ('r', 'p', 'f', 'v', 'm', 'c', 'S'))"""
+
+
+def in_schema(kind: str, catalog: str, definition: str, more: str = "", acl: str = "") -> Kind:
+    """An object that lives in a schema. `catalog` is as in pg_type.typ, with the prefix of its columns; `acl` is what
+    acldefault calls the kind.
+    """
+    table, prefix = catalog.split(".")
+    name = f"'{kind} ' || s.prefix || quote_ident(o.{prefix}name)"
+    return Kind(name, definition, f"{table} o JOIN space s ON s.oid = o.{prefix}namespace {more}", *_owned(prefix, acl))
+
+
+def of_database(kind: str, catalog: str, definition: str, acl: str = "") -> Kind:
+    """An object of the whole database. What initdb has made is the server's."""
+    table, prefix = catalog.split(".")
+    source = f"(SELECT tableoid, * FROM {table} WHERE oid >= 16384) o"
+    return Kind(f"'{kind} ' || quote_ident(o.{prefix}name)", definition, source, *_owned(prefix, acl))
+
+
+def part(kind: str, name: str, relation: str, definition: str, more: str = "") -> Kind:
+    """A part of a relation. `name` and `relation` are columns of its catalog, as in pg_policy.polname."""
+    catalog, column = name.split(".")
+    source = f"{catalog} o JOIN relation r ON r.oid = o.{relation} {more}"
+    return Kind(f"r.name || ', {kind} ' || quote_ident(o.{column})", definition, source, parent="r.oid")
+
+
+def _owned(prefix: str, acl: str) -> list[str]:
+    owner = f"o.{prefix}owner"
+    return [owner, f"o.{prefix}acl", f"acldefault('{acl}', {owner})"] if acl else [owner]
+
+
+def type_name(oid: str, modifier: str = "NULL") -> str:
+    return f"replace(format_type({oid}, {modifier}), 'character varying', 'varchar')"
+
+
+def words(condition: str, told: str) -> str:
+    """Words for what is so, nothing for what isn't or is unknown."""
+    return f"CASE WHEN {condition} THEN ' {told}' ELSE '' END"
+
+
+def after(told: str, value: str) -> str:
+    """A value behind its name; nothing for NULL."""
+    return f"coalesce(' {told} ' || {value}, '')"
+
+
+def options(array: str, told: str = "OPTIONS") -> str:
+    return after(told, f"(SELECT '(' || string_agg(one, ', ' ORDER BY one) || ')' FROM unnest({array}) one)")
+
+
+def enabled(column: str) -> str:
+    return f"CASE {column} WHEN 'D' THEN ' DISABLED' WHEN 'R' THEN ' REPLICA' WHEN 'A' THEN ' ALWAYS' ELSE '' END"
