@@ -22,13 +22,22 @@ def schema(server: Scratch, target: Settings) -> Settings:
 
     The target is only read. Raises UserError when it cannot be, or when the scratch server cannot hold its schema.
     """
+    made = restored(server, target)
+    with postgres.connect(target) as connection:
+        _take_over(connection, server, made)
+    return made
+
+
+def restored(server: Scratch, source: Settings) -> Settings:
+    """A new database with what pg_dump and pg_restore take over of a schema; returns settings of it.
+
+    Raises UserError as `schema` does.
+    """
     made = scratch.create(server)
     with tempfile.TemporaryDirectory() as folder:
         dump = Path(folder) / "schema"
-        _dump(target, dump)
+        _dump(source, dump)
         _restore(made, dump)
-    with postgres.connect(target) as connection:
-        _take_over(connection, server, made)
     return made
 
 

@@ -6,13 +6,12 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
 import psycopg2
-from psycopg2.extensions import TRANSACTION_STATUS_IDLE
-from sqlalchemy import Connection, Engine, NullPool, create_engine, text
+from sqlalchemy import Connection, Engine, NullPool, create_engine
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError, OperationalError
 
@@ -144,28 +143,6 @@ def address(settings: Settings) -> str:
     if settings.runtime == "docker" and not settings.external:
         return f"127.0.0.1:{os.environ['DB_PORT']}" if os.environ.get("DB_PORT") else f"{url.host} (inside Compose)"
     return f"{url.host}:{url.port or 5432}"
-
-
-@contextmanager
-def set_for_a_while(connection: Connection, values: Mapping[str, str]) -> Iterator[None]:
-    """Settings of the session during the block, which only reads.
-
-    A rollback takes them back: of a transaction of our own, or to a savepoint in the one that is open.
-    """
-    driver: Any = connection.connection.dbapi_connection
-    ours = not connection.in_transaction()
-    begin, end = "SAVEPOINT for_a_while", "ROLLBACK TO for_a_while; RELEASE for_a_while"
-    if driver.autocommit and driver.info.transaction_status == TRANSACTION_STATUS_IDLE:
-        begin, end = "BEGIN READ ONLY", "ROLLBACK"
-    connection.exec_driver_sql(begin)
-    try:
-        calls = ", ".join(f"set_config('{name}', :{name}, true)" for name in values)
-        connection.execute(text(f"SELECT {calls}"), dict(values))
-        yield
-    finally:
-        connection.exec_driver_sql(end)
-        if ours:
-            connection.rollback()
 
 
 @contextmanager

@@ -2,15 +2,16 @@
 
 import hashlib
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import cache
+from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
-from scripts.core import migration_log, postgres
-from scripts.core.catalogs import objects, relations
-from scripts.core.catalogs.kind import RELATION, SPACE, Kind
+from scripts.core import postgres
+from scripts.core.catalogs import query
 from scripts.core.errors import UserError
 
 PATIENCE = "2s"
@@ -31,36 +32,9 @@ _PINNED = {
     "jit": "off",
     "lock_timeout": PATIENCE,
 }
-# Owners are told as seen by the migrations: the role that runs them is called otherwise on every server.
-_QUERY = """WITH {space}, {relation}, migrator AS (
-    SELECT coalesce((SELECT min(relowner) FROM relation WHERE relname = 'alembic_version'), datdba) AS role
-    FROM pg_database WHERE datname = current_database()
-), left_out AS MATERIALIZED (
-    SELECT classid, objid FROM pg_depend WHERE deptype = 'e'
-    UNION ALL SELECT tableoid, oid FROM relation WHERE relname IN ('alembic_version', '{log}')
-), object AS MATERIALIZED (
-    SELECT * FROM ({kinds}) every
-    WHERE NOT EXISTS (SELECT FROM left_out WHERE (classid, objid) = (every.catalog, every.id))
-    AND NOT EXISTS (SELECT FROM left_out WHERE (classid, objid) = (every.parent_catalog, every.parent))
-)
-SELECT 'object', name, definition FROM object WHERE definition IS NOT NULL
-UNION ALL SELECT 'object', name || ', comment', description FROM object JOIN pg_description
-    ON (classoid, objoid, objsubid) = (catalog, id, part) AND catalog <> 'pg_extension'::regclass
-UNION ALL SELECT 'access', name || ', owner', CASE owner WHEN role THEN 'the role that migrates'
-    ELSE owner::regrole::text END FROM object, migrator WHERE owner IS NOT NULL
-UNION ALL SELECT 'access', format('%s, grant of %s to %s', name, privilege_type, CASE grantee WHEN 0 THEN 'PUBLIC'
-    WHEN owner THEN 'its owner' ELSE grantee::regrole::text END),
-    CASE WHEN bool_or(is_grantable) THEN 'WITH GRANT OPTION' ELSE 'WITHOUT GRANT OPTION' END
-    FROM object, LATERAL (SELECT grantee, privilege_type, is_grantable FROM aclexplode(acl)
-    EXCEPT SELECT grantee, privilege_type, is_grantable FROM aclexplode(usual_acl)) GROUP BY name, owner, grantee,
-    privilege_type
-UNION ALL SELECT 'access', format('%s, revocation of %s from %s', name, privilege_type, CASE grantee WHEN 0
-    THEN 'PUBLIC' WHEN owner THEN 'its owner' ELSE grantee::regrole::text END), 'REVOKED'
-    FROM object, LATERAL (SELECT grantee, privilege_type FROM aclexplode(usual_acl)
-    EXCEPT SELECT grantee, privilege_type FROM aclexplode(acl)) WHERE acl IS NOT NULL
-UNION ALL SELECT 'order', relation.name, json_agg(quote_ident(attname) ORDER BY attnum)::text
-    FROM object JOIN relation ON (tableoid, oid) = (catalog, id) JOIN pg_attribute ON attrelid = oid
-    WHERE part = 0 AND relkind IN ('r', 'p', 'f') AND attnum > 0 AND NOT attisdropped GROUP BY relation.name"""
+_PIN = text("SELECT " + ", ".join(f"set_config('{name}', :{name}, true)" for name in _PINNED))
+IDLE = 0
+"""The driver's word for: no transaction."""
 
 
 @dataclass(frozen=True)
@@ -81,8 +55,8 @@ class Schema:
         Owners and grants count, as they do in pg_dump's text. What was restored without them is compared by
         `structure.fingerprint`.
         """
-        text = json.dumps([sorted(self.objects.items()), sorted(self.access.items())])
-        return hashlib.sha256(text.encode()).hexdigest()
+        told = json.dumps([sorted(self.objects.items()), sorted(self.access.items())])
+        return hashlib.sha256(told.encode()).hexdigest()
 
     @property
     def structure(self) -> "Schema":
@@ -100,8 +74,8 @@ def read(connection: Connection) -> Schema:
     """
     found: dict[str, dict[str, str]] = {"object": {}, "access": {}, "order": {}}
     try:
-        with postgres.set_for_a_while(connection, _PINNED):
-            for kind, name, definition in connection.exec_driver_sql(_query()):
+        with _pinned(connection):
+            for kind, name, definition in connection.exec_driver_sql(query.statement()):
                 found[kind][name] = definition
     except DBAPIError as error:
         raise UserError(
@@ -113,18 +87,19 @@ def read(connection: Connection) -> Schema:
     return Schema(found["object"], found["access"], order)
 
 
-@cache
-def _query() -> str:
-    kinds = " UNION ALL ".join(_select(kind) for kind in relations.KINDS + objects.KINDS)
-    query = _QUERY.format(space=SPACE, relation=RELATION, log=migration_log.TABLE, kinds=kinds)
-    return query.replace("%", "%%")
-
-
-def _select(kind: Kind) -> str:
-    return (
-        f"(SELECT {kind.name} AS name, {kind.definition} AS definition, o.tableoid AS catalog, o.oid AS id,"
-        f" {kind.column} AS part, CAST({kind.parent} AS oid) AS parent,"
-        f" CAST('{kind.parent_catalog}'::regclass AS oid) AS parent_catalog,"
-        f" CAST({kind.owner} AS oid) AS owner, CAST({kind.acl} AS aclitem[]) AS acl,"
-        f" CAST({kind.usual_acl} AS aclitem[]) AS usual_acl FROM {kind.source})"
-    )
+@contextmanager
+def _pinned(connection: Connection) -> Iterator[None]:
+    """Settings during the block. A rollback takes them back: of a transaction of our own, else to a savepoint."""
+    driver: Any = connection.connection.dbapi_connection
+    ours = not connection.in_transaction()
+    begin, end = "SAVEPOINT pinned", "ROLLBACK TO pinned; RELEASE pinned"
+    if driver.autocommit and driver.info.transaction_status == IDLE:
+        begin, end = "BEGIN READ ONLY", "ROLLBACK"
+    connection.exec_driver_sql(begin)
+    try:
+        connection.execute(_PIN, _PINNED)
+        yield
+    finally:
+        connection.exec_driver_sql(end)
+        if ours:
+            connection.rollback()
