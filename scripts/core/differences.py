@@ -108,15 +108,17 @@ def _read(settings: Settings) -> Schema:
 
 
 def _shortened(*definitions: str) -> list[str]:
-    """On one line each, beginning some words before the first difference where they are long."""
+    """On one line each; of long ones a piece that begins some words before the first difference."""
     lines = [" ".join(definition.split()) for definition in definitions]
-    if max(map(len, lines)) <= LONG or len(set(lines)) == 1:
-        return lines
-    words = [line.split(" ") for line in lines]
-    same = len(list(takewhile(lambda pair: pair[0] == pair[1], zip(*words, strict=False))))
-    start = max(0, same - 3)
-    return [("… " if start else "") + _cut(" ".join(some[start:])) for some in words]
+    if len(set(lines)) == 1:
+        lines = [repr(definition) for definition in definitions]  # other line breaks
+    same = len(list(takewhile(lambda pair: pair[0] == pair[1], zip(*lines, strict=False))))
+    start = lines[0].rfind(" ", 0, max(0, same - 12)) + 1
+    if max(map(len, lines)) <= LONG or same - start > LONG // 2:
+        start = 0 if max(map(len, lines)) <= LONG else same
+    return [_piece(line, start) for line in lines]
 
 
-def _cut(line: str) -> str:
-    return line if len(line) <= LONG else line[:LONG].rsplit(" ", 1)[0] + " …"
+def _piece(line: str, start: int) -> str:
+    end = start + LONG
+    return ("…" if start else "") + line[start:end] + ("…" if line[end:] else "")

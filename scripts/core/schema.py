@@ -30,9 +30,8 @@ _PINNED = {
     "standard_conforming_strings": "on",
     "xmloption": "content",
     "jit": "off",
-    "lock_timeout": PATIENCE,
 }
-_PIN = text("SELECT " + ", ".join(f"set_config('{name}', :{name}, true)" for name in _PINNED))
+_PIN = text("SELECT " + ", ".join(f"set_config('{name}', :{name}, true)" for name in [*_PINNED, "lock_timeout"]))
 IDLE = 0
 """The driver's word for: no transaction."""
 
@@ -97,7 +96,7 @@ def _pinned(connection: Connection) -> Iterator[None]:
         begin, end = "BEGIN READ ONLY", "ROLLBACK"
     connection.exec_driver_sql(begin)
     try:
-        connection.execute(_PIN, _PINNED)
+        connection.execute(_PIN, {**_PINNED, "lock_timeout": PATIENCE})
         yield
     finally:
         connection.exec_driver_sql(end)

@@ -1,4 +1,4 @@
--- A schema with every kind of object, for comparing it with itself. Needs a superuser and the role test_reader.
+-- A schema with every kind of object, for comparing it with itself. Needs a superuser.
 CREATE EXTENSION citext;
 CREATE EXTENSION postgres_fdw;
 CREATE SCHEMA "My Schema, too";
@@ -14,7 +14,6 @@ COMMENT ON COLUMN address.street IS 'without the number';
 CREATE FUNCTION seconds_between(a time, b time) RETURNS double precision LANGUAGE sql IMMUTABLE
     RETURN extract(epoch FROM (a - b));
 CREATE TYPE timerange AS RANGE (subtype = time, subtype_diff = seconds_between, multirange_type_name = timeranges);
-CREATE TYPE small;
 CREATE FUNCTION small_in(cstring) RETURNS small LANGUAGE internal IMMUTABLE STRICT AS 'int4in';
 CREATE FUNCTION small_out(small) RETURNS cstring LANGUAGE internal IMMUTABLE STRICT AS 'int4out';
 CREATE TYPE small (INPUT = small_in, OUTPUT = small_out, LIKE = integer);
@@ -56,7 +55,7 @@ COMMENT ON TABLE users IS 'who "uses" it: 100%';
 COMMENT ON COLUMN users.email IS 'where mail goes';
 COMMENT ON INDEX users_name IS 'for searching';
 COMMENT ON CONSTRAINT users_pkey ON users IS 'the key';
-CREATE POLICY own ON users AS RESTRICTIVE FOR UPDATE TO test_reader USING (email IN ('a', 'b')) WITH CHECK (id > 0);
+CREATE POLICY own ON users AS RESTRICTIVE FOR UPDATE TO pg_monitor USING (email IN ('a', 'b')) WITH CHECK (id > 0);
 CREATE POLICY everyone ON users USING (true);
 
 CREATE SEQUENCE numbers OWNED BY users.weight;
@@ -73,7 +72,7 @@ CREATE TABLE typed OF address (street WITH OPTIONS NOT NULL);
 CREATE TABLE vehicle (id integer NOT NULL, wheels integer CHECK (wheels > 0));
 CREATE TABLE car (doors integer, wheels integer DEFAULT 4) INHERITS (vehicle);
 CREATE TABLE events (at date NOT NULL, kind text) PARTITION BY RANGE (at, lower(kind));
-CREATE TABLE logs (at date NOT NULL, kind text NOT NULL, n integer, PRIMARY KEY (at, kind), CHECK (n > 0))
+CREATE TABLE logs (at date NOT NULL, kind text NOT NULL, n integer, PRIMARY KEY (at, kind), CONSTRAINT logs_n_check CHECK (n > 0))
     PARTITION BY LIST (kind);
 CREATE TABLE logs_a PARTITION OF logs FOR VALUES IN ('a', 'b') PARTITION BY HASH (at);
 CREATE TABLE logs_a0 PARTITION OF logs_a FOR VALUES WITH (MODULUS 2, REMAINDER 0);
@@ -146,11 +145,11 @@ CREATE CONVERSION latin FOR 'LATIN1' TO 'UTF8' FROM iso8859_1_to_utf8;
 CREATE ACCESS METHOD rows TYPE TABLE HANDLER heap_tableam_handler;
 CREATE TABLE on_rows (id integer) USING rows;
 
-GRANT SELECT, UPDATE ON users TO test_reader WITH GRANT OPTION;
-GRANT SELECT (during) ON "Odd ""Name""" TO test_reader;
+GRANT SELECT, UPDATE ON users TO pg_monitor WITH GRANT OPTION;
+GRANT SELECT (during) ON "Odd ""Name""" TO pg_monitor;
 GRANT USAGE ON SEQUENCE tickets TO PUBLIC;
 REVOKE EXECUTE ON FUNCTION add FROM PUBLIC;
-GRANT CREATE ON SCHEMA public TO test_reader;
-ALTER TABLE vehicle OWNER TO test_reader;
-ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT ON TABLES TO test_reader;
+GRANT CREATE ON SCHEMA public TO pg_monitor;
+ALTER TABLE vehicle OWNER TO pg_monitor;
+ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT ON TABLES TO pg_monitor;
 ALTER DEFAULT PRIVILEGES REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC;

@@ -76,14 +76,12 @@ _SEQUENCE = f"""format('%s START %s INCREMENT %s MINVALUE %s MAXVALUE %s CACHE %
     )
 }"""
 
-# Of the index behind a constraint only what the constraint's definition leaves out.
-_INDEX = f"""nullif(ltrim(CASE WHEN c.oid IS NULL THEN pg_get_indexdef(o.oid)
-       ELSE {options("o.reloptions", "WITH")} END
-    || {words("NOT i.indisvalid", "INVALID")} || {words("i.indisclustered", "CLUSTERED")}
+# What neither pg_get_indexdef nor pg_get_constraintdef tells of an index.
+_INDEX = f"""{words("NOT i.indisvalid", "INVALID")} || {words("i.indisclustered", "CLUSTERED")}
     || {words("i.indisreplident", "REPLICA IDENTITY")}
-    || {after("PART OF", "(SELECT inhparent::regclass FROM pg_inherits WHERE inhrelid = o.oid)")}
+    || {after("PART OF", "(SELECT inhparent::regclass FROM pg_inherits WHERE inhrelid = i.indexrelid)")}
     || coalesce((SELECT string_agg(format(' COLUMN %s STATISTICS %s', attnum, attstattarget), '' ORDER BY attnum)
-       FROM pg_attribute WHERE attrelid = o.oid AND attstattarget >= 0), '')), '')"""
+       FROM pg_attribute WHERE attrelid = i.indexrelid AND attstattarget >= 0), '')"""
 
 _POLICY = f"""CASE WHEN polpermissive THEN 'PERMISSIVE' ELSE 'RESTRICTIVE' END
     || CASE polcmd WHEN 'r' THEN ' FOR SELECT' WHEN 'a' THEN ' FOR INSERT' WHEN 'w' THEN ' FOR UPDATE'
@@ -112,13 +110,12 @@ KINDS = [
         usual_acl="acldefault('c', relowner)",
         column="attnum",
     ),
-    # One that belongs to a column has its table's owner.
     Kind(
         "o.name",
         _SEQUENCE,
         "relation o JOIN pg_sequence ON seqrelid = o.oid LEFT JOIN pg_depend d ON d.classid = o.tableoid"
         " AND d.objid = o.oid AND d.refclassid = o.tableoid AND d.deptype IN ('a', 'i')",
-        "CASE WHEN d.refobjid IS NULL THEN relowner END",
+        "relowner",
         "relacl",
         "acldefault('s', relowner)",
         parent="coalesce(d.refobjid, 0)",
@@ -128,12 +125,14 @@ KINDS = [
         "constraint",
         "pg_constraint.conname",
         "conrelid",
-        f"pg_get_constraintdef(o.oid) || {words('NOT o.conislocal', 'INHERITED')}",
-        "WHERE o.contype IN ('c', 'f', 'p', 'u', 'x') AND (o.contype <> 'f' OR o.conparentid = 0)",
+        f"pg_get_constraintdef(o.oid) || CASE WHEN o.contype IN ('p', 'u', 'x') THEN"
+        f" {options('c.reloptions', 'WITH')} || {_INDEX} ELSE '' END || {words('NOT o.conislocal', 'INHERITED')}",
+        "LEFT JOIN pg_index i ON i.indexrelid = o.conindid LEFT JOIN pg_class c ON c.oid = o.conindid"
+        " WHERE o.contype IN ('c', 'f', 'p', 'u', 'x') AND (o.contype <> 'f' OR o.conparentid = 0)",
     ),
     # On its own, because a dump doesn't carry it over.
     Kind(
-        "r.name || ', checks of ' || quote_ident(o.conname)",
+        "r.name || ', disabled check of ' || quote_ident(o.conname)",
         "'DISABLED'",
         "pg_constraint o JOIN relation r ON r.oid = o.conrelid AND o.conparentid = 0 AND EXISTS (SELECT FROM pg_trigger"
         " WHERE tgconstraint = o.oid AND tgisinternal AND tgenabled = 'D')",
@@ -141,7 +140,7 @@ KINDS = [
     ),
     Kind(
         "r.name || ', index ' || quote_ident(o.relname)",
-        _INDEX,
+        f"CASE WHEN c.oid IS NULL THEN pg_get_indexdef(o.oid) || {_INDEX} END",
         "pg_class o JOIN pg_index i ON i.indexrelid = o.oid JOIN relation r ON r.oid = i.indrelid"
         " LEFT JOIN pg_constraint c ON c.conindid = o.oid AND c.contype IN ('p', 'u', 'x')",
         parent="r.oid",

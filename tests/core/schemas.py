@@ -1,0 +1,52 @@
+"""A schema with every kind of object, and many single changes of it."""
+
+from pathlib import Path
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
+
+from scripts.core import postgres, schema
+from scripts.core.schema import Schema
+from scripts.core.settings import Settings
+
+FOLDER = Path(__file__).parent
+STATEMENTS = (FOLDER / "everything.sql").read_text().split(";\n")[:-1]
+
+
+def changes() -> list[tuple[str, list[str]]]:
+    """Statements, and the lines that tell of each."""
+    found: list[tuple[str, list[str]]] = []
+    for line in (FOLDER / "changes.txt").read_text().splitlines()[1:]:
+        if line.startswith(" "):
+            found[-1][1].append(line.strip())
+        else:
+            found.append((line, []))
+    return found
+
+
+def run(connection: Connection, statement: str) -> None:
+    connection.exec_driver_sql(statement.replace("%", "%%"))
+
+
+def make(settings: Settings, statements: list[str]) -> None:
+    """In that order, but for what cannot be made yet: it comes later."""
+    with postgres.connect(settings) as connection:
+        while statements:
+            refused = {one: why for one in statements if (why := _refused(connection, one))}
+            assert len(refused) < len(statements), refused
+            statements = list(refused)
+        connection.commit()
+
+
+def read(settings: Settings) -> Schema:
+    with postgres.connect(settings) as connection:
+        return schema.read(connection)
+
+
+def _refused(connection: Connection, statement: str) -> str:
+    try:
+        with connection.begin_nested():
+            run(connection, statement)
+    except DBAPIError as error:
+        return str(error.orig)
+    return ""

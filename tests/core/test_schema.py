@@ -1,0 +1,249 @@
+"""scripts/core/schema.py: what is read of a database, the same whoever reads it, how, and in which order it was made"""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.engine import URL
+
+from scripts.core import postgres, schema
+from scripts.core.catalogs import query
+from scripts.core.differences import between
+from scripts.core.errors import UserError
+from scripts.core.schema import Schema
+from scripts.core.settings import Settings
+from tests.core.running import session
+from tests.core.schemas import STATEMENTS, make, read, run
+
+# Where the order decides, as with default privileges, which are for what is made later.
+FIRST = next(number for number, statement in enumerate(STATEMENTS) if statement.startswith("GRANT"))
+
+
+@pytest.fixture
+def shop(target: Settings) -> Settings:
+    """A database with a table that has expressions, and one that has none."""
+    make(target, ["CREATE TABLE plain (id int PRIMARY KEY)", "CREATE TABLE users (n int CHECK (n > 0))"])
+    return target
+
+
+def test_each_object_has_a_readable_name_and_its_definition(shop: Settings) -> None:
+    found = read(shop)
+
+    assert found.objects == {
+        "table plain": "TABLE",
+        "table plain, column id": "integer NOT NULL",
+        "table plain, constraint plain_pkey": "PRIMARY KEY (id)",
+        "table users": "TABLE",
+        "table users, column n": "integer",
+        "table users, constraint users_n_check": "CHECK ((n > 0))",
+        "schema public": "SCHEMA",
+        "schema public, comment": "standard public schema",
+        "extension plpgsql": "1.0",
+    }
+    assert found.access["table users, owner"] == "the role that migrates"
+    assert found.order == {"table plain": ["id"], "table users": ["n"]}
+    assert len(found.fingerprint) == 64
+
+
+def test_every_kind_of_object_made_in_another_order_is_equal(
+    configured: Settings, new_database: Callable[..., URL]
+) -> None:
+    one, other = (replace(configured, database_url=new_database()) for _ in range(2))
+    make(one, STATEMENTS)
+    make(other, STATEMENTS[:FIRST][::-1])
+    make(other, STATEMENTS[FIRST:])
+
+    assert [str(difference) for difference in between(read(one), read(other))] == []
+    assert read(one).fingerprint == read(other).fingerprint
+    assert len(read(one).objects) > 180
+
+
+def test_what_belongs_to_the_migrations_and_to_extensions_is_left_out(shop: Settings) -> None:
+    before = read(shop)
+    make(
+        shop,
+        [
+            "CREATE TABLE alembic_version (version_num varchar(32) PRIMARY KEY)",
+            "CREATE TABLE migration_log (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, note text CHECK (note > ''))",
+            "COMMENT ON COLUMN migration_log.note IS 'a note'; GRANT SELECT ON migration_log TO PUBLIC",
+            "CREATE EXTENSION cube; CREATE EXTENSION earthdistance; CREATE EXTENSION pg_stat_statements",
+        ],
+    )
+    after = read(shop)
+
+    assert set(after.objects) - set(before.objects) == {
+        *("extension cube", "extension earthdistance", "extension pg_stat_statements")
+    }
+    assert after.access == before.access
+    assert after.order == before.order
+
+
+# Who reads it, and how
+
+
+def test_an_ordinary_role_reads_the_same_as_a_superuser(
+    target: Settings, new_role: Callable[..., URL], server: URL
+) -> None:
+    make(target, STATEMENTS)
+    stranger = new_role("a password")
+
+    with session(stranger.set(database=target.database_url.database)) as connection:
+        assert schema.read(connection) == read(target)
+
+
+def test_the_owner_of_alembic_version_is_the_role_that_migrates(shop: Settings) -> None:
+    make(shop, ["CREATE TABLE alembic_version (version_num text); ALTER TABLE alembic_version OWNER TO pg_monitor"])
+    make(shop, ["ALTER TABLE users OWNER TO pg_monitor"])
+
+    access = read(shop).access
+
+    assert access["table users, owner"] == "the role that migrates"
+    assert access["table plain, owner"] == shop.database_url.username
+
+
+def test_without_owners_and_grants_a_schema_is_its_structure(shop: Settings) -> None:
+    before = read(shop)
+    make(shop, ["GRANT SELECT ON users TO PUBLIC; ALTER TABLE plain OWNER TO pg_monitor"])
+    after = read(shop)
+
+    assert before.fingerprint != after.fingerprint
+    assert before.structure.fingerprint == after.structure.fingerprint
+
+
+SETTINGS = {
+    "search_path": "public",
+    "TimeZone": "Asia/Tokyo",
+    "DateStyle": "German, DMY",
+    "IntervalStyle": "iso_8601",
+    "bytea_output": "escape",
+    "quote_all_identifiers": "on",
+    "extra_float_digits": "-3",
+    "lock_timeout": "7s",
+}
+
+
+@pytest.mark.parametrize("isolation", ["AUTOCOMMIT", "READ COMMITTED", "SERIALIZABLE"])
+def test_settings_of_the_session_change_nothing_and_stay(target: Settings, isolation: str) -> None:
+    make(target, STATEMENTS)
+    usual = read(target)
+
+    with postgres.connect(target, isolation_level=isolation) as connection:
+        for name, value in SETTINGS.items():
+            connection.execute(text("SELECT set_config(:name, :value, false)"), {"name": name, "value": value})
+        connection.commit()
+        found = schema.read(connection)
+        assert not connection.in_transaction()
+        after = {name: connection.scalar(text(f"SHOW {name}")) for name in SETTINGS}
+
+    assert found == usual
+    assert after == SETTINGS
+
+
+def test_a_transaction_that_is_open_goes_on(shop: Settings) -> None:
+    with postgres.connect(shop) as connection:
+        run(connection, "CREATE TABLE more (id int); SET LOCAL work_mem = '5MB'")
+        assert "table more" in schema.read(connection).objects
+        assert connection.scalar(text("SHOW work_mem")) == "5MB"
+        connection.commit()
+
+    assert "table more" in read(shop).objects
+
+
+def test_an_exported_snapshot_is_what_is_read(shop: Settings) -> None:
+    with postgres.connect(shop) as exporter, postgres.connect(shop) as connection:
+        run(exporter, "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        snapshot = exporter.scalar(text("SELECT pg_export_snapshot()"))
+        make(shop, ["CREATE TABLE more (id int)"])
+        run(
+            connection,
+            f"SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT '{snapshot}'",
+        )
+
+        assert "table more" not in schema.read(connection).objects
+        assert "table more" not in schema.read(exporter).objects
+        assert "table more" in read(shop).objects
+
+
+def test_a_transaction_that_was_begun_by_hand_goes_on(shop: Settings) -> None:
+    with postgres.connect(shop, isolation_level="AUTOCOMMIT") as connection:
+        run(connection, "BEGIN; CREATE TABLE more (id int)")
+        assert "table more" in schema.read(connection).objects
+        run(connection, "COMMIT")
+
+    assert "table more" in read(shop).objects
+
+
+# Locks
+
+
+@contextmanager
+def locked(shop: Settings, table: str) -> Iterator[None]:
+    with session(shop.database_url) as migration:
+        run(migration, f"LOCK TABLE {table}")
+        yield
+
+
+def test_a_table_without_expressions_is_read_whoever_locks_it(shop: Settings) -> None:
+    with locked(shop, "plain"):
+        assert read(shop).objects["table plain, constraint plain_pkey"] == "PRIMARY KEY (id)"
+
+
+@pytest.mark.parametrize("isolation", ["AUTOCOMMIT", "READ COMMITTED"])
+def test_a_lock_is_waited_for_and_not_for_ever(shop: Settings, isolation: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(schema, "PATIENCE", "100ms")
+
+    with postgres.connect(shop, isolation_level=isolation) as connection:
+        with locked(shop, "users"):
+            started = time.monotonic()
+            with pytest.raises(UserError, match="The schema cannot be read: canceling statement due to lock timeout"):
+                schema.read(connection)
+            assert time.monotonic() - started < 2
+        assert "table users" in schema.read(connection).objects
+
+
+def test_a_lock_that_is_not_given_leaves_the_open_transaction_alive(
+    shop: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(schema, "PATIENCE", "100ms")
+
+    with postgres.connect(shop) as connection:
+        run(connection, "CREATE TABLE more (id int)")
+        with locked(shop, "users"), pytest.raises(UserError):
+            schema.read(connection)
+        connection.commit()
+
+    assert "table more" in read(shop).objects
+
+
+def test_no_lock_is_left_behind(shop: Settings) -> None:
+    with postgres.connect(shop) as connection:
+        connection.execute(text("SELECT 1"))
+        schema.read(connection)
+        with session(shop.database_url) as migration:
+            run(migration, "SET lock_timeout = '100ms'; ALTER TABLE users ADD more int")
+
+
+# Names
+
+
+def test_no_two_objects_share_a_name(target: Settings) -> None:
+    make(target, STATEMENTS)
+    make(target, ['CREATE SCHEMA a; CREATE SCHEMA "a.b"; CREATE TABLE a."b.c" (); CREATE TABLE "a.b".c ()'])
+    make(target, ["CREATE FUNCTION f(int) RETURNS int LANGUAGE sql RETURN 1"])
+    make(target, ["CREATE FUNCTION f(int, int) RETURNS int LANGUAGE sql RETURN 1"])
+
+    with postgres.connect(target) as connection:
+        rows = connection.exec_driver_sql(query.statement()).all()
+
+    assert len({(kind, name) for kind, name, _ in rows}) == len(rows)
+
+
+def test_a_fingerprint_depends_on_definitions_and_not_on_their_order() -> None:
+    one = Schema({"a": "1", "b": "2"}, {}, {})
+
+    assert one.fingerprint == Schema({"b": "2", "a": "1"}, {}, {"t": ["c"]}).fingerprint
+    assert one.fingerprint != Schema({"a": "2", "b": "1"}, {}, {}).fingerprint
+    assert one.fingerprint != Schema({"a": "1"}, {"b": "2"}, {}).fingerprint
