@@ -8,14 +8,16 @@ Revisions run on the embedded scratch server, in both runtimes.
 
 import statistics
 import sys
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
 from sqlalchemy import text
 
-from scripts.core import command, console, peers, postgres, scratch, settings, shell
+from scripts.core import command, console, peers, postgres, schema, scratch, settings, shell
 from scripts.core.scratch import Scratch
+from scripts.core.settings import Settings
 
 PAIRS, LONG_PAIRS = 7, 3
 ALEMBIC = {
@@ -55,6 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             upgrades(server, number)
         for number in (1, 4):
             waits(server, number, HELD)
+        fingerprints(server, 500)
     return 0
 
 
@@ -117,6 +120,22 @@ def waits(server: Scratch, number: int, held: float) -> None:
         f"a reader's longest wait, {number} tables held for {held:g} s: {longest[0]:.2f} s"
         f"   alembic upgrade head {longest[1]:.2f} s (goal: 0.4 s)"
     )
+
+
+def fingerprints(server: Scratch, number: int) -> None:
+    """Of so many tables, with 10 columns, 2 indexes and a foreign key each."""
+    target = scratch.create(server)
+    peers.make_tables(target, number)
+    name, ours = f"fingerprint of {number} tables", partial(fingerprint, target)
+    console.say(line(Race(name, ours, 0.5)))
+    console.say(line(Race(name, ours, 1, "pg_dump --schema-only", partial(peers.dump, target))))
+
+
+def fingerprint(target: Settings) -> float:
+    started = time.monotonic()
+    with postgres.connect(target) as connection:
+        assert schema.read(connection).fingerprint
+    return time.monotonic() - started
 
 
 def line(race: Race) -> str:

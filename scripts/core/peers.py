@@ -1,4 +1,4 @@
-"""Raw Alembic, to compare ourselves with: the same revisions and database, and the env.py of its documentation."""
+"""What we compare ourselves with: pg_dump, and raw Alembic on the same revisions with its documentation's env.py."""
 
 import sys
 import tempfile
@@ -39,6 +39,13 @@ def downgrade():
     pass
 """
 
+TABLES = """DO $$ BEGIN FOR n IN 1..number LOOP
+    EXECUTE format('CREATE TABLE t%s (id integer PRIMARY KEY, a text NOT NULL, b varchar(20) DEFAULT ''x'', c integer,
+        d timestamptz DEFAULT now(), e numeric(10, 2), f boolean, g jsonb, h date, i integer REFERENCES t%s)',
+        n, greatest(1, n - 1));
+    EXECUTE format('CREATE INDEX ON t%s (a); CREATE INDEX ON t%s (b, c) WHERE c > 0', n, n);
+END LOOP; END $$"""
+
 
 @dataclass(frozen=True)
 class Checkouts:
@@ -74,6 +81,19 @@ def upgrade(checkout: Path, target: Settings) -> float:
     return shell.seconds(
         [alembic, "upgrade", "head"], checkout, {"DATABASE_URL": url, "RUNTIME": "none", "APP_ENV": "development"}
     )
+
+
+def make_tables(target: Settings, number: int) -> None:
+    """So many tables, with 10 columns, 2 indexes and a foreign key each."""
+    with postgres.connect(target) as connection:
+        connection.execute(text(TABLES.replace("number", str(number))))
+        connection.commit()
+
+
+def dump(target: Settings) -> float:
+    """Seconds that pg_dump takes to write the schema, as a whole process."""
+    words = [postgres.program("pg_dump"), "--schema-only"]
+    return shell.seconds(words, environment=postgres.tool_environment(target.database_url))
 
 
 def longest_wait(checkout: Path, target: Settings, tables: Sequence[str], held: float, readers: int) -> float:

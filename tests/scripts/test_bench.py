@@ -39,3 +39,17 @@ def test_revisions_and_waits_are_compared_with_raw_alembic(
     found = re.search(r"2 tables held for 1 s: (\d\.\d\d) s   alembic upgrade head (\d\.\d\d) s", told[2])
     assert found
     assert float(found[1]) < 0.5 < float(found[2])
+
+
+@pytest.mark.faults
+def test_the_fingerprint_is_compared_with_a_dump(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(bench, "PAIRS", 1)
+
+    with scratch.session(replace(settings.load(), runtime="embedded")) as server:
+        bench.fingerprints(server, 3)
+
+    told = capsys.readouterr().out.splitlines()
+    assert re.fullmatch(r"fingerprint of 3 tables +0\.\d\d s \(goal: 0\.5 s\)", told[0])
+    assert re.fullmatch(r"fingerprint of 3 tables .* pg_dump --schema-only 0\.\d\d s .*", told[1])
