@@ -14,11 +14,12 @@ override T := $(value T)
 override FAULTS := $(value FAULTS)
 override EMPTY := $(value EMPTY)
 override JSON := $(value JSON)
+override ALL := $(value ALL)
 override ENV := $(value ENV)
 override CONFIRM := $(value CONFIRM)
 override ACCEPT := $(value ACCEPT)
 override RUNTIME := $(value RUNTIME)
-export m c REV STEPS T FAULTS EMPTY JSON ENV CONFIRM ACCEPT RUNTIME
+export m c REV STEPS T FAULTS EMPTY JSON ALL ENV CONFIRM ACCEPT RUNTIME
 
 ## Every day
 up: ## Set up everything, start PostgreSQL and the app, migrate
@@ -42,9 +43,11 @@ app: ## Run the application in the foreground
 revision: ## Write a revision file from the models                     (m="what it does" EMPTY=1)
 	$(RUN) run python -m scripts.revision --message="$$m" $${EMPTY:+--empty}
 migrate: ## Apply the pending revisions                                (REV=head)
-	$(RUN) run python -m scripts.migrate $${REV:+"$$REV"}
+	$(RUN) with_scratch python -m scripts.migrate $${REV:+"$$REV"}
 plan: ## Show what migrate would do, tried on a copy           (REV=head JSON=1)
 	$(RUN) with_scratch python -m scripts.plan $${REV:+"$$REV"} $${JSON:+--json}
+lint: ## Say what is dangerous in the revisions of this branch  (ALL=1 JSON=1)
+	$(RUN) with_scratch python -m scripts.lint $${ALL:+--all} $${JSON:+--json}
 rollback: ## Undo the newest revisions; says what is lost              (STEPS=1 or REV=... CONFIRM=name)
 	$(RUN) with_scratch python -m scripts.rollback $${STEPS:+--steps="$$STEPS"} $${REV:+--rev="$$REV"}
 stamp: ## Write down which revision the schema is at, running nothing  (REV=...)
@@ -81,5 +84,5 @@ bench: ## Compare our speed with the peers'
 help: ## Show this menu
 	@awk -f scripts/help.awk Makefile
 
-.PHONY: up down status logs ps shell psql app revision migrate plan rollback stamp history current merge alembic mark seed reset \
+.PHONY: up down status logs ps shell psql app revision migrate plan lint rollback stamp history current merge alembic mark seed reset \
 	test check format lock bench help

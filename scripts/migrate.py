@@ -1,14 +1,19 @@
-"""Apply the pending revisions and check that they are applied.
+"""Apply the pending revisions and check that they are applied; before that, show what they do to a copy.
 
 make migrate                 everything
 make migrate REV=1a2b3c      up to a revision: an id, a prefix of one, or head
+make migrate ACCEPT=H03      outside development, with a hazard that make plan explains
 """
 
 import sys
 from collections.abc import Sequence
 
-from scripts.core import command, console, databases, gates, history, migrations, postgres, settings
+from scripts.core import command, console, databases, gates, history, migrations, plan, postgres, settings, wording
+from scripts.core.errors import UserError
+from scripts.core.gates import Seen
+from scripts.core.plan import Plan
 from scripts.core.steps import Step
+from scripts.core.weights import NOTE
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -17,7 +22,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
 
     target = settings.load()
-    if databases.ensure(target):
+    created = databases.ensure(target)
+    if created:
         console.done(f"Created the database {target.database_url.database}, marked environment={target.app_env}.")
     revisions = history.load()
     wanted = history.resolve(revisions, arguments.rev)
@@ -25,8 +31,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         at = history.current(connection)
         history.require_known(revisions, at)
         pending = history.pending(revisions, at, wanted)
+        environment = gates.effective(target, databases.mark(connection))
         if not pending:
-            environment = gates.effective(target, databases.mark(connection))
             gates.check_edited(connection, environment, history.files(revisions, at), console.warn)
     if not pending:
         console.done(f"Nothing to do: the database is at {', '.join(at) or 'base'}.")
@@ -35,9 +41,38 @@ def main(argv: Sequence[str] | None = None) -> int:
     console.say(f"{len(pending)} pending:")
     for revision in pending:
         console.say(f"  {revision.revision}  {revision.doc}")
-    migrations.upgrade(target, wanted, show, console.say)
+    # In a new database there is nothing to lose, and nobody waits for it.
+    new = Seen(frozenset(revision.revision for revision in pending), ())
+    seen = new if created else look(target, revisions, at, wanted, environment)
+    migrations.upgrade_seen(target, wanted, show, console.say, seen)
     console.done(f"The database is at {wanted}.")
     return 0
+
+
+def look(
+    target: settings.Settings, revisions: history.History, at: Sequence[str], wanted: str, environment: str
+) -> Seen | None:
+    """Plan, and show the findings. In development nothing stops for want of a plan."""
+    try:
+        made = plan.make(target, revisions, at, wanted, console.warn)
+        if made.failure and not gates.accepted("plan"):
+            raise made.failure
+    except UserError as error:
+        if environment != "development" and not gates.accepted("plan"):
+            raise
+        console.warn(f"Not planned: {error.problem}")
+        return None
+    show_findings(made)
+    return made.seen
+
+
+def show_findings(made: Plan) -> None:
+    """One line each; `make plan` has the rest."""
+    for revision in made.revisions:
+        for finding in (one for one in revision.findings if one.severity != NOTE):
+            console.line(*wording.finding(revision, finding))
+    if made.blocking:
+        console.say("  make plan says what to do instead.")
 
 
 def show(step: Step) -> None:

@@ -9,10 +9,8 @@ import json
 import sys
 from collections.abc import Sequence
 
-from scripts.core import command, console, history, plan, postgres, settings
+from scripts.core import command, console, history, plan, postgres, settings, wording
 from scripts.core.errors import UserError
-from scripts.core.plan import Planned
-from scripts.core.trace import BLOCKS, Statement
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -26,16 +24,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     wanted = history.resolve(revisions, arguments.rev)
     at = version(target)
     history.require_known(revisions, at)
-    if history.pending(revisions, at, wanted):
-        made = plan.make(target, revisions, at, wanted, console.warn)
-    else:
-        made = plan.Plan("nothing", [], None)
+    made = plan.make(target, revisions, at, wanted, console.warn)
     if arguments.json:
         console.say(json.dumps(made.document(), indent=2))
     elif made.revisions:
         console.say(f"{len(made.revisions)} pending, tried on {made.tried_on}, without rows:")
         for revision in made.revisions:
-            show(revision)
+            for line in wording.revision(revision):
+                console.line(*line)
     else:
         console.done(f"Nothing to do: the database is at {', '.join(at) or 'base'}.")
     if made.failure:
@@ -51,30 +47,6 @@ def version(target: settings.Settings) -> tuple[str, ...]:
     except UserError as error:
         console.warn(f"{error.problem} Planned from an empty database.")
         return ()
-
-
-def show(revision: Planned) -> None:
-    console.say()
-    console.say(f"{revision.revision}  {revision.message}", console.BOLD)
-    console.say(f"  {revision.file}, {revision.author or 'not committed'}, {revision.seconds:.2f} s")
-    for number, statement in enumerate(revision.statements):
-        if number and statement.transaction != revision.statements[number - 1].transaction:
-            console.say("  -- commit", console.DIM)
-        console.say(f"  {' '.join(statement.sql.split())}")
-        for line in effects(statement):
-            console.say(f"      {line}", console.DIM)
-
-
-def effects(statement: Statement) -> list[str]:
-    """What the statement does to tables that were there before, in words."""
-    locks = [lock for mode in BLOCKS for lock in statement.locks if lock["mode"] == mode]
-    blocked = {lock["relation"]: BLOCKS[lock["mode"]] for lock in locks}
-    return [
-        *(f"blocks {whom} of {table} until the commit" for table, whom in blocked.items()),
-        *(f"rewrites {name}" for name in statement.rewrites),
-        *(f"reads all of {name}" for name in statement.scans),
-        *(f"writes {rows} rows of {name}" for name, rows in statement.rows_written.items()),
-    ]
 
 
 if __name__ == "__main__":

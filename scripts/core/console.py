@@ -32,6 +32,11 @@ def done(text: str) -> None:
     _print(f"✓ {text}", GREEN, sys.stdout)
 
 
+def line(text: str, like: str = "") -> None:
+    """A line that a noun has put into words; `like`: bold, dim, red, yellow or nothing."""
+    _print(text, {"bold": BOLD, "dim": DIM, "red": RED, "yellow": YELLOW}.get(like, ""), sys.stdout)
+
+
 def warn(text: str) -> None:
     _print(f"! {text}", YELLOW, sys.stderr)
 

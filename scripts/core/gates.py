@@ -1,6 +1,7 @@
 """What must hold before the version of a database is changed. Checked under the mutex, performed elsewhere."""
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 
 from sqlalchemy import Connection
@@ -15,7 +16,16 @@ from scripts.core.steps import Steps
 STRICTNESS = ("development", "test", "staging", "production")
 
 
-def check(conditions: Conditions, steps: Steps, files: dict[str, Path]) -> list[str]:
+@dataclass(frozen=True)
+class Seen:
+    """What a plan has shown of an upgrade before it."""
+
+    revisions: frozenset[str]
+    blocking: tuple[str, ...]
+    """Ids of the hazards that it found and that are not silenced."""
+
+
+def check(conditions: Conditions, steps: Steps, files: dict[str, Path], seen: Seen | None) -> list[str]:
     """The refusals that had to be overridden. Raises UserError for the first gate that is closed, with the word that
     opens it.
     """
@@ -23,6 +33,8 @@ def check(conditions: Conditions, steps: Steps, files: dict[str, Path]) -> list[
     overrides = check_edited(conditions.observer, environment, files, conditions.tell)
     if environment != "development" and steps.command != "stamp":
         overrides += _window(conditions.limits)
+    if environment != "development" and steps.command == "upgrade":
+        overrides += _plan(steps, seen)
     return overrides
 
 
@@ -64,6 +76,27 @@ def check_edited(connection: Connection, environment: str, files: dict[str, Path
             do="put the file back and write a new revision; or, knowing it: ACCEPT=edited",
         )
     return overrides
+
+
+def _plan(steps: Steps, seen: Seen | None) -> list[str]:
+    """A plan has to have shown what will happen, and found nothing that stops the application."""
+    revisions = {info.up_revision_id for info in steps.infos}
+    planned = seen is not None and revisions <= seen.revisions
+    if not planned and not accepted("plan"):
+        raise UserError(
+            "Nobody has seen what this would do.",
+            why="Outside development the pending revisions are tried on a copy of the schema before they run.",
+            do="make migrate, which plans first; or, knowing it: ACCEPT=plan",
+        )
+    blocking = list(dict.fromkeys(seen.blocking if seen else ()))
+    refused = [hazard for hazard in blocking if not accepted(hazard)]
+    if refused:
+        raise UserError(
+            f"Not applied, because of {', '.join(refused)}: see the plan.",
+            why="The application would have to wait or would fail, or data would be lost.",
+            do=f"write the revision the safe way; or, knowing it: ACCEPT={','.join(blocking)}",
+        )
+    return [*blocking, *(["plan"] if not planned else [])]
 
 
 def _window(limits: Limits) -> list[str]:

@@ -42,6 +42,20 @@ def uncommitted() -> list[str]:
     return [line[3:] for line in (status or "").splitlines() if line.endswith(".py")]
 
 
+def main_branch() -> str | None:
+    """The branch that is released from, as the remote has it where there is one; None without git or such a branch."""
+    for name in ("origin/HEAD", "origin/main", "origin/master", "main", "master"):
+        if _git("rev-parse", "--verify", "--quiet", f"{name}^{{commit}}"):
+            return name
+    return None
+
+
+def files_on(branch: str) -> set[str]:
+    """Names of the revision files that a branch has."""
+    listed = _git("ls-tree", "--name-only", branch, f"{VERSIONS}/") or ""
+    return {line.rpartition("/")[2] for line in listed.splitlines() if line.endswith(".py")}
+
+
 def author(path: str) -> str | None:
     """Who last committed a change of the file; None before that."""
     return (_git("log", "-1", "--format=%an", "--", path) or "").strip() or None

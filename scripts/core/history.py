@@ -7,6 +7,7 @@ from pathlib import Path
 from alembic.config import Config
 from alembic.script import Script, ScriptDirectory
 from alembic.script.revision import RevisionError
+from alembic.util import to_tuple
 from sqlalchemy import Connection, text
 
 from scripts.core import ROOT, git
@@ -118,14 +119,25 @@ def pending(history: History, at: Sequence[str], target: str) -> list[Script]:
             code=USAGE,
         )
     wanted = applied(history, [] if target == "base" else [target])
-    upwards = reversed(list(history.walk_revisions()))
-    return [found for found in upwards if found.revision in wanted - done]
+    return [found for found in oldest_first(history) if found.revision in wanted - done]
+
+
+def oldest_first(history: History) -> list[Script]:
+    """All revisions, each after those that it follows."""
+    return list(reversed(list(history.walk_revisions())))
+
+
+def newest(history: History, revisions: Sequence[str]) -> list[str]:
+    """Those of the revisions that no other of them follows."""
+    scripts = [script(history, revision) for revision in revisions]
+    followed = {one for found in scripts for one in to_tuple(found.down_revision, ())}
+    return [revision for revision in revisions if revision not in followed]
 
 
 def missing(history: History, at: Sequence[str]) -> list[Script]:
     """What a database at `at` lacks of all heads, oldest first."""
     done = applied(history, at)
-    return [found for found in reversed(list(history.walk_revisions())) if found.revision not in done]
+    return [found for found in oldest_first(history) if found.revision not in done]
 
 
 def undone(history: History, at: Sequence[str], target: str) -> list[Script]:

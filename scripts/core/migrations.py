@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 from sqlalchemy.engine import URL
 
 from scripts.core import history, models
+from scripts.core.gates import Seen
 from scripts.core.mutex import Tell
 from scripts.core.settings import Settings
 from scripts.core.steps import OnStep
@@ -26,11 +27,16 @@ def upgrade(settings: Settings, target: str, on_step: OnStep, tell: Tell, url: U
     _run(settings, lambda config: command.upgrade(config, target), on_step=on_step, tell=tell, database_url=url)
 
 
-def traced(settings: Settings, target: str, tell: Tell, trace: Trace) -> None:
+def upgrade_seen(settings: Settings, target: str, on_step: OnStep, tell: Tell, seen: Seen | None) -> None:
+    """The same after a plan, which has shown `seen`; the gates want it outside development."""
+    _run(settings, lambda config: command.upgrade(config, target), on_step=on_step, tell=tell, seen=seen)
+
+
+def traced(settings: Settings, target: str, on_step: OnStep, tell: Tell, trace: Trace) -> None:
     """Apply everything up to `target` on a throwaway database. `trace` is given the migrating connection and a function
     that names the running revision. Raises UserError as `upgrade` does.
     """
-    _run(settings, lambda config: command.upgrade(config, target), tell=tell, trace=trace)
+    _run(settings, lambda config: command.upgrade(config, target), on_step=on_step, tell=tell, trace=trace)
 
 
 def downgrade(settings: Settings, target: str, on_step: OnStep, tell: Tell) -> None:

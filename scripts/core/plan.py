@@ -1,5 +1,6 @@
-"""What migrate would do: the pending revisions, run on a copy and traced."""
+"""What migrate would do: the pending revisions, run on a copy, with what they do and what is dangerous about it."""
 
+import ast
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -7,14 +8,19 @@ from typing import Any
 
 from alembic.script import Script
 
-from scripts.core import ROOT, copies, git, history, migrations, postgres, scratch, trace
+from scripts.core import ROOT, copies, git, hazards, history, mainline, rehearsal, scratch, silences, snapshot, weights
 from scripts.core.errors import UserError
+from scripts.core.findings import Finding, Subject, Undone
+from scripts.core.gates import Seen
 from scripts.core.history import History
 from scripts.core.mutex import Tell
+from scripts.core.rehearsal import Rehearsal
 from scripts.core.settings import Settings
 from scripts.core.trace import Statement
+from scripts.core.weights import BLOCK, Weights
 
 FORMAT = 1
+STATEMENT = ("sql", "line", "transaction", "seconds", "locks", "rewrites", "scans", "rows_written")
 
 
 @dataclass(frozen=True)
@@ -25,6 +31,7 @@ class Planned:
     """Who committed it; None before that."""
     message: str
     statements: list[Statement]
+    findings: list[Finding]
 
     @property
     def seconds(self) -> float:
@@ -39,47 +46,88 @@ class Plan:
     failure: UserError | None
     """Why the last of them did not come to its end."""
 
+    @property
+    def blocking(self) -> list[Finding]:
+        """Findings that stop a migration outside development, and `make lint`."""
+        findings = (finding for revision in self.revisions for finding in revision.findings)
+        return [finding for finding in findings if finding.severity == BLOCK and not finding.silenced]
+
+    @property
+    def seen(self) -> Seen:
+        """For the gate that an upgrade has to pass outside development."""
+        revisions = frozenset(revision.revision for revision in self.revisions)
+        return Seen(revisions, tuple(finding.id for finding in self.blocking))
+
     def document(self) -> dict[str, Any]:
         """What --json prints. Whoever reads it may rely on the names here; FORMAT grows when one of them changes.
 
-        {"format": 1, "revisions": [{"revision", "file", "author", "message", "statements": [{"revision", "sql", "line",
-        "transaction", "seconds", "locks": [{"relation", "mode"}], "rewrites", "scans", "rows_written": {name: n}}]}]}
+        {"format": 1, "revisions": [{"revision", "file", "author", "message", "statements": [{"sql", "line",
+        "transaction", "seconds", "locks": [{"relation", "mode"}], "rewrites", "scans", "rows_written": {name: n}}],
+        "findings": [{"id", "hazard", "severity": "block|warn|note", "relation", "blocks": "reads|writes|none", "line",
+        "message", "instead", "silenced": reason or null}]}]}
         """
-        return {"format": FORMAT, "revisions": [asdict(revision) for revision in self.revisions]}
+        return {"format": FORMAT, "revisions": [_document(revision) for revision in self.revisions]}
+
+
+NOTHING = Plan("nothing", [], None)
 
 
 def make(target: Settings, revisions: History, at: Sequence[str], wanted: str, tell: Tell) -> Plan:
     """Run what is pending up to `wanted` on a copy of the target's schema, which has no rows. The target is only read.
 
-    Where the schema cannot be read, the revision files stand in for it. Raises UserError without a scratch server.
+    Where the schema cannot be read, the revision files stand in for it, and every table counts as large. Raises
+    UserError without a scratch server.
     """
     pending = history.pending(revisions, at, wanted)
-    statements: list[Statement] = []
-    failure = None
+    if not pending:
+        return NOTHING
     with scratch.session(target) as server:
         copy, tried_on = copies.stand_in(server, target, revisions, at, tell)
-        with (
-            scratch.only(copy),
-            postgres.connect(copy, application_name="alembic-trace", isolation_level="AUTOCOMMIT") as observer,
-        ):
-            try:
-                migrations.traced(
-                    copy,
-                    wanted,
-                    tell,
-                    lambda connection, revision: trace.attach(connection, observer, revision, statements),
-                )
-            except UserError as error:
-                failure = scratch.failed(error)
-    return Plan(tried_on, [_planned(script, statements) for script in pending], failure)
+        weighed = weights.of(target, server.server)
+        tried = rehearsal.run(copy, pending, at, wanted, tell)
+    return Plan(tried_on, [planned(script, tried, weighed) for script in pending], tried.failure)
 
 
-def _planned(script: Script, statements: list[Statement]) -> Planned:
+def planned(script: Script, tried: Rehearsal, weighed: Weights) -> Planned:
+    """A revision with what was seen of it."""
     file = str(Path(script.path).relative_to(ROOT))
+    statements = [statement for statement in tried.trace.statements if statement.revision == script.revision]
     return Planned(
         revision=script.revision,
         file=file,
         author=git.author(file),
         message=script.doc,
-        statements=[statement for statement in statements if statement.revision == script.revision],
+        statements=statements,
+        findings=_findings(script, statements, tried, weighed),
     )
+
+
+def _findings(script: Script, statements: list[Statement], tried: Rehearsal, weighed: Weights) -> list[Finding]:
+    trace, path = tried.trace, Path(script.path)
+    subject = Subject(
+        statements=statements,
+        before=trace.before.get(script.revision, snapshot.EMPTY),
+        after=trace.after.get(script.revision, snapshot.EMPTY),
+        weights=weighed,
+        definitions=trace.definitions,
+        mainline=mainline.read,
+        undone=tried.undone.get(script.revision, Undone()),
+        downgrade_line=_line_of(path, "downgrade"),
+    )
+    return silences.apply(hazards.find(subject), silences.of(path))
+
+
+def _line_of(path: Path, function: str) -> int:
+    tree = ast.parse(path.read_bytes())
+    return next((node.lineno for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == function), 1)
+
+
+def _document(revision: Planned) -> dict[str, Any]:
+    return {
+        "revision": revision.revision,
+        "file": revision.file,
+        "author": revision.author,
+        "message": revision.message,
+        "statements": [{name: getattr(one, name) for name in STATEMENT} for one in revision.statements],
+        "findings": [asdict(finding) for finding in revision.findings],
+    }

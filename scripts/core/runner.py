@@ -72,7 +72,8 @@ def _change_the_version(
             tell("Another migration has done it meanwhile.")
             return
         conditions = Conditions(target, limits, url, _application(f"alembic {steps.command}"), holder, tell)
-        overrides = gates.check(conditions, steps, history.files(context.script, at))
+        seen = context.config.attributes.get("seen")
+        overrides = gates.check(conditions, steps, history.files(context.script, at), seen)
         indexes.drop_invalid(holder, tell)
         tries.run(
             replace(conditions, overrides=overrides),

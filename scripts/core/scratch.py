@@ -19,6 +19,7 @@ from scripts.core import settings as configuration
 from scripts.core.errors import UserError
 from scripts.core.settings import Settings
 
+NOT_ALLOWED = "42501"
 _LEFT = text("SELECT datname FROM pg_database WHERE datname ~ '^scratch_[0-9]+_[0-9]+$'")
 
 
@@ -54,8 +55,17 @@ def create(scratch: Scratch, template: str = "template0") -> Settings:
     """Make a database, marked development; returns settings whose target it is."""
     name = f"scratch_{scratch.key}_{len(scratch.made)}"
     scratch.made.append(name)
-    # Copies files instead of writing every page to the log: ten times as fast where nothing is synced.
-    scratch.server.exec_driver_sql(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
+    try:
+        # Copies files instead of writing every page to the log: ten times as fast where nothing is synced.
+        scratch.server.exec_driver_sql(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
+    except ProgrammingError as error:
+        if getattr(error.orig, "pgcode", None) != NOT_ALLOWED:
+            raise
+        raise UserError(
+            "The scratch server lets this role make no databases.",
+            why=postgres.first_line(error),
+            do=f"ALTER ROLE {scratch.settings.database_url.username} CREATEDB   (on the scratch server)",
+        ) from error
     databases.set_mark(scratch.server, name, "development")
     return replace(scratch.settings, database_url=scratch.settings.database_url.set(database=name))
 

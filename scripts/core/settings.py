@@ -13,7 +13,7 @@ __all__ = ["Limits", "Settings", "limits", "load"]
 
 @dataclass(frozen=True)
 class Limits:
-    """How long a migration may wait and run, all in seconds, and when."""
+    """How long a migration may wait and run, all in seconds, when, and on how large a table."""
 
     lock_timeout: float
     """The longest that one try of a revision may wait for locks, in total."""
@@ -24,6 +24,9 @@ class Limits:
     statement_timeout: float
     plan_deadline: float
     """So long may one statement take on a throwaway database."""
+    large_rows: int
+    """A table with so many rows, or of so many bytes, is large: work on it stops the application for too long."""
+    large_bytes: int
     maintenance_window: str
     windows: list[window.Window]
 
@@ -91,6 +94,8 @@ def _limits(reader: Reader) -> Limits:
         wait=reader.number("MIGRATION_WAIT", 600, float),
         statement_timeout=reader.number("STATEMENT_TIMEOUT", 900, float),
         plan_deadline=reader.number("PLAN_DEADLINE", 60, float),
+        large_rows=reader.number("LARGE_TABLE_ROWS", 1_000_000, int),
+        large_bytes=reader.number("LARGE_TABLE_MB", 1024, int) * 1024 * 1024,
         maintenance_window=text,
         windows=windows,
     )

@@ -6,7 +6,7 @@ enough: a scan counts when it finds nothing, and a rewrite gives a table another
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +14,9 @@ from threading import Event, Thread
 from typing import Any
 
 from sqlalchemy import Connection, event, text
+
+from scripts.core import snapshot
+from scripts.core.snapshot import Change, Index, Relation, Snapshot, Thing
 
 BLOCKS = {
     "ShareLock": "writes",
@@ -25,11 +28,6 @@ BLOCKS = {
 SAMPLE = 0.001
 """Seconds between two looks at the locks of a statement that commits by itself."""
 
-_RELATIONS = (
-    "SELECT oid, oid::regclass::text, relkind, pg_relation_filenode(oid) FROM pg_class"
-    " WHERE oid >= 16384 AND relkind IN ('r', 'p', 'm', 'i') AND relnamespace <> 'pg_toast'::regnamespace"
-    " AND relname NOT IN ('alembic_version', 'migration_log')"
-)
 _COUNTS = "SELECT relid, seq_scan, n_tup_ins + n_tup_upd + n_tup_del FROM pg_stat_xact_user_tables"
 _LOCKS = (
     "SELECT relation, mode FROM pg_locks WHERE pid = {pid} AND locktype = 'relation' AND granted AND relation >= 16384"
@@ -53,26 +51,39 @@ class Statement:
     """Tables and indexes that got another file."""
     scans: list[str] = field(default_factory=list)
     rows_written: dict[str, int] = field(default_factory=dict)
+    changes: list[Change] = field(default_factory=list)
+    """What is another in the catalogs, of all relations."""
+    alone: bool = False
+    """It committed by itself (autocommit)."""
+
+
+@dataclass
+class Trace:
+    statements: list[Statement] = field(default_factory=list)
+    before: dict[str, Snapshot] = field(default_factory=dict)
+    """What each revision found, if it executed anything."""
+    after: dict[str, Snapshot] = field(default_factory=dict)
+    definitions: dict[Thing, str] = field(default_factory=dict)
+    """Texts of new constraints, indexes and defaults of tables that revisions found."""
 
 
 @dataclass
 class _Moment:
     """What the migrating session sees."""
 
-    relations: dict[int, tuple[str, str, int | None]]
-    """Name, kind and file of each relation."""
+    state: Snapshot
     scans: dict[int, int]
     written: dict[int, int]
     locks: set[tuple[int, str]]
     at: float = 0.0
 
 
-def attach(connection: Connection, observer: Connection, revision: Callable[[], str], found: list[Statement]) -> None:
-    """From now on every statement that a revision executes on `connection` is added to `found`.
+def attach(connection: Connection, observer: Connection, revision: Callable[[], str], trace: Trace) -> None:
+    """From now on every statement that a revision executes on `connection` is added to `trace`.
 
     `observer` is another session on the same database, in autocommit.
     """
-    tracer = _Tracer(connection.connection.dbapi_connection, observer, revision, found)
+    tracer = _Tracer(connection.connection.dbapi_connection, observer, revision, trace)
     event.listen(connection, "commit", tracer.end)
     event.listen(connection, "rollback", tracer.end)
     event.listen(connection, "before_cursor_execute", tracer.before)
@@ -86,9 +97,9 @@ class _Tracer:
     driver: Any
     observer: Connection
     revision: Callable[[], str]
-    found: list[Statement]
+    trace: Trace
     transaction: int = 0
-    existing: set[int] | None = None
+    existing: Collection[int] | None = None
     """Relations that were there when the transaction began; None before its first statement."""
     running: list[tuple[Statement, _Moment, set[tuple[int, str]], ExitStack]] = field(default_factory=list)
 
@@ -98,12 +109,14 @@ class _Tracer:
             return
         moment = _look(self.driver)
         if self.existing is None:
-            self.existing = set(moment.relations)
+            self.existing = moment.state.relations.keys() | moment.state.indexes.keys()
+        self.trace.before.setdefault(self.revision(), moment.state)
         sampling = ExitStack()
         sampled = set[tuple[int, str]]()
         if self.driver.autocommit:
             sampled = sampling.enter_context(_sampled(self.observer, self.driver.info.backend_pid))
-        self.running.append((Statement(self.revision(), sql, line, self.transaction), moment, sampled, sampling))
+        statement = Statement(self.revision(), sql, line, self.transaction, alone=self.driver.autocommit)
+        self.running.append((statement, moment, sampled, sampling))
         moment.at = time.monotonic()
 
     def after(self, *_: Any) -> None:
@@ -114,8 +127,12 @@ class _Tracer:
         sampling.close()
         now = _look(self.driver)
         now.locks |= sampled
-        _compare(statement, moment, now, self.existing or set())
-        self.found.append(statement)
+        _compare(statement, moment, now, self.existing or ())
+        found = self.trace.before[statement.revision].relations
+        statement.changes = snapshot.changes(moment.state, now.state, found)
+        self.trace.statements.append(statement)
+        self.trace.definitions |= snapshot.definitions(self.driver, (one for one in statement.changes if one.old))
+        self.trace.after[statement.revision] = now.state
         if self.driver.autocommit:
             self.end()
 
@@ -125,36 +142,41 @@ class _Tracer:
             self.running.pop()[3].close()
 
 
-def _compare(statement: Statement, before: _Moment, now: _Moment, existing: set[int]) -> None:
+def _compare(statement: Statement, before: _Moment, now: _Moment, existing: Collection[int]) -> None:
     """Fill in what the statement has done to relations that were there when its transaction began."""
-    named = {relation[0]: relation for relation in now.relations.values()}
-    for oid, (name, kind, file) in sorted(before.relations.items(), key=lambda item: item[1][0]):
-        if oid not in existing:
+    for relation in sorted(before.state.relations.values(), key=lambda relation: relation.name):
+        if relation.number not in existing:
             continue
-        if kind != "i":
-            modes = sorted(mode for relation, mode in now.locks - before.locks if relation == oid)
-            statement.locks += [{"relation": name, "mode": mode} for mode in modes]
-        # By name where the number is gone: a change of type makes an index anew, on the old file or on another.
-        after = now.relations.get(oid) or named.get(name)
-        if after and after[2] != file:
-            statement.rewrites.append(name)
-        if now.scans.get(oid, 0) > before.scans.get(oid, 0):
+        number, name = relation.number, relation.name
+        modes = sorted(mode for locked, mode in now.locks - before.locks if locked == number)
+        statement.locks += [{"relation": name, "mode": mode} for mode in modes]
+        if now.scans.get(number, 0) > before.scans.get(number, 0):
             statement.scans.append(name)
-        written = now.written.get(oid, 0) - before.written.get(oid, 0)
+        written = now.written.get(number, 0) - before.written.get(number, 0)
         if written > 0:
             statement.rows_written[name] = written
+    statement.rewrites = sorted(_rewritten(before.state, now.state, existing))
+
+
+def _rewritten(before: Snapshot, now: Snapshot, existing: Collection[int]) -> Iterator[str]:
+    files: dict[int, Relation | Index] = {**before.relations, **before.indexes}
+    later: dict[int, Relation | Index] = {**now.relations, **now.indexes}
+    # By name where the number is gone: a change of type makes an index anew, on the old file or on another.
+    named = {index.name: index for index in now.indexes.values()}
+    for number, was in files.items():
+        after = later.get(number) or named.get(was.name)
+        if number in existing and after and after.file != was.file:
+            yield was.name
 
 
 def _look(driver: Any) -> _Moment:
-    """As the migrating session itself: nobody else sees what it has not committed."""
     with driver.cursor() as cursor:
-        cursor.execute(_RELATIONS)
-        relations = {oid: (name, kind, file) for oid, name, kind, file in cursor.fetchall()}
         cursor.execute(_COUNTS)
         counts = cursor.fetchall()
         cursor.execute(_LOCKS.format(pid=driver.info.backend_pid))
         locks = set(cursor.fetchall())
-    return _Moment(relations, {row[0]: row[1] for row in counts}, {row[0]: row[2] for row in counts}, locks)
+    scans, written = ({row[0]: row[column] for row in counts} for column in (1, 2))
+    return _Moment(snapshot.read(driver), scans, written, locks)
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from sqlalchemy import NullPool, create_engine, text
 from sqlalchemy.engine import URL
 
 from scripts.core import trace
-from scripts.core.trace import Statement
+from scripts.core.trace import Statement, Trace
 
 SETUP = """
     CREATE TABLE one (id int PRIMARY KEY, name varchar(50), at timestamp);
@@ -28,7 +28,7 @@ def traced(new_database: Callable[..., URL], tmp_path: Path) -> Callable[..., li
     def run(*body: str, autocommit: bool = False) -> list[Statement]:
         file = versions / "revision.py"
         file.write_text("\n".join(body))
-        found: list[Statement] = []
+        found = Trace()
         options = {"isolation_level": "AUTOCOMMIT"} if autocommit else {}
         with (
             engine.connect().execution_options(**options) as connection,
@@ -37,7 +37,7 @@ def traced(new_database: Callable[..., URL], tmp_path: Path) -> Callable[..., li
             trace.attach(connection, observer, lambda: "abc", found)
             run_file(file, lambda sql: connection.execute(text(sql)), connection.commit)
             connection.commit()
-        return found
+        return found.statements
 
     with engine.begin() as connection:
         connection.execute(text(SETUP))

@@ -46,6 +46,12 @@ def test_each_statement_is_shown_with_what_it_does(project: Project) -> None:
         "  UPDATE users SET note = ''\n"
         "      reads all of users\n"
         "  CREATE TABLE t ()\n"
+        "  H06 note  alembic/versions/abcd01.py:12  users is written from all rows of users in one transaction, which"
+        " also locks users (0 rows, 0 bytes).\n"
+        "  H12 warn  alembic/versions/abcd01.py:15  After the downgrade the schema is another than before the upgrade:"
+        " table t is not expected (and 1 more).\n"
+        "      Undo in downgrade() all that upgrade() does, or say that it cannot be:"
+        ' raise NotImplementedError("why").\n'
     ).replace("0.00", result.stdout.split(", ")[4].split()[0])
 
 
@@ -56,11 +62,11 @@ def test_the_json_document(project: Project) -> None:
 
     assert document["format"] == 1
     (revision,) = document["revisions"]
-    assert set(revision) == {"revision", "file", "author", "message", "statements"}
+    assert set(revision) == {"revision", "file", "author", "message", "statements", "findings"}
     assert revision["file"] == "alembic/versions/abcd01.py"
     first, second = revision["statements"]
     assert set(first) == {
-        *("revision", "sql", "line", "transaction", "seconds", "locks", "rewrites", "scans", "rows_written"),
+        *("sql", "line", "transaction", "seconds", "locks", "rewrites", "scans", "rows_written"),
     }
     assert {"relation": "users", "mode": "AccessExclusiveLock"} in first["locks"]
     assert "users" in first["rewrites"]

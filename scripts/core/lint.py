@@ -1,0 +1,42 @@
+"""What a plan says of revision files alone: without a target, every table of an earlier revision is large and busy."""
+
+from pathlib import Path
+
+from alembic.script import Script
+
+from scripts.core import git, history, plan, rehearsal, scratch, shadow, weights
+from scripts.core.errors import UserError
+from scripts.core.history import History
+from scripts.core.mutex import Tell
+from scripts.core.plan import NOTHING, Plan
+from scripts.core.settings import Settings
+
+
+def new(revisions: History) -> list[Script]:
+    """The revisions whose files the main branch has not yet, oldest first. Raises UserError where there is none."""
+    branch = git.main_branch()
+    if branch is None:
+        raise UserError(
+            "There is no main branch to compare with.",
+            why="Looked for origin/HEAD, origin/main, origin/master, main and master; a shallow clone has none.",
+            do="git fetch origin main:refs/remotes/origin/main; or look at all revisions: make lint ALL=1",
+        )
+    there = git.files_on(branch)
+    return [script for script in history.oldest_first(revisions) if Path(script.path).name not in there]
+
+
+def make(settings: Settings, revisions: History, scripts: list[Script], tell: Tell) -> Plan:
+    """Run these revisions, the newest of all, on a database that the files before them made.
+
+    `settings` tell where the scratch server is; their database is not asked. Raises UserError without a scratch server.
+    """
+    if not scripts:
+        return NOTHING
+    wanted = history.head(revisions)
+    later = {script.revision for script in scripts}
+    earlier = [one.revision for one in revisions.walk_revisions() if one.revision not in later]
+    before = history.newest(revisions, earlier)
+    with scratch.session(settings) as server:
+        copy = shadow.build(server, revisions, before, tell)
+        tried = rehearsal.run(copy, scripts, before, wanted, tell)
+    return Plan("the revision files", [plan.planned(one, tried, weights.unknown()) for one in scripts], tried.failure)

@@ -1,0 +1,67 @@
+"""Revisions run on a throwaway database: traced on the way up, and compared with the start on the way down."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from alembic.script import Script
+
+from scripts.core import differences, migrations, postgres, schema, scratch, trace
+from scripts.core.errors import UserError
+from scripts.core.findings import Undone
+from scripts.core.mutex import Tell
+from scripts.core.schema import Schema
+from scripts.core.settings import Settings
+from scripts.core.trace import Trace
+
+
+@dataclass
+class Rehearsal:
+    trace: Trace = field(default_factory=Trace)
+    failure: UserError | None = None
+    """Why the last revision that was traced did not come to its end."""
+    undone: dict[str, Undone] = field(default_factory=dict)
+    """What became of each downgrade that was tried."""
+
+
+def run(copy: Settings, pending: Sequence[Script], at: Sequence[str], wanted: str, tell: Tell) -> Rehearsal:
+    """Upgrade the copy, which is at `at`, to `wanted`, and undo that again, where `at` is one revision or none."""
+    rehearsal = Rehearsal()
+    schemas: list[Schema] = [_read(copy)]
+    with (
+        scratch.only(copy),
+        postgres.connect(copy, application_name="alembic-trace", isolation_level="AUTOCOMMIT") as observer,
+    ):
+        try:
+            migrations.traced(
+                copy,
+                wanted,
+                lambda _step: schemas.append(_read(copy)),
+                tell,
+                lambda connection, revision: trace.attach(connection, observer, revision, rehearsal.trace),
+            )
+        except UserError as error:
+            rehearsal.failure = scratch.failed(error)
+        if not rehearsal.failure and len(at) < 2:
+            _undo(copy, pending, at[0] if at else "base", schemas, rehearsal)
+    return rehearsal
+
+
+def _undo(copy: Settings, pending: Sequence[Script], start: str, schemas: list[Schema], rehearsal: Rehearsal) -> None:
+    """`schemas`: the one at the start, then the one after each revision."""
+    newest_first = list(reversed(list(zip(pending, schemas[:-1], strict=True))))
+
+    def compare() -> None:
+        revision, expected = newest_first[len(rehearsal.undone)]
+        found = differences.between(expected, _read(copy))
+        rehearsal.undone[revision.revision] = Undone(differences=[str(one) for one in found if not one.harmless])
+
+    try:
+        migrations.downgrade(copy, start, lambda _step: compare(), lambda _line: None)
+    except UserError as error:
+        revision, _ = newest_first[len(rehearsal.undone)]
+        rehearsal.undone[revision.revision] = Undone(failure=error.problem)
+
+
+def _read(copy: Settings) -> Schema:
+    with postgres.connect(copy) as connection:
+        return schema.read(connection)

@@ -1,0 +1,208 @@
+"""What one session sees in PostgreSQL's catalogs, by number, and what changed between two looks.
+
+By number (oid), because a rename keeps it: a table that has another name is not a table that went and one that came.
+"""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+MAY_HAVE_ROWS = ("r", "p", "m")
+
+
+@dataclass(frozen=True)
+class Relation:
+    number: int
+    name: str
+    """As SQL has it: quoted, and with the schema where that is needed."""
+    bare: str
+    """Without quotes and schema, as Alembic's operations take it."""
+    schema: str | None
+    """Where it has to be named."""
+    kind: str
+    """r table, p partitioned table, m materialized view, v view, f foreign table, S sequence."""
+    partition: bool
+    file: int | None
+
+
+@dataclass(frozen=True)
+class Index:
+    number: int
+    relation: int
+    name: str
+    unique: bool
+    valid: bool
+    partial: bool
+    columns: tuple[int, ...]
+    """Numbers of the key columns; 0 is an expression."""
+    file: int | None
+
+
+@dataclass(frozen=True)
+class Column:
+    number: int
+    relation: int
+    name: str
+    type: str
+    not_null: bool
+    default: bool
+    """It has one, or is computed."""
+    generated: str
+    """s stored, v virtual, or nothing."""
+    identity: str
+
+
+@dataclass(frozen=True)
+class Constraint:
+    number: int
+    relation: int
+    """0: of a domain."""
+    name: str
+    type: str
+    """c check, f foreign key, p primary key, u unique, x exclusion."""
+    valid: bool
+    columns: tuple[int, ...]
+    foreign: int
+    """The table that a foreign key points to; 0 for the others."""
+    foreign_columns: tuple[int, ...]
+    domain: str
+
+
+@dataclass(frozen=True)
+class Label:
+    number: int
+    enum: str
+    name: str
+
+
+Thing = Relation | Index | Column | Constraint | Label
+T = TypeVar("T", Relation, Index, Column, Constraint, Label)
+
+_QUERIES: dict[type[Any], str] = {
+    Relation: (
+        "SELECT oid, oid::regclass::text, relname,"
+        " CASE WHEN NOT pg_table_is_visible(oid) THEN (SELECT nspname FROM pg_namespace n WHERE n.oid = relnamespace)"
+        " END,"
+        " relkind::text, relispartition, pg_relation_filenode(oid) FROM pg_class"
+        " WHERE oid >= 16384 AND relkind IN ('r', 'p', 'm', 'v', 'f', 'S') AND relnamespace <> 'pg_toast'::regnamespace"
+        " AND relname NOT IN ('alembic_version', 'migration_log', 'migration_log_id_seq')"
+    ),
+    Index: (
+        "SELECT indexrelid, indrelid, indexrelid::regclass::text, indisunique, indisvalid, indpred IS NOT NULL,"
+        " (indkey::int2[])[0:indnkeyatts - 1], pg_relation_filenode(indexrelid) FROM pg_index WHERE indexrelid >= 16384"
+    ),
+    Column: (
+        "SELECT attnum, attrelid, attname, format_type(atttypid, atttypmod), attnotnull,"
+        " atthasdef OR attidentity <> '', attgenerated::text, attidentity::text"
+        " FROM pg_attribute WHERE attrelid >= 16384 AND attnum > 0 AND NOT attisdropped"
+    ),
+    # NOT NULL (n, from PostgreSQL 18 on) is a column's; t is a trigger's.
+    Constraint: (
+        "SELECT oid, conrelid, conname, contype::text, convalidated, coalesce(conkey, '{}'), confrelid,"
+        " coalesce(confkey, '{}'),"
+        " CASE WHEN contypid <> 0 THEN contypid::regtype::text ELSE '' END"
+        " FROM pg_constraint WHERE oid >= 16384 AND contype IN ('c', 'f', 'p', 'u', 'x')"
+    ),
+    Label: "SELECT oid, enumtypid::regtype::text, enumlabel FROM pg_enum WHERE oid >= 16384",
+}
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    relations: dict[int, Relation]
+    indexes: dict[int, Index]
+    columns: dict[tuple[int, int], Column]
+    """By relation and number in it."""
+    constraints: dict[int, Constraint]
+    labels: dict[int, Label]
+
+    def names(self, relation: int, numbers: Iterable[int]) -> list[str]:
+        """Names of a relation's columns; nothing for an expression."""
+        return [self.columns[relation, number].name for number in numbers if number]
+
+
+EMPTY = Snapshot({}, {}, {}, {}, {})
+
+
+@dataclass(frozen=True)
+class Change:
+    """Something came (no `before`), went (no `after`), or is another now."""
+
+    before: Thing | None
+    after: Thing | None
+    relation: Relation | None
+    """What it is or belongs to, as it was if it was there; None for a label and for a domain's constraint."""
+    old: bool
+    """The revision found that relation; it did not make it."""
+
+
+def read(driver: Any) -> Snapshot:
+    """As the session of this driver's connection sees it: nobody else sees what it has not committed."""
+    found: dict[type[Any], list[Any]] = {}
+    with driver.cursor() as cursor:
+        for kind, query in _QUERIES.items():
+            cursor.execute(query)
+            found[kind] = [kind(*(tuple(v) if isinstance(v, list) else v for v in row)) for row in cursor.fetchall()]
+    return Snapshot(
+        relations={thing.number: thing for thing in found[Relation]},
+        indexes={thing.number: thing for thing in found[Index]},
+        columns={(thing.relation, thing.number): thing for thing in found[Column]},
+        constraints={thing.number: thing for thing in found[Constraint]},
+        labels={thing.number: thing for thing in found[Label]},
+    )
+
+
+def definitions(driver: Any, changed: Iterable[Change]) -> dict[Thing, str]:
+    """The text of each constraint, index and default that is new, as PostgreSQL prints it.
+
+    It locks their tables (ACCESS SHARE), which the statement that made them has locked anyway.
+    """
+    found: dict[Thing, str] = {}
+    with driver.cursor() as cursor:
+        for change in changed:
+            if change.before is None and isinstance(change.after, Constraint | Index | Column):
+                cursor.execute(*_definition(change.after))
+                for (text,) in cursor.fetchall():
+                    found[change.after] = text
+    return found
+
+
+def _definition(thing: Constraint | Index | Column) -> tuple[str, tuple[int, ...]]:
+    if isinstance(thing, Constraint):
+        return "SELECT pg_get_constraintdef(%s::oid)", (thing.number,)
+    if isinstance(thing, Index):
+        return "SELECT pg_get_indexdef(%s::oid)", (thing.number,)
+    query = "SELECT pg_get_expr(adbin, adrelid) FROM pg_attrdef WHERE adrelid = %s AND adnum = %s"
+    return query, (thing.relation, thing.number)
+
+
+def changes(before: Snapshot, after: Snapshot, old: Collection[int]) -> list[Change]:
+    """What is not the same in both. `old`: numbers of the relations that the revision found."""
+    found = []
+    for was, now in _pairs(before, after):
+        if was != now:
+            number = _relation(was or now)
+            relation = before.relations.get(number) or after.relations.get(number)
+            found.append(Change(was, now, relation, number in old))
+    return found
+
+
+def _pairs(before: Snapshot, after: Snapshot) -> Iterator[tuple[Thing | None, Thing | None]]:
+    kinds: list[tuple[Mapping[Any, Any], Mapping[Any, Any]]] = [
+        (before.relations, after.relations),
+        (before.columns, after.columns),
+        (before.constraints, after.constraints),
+        (before.indexes, after.indexes),
+        (before.labels, after.labels),
+    ]
+    for was, now in kinds:
+        if was is not now:
+            for key in sorted(was.keys() | now.keys()):
+                yield was.get(key), now.get(key)
+
+
+def _relation(thing: Thing | None) -> int:
+    """The number of the relation that a thing is or belongs to."""
+    if isinstance(thing, Relation):
+        return thing.number
+    return 0 if thing is None or isinstance(thing, Label) else thing.relation

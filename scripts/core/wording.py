@@ -1,0 +1,64 @@
+"""Plans and findings as lines for people, each with its style; nothing is printed here."""
+
+from collections.abc import Iterator
+
+from scripts.core.findings import Finding
+from scripts.core.plan import Planned
+from scripts.core.trace import BLOCKS, Statement
+from scripts.core.weights import BLOCK, NOTE, WARN
+
+Line = tuple[str, str]
+"""Text, and what it is like: "bold", "dim", "red", "yellow" or nothing."""
+
+_STYLES = {BLOCK: "red", WARN: "yellow", NOTE: ""}
+
+
+def revision(planned: Planned) -> Iterator[Line]:
+    """A revision with every statement, and its findings with the safe way."""
+    yield "", ""
+    yield f"{planned.revision}  {planned.message}", "bold"
+    yield f"  {planned.file}, {planned.author or 'not committed'}, {planned.seconds:.2f} s", ""
+    for number, statement in enumerate(planned.statements):
+        if number and statement.transaction != planned.statements[number - 1].transaction:
+            yield "  -- commit", "dim"
+        yield f"  {' '.join(statement.sql.split())}", ""
+        yield from ((f"      {effect}", "dim") for effect in effects(statement))
+    for one in planned.findings:
+        yield finding(planned, one)
+        if not one.silenced and one.severity != NOTE:
+            yield from ((f"      {line}", "dim") for line in one.instead.splitlines())
+
+
+def finding(planned: Planned, one: Finding) -> Line:
+    """A finding on one line."""
+    place = f"{planned.file}:{one.line}"
+    if one.silenced:
+        return f"  {one.id} silenced  {place}  {one.hazard}: {one.silenced}", "dim"
+    return f"  {one.id} {one.severity}  {place}  {one.message}", _STYLES[one.severity]
+
+
+def annotation(planned: Planned, one: Finding) -> str:
+    """A finding as GitHub shows it beside the line; see "Workflow commands for GitHub Actions"."""
+    kind = {BLOCK: "error", WARN: "warning", NOTE: "notice"}[one.severity]
+    place = f"file={_property(planned.file)},line={one.line},title={_property(f'{one.id} {one.hazard}')}"
+    return f"::{kind} {place}::{_data(f'{one.message}{chr(10)}{one.instead}')}"
+
+
+def effects(statement: Statement) -> list[str]:
+    """What the statement does to tables that were there before, in words."""
+    locks = [lock for mode in BLOCKS for lock in statement.locks if lock["mode"] == mode]
+    blocked = {lock["relation"]: BLOCKS[lock["mode"]] for lock in locks}
+    return [
+        *(f"blocks {whom} of {table} until the commit" for table, whom in blocked.items()),
+        *(f"rewrites {name}" for name in statement.rewrites),
+        *(f"reads all of {name}" for name in statement.scans),
+        *(f"writes {rows} rows of {name}" for name, rows in statement.rows_written.items()),
+    ]
+
+
+def _data(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(text: str) -> str:
+    return _data(text).replace(":", "%3A").replace(",", "%2C")

@@ -1,0 +1,56 @@
+"""Say what is dangerous in revisions that the main branch has not yet; exit 1 when something blocks.
+
+    make lint                    those of this branch; no database is asked
+    make lint ALL=1              all
+    make lint JSON=1             one JSON document, as of make plan
+
+For continuous integration: every table that an earlier revision made counts as large and busy. On GitHub the findings
+stand beside the lines. `# safe: H05 reason` in a revision's file silences a hazard there; docs/hazards.md has them all.
+"""
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+
+from scripts.core import command, console, history, lint, settings, wording
+from scripts.core.plan import Plan
+from scripts.core.weights import NOTE
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = command.parser(__doc__, "lint")
+    parser.add_argument("--all", action="store_true", help="look at every revision")
+    parser.add_argument("--json", action="store_true", help="one JSON document on standard output")
+    arguments = parser.parse_args(argv)
+
+    revisions = history.load()
+    scripts = history.oldest_first(revisions) if arguments.all else lint.new(revisions)
+    made = lint.make(settings.load(), revisions, scripts, console.warn)
+    if arguments.json:
+        console.say(json.dumps(made.document(), indent=2))
+    else:
+        show(made)
+    if made.failure:
+        raise made.failure
+    return 1 if made.blocking else 0
+
+
+def show(made: Plan) -> None:
+    found = [(revision, finding) for revision in made.revisions for finding in revision.findings]
+    for revision, finding in found:
+        console.line(*wording.finding(revision, finding))
+        if not finding.silenced and finding.severity != NOTE:
+            for line in finding.instead.splitlines():
+                console.line(f"      {line}", "dim")
+            if os.environ.get("GITHUB_ACTIONS") == "true":
+                console.say(wording.annotation(revision, finding))
+    looked_at = f"{len(made.revisions)} revision{'s' if len(made.revisions) != 1 else ''}"
+    if made.blocking:
+        console.line(f"✗ {len(made.blocking)} of {len(found)} findings block, in {looked_at}.", "red")
+    elif not made.failure:
+        console.done(f"Nothing blocks in {looked_at}.")
+
+
+if __name__ == "__main__":
+    sys.exit(command.run(main))

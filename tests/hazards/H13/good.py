@@ -1,0 +1,19 @@
+"""notes on customers"""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "good"
+down_revision = "shop"
+
+
+def upgrade() -> None:
+    op.create_table(
+        "notes",
+        sa.Column("id", sa.Integer(), primary_key=True),
+        sa.Column("customer_id", sa.Integer(), sa.ForeignKey("customers.id"), index=True),
+    )
+
+
+def downgrade() -> None:
+    op.drop_table("notes")

@@ -1,0 +1,139 @@
+"""make lint"""
+
+import json
+from collections.abc import Callable
+
+import pytest
+
+from tests.conftest import Project
+
+INDEX = 'op.create_index("ix_users_email", "users", ["email"])'
+DROP = 'op.drop_index("ix_users_email")'
+
+
+@pytest.fixture
+def branch(project: Project, git: Callable[..., None], revisions: list[str]) -> Project:
+    """A branch that is one revision ahead of main: an index that stops writes of users."""
+    git("checkout", "--quiet", "-b", "feature")
+    project.write_revision("abcd01", revisions[-1], INDEX, DROP)
+    return project
+
+
+def test_what_blocks_is_told_with_the_safe_way_and_exits_1(branch: Project) -> None:
+    result = branch.run("lint", POSTGRES_DB="no_such_database")
+
+    assert result.returncode == 1
+    assert result.stdout == (
+        "  H03 block  alembic/versions/abcd01.py:12  users is read to build ix_users_email, and nobody writes to it"
+        " until that is done.\n"
+        "      Writes go on with:\n"
+        "      with op.get_context().autocommit_block():\n"
+        '          op.create_index("ix_users_email", "users", ["email"], postgresql_concurrently=True,'
+        " if_not_exists=True)\n"
+        "✗ 1 of 1 findings block, in 1 revision.\n"
+    )
+    assert result.stderr == ""
+
+
+def test_what_the_main_branch_has_is_looked_at_when_asked_for(branch: Project, git: Callable[..., None]) -> None:
+    git("add", "--all")
+    git("commit", "--quiet", "--message=index")
+    git("branch", "--force", "main")
+
+    assert branch.run("lint").stdout == "✓ Nothing blocks in 0 revisions.\n"
+    assert branch.run("lint", "--all").returncode == 1
+
+
+def test_a_reason_silences_a_hazard_and_is_shown(branch: Project) -> None:
+    file = branch.versions / "abcd01.py"
+    file.write_text(file.read_text() + "# safe: H03 empty until launch\n")
+
+    result = branch.run("lint")
+
+    assert result.returncode == 0
+    assert "H03 silenced  alembic/versions/abcd01.py:12  index not CONCURRENTLY: empty until launch\n" in result.stdout
+    (revision,) = json.loads(branch.run("lint", "--json").stdout)["revisions"]
+    assert revision["findings"][0]["silenced"] == "empty until launch"
+
+
+@pytest.mark.parametrize("comment", ["# safe: H03", "# safe: H05 empty until launch", 'x = "# safe: H03 empty"'])
+def test_what_gives_no_reason_for_this_hazard_silences_nothing(branch: Project, comment: str) -> None:
+    file = branch.versions / "abcd01.py"
+    file.write_text(f"{file.read_text()}{comment}\n")
+
+    assert branch.run("lint").returncode == 1
+
+
+def test_the_json_document_is_that_of_a_plan(branch: Project) -> None:
+    result = branch.run("lint", "--json")
+
+    document = json.loads(result.stdout)
+    assert result.returncode == 1
+    assert document["format"] == 1
+    (revision,) = document["revisions"]
+    (finding,) = revision["findings"]
+    assert {name: finding[name] for name in ("id", "hazard", "severity", "relation", "blocks", "line", "silenced")} == {
+        "id": "H03",
+        "hazard": "index not CONCURRENTLY",
+        "severity": "block",
+        "relation": "users",
+        "blocks": "writes",
+        "line": 12,
+        "silenced": None,
+    }
+    assert set(finding) - {"message", "instead"} == {
+        *("id", "hazard", "severity", "relation", "blocks", "line", "silenced"),
+    }
+    assert revision["statements"][0]["scans"] == ["users"]
+
+
+def test_github_shows_findings_beside_the_lines(branch: Project) -> None:
+    printed = branch.run("lint", GITHUB_ACTIONS="true").stdout
+
+    assert "::error file=alembic/versions/abcd01.py,line=12,title=H03 index not CONCURRENTLY::users is read" in printed
+    assert "%0AWrites go on with:%0A" in printed
+
+
+def test_a_revision_that_fails_is_told(branch: Project, revisions: list[str]) -> None:
+    branch.write_revision("abcd02", "abcd01", 'op.drop_table("nowhere")')
+
+    result = branch.run("lint")
+
+    assert result.returncode == 1
+    assert 'alembic/versions/abcd02.py, line 12: table "nowhere" does not exist' in result.stderr
+
+
+def test_without_a_main_branch_it_says_how_to_get_one(project: Project) -> None:
+    result = project.run("lint")
+
+    assert result.returncode == 1
+    assert "✗ There is no main branch to compare with." in result.stderr
+    assert "make lint ALL=1" in result.stderr
+
+
+@pytest.mark.parametrize("code", ['op.drop_column("users", "note")', 'op.execute("ALTER TABLE users DROP note")'])
+def test_a_column_may_go_when_its_field_was_gone_on_the_main_branch(
+    project: Project, git: Callable[..., None], revisions: list[str], code: str
+) -> None:
+    """And not while the main branch has it, whatever this branch's models say."""
+    back = 'op.execute("ALTER TABLE users ADD note text")'
+    project.write_revision("abcd01", revisions[-1], back, 'op.drop_column("users", "note")')
+    git("add", "--all")
+    git("commit", "--quiet", "--message=note")
+    git("checkout", "--quiet", "-b", "feature")
+    project.write_revision("abcd02", "abcd01", code, back)
+    model = project.path / "app" / "models" / "user.py"
+    without = model.read_text()
+
+    gone = project.run("lint")
+    git("checkout", "--quiet", "main")
+    model.write_text(without + "    note: Mapped[str | None]\n")
+    git("commit", "--quiet", "--message=field", "app")
+    git("checkout", "--quiet", "feature")
+    still_there = project.run("lint")
+
+    assert gone.returncode == 0, gone.stdout
+    assert "H07 warn" in gone.stdout
+    assert still_there.returncode == 1
+    assert "H08 block" in still_there.stdout
+    assert "users.note is gone; code that runs asks for it." in still_there.stdout
