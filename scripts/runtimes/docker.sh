@@ -143,7 +143,7 @@ development_only() {
 up() {
     prepare
     if is_wanted db; then start db; fi
-    run python -m scripts.migrate
+    with_scratch python -m scripts.migrate
     start app
     run python -m scripts.status --next
 }
