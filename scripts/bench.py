@@ -58,6 +58,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         for number in (1, 4):
             waits(server, number, HELD)
         fingerprints(server, 500)
+        plans(server, 5, 200)
+        shadows(server, 1000)
     return 0
 
 
@@ -100,6 +102,30 @@ def upgrades(server: Scratch, number: int) -> None:
             lambda: peers.upgrade(both.raw, raw),
         )
         console.say(line(nothing))
+
+
+def plans(server: Scratch, number: int, tables: int) -> None:
+    """`make plan` of so many revisions on a schema of so many tables."""
+    target = scratch.create(server)
+    peers.make_tables(target, tables)
+    with peers.checkouts([f"ALTER TABLE t{n} ADD COLUMN note text" for n in range(1, number + 1)]) as both:
+        name = f"plan of {number} revisions, {tables} tables"
+        console.say(line(Race(name, lambda: peers.plan(both.ours, target), 5, pairs=LONG_PAIRS)))
+
+
+def shadows(server: Scratch, number: int) -> None:
+    """A database at head from a warm shadow, and after one more revision."""
+    with peers.checkouts([f"CREATE TABLE s{n} (id int)" for n in range(number)]) as both:
+        warm = Race(
+            f"shadow of {number} revisions",
+            lambda: peers.shadow(both.ours, server.settings),
+            0.7,
+            pairs=LONG_PAIRS,
+        )
+        raw = peers.upgrade(both.raw, scratch.create(server))
+        console.say(f"{line(warm)}   alembic upgrade head {raw:.2f} s")
+        peers.add_revision(both.ours, number, "CREATE TABLE another (id int)")
+        console.say(f"shadow after one more revision {peers.shadow(both.ours, server.settings):5.2f} s (goal: 1.2 s)")
 
 
 def waits(server: Scratch, number: int, held: float) -> None:

@@ -1,5 +1,6 @@
 """What we compare ourselves with: pg_dump, and raw Alembic on the same revisions with its documentation's env.py."""
 
+import os
 import sys
 import tempfile
 import time
@@ -46,6 +47,17 @@ TABLES = """DO $$ BEGIN FOR n IN 1..number LOOP
     EXECUTE format('CREATE INDEX ON t%s (a); CREATE INDEX ON t%s (b, c) WHERE c > 0', n, n);
 END LOOP; END $$"""
 
+SHADOW = """
+import time
+from scripts.core import history, scratch, settings, shadow
+
+started = time.monotonic()
+revisions = history.load()
+with scratch.session(settings.load()) as server:
+    shadow.build(server, revisions, revisions.get_heads(), print)
+    print(time.monotonic() - started)
+"""
+
 
 @dataclass(frozen=True)
 class Checkouts:
@@ -76,11 +88,38 @@ def checkouts(statements: Sequence[str]) -> Iterator[Checkouts]:
 
 def upgrade(checkout: Path, target: Settings) -> float:
     """Seconds that `alembic upgrade head` takes there, as a whole process."""
-    url = target.database_url.set(drivername="postgresql").render_as_string(hide_password=False)
     alembic = str(Path(sys.executable).with_name("alembic"))
-    return shell.seconds(
-        [alembic, "upgrade", "head"], checkout, {"DATABASE_URL": url, "RUNTIME": "none", "APP_ENV": "development"}
-    )
+    return shell.seconds([alembic, "upgrade", "head"], checkout, _environment(target))
+
+
+def add_revision(checkout: Path, number: int, sql: str) -> None:
+    """One more after `number` of them."""
+    code = REVISION.format(number=number, before=f"r{number - 1}", sql=sql)
+    (checkout / "alembic" / "versions" / f"r{number}.py").write_text(code)
+
+
+def plan(checkout: Path, target: Settings) -> float:
+    """Seconds that `make plan` takes there, as a whole process; the server of the target is its scratch server too."""
+    return shell.seconds([sys.executable, "-m", "scripts.plan"], checkout, _environment(target))
+
+
+def shadow(checkout: Path, server: Settings) -> float:
+    """Seconds from the revision files to a database at their head, of a process that runs already."""
+    environment = {**os.environ, **_environment(server)}
+    return float(shell.output([sys.executable, "-c", SHADOW], cwd=checkout, env=environment) or "nan")
+
+
+def _environment(target: Settings) -> dict[str, str]:
+    url = target.database_url
+    return {
+        "DATABASE_URL": url.set(drivername="postgresql").render_as_string(hide_password=False),
+        "RUNTIME": "none",
+        "APP_ENV": "development",
+        "SCRATCH_HOST": str(url.host),
+        "SCRATCH_PORT": str(url.port),
+        "POSTGRES_USER": str(url.username),
+        "POSTGRES_PASSWORD": str(url.password),
+    }
 
 
 def make_tables(target: Settings, number: int) -> None:
