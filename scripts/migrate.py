@@ -22,8 +22,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
 
     target = settings.load()
-    created = databases.ensure(target)
-    if created:
+    if databases.ensure(target):
         console.done(f"Created the database {target.database_url.database}, marked environment={target.app_env}.")
     revisions = history.load()
     wanted = history.resolve(revisions, arguments.rev)
@@ -31,7 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         at = history.current(connection)
         history.require_known(revisions, at)
         pending = history.pending(revisions, at, wanted)
-        environment = gates.effective(target, databases.mark(connection))
+        environment, empty = gates.effective(target, databases.mark(connection)), databases.is_empty(connection)
         if not pending:
             gates.check_edited(connection, environment, history.files(revisions, at), console.warn)
     if not pending:
@@ -41,9 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     console.say(f"{len(pending)} pending:")
     for revision in pending:
         console.say(f"  {revision.revision}  {revision.doc}")
-    # In a new database there is nothing to lose, and nobody waits for it.
-    new = Seen(frozenset(revision.revision for revision in pending), ())
-    seen = new if created else look(target, revisions, at, wanted, environment)
+    seen = None if empty else look(target, revisions, at, wanted, environment)
     migrations.upgrade_seen(target, wanted, show, console.say, seen)
     console.done(f"The database is at {wanted}.")
     return 0

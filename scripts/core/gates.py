@@ -33,7 +33,7 @@ def check(conditions: Conditions, steps: Steps, files: dict[str, Path], seen: Se
     overrides = check_edited(conditions.observer, environment, files, conditions.tell)
     if environment != "development" and steps.command != "stamp":
         overrides += _window(conditions.limits)
-    if environment != "development" and steps.command == "upgrade":
+    if environment != "development" and steps.command == "upgrade" and not databases.is_empty(conditions.observer):
         overrides += _plan(steps, seen)
     return overrides
 

@@ -24,7 +24,9 @@ OPEN = "; ".join(f"{day} 00:00-00:00 UTC" for day in window.DAYS)
 @pytest.fixture
 def staging(new_database: Callable[..., URL], template: str, tmp_path: Path, revisions: list[str]) -> Project:
     """A staging environment at head, with one revision pending."""
-    project = Project(copy_project(tmp_path), new_database(template, "staging"), {"APP_ENV": "staging"})
+    folder = tmp_path / "staging"
+    folder.mkdir()
+    project = Project(copy_project(folder), new_database(template, "staging"), {"APP_ENV": "staging"})
     project.write_revision("abcd01", revisions[-1])
     return project
 
@@ -195,3 +197,106 @@ def test_a_malformed_window_is_a_fault_of_the_settings(staging: Project, revisio
     assert "    MAINTENANCE_WINDOW: 'Sundays' is not like 'Sun 02:00-05:00 Europe/Berlin'" in result.stderr
     assert "    MIGRATION_WAIT is 'long', not a number" in result.stderr
     assert staging.version == revisions[-1:]
+
+
+INDEX = 'op.create_index("ix_users_email", "users", ["email"])'
+
+
+@pytest.fixture
+def blocking(staging: Project) -> Project:
+    """A staging environment whose pending revision stops writes of a table that counts as large."""
+    staging.write_revision("abcd02", "abcd01", INDEX, 'op.drop_index("ix_users_email")')
+    staging.sql("INSERT INTO users (username, email) SELECT n, n FROM generate_series(1, 100) n; ANALYZE users")
+    staging.environment["LARGE_TABLE_ROWS"] = "100"
+    return staging
+
+
+def test_a_blocking_finding_stops_staging_until_it_is_accepted(blocking: Project, revisions: list[str]) -> None:
+    refused = [blocking.run("migrate"), blocking.run("migrate", ACCEPT="H04,window")]
+
+    for result in refused:
+        assert result.returncode == 1
+        assert "  H03 block  alembic/versions/abcd02.py:12  users is read to build" in result.stdout
+        assert "(100 rows, " in result.stdout
+        assert "✗ Not applied, because of H03: see the plan." in result.stderr
+        assert "ACCEPT=H03" in result.stderr
+        assert "State: nothing was changed." in result.stderr
+    assert blocking.version == revisions[-1:]
+    accepted = blocking.run("migrate", ACCEPT="H03")
+    assert accepted.returncode == 0, accepted.stderr
+    assert blocking.sql("SELECT DISTINCT overrides FROM migration_log WHERE revision LIKE 'abcd%'") == [("ACCEPT=H03",)]
+
+
+def test_a_silenced_finding_stops_nothing(blocking: Project) -> None:
+    file = blocking.versions / "abcd02.py"
+    file.write_text(file.read_text() + "# safe: H03 nobody writes users at night\n")
+
+    result = blocking.run("migrate")
+
+    assert result.returncode == 0, result.stderr
+    assert "H03 silenced  alembic/versions/abcd02.py:12  index not CONCURRENTLY: nobody writes" in result.stdout
+
+
+def test_in_development_a_blocking_finding_is_a_warning(project: Project, revisions: list[str]) -> None:
+    project.write_revision("abcd01", revisions[-1], INDEX)
+    project.sql("INSERT INTO users (username, email) SELECT n, n FROM generate_series(1, 100) n; ANALYZE users")
+
+    result = project.run("migrate", LARGE_TABLE_ROWS="100")
+
+    assert result.returncode == 0, result.stderr
+    assert "  H03 block  alembic/versions/abcd01.py:12" in result.stdout
+    assert project.version == ["abcd01"]
+
+
+def test_by_hand_nothing_is_planned_so_staging_refuses_and_names_the_target(
+    staging: Project, revisions: list[str]
+) -> None:
+    result = by_hand(staging, "upgrade", "head")
+
+    assert result.returncode != 0
+    assert "Nobody has seen what this would do." in result.stderr
+    assert "make migrate" in result.stderr
+    assert staging.version == revisions[-1:]
+    assert by_hand(staging, "upgrade", "head", ACCEPT="plan").returncode == 0
+    assert staging.sql("SELECT overrides FROM migration_log WHERE revision = 'abcd01'") == [("ACCEPT=plan",)]
+
+
+def test_an_empty_database_needs_no_plan(new_database: Callable[..., URL], tmp_path: Path) -> None:
+    project = Project(copy_project(tmp_path), new_database(mark="staging"), {"APP_ENV": "staging"})
+
+    assert by_hand(project, "upgrade", "head").returncode == 0
+
+
+@pytest.mark.parametrize("where", [{"SCRATCH_HOST": ""}, {"SCRATCH_HOST": "scratch.invalid"}])
+def test_without_a_scratch_server_staging_waits_and_development_goes_on(
+    staging: Project, project: Project, revisions: list[str], where: dict[str, str]
+) -> None:
+    project.write_revision("abcd01", revisions[-1])
+
+    refused, warned = staging.run("migrate", **where), project.run("migrate", **where)
+
+    assert refused.returncode == 1
+    assert "scratch server" in refused.stderr
+    assert staging.version == revisions[-1:]
+    assert warned.returncode == 0
+    assert "! Not planned: " in warned.stderr
+    assert staging.run("migrate", ACCEPT="plan", **where).returncode == 0
+
+
+def test_a_revision_that_needs_rows_is_tried_in_development_and_stops_staging(
+    staging: Project, project: Project, revisions: list[str]
+) -> None:
+    needs = 'op.get_bind().exec_driver_sql("SELECT 1 / count(*) FROM users")'
+    for one in (staging, project):
+        one.write_revision("abcd01", revisions[-1], needs)
+        one.sql("INSERT INTO users (username, email) VALUES ('ada', 'ada@example.com')")
+
+    refused, done = staging.run("migrate"), project.run("migrate")
+
+    assert refused.returncode == 1
+    assert "alembic/versions/abcd01.py, line 12: division by zero" in refused.stderr
+    assert "throwaway database" in refused.stderr
+    assert staging.version == revisions[-1:]
+    assert done.returncode == 0, done.stderr
+    assert "! Not planned: alembic/versions/abcd01.py, line 12: division by zero" in done.stderr
+    assert project.version == ["abcd01"]

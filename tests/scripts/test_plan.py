@@ -134,3 +134,66 @@ def test_without_a_scratch_server_it_says_what_is_missing(project: Project) -> N
 
     assert result.returncode == 1
     assert "✗ There is no scratch server." in result.stderr
+
+
+STRANGE = (
+    'CREATE SCHEMA "My Shop"; CREATE TABLE "My Shop"."Sm""all" (id int PRIMARY KEY, "Na me" text)',
+    "CREATE VIEW seen AS SELECT id FROM users; CREATE MATERIALIZED VIEW counted AS SELECT count(*) FROM users",
+    "CREATE TABLE parts (at date) PARTITION BY RANGE (at); CREATE TABLE part PARTITION OF parts DEFAULT",
+    "CREATE TABLE doubled (n int, twice int GENERATED ALWAYS AS (n * 2) STORED); CREATE TYPE mood AS ENUM ('ok')",
+    "CREATE TABLE nothing (); CREATE FUNCTION one() RETURNS int LANGUAGE sql RETURN 1",
+    "CREATE TABLE checked (n int CHECK (n IN (1, one())), m mood DEFAULT 'ok')",
+)
+
+
+def test_whatever_the_database_has_is_copied_and_named_as_it_is(project: Project) -> None:
+    for statements in STRANGE:
+        project.sql(statements)
+    write(
+        project,
+        "abcd01",
+        'ALTER TABLE "My Shop"."Sm""all" ALTER "Na me" SET NOT NULL; ALTER TABLE parts ADD n int DEFAULT random()',
+        "CREATE INDEX ON doubled (twice)",
+    )
+
+    result = project.run("plan")
+
+    assert result.returncode == 0, result.stderr
+    assert 'blocks reads and writes of "My Shop"."Sm""all" until the commit' in result.stdout
+    assert "rewrites part\n" in result.stdout
+    for found in (
+        'H04 note  alembic/versions/abcd01.py:12  NOT NULL of Na me: "My Shop"."Sm""all"',
+        "H09 note",
+        "H03 note",
+    ):
+        assert found in result.stdout
+
+
+def test_a_missing_extension_is_named(project: Project) -> None:
+    write(project, "abcd01", "CREATE EXTENSION no_such_extension")
+
+    result = project.run("plan")
+
+    assert result.returncode == 1
+    assert 'extension "no_such_extension" is not available' in result.stderr
+
+
+def test_a_revision_that_cannot_be_imported_is_told_with_file_line_and_cause(project: Project) -> None:
+    (project.versions / "abcd01.py").write_text("import no_such_module\n")
+
+    result = project.run("plan")
+
+    assert result.returncode == 1
+    assert "✗ alembic/versions/abcd01.py, line 1 cannot be imported: ModuleNotFoundError: " in result.stderr
+
+
+def test_what_commits_in_between_is_shown(project: Project) -> None:
+    block = (
+        "exec(\"with op.get_context().autocommit_block(): op.execute('CREATE INDEX CONCURRENTLY i ON users (email)')\")"
+    )
+    project.write_revision("abcd01", project.version[0], f'op.execute("SELECT 1"); {block}; op.execute("SELECT 2")')
+
+    printed = project.run("plan").stdout
+
+    assert printed.count("  -- commit\n") == 2
+    assert "H11 warn" in printed
