@@ -147,7 +147,7 @@ def address(settings: Settings) -> str:
 
 @contextmanager
 def interruptible(session: Any) -> Iterator[None]:
-    """While the block runs, Ctrl-C and SIGTERM cancel what this session of the driver does; libpq would sit it out.
+    """While the block runs, Ctrl-C, SIGTERM and SIGALRM cancel what this session does; libpq would sit it out.
 
     Python runs its own handlers only when libpq returns, but hands the signal's number on at once: see
     `signal.set_wakeup_fd`. psycopg2's wait callback would do too, but it forbids COPY.
@@ -173,7 +173,7 @@ def interruptible(session: Any) -> Iterator[None]:
 
 def _cancel_when_told(session: Any, heard: socket.socket, over: threading.Event) -> None:
     while number := heard.recv(1):
-        if number[0] in (signal.SIGINT, signal.SIGTERM):
+        if number[0] in (signal.SIGINT, signal.SIGTERM, signal.SIGALRM):
             break
     # Again, should the first come before the statement has reached the server.
     while not over.is_set():

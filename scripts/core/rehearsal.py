@@ -1,11 +1,13 @@
 """Revisions run on a throwaway database: traced on the way up, and compared with the start on the way down."""
 
-from collections.abc import Sequence
+import signal
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from alembic.script import Script
 
-from scripts.core import differences, migrations, postgres, schema, scratch, trace
+from scripts.core import differences, migrations, postgres, schema, scratch, settings, trace
 from scripts.core.errors import UserError
 from scripts.core.findings import Undone
 from scripts.core.mutex import Tell
@@ -28,6 +30,7 @@ def run(copy: Settings, pending: Sequence[Script], at: Sequence[str], wanted: st
     rehearsal = Rehearsal()
     schemas: list[Schema] = [_read(copy)]
     with (
+        _in_time(settings.limits().plan_deadline),
         scratch.only(copy),
         postgres.connect(copy, application_name="alembic-trace", isolation_level="AUTOCOMMIT") as observer,
     ):
@@ -44,6 +47,26 @@ def run(copy: Settings, pending: Sequence[Script], at: Sequence[str], wanted: st
         if not rehearsal.failure and len(at) < 2:
             _undo(copy, pending, at[0] if at else "base", schemas, rehearsal)
     return rehearsal
+
+
+@contextmanager
+def _in_time(seconds: float) -> Iterator[None]:
+    """Raises UserError when the block takes longer, whatever it does: a signal comes from outside."""
+
+    def late(*_: object) -> None:
+        raise UserError(
+            f"The revisions were still running after {seconds:g} s.",
+            why="They sleep, loop or wait; on a throwaway database there are no rows that would take time.",
+            do="PLAN_DEADLINE in .env is the patience",
+        )
+
+    before = signal.signal(signal.SIGALRM, late)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def _undo(copy: Settings, pending: Sequence[Script], start: str, schemas: list[Schema], rehearsal: Rehearsal) -> None:

@@ -23,7 +23,7 @@ class Limits:
     """Patience with another migration."""
     statement_timeout: float
     plan_deadline: float
-    """So long may one statement take on a throwaway database."""
+    """So long may the revisions of a plan take, and each statement that makes a shadow."""
     large_rows: int
     """A table with so many rows, or of so many bytes, is large: work on it stops the application for too long."""
     large_bytes: int
