@@ -1,43 +1,15 @@
 """Varieties: what can go wrong with a change of the schema. One file for each kind of danger, found in the trace.
 
 A hazard has an ID and a NAME, a docstring (its title, and why it is one), and `find`, which yields findings of a
-revision.
+revision. A new file here is found by itself; tests/hazards/<ID>/ needs a bad and a good example.
 """
 
-from types import ModuleType
+from importlib import import_module
+from pkgutil import iter_modules
 
 from scripts.core.findings import Finding, Subject
-from scripts.core.hazards import (
-    h01_rewrite,
-    h02_scan,
-    h03_index,
-    h04_constraint,
-    h05_work,
-    h06_backfill,
-    h07_data_loss,
-    h08_running_code,
-    h09_computed_column,
-    h10_enum,
-    h11_half_done,
-    h12_downgrade,
-    h13_foreign_key,
-)
 
-ALL: tuple[ModuleType, ...] = (
-    h01_rewrite,
-    h02_scan,
-    h03_index,
-    h04_constraint,
-    h05_work,
-    h06_backfill,
-    h07_data_loss,
-    h08_running_code,
-    h09_computed_column,
-    h10_enum,
-    h11_half_done,
-    h12_downgrade,
-    h13_foreign_key,
-)
+ALL = tuple(import_module(f"{__name__}.{name}") for name in sorted(module.name for module in iter_modules(__path__)))
 
 
 def find(subject: Subject) -> list[Finding]:
