@@ -8,12 +8,12 @@ make migrate ACCEPT=H03      outside development, with a hazard that make plan e
 import sys
 from collections.abc import Sequence
 
+from alembic.script import Script
+
 from scripts.core import command, console, databases, gates, history, migrations, plan, postgres, settings, wording
 from scripts.core.errors import UserError
-from scripts.core.gates import Seen
 from scripts.core.plan import Plan
 from scripts.core.steps import Step
-from scripts.core.weights import NOTE
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -38,36 +38,37 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
 
     console.say(f"{len(pending)} pending:")
-    for revision in pending:
-        console.say(f"  {revision.revision}  {revision.doc}")
-    seen = None if empty else look(target, revisions, at, wanted, environment)
-    migrations.upgrade_seen(target, wanted, show, console.say, seen)
+    made = None if empty else look(target, revisions, at, wanted, environment)
+    show_plan(pending, made)
+    migrations.upgrade_seen(target, wanted, show, console.say, made.seen if made else None)
     console.done(f"The database is at {wanted}.")
     return 0
 
 
 def look(
     target: settings.Settings, revisions: history.History, at: Sequence[str], wanted: str, environment: str
-) -> Seen | None:
-    """Plan, and show the findings. In development nothing stops for want of a plan."""
+) -> Plan | None:
+    """A plan. In development nothing stops for want of one."""
     try:
         made = plan.make(target, revisions, at, wanted, console.warn)
-        if made.failure and not gates.accepted("plan"):
+        if made.failure:
             raise made.failure
     except UserError as error:
         if environment != "development" and not gates.accepted("plan"):
             raise
         console.warn(f"Not planned: {error.problem}")
         return None
-    show_findings(made)
-    return made.seen
+    return made
 
 
-def show_findings(made: Plan) -> None:
-    """One line each; `make plan` has the rest."""
-    for revision in made.revisions:
-        for finding in (one for one in revision.findings if one.severity != NOTE):
-            console.line(*wording.finding(revision, finding))
+def show_plan(pending: Sequence[Script], made: Plan | None) -> None:
+    if made is None:
+        for revision in pending:
+            console.say(f"  {revision.revision}  {revision.doc}")
+        return
+    for planned in made.revisions:
+        for line in wording.short(planned):
+            console.line(*line)
     if made.blocking:
         console.say("  make plan says what to do instead.")
 

@@ -29,6 +29,15 @@ def revision(planned: Planned) -> Iterator[Line]:
             yield from ((f"      {line}", "dim") for line in one.instead.splitlines())
 
 
+def short(planned: Planned) -> Iterator[Line]:
+    """A revision on one line, and one for each finding that is more than a note."""
+    number = len(planned.statements)
+    told = [f"{number} statement{'s' if number != 1 else ''}, {planned.seconds:.2f} s on a copy"]
+    told += [effect for statement in planned.statements for effect in effects(statement)]
+    yield f"  {planned.revision}  {planned.message}  ({'; '.join(dict.fromkeys(told))})", ""
+    yield from (finding(planned, one) for one in planned.findings if one.severity != NOTE)
+
+
 def finding(planned: Planned, one: Finding) -> Line:
     """A finding on one line."""
     place = f"{planned.file}:{one.line}"

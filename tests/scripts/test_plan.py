@@ -1,10 +1,11 @@
 """make plan"""
 
 import json
+import re
 
 import pytest
 
-from tests.conftest import Project
+from tests.conftest import ROOT, Project
 from tests.core.running import run, session
 
 OWN_CONNECTION = (
@@ -72,6 +73,20 @@ def test_the_json_document(project: Project) -> None:
     assert "users" in first["rewrites"]
     assert first["line"] == 12
     assert second["rows_written"] == {"users": 1}
+
+
+def test_the_document_has_the_names_that_docs_plan_md_promises(project: Project) -> None:
+    (promised,) = re.findall(r"```json\n(.*?)```", (ROOT / "docs" / "plan.md").read_text(), re.DOTALL)
+    write(project, "abcd01", "CREATE INDEX i ON users (email)")
+
+    assert shape(json.loads(project.run("plan", "--json").stdout)) == shape(json.loads(promised))
+
+
+def shape(value: object) -> object:
+    """The names in a document, without the values."""
+    if isinstance(value, dict):
+        return {name: shape(inner) for name, inner in value.items()}
+    return [shape(inner) for inner in value[:1]] if isinstance(value, list) else None
 
 
 def test_the_database_is_only_read(project: Project) -> None:
