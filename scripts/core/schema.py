@@ -66,10 +66,10 @@ class Schema:
 def read(connection: Connection) -> Schema:
     """The schema of the connected database, but for alembic_version, migration_log and what belongs to extensions.
 
-    Settings of the session stay as they were, and a transaction that was open goes on. Raises UserError when somebody
-    locks a table, or changes one just now: PostgreSQL opens the table to print an expression that names columns of it
-    (checks, indexes, generated columns, views, triggers ...), so a lock ACCESS EXCLUSIVE is waited for, two seconds.
-    Tables without such expressions are read whoever locks them.
+    Settings of the session stay as they were, and a transaction that was open goes on. To print an index, or an
+    expression that names columns (of a check, a generated column, a view, a trigger ...), PostgreSQL takes ACCESS SHARE
+    on the table until the end of reading: a lock ACCESS EXCLUSIVE on it is waited for, PATIENCE at most. Keys, defaults
+    and bounds of partitions need no lock. Raises UserError when the wait is over, or something changes meanwhile.
     """
     found: dict[str, dict[str, str]] = {"object": {}, "access": {}, "order": {}}
     try:

@@ -11,6 +11,7 @@ from sqlalchemy.engine import URL
 
 from scripts.core import copies, postgres, schema, scratch, settings, shell
 from scripts.core.differences import between, compare
+from scripts.core.errors import DatabaseMissingError
 from scripts.core.schema import Schema
 from scripts.core.scratch import Scratch
 from scripts.core.settings import Settings
@@ -263,14 +264,24 @@ def test_what_a_dump_does_not_carry_over_is_told(
     assert name in [one.name for one in told] if name else len(told) == len(lines[statement])
 
 
+def test_an_invalid_index_is_told_whichever_side_has_it(throwaway: Scratch, everything: Settings) -> None:
+    """A dump leaves it out."""
+    break_it = "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'users_name'::regclass"
+    valid, invalid = differs(throwaway, everything, break_it)
+
+    (told,) = compare(throwaway, invalid, valid)
+
+    assert told.name == "table users, index users_name"
+
+
 def test_equal_schemas_need_no_dump(throwaway: Scratch, everything: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(copies, "restored", None)
 
     assert compare(throwaway, *differs(throwaway, everything)) == []
 
 
-def test_a_schema_on_another_server_is_compared(throwaway: Scratch, everything: Settings) -> None:
+def test_a_database_that_is_not_there_is_named(throwaway: Scratch, everything: Settings) -> None:
     nowhere = replace(everything, database_url=everything.database_url.set(database="not_there"))
 
-    with pytest.raises(Exception, match="no database not_there"):
+    with pytest.raises(DatabaseMissingError, match="no database not_there"):
         compare(throwaway, everything, nowhere)

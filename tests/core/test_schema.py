@@ -24,7 +24,7 @@ FIRST = next(number for number, statement in enumerate(STATEMENTS) if statement.
 
 @pytest.fixture
 def shop(target: Settings) -> Settings:
-    """A database with a table that has expressions, and one that has none."""
+    """A database with a table that has an expression, and one that has none."""
     make(target, ["CREATE TABLE plain (id int PRIMARY KEY)", "CREATE TABLE users (n int CHECK (n > 0))"])
     return target
 
@@ -186,9 +186,38 @@ def locked(shop: Settings, table: str) -> Iterator[None]:
         yield
 
 
-def test_a_table_without_expressions_is_read_whoever_locks_it(shop: Settings) -> None:
-    with locked(shop, "plain"):
-        assert read(shop).objects["table plain, constraint plain_pkey"] == "PRIMARY KEY (id)"
+def test_a_table_with_keys_defaults_and_bounds_only_is_read_whoever_locks_it(shop: Settings) -> None:
+    make(shop, ["CREATE TABLE whole (id int DEFAULT 3 REFERENCES plain) PARTITION BY LIST (id)"])
+    make(shop, ["CREATE TABLE piece PARTITION OF whole FOR VALUES IN (1)"])
+
+    with locked(shop, "plain, piece"):
+        found = read(shop)
+
+    assert found.objects["table plain, constraint plain_pkey"] == "PRIMARY KEY (id)"
+    assert found.objects["table piece"] == "TABLE PARTITION OF public.whole FOR VALUES IN (1)"
+    assert found.objects["table piece, column id"] == "integer DEFAULT 3 INHERITED"
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "CREATE INDEX ON plain (id)",
+        "ALTER TABLE plain ADD CHECK (id > 0)",
+        "ALTER TABLE plain ADD n int GENERATED ALWAYS AS (id + 1) STORED",
+        "CREATE VIEW more AS SELECT id FROM plain",
+        "CREATE POLICY more ON plain USING (id > 0)",
+        "CREATE FUNCTION more() RETURNS bigint LANGUAGE sql RETURN (SELECT count(id) FROM plain)",
+        "CREATE RULE more AS ON INSERT TO users DO ALSO DELETE FROM plain",
+    ],
+)
+def test_what_names_columns_waits_for_the_lock_on_their_table(
+    shop: Settings, statement: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(schema, "PATIENCE", "20ms")
+    make(shop, [statement])
+
+    with locked(shop, "plain"), pytest.raises(UserError, match="lock timeout"):
+        read(shop)
 
 
 @pytest.mark.parametrize("isolation", ["AUTOCOMMIT", "READ COMMITTED"])
