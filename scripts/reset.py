@@ -10,7 +10,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from scripts.core import command, console, databases, history, migrations, postgres, settings
+from scripts.core import beside, command, console, databases, history, migrations, postgres, settings
 from scripts.core.errors import UserError
 from scripts.core.steps import Step
 
@@ -30,8 +30,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         console.say(f"  {table}: {count}")
     require_confirmation(name)
 
-    migrations.upgrade(target, head, show, console.say, databases.create_beside(target))
-    databases.replace(target)
+    with beside.new(target, target.app_env) as new:
+        migrations.upgrade(target, head, show, console.say, new)
+        beside.replace(target, str(new.database))
     console.done(f"Database {name} is empty and at {head}.")
     return 0
 

@@ -1,13 +1,12 @@
 """Copies of the target on the scratch server."""
 
-import re
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 from sqlalchemy import Connection, text
 
-from scripts.core import postgres, scratch, shadow, shell
+from scripts.core import clients, postgres, scratch, shadow
 from scripts.core.errors import UserError
 from scripts.core.history import History
 from scripts.core.mutex import Tell
@@ -54,21 +53,21 @@ def stand_in(
 
 def _dump(target: Settings, dump: Path) -> None:
     words = ("--schema-only", "--format=custom", "--lock-wait-timeout=2000", f"--file={dump}")
-    said = shell.failure([postgres.program("pg_dump"), *words], postgres.tool_environment(target.database_url))
+    said = clients.run(postgres.program("pg_dump"), target.database_url, *words)
     if said:
         raise UserError(
-            f"The schema of {target.database_url.database} cannot be read: {_reason(said)}",
+            f"The schema of {target.database_url.database} cannot be read: {clients.reason(said)}",
             why="pg_dump locks every table against being dropped, and waits two seconds at most.",
             do="give the role the right to read every table, or wait for the migration or VACUUM FULL that locks one",
         )
 
 
 def _restore(made: Settings, dump: Path) -> None:
-    words = ("--exit-on-error", "--no-owner", "--no-privileges", f"--dbname={made.database_url.database}", str(dump))
-    said = shell.failure([postgres.program("pg_restore"), *words], postgres.tool_environment(made.database_url))
+    words = ("--exit-on-error", "--no-owner", "--no-privileges", str(dump))
+    said = clients.run(postgres.program("pg_restore"), made.database_url, *words)
     if said:
         raise UserError(
-            f"The schema does not fit the scratch server: {_reason(said)}",
+            f"The schema does not fit the scratch server: {clients.reason(said)}",
             why="It is another PostgreSQL than the target's, or lacks an extension or a role.",
         )
 
@@ -84,9 +83,3 @@ def _take_over(target: Connection, server: Scratch, made: Settings) -> None:
         for version in versions:
             connection.execute(text("INSERT INTO alembic_version VALUES (:version)"), {"version": version})
         connection.commit()
-
-
-def _reason(said: str) -> str:
-    """PostgreSQL's own words, else the program's, of what pg_dump or pg_restore said."""
-    found = re.search(r"ERROR: +(.*)", said) or re.search(r"error: (.*)", said)
-    return found[1] if found else said.splitlines()[-1]

@@ -1,4 +1,4 @@
-"""Databases on the target's server: created empty and marked, replaced as a whole, and the mark that says what one is.
+"""Databases on the target's server: created empty and marked, renamed, dropped, and the mark that says what one is.
 
 The mark is one line `environment=...` in the database's COMMENT; other text of the comment is kept. A database without
 it counts as production.
@@ -6,7 +6,6 @@ it counts as production.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from threading import Event, Thread
 
 from sqlalchemy import Connection, text
 from sqlalchemy.engine import URL
@@ -28,9 +27,13 @@ def mark(connection: Connection, database: str | None = None) -> str | None:
 def set_mark(connection: Connection, database: str, environment: str) -> None:
     """Mark a database; the rest of its comment stays."""
     others = [line for line in _comment(connection, database) if not line.startswith(MARK)]
-    comment = "\n".join([*others, MARK + environment])
-    quoted = connection.dialect.identifier_preparer.quote(database)
-    connection.exec_driver_sql(f"COMMENT ON DATABASE {quoted} IS {_literal(comment)}")
+    _set_comment(connection, database, [*others, MARK + environment])
+
+
+def set_comment(connection: Connection, database: str, comment: str) -> None:
+    """Give a database this comment, but for the mark in it: the database keeps its own."""
+    marks = [line for line in _comment(connection, database) if line.startswith(MARK)]
+    _set_comment(connection, database, [line for line in comment.splitlines() if not line.startswith(MARK)] + marks)
 
 
 def ensure(settings: Settings) -> bool:
@@ -40,39 +43,15 @@ def ensure(settings: Settings) -> bool:
     """
     if settings.external:
         return False
-    with _server(settings) as connection:
-        name = _name(settings.database_url)
+    with server(settings) as connection:
+        name = name_of(settings.database_url)
         # Of two that find it missing at once, the second waits here and then finds it.
         connection.execute(text("SELECT pg_advisory_lock(hashtext('create ' || :name))"), {"name": name})
-        if _exists(connection, name):
+        if exists(connection, name):
             return False
-        _create(connection, _temporary(name), settings.app_env)
-        _rename(connection, _temporary(name), name)
+        create(connection, temporary(name), settings.app_env)
+        rename(connection, temporary(name), name)
     return True
-
-
-def create_beside(settings: Settings) -> URL:
-    """A new, empty, marked database that can `replace` the target; what an interrupted run left is dropped first."""
-    name = _temporary(_name(settings.database_url))
-    with _server(settings) as connection:
-        _drop_leftover(connection, _old(_name(settings.database_url)), settings.app_env)
-        _create(connection, name, settings.app_env)
-    return settings.database_url.set(database=name)
-
-
-def replace(settings: Settings) -> None:
-    """Put the database of `create_beside` in the target's place and drop the old one.
-
-    Both renames are one transaction: at any moment one of the two has the name. Once the first rename waits for the
-    old sessions to end it keeps new ones out, so a second connection can end them.
-    """
-    name = _name(settings.database_url)
-    with _disconnecting(settings, name), postgres.connect(settings, postgres.maintenance(settings)) as connection:
-        _rename(connection, name, _old(name))
-        _rename(connection, _temporary(name), name)
-        connection.commit()
-    with _server(settings) as connection:
-        _drop(connection, _old(name))
 
 
 def is_empty(connection: Connection) -> bool:
@@ -111,58 +90,47 @@ def _count(connection: Connection, table: str) -> int:
 
 
 @contextmanager
-def _server(settings: Settings) -> Iterator[Connection]:
+def server(settings: Settings) -> Iterator[Connection]:
+    """A connection to the target's server on which databases can be created, renamed and dropped."""
     url = postgres.maintenance(settings)
     with postgres.connect(settings, url, isolation_level=AUTOCOMMIT) as connection:
         yield connection
 
 
-def _create(connection: Connection, name: str, environment: str) -> None:
-    _drop_leftover(connection, name, environment)
+def create(connection: Connection, name: str, environment: str | None, options: str = "") -> None:
+    """Create a database, empty and marked, in place of what an interrupted run left."""
+    drop_leftover(connection, name, environment)
     quoted = connection.dialect.identifier_preparer.quote(name)
-    connection.exec_driver_sql(f"CREATE DATABASE {quoted} TEMPLATE template0")
-    set_mark(connection, name, environment)
+    connection.exec_driver_sql(f"CREATE DATABASE {quoted} TEMPLATE template0 {options}")
+    if environment:
+        set_mark(connection, name, environment)
 
 
-def _drop_leftover(connection: Connection, name: str, environment: str) -> None:
+def _set_comment(connection: Connection, database: str, lines: list[str]) -> None:
+    quoted, comment = connection.dialect.identifier_preparer.quote(database), literal("\n".join(lines))
+    connection.exec_driver_sql(f"COMMENT ON DATABASE {quoted} IS {comment}")
+
+
+def drop_leftover(connection: Connection, name: str, environment: str | None) -> None:
     """Drop what an interrupted run left under a name of ours; one marked as anything else is not ours."""
     found = mark(connection, name)
     if found not in (None, environment):
         raise UserError(f"The database {name} is in the way: it is marked environment={found}.", do="rename it")
-    _drop(connection, name)
+    drop(connection, name)
 
 
-def _rename(connection: Connection, name: str, new: str) -> None:
+def rename(connection: Connection, name: str, new: str) -> None:
     quote = connection.dialect.identifier_preparer.quote
     connection.exec_driver_sql(f"ALTER DATABASE {quote(name)} RENAME TO {quote(new)}")
 
 
-def _drop(connection: Connection, name: str) -> None:
+def drop(connection: Connection, name: str) -> None:
     quoted = connection.dialect.identifier_preparer.quote(name)
     connection.exec_driver_sql(f"DROP DATABASE IF EXISTS {quoted} WITH (FORCE)")
 
 
-@contextmanager
-def _disconnecting(settings: Settings, name: str) -> Iterator[None]:
-    """Ends every session on a database, again and again, while the block runs."""
-    over = Event()
-    end_all = text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = :name")
-
-    def end_sessions() -> None:
-        with _server(settings) as connection:
-            while not over.wait(0.05):
-                connection.execute(end_all, {"name": name})
-
-    ender = Thread(target=end_sessions, daemon=True)
-    ender.start()
-    try:
-        yield
-    finally:
-        over.set()
-        ender.join()
-
-
-def _exists(connection: Connection, name: str) -> bool:
+def exists(connection: Connection, name: str) -> bool:
+    """Whether the server has a database of this name."""
     found = connection.scalar(text("SELECT true FROM pg_database WHERE datname = :name"), {"name": name})
     return bool(found)
 
@@ -175,19 +143,16 @@ def _comment(connection: Connection, database: str | None) -> list[str]:
     return (connection.scalar(query, {"name": database}) or "").splitlines()
 
 
-def _literal(value: str) -> str:
-    """COMMENT takes no parameters. Quotes are doubled for PostgreSQL, percent signs for the driver."""
+def literal(value: str) -> str:
+    """COMMENT and CREATE DATABASE take no parameters. Quotes are doubled for PostgreSQL, % for the driver."""
     return "'" + value.replace("'", "''").replace("%", "%%") + "'"
 
 
-def _name(url: URL) -> str:
+def name_of(url: URL) -> str:
     assert url.database
     return url.database
 
 
-def _temporary(name: str) -> str:
+def temporary(name: str) -> str:
+    """The name of a database that is being made in place of this one."""
     return f"{name[:50]}__unfinished"
-
-
-def _old(name: str) -> str:
-    return f"{name[:50]}__replaced"

@@ -116,8 +116,12 @@ def _password_cure(settings: Settings) -> str:
 
 def describe(connection: Connection) -> str:
     """The server's version as people say it, as in "PostgreSQL 17.4"."""
-    version = connection.connection.dbapi_connection.server_version  # type: ignore[union-attr]
-    return f"PostgreSQL {version // 10000}.{version % 10000}"
+    return f"PostgreSQL {version(connection) // 10000}.{version(connection) % 10000}"
+
+
+def version(connection: Connection) -> int:
+    """The server's version as PostgreSQL counts: 170004 is 17.4."""
+    return int(connection.connection.dbapi_connection.server_version)  # type: ignore[union-attr]
 
 
 def tool_environment(url: URL) -> dict[str, str]:

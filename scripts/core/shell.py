@@ -1,13 +1,19 @@
 """The one door to other programs: words in, text out. Never a shell."""
 
 import os
+import signal
 import subprocess
+import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, NoReturn
 
 from scripts.core.errors import UserError
+
+TICK, GRACE = 0.3, 5.0
+"""Seconds between two calls of `follow`, and those that a process group has to end in."""
 
 
 def output(words: Sequence[str], **options: object) -> str | None:
@@ -45,23 +51,39 @@ def run(words: Sequence[str], *, log: IO[str], user: int | None, group: int | No
     ).returncode
 
 
-def failure(words: Sequence[str], environment: Mapping[str, str]) -> str:
-    """Run a program to its end; what it said on standard error when it failed, else nothing.
-
-    Raises UserError when it is not there.
+def failure(words: Sequence[str], given: str = "") -> str:
+    """Run a program to its end with `given` on its standard input; what it said on standard error when it failed, else
+    nothing.
     """
-    try:
-        done = subprocess.run(
-            words,
-            check=False,
-            capture_output=True,
-            text=True,
-            stdin=subprocess.DEVNULL,
-            env={**os.environ, **environment},
-        )
-    except FileNotFoundError as error:
-        raise UserError(f"{words[0]} is not installed.", do="install PostgreSQL's client programs") from error
+    done = subprocess.run(words, check=False, capture_output=True, text=True, input=given)
     return (done.stderr.strip() or f"exit code {done.returncode}") if done.returncode else ""
+
+
+def follow(words: Sequence[str], environment: Mapping[str, str], tick: Callable[[], None] = lambda: None) -> str:
+    """Run a program to its end, calling `tick` now and then; what it said when it failed, else nothing.
+
+    In a process group of its own, which is ended as a whole when we are interrupted or `tick` raises: pg_dump's workers
+    would go on without it. Raises UserError when the program is not there.
+    """
+    with tempfile.TemporaryFile("w+", errors="replace") as said:
+        try:
+            process = subprocess.Popen(
+                words,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=said,
+                env={**os.environ, **environment},
+                process_group=0,
+            )
+        except FileNotFoundError as error:
+            raise UserError(f"{words[0]} is not installed.", do="install PostgreSQL's client programs") from error
+        try:
+            while _runs(process):
+                tick()
+        finally:
+            _end(process)
+        said.seek(0)
+        return (said.read().strip() or f"exit code {process.returncode}") if process.returncode else ""
 
 
 def seconds(words: Sequence[str], folder: Path | None = None, environment: Mapping[str, str] | None = None) -> float:
@@ -87,3 +109,18 @@ def replace(words: Sequence[str], environment: Mapping[str, str]) -> NoReturn:
         os.execvpe(words[0], list(words), {**os.environ, **environment})
     except FileNotFoundError as error:
         raise UserError(f"{words[0]} is not installed.", do="install PostgreSQL's client programs") from error
+
+
+def _runs(process: "subprocess.Popen[bytes]") -> bool:
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(TICK)
+    return process.returncode is None
+
+
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    """SIGTERM first: pg_dump then cancels its queries, which a server would go on with."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        with suppress(subprocess.TimeoutExpired):
+            if process.poll() is None:
+                os.killpg(process.pid, number)
+                process.wait(GRACE)

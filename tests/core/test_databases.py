@@ -7,7 +7,6 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import Connection, text
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import DBAPIError
 
 from scripts.core import databases, postgres
 from scripts.core.errors import DatabaseMissingError
@@ -143,52 +142,6 @@ def test_of_several_that_find_it_missing_one_creates_it(missing: Callable[[str],
 
     assert sorted(created) == [False, False, False, True]
     assert mark(wanted) == "test"
-
-
-def test_a_replacement_takes_the_place_and_the_mark_of_the_old_one(target: Settings) -> None:
-    execute(target, "CREATE TABLE old ()")
-    beside = databases.create_beside(target)
-    execute(target, "CREATE TABLE new ()", url=beside)
-
-    databases.replace(target)
-
-    with postgres.connect(target) as connection:
-        assert tables(connection) == ["new"]
-    assert mark(target) == "development"
-    assert names(target) == [target.database_url.database]
-
-
-def test_a_replacement_ends_the_sessions_of_others(target: Settings) -> None:
-    databases.create_beside(target)
-    with postgres.connect(target) as other:
-        other.execute(text("SELECT 1"))
-
-        databases.replace(target)
-
-        with pytest.raises(DBAPIError, match=r"terminat|closed"):
-            other.execute(text("SELECT 1"))
-        other.invalidate()
-
-
-def test_what_an_interrupted_replacement_left_is_dropped_by_the_next(target: Settings) -> None:
-    name = target.database_url.database
-    left = [f"CREATE DATABASE {name}__unfinished", f"CREATE DATABASE {name}__replaced"]
-    execute(target, *left, url=postgres.maintenance(target))
-
-    databases.create_beside(target)
-    databases.replace(target)
-
-    assert names(target) == [name]
-
-
-def test_a_replacement_that_cannot_be_put_in_place_leaves_the_old_one(target: Settings) -> None:
-    execute(target, "CREATE TABLE old ()")
-
-    with pytest.raises(DBAPIError, match="does not exist"):
-        databases.replace(target)
-
-    with postgres.connect(target) as connection:
-        assert tables(connection) == ["old"]
 
 
 def test_rows_are_counted_exactly_in_every_schema_and_under_every_name(target: Settings) -> None:

@@ -1,0 +1,106 @@
+"""A new database beside the target: filled, checked, and then put into the target's place in one step."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from threading import Event, Thread
+
+from sqlalchemy import Connection, text
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import DBAPIError
+
+from scripts.core import databases, postgres
+from scripts.core.errors import UserError
+from scripts.core.settings import Settings
+
+PROVIDERS = {"c": "libc", "i": "icu", "b": "builtin"}
+"""pg_database.datlocprovider in the words of CREATE DATABASE."""
+
+
+@contextmanager
+def new(settings: Settings, environment: str | None) -> Iterator[URL]:
+    """A new, empty database, marked as `environment` (None: not at all), that can be swapped in; gone at the end if it
+    was not. It sorts and compares text as the target does. What an interrupted run left is dropped first.
+
+    Raises UserError when another run is doing the same.
+    """
+    name = databases.name_of(settings.database_url)
+    made = databases.temporary(name)
+    with databases.server(settings) as connection:
+        if not connection.scalar(text("SELECT pg_try_advisory_lock(hashtext('beside ' || :name))"), {"name": name}):
+            raise UserError(f"Another reset or restore of {name} runs.", do="wait for it, then run this again")
+        databases.drop_leftover(connection, _old(name), environment)
+        databases.create(connection, made, environment, _like(connection, name))
+        try:
+            yield settings.database_url.set(database=made)
+        finally:
+            with suppress(DBAPIError):  # the server is gone: the next run drops it
+                databases.drop(connection, made)
+
+
+def replace(settings: Settings, new: str) -> None:
+    """Put another database in the target's place and drop the old one."""
+    old = _old(databases.name_of(settings.database_url))
+    swap(settings, new, old)
+    with databases.server(settings) as connection:
+        databases.drop(connection, old)
+
+
+def swap(settings: Settings, new: str, kept: str) -> None:
+    """Put another database in the target's place; the old one, if there is one, is then called `kept`.
+
+    Both renames are one transaction: at any moment one of the two has the name. Once the first rename waits for the
+    old sessions to end it keeps new ones out, so a second connection can end them.
+    """
+    name = databases.name_of(settings.database_url)
+    with (
+        _disconnecting(settings, name, new),
+        postgres.connect(settings, postgres.maintenance(settings)) as connection,
+    ):
+        if databases.exists(connection, name):
+            databases.rename(connection, name, kept)
+        databases.rename(connection, new, name)
+        connection.commit()
+
+
+def _like(connection: Connection, name: str) -> str:
+    """The options that give a new database the encoding and the order of another; nothing where there is no other.
+
+    The columns of pg_database have other names in other versions.
+    """
+    row = connection.scalar(text("SELECT to_jsonb(d) FROM pg_database d WHERE datname = :name"), {"name": name})
+    if not row:
+        return ""
+    provider = PROVIDERS[row["datlocprovider"]]
+    options = {
+        "ENCODING": connection.scalar(text("SELECT pg_encoding_to_char(:id)"), {"id": row["encoding"]}),
+        "LOCALE_PROVIDER": provider,
+        "LC_COLLATE": row["datcollate"],
+        "LC_CTYPE": row["datctype"],
+    }
+    if provider != "libc":
+        options[f"{provider}_LOCALE"] = row.get("datlocale") or row["daticulocale"]
+    return " ".join(f"{option} {databases.literal(value)}" for option, value in options.items())
+
+
+@contextmanager
+def _disconnecting(settings: Settings, *names: str) -> Iterator[None]:
+    """Ends every session on these databases, again and again, while the block runs."""
+    over = Event()
+    end_all = text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = ANY(:names)")
+
+    def end_sessions() -> None:
+        with databases.server(settings) as connection:
+            while not over.wait(0.05):
+                connection.execute(end_all, {"names": list(names)})
+
+    ender = Thread(target=end_sessions, daemon=True)
+    ender.start()
+    try:
+        yield
+    finally:
+        over.set()
+        ender.join()
+
+
+def _old(name: str) -> str:
+    return f"{name[:50]}__replaced"

@@ -1,0 +1,125 @@
+"""PostgreSQL's client programs: which one fits a server, and how they log in without a password in sight."""
+
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import cache
+from pathlib import Path
+
+from sqlalchemy.engine import URL
+
+from scripts.core import shell, wheel
+from scripts.core.errors import UserError
+
+_PASSFILE = "pgpass-"
+
+
+def find(name: str, major: int) -> str:
+    """The path of pg_dump, pg_restore ... of this major; where there is none, of the oldest newer one.
+
+    Raises UserError when all are older: pg_dump refuses a newer server, pg_restore an archive of a newer pg_dump.
+    """
+    here = [(version, path) for path in _places(name) if (version := _major(path))]
+    fitting = sorted(found for found in here if found[0] >= major)
+    if fitting:
+        return fitting[0][1]
+    newest = max((version for version, _ in here), default=None)
+    raise UserError(
+        f"This needs {name} of PostgreSQL {major} or newer; here is "
+        + (f"that of PostgreSQL {newest}." if newest else "none."),
+        why="An older one does not understand what newer servers and programs write.",
+        do=f"RUNTIME=docker: set POSTGRES_MAJOR in Dockerfile to {major}, or POSTGRES_IMAGE in .env to an older server;"
+        f" else put PostgreSQL {major}'s client programs onto the PATH",
+    )
+
+
+def major(path: str) -> int:
+    """The major of a program that `find` found."""
+    return _major(path)
+
+
+def run(program: str, url: URL, *words: str, tick: Callable[[], None] = lambda: None) -> str:
+    """Run a program on a database; what it said when it failed, else nothing.
+
+    Its sessions are called `alembic-dump`. `tick` is called now and then meanwhile.
+    """
+    with _passfile(url) as environment:
+        return shell.follow([program, f"--dbname={_conninfo(url)}", *words], environment, tick)
+
+
+def reason(said: str) -> str:
+    """PostgreSQL's own words, else the program's, of what pg_dump or pg_restore said."""
+    found = re.search(r"ERROR: +(.*)", said) or re.search(r"error: (.*)", said)
+    return found[1] if found else said.splitlines()[-1]
+
+
+@cache
+def compression(pg_dump: str) -> str:
+    """The best that this pg_dump can do quickly: zstd where it is built with it.
+
+    Asked by a dump into a place where there can be none: what pg_dump checks first is its options.
+    """
+    nowhere = f"{os.devnull}/none"
+    said = shell.follow([pg_dump, "--format=directory", "--compress=zstd:3", f"--file={nowhere}"], {})
+    return "zstd:3" if nowhere in said else "gzip:1"
+
+
+def _places(name: str) -> list[str]:
+    on_path = shutil.which(name)
+    return [*([wheel.program(name)] if wheel.is_installed() else []), *([on_path] if on_path else [])]
+
+
+@cache
+def _major(path: str) -> int:
+    """0 where it does not run."""
+    found = re.search(r"\(PostgreSQL\) (\d+)", shell.output([path, "--version"]) or "")
+    return int(found[1]) if found else 0
+
+
+def _conninfo(url: URL) -> str:
+    """Everything but the password, in libpq's own words: TLS and service files too."""
+    parts = {"host": url.host, "port": url.port, "user": url.username, **url.query, "dbname": url.database}
+    parts["application_name"] = "alembic-dump"
+    return " ".join(f"{name}={_quoted(value)}" for name, value in parts.items() if value)
+
+
+def _quoted(value: object) -> str:
+    text = ",".join(value) if isinstance(value, tuple) else str(value)
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+@contextmanager
+def _passfile(url: URL) -> Iterator[dict[str, str]]:
+    """The variable that names a file of mode 0600 with the password; see "The Password File" in libpq's documentation.
+
+    Where the URL has no password, libpq looks for one itself.
+    """
+    _sweep_passfiles()
+    if url.password is None:
+        yield {}
+        return
+    with tempfile.NamedTemporaryFile("w", prefix=f"{_PASSFILE}{os.getpid()}-") as file:
+        file.write("*:*:*:*:" + re.sub(r"([\\:])", r"\\\1", str(url.password)) + "\n")
+        file.flush()
+        yield {"PGPASSFILE": file.name, "PGPASSWORD": ""}
+
+
+def _sweep_passfiles() -> None:
+    """Remove what killed processes left."""
+    for path in Path(tempfile.gettempdir()).glob(f"{_PASSFILE}*-*"):
+        with suppress(OSError, ValueError):
+            if path.stat().st_uid == os.getuid() and not _lives(int(path.name.split("-")[1])):
+                path.unlink()
+
+
+def _lives(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

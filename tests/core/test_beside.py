@@ -1,0 +1,114 @@
+"""scripts/core/beside.py"""
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+from scripts.core import beside, postgres
+from scripts.core.errors import UserError
+from scripts.core.settings import Settings
+from tests.core.test_databases import execute, mark, names, tables
+
+
+def test_a_replacement_takes_the_place_and_the_mark_of_the_old_one(target: Settings) -> None:
+    execute(target, "CREATE TABLE old ()")
+    with beside.new(target, "development") as new:
+        execute(target, "CREATE TABLE new ()", url=new)
+
+        beside.replace(target, str(new.database))
+
+    with postgres.connect(target) as connection:
+        assert tables(connection) == ["new"]
+    assert mark(target) == "development"
+    assert names(target) == [target.database_url.database]
+
+
+def test_a_replacement_ends_the_sessions_of_others(target: Settings) -> None:
+    with beside.new(target, "development") as new, postgres.connect(target) as other:
+        other.execute(text("SELECT 1"))
+
+        beside.replace(target, str(new.database))
+
+        with pytest.raises(DBAPIError, match=r"terminat|closed"):
+            other.execute(text("SELECT 1"))
+        other.invalidate()
+
+
+def test_what_an_interrupted_replacement_left_is_dropped_by_the_next(target: Settings) -> None:
+    name = target.database_url.database
+    left = [f"CREATE DATABASE {name}__unfinished", f"CREATE DATABASE {name}__replaced"]
+    execute(target, *left, url=postgres.maintenance(target))
+
+    with beside.new(target, "development") as new:
+        beside.replace(target, str(new.database))
+
+    assert names(target) == [name]
+
+
+def test_a_replacement_that_cannot_be_put_in_place_leaves_the_old_one(target: Settings) -> None:
+    execute(target, "CREATE TABLE old ()")
+
+    with pytest.raises(DBAPIError, match="does not exist"):
+        beside.replace(target, "no_such")
+
+    with postgres.connect(target) as connection:
+        assert tables(connection) == ["old"]
+
+
+def test_what_was_not_swapped_in_is_gone_at_the_end(target: Settings) -> None:
+    with beside.new(target, "development") as new:
+        assert names(target) == [target.database_url.database, new.database]
+
+    assert names(target) == [target.database_url.database]
+
+
+def test_of_two_at_once_the_second_is_refused(target: Settings) -> None:
+    with beside.new(target, "development"):
+        second = beside.new(target, "development")
+        with pytest.raises(UserError, match=r"Another reset or restore of test_\w+ runs\."):
+            second.__enter__()
+        assert len(names(target)) == 2
+
+
+@pytest.mark.parametrize(
+    "locale", ["LOCALE_PROVIDER libc LC_COLLATE 'C' LC_CTYPE 'C'", "ENCODING 'SQL_ASCII' LOCALE 'C'"]
+)
+def test_a_new_database_sorts_as_the_target_does(target: Settings, locale: str) -> None:
+    name = target.database_url.database
+    execute(target, f"DROP DATABASE {name} WITH (FORCE)", url=postgres.maintenance(target))
+    execute(target, f"CREATE DATABASE {name} TEMPLATE template0 {locale}", url=postgres.maintenance(target))
+
+    with beside.new(target, None), postgres.connect(target, postgres.maintenance(target)) as connection:
+        found = connection.execute(
+            text(
+                "SELECT DISTINCT encoding, datlocprovider, datcollate, datctype FROM pg_database"
+                " WHERE starts_with(datname, :name)"
+            ),
+            {"name": name},
+        ).all()
+
+    assert len(found) == 1
+
+
+def test_a_swap_keeps_the_old_one_under_the_name_that_it_is_given(target: Settings) -> None:
+    kept = f"{target.database_url.database}_kept"
+    execute(target, "CREATE TABLE old ()")
+
+    with beside.new(target, None) as new:
+        beside.swap(target, str(new.database), kept)
+
+    assert names(target) == [target.database_url.database, kept]
+    assert mark(target) is None
+    with postgres.connect(target, target.database_url.set(database=kept)) as connection:
+        assert tables(connection) == ["old"]
+    with postgres.connect(target) as connection:
+        assert tables(connection) == []
+
+
+def test_a_swap_fills_the_place_of_a_database_that_is_gone(target: Settings) -> None:
+    name = str(target.database_url.database)
+    with beside.new(target, None) as new:
+        execute(target, f"DROP DATABASE {name}", url=postgres.maintenance(target))
+        beside.swap(target, str(new.database), "never_used")
+
+    assert names(target) == [name]
