@@ -18,8 +18,14 @@ override ALL := $(value ALL)
 override ENV := $(value ENV)
 override CONFIRM := $(value CONFIRM)
 override ACCEPT := $(value ACCEPT)
+override NAME := $(value NAME)
+override BACKUP := $(value BACKUP)
+override EXCLUDE := $(value EXCLUDE)
+override KEEP := $(value KEEP)
+override TO := $(value TO)
+override MODE := $(value MODE)
 override RUNTIME := $(value RUNTIME)
-export m c REV STEPS T FAULTS EMPTY JSON ALL ENV CONFIRM ACCEPT RUNTIME
+export m c REV STEPS T FAULTS EMPTY JSON ALL ENV CONFIRM ACCEPT NAME BACKUP EXCLUDE KEEP TO MODE RUNTIME
 
 ## Every day
 up: ## Set up everything, start PostgreSQL and the app, migrate
@@ -64,6 +70,16 @@ alembic: ## Run any other Alembic command                              (c="show 
 mark: ## Say what the database is: development, staging ...            (ENV=staging CONFIRM=name)
 	$(RUN) run python -m scripts.mark $${ENV:+"$$ENV"}
 
+## Backups
+backup: ## Take a backup and prove that it can be read               (NAME=feature-x EXCLUDE="public.events")
+	$(RUN) run python -m scripts.backup $${NAME:+--name="$$NAME"} $${EXCLUDE:+--exclude="$$EXCLUDE"}
+backups: ## List the backups; KEEP=: remove old ones                   (JSON=1 or KEEP=5,30d CONFIRM=folder)
+	$(RUN) run python -m scripts.backups $${KEEP:+--keep="$$KEEP"} $${JSON:+--json}
+restore: ## Put a backup in the database's place, which is kept        (BACKUP=latest CONFIRM=name or TO=other)
+	$(RUN) run python -m scripts.restore $${TO:+--to="$$TO"} $${BACKUP:+"$$BACKUP"}
+verify-backup: ## Restore a backup on the scratch server and compare          (BACKUP=latest MODE=full)
+	$(RUN) with_scratch python -m scripts.verify_backup $${MODE:+--mode="$$MODE"} $${BACKUP:+"$$BACKUP"}
+
 ## Development data
 seed: ## Add the application's example rows
 	$(RUN) run python -m scripts.seed
@@ -84,5 +100,5 @@ bench: ## Compare our speed with the peers'
 help: ## Show this menu
 	@awk -f scripts/help.awk Makefile
 
-.PHONY: up down status logs ps shell psql app revision migrate plan lint rollback stamp history current merge alembic mark seed reset \
-	test check format lock bench help
+.PHONY: up down status logs ps shell psql app revision migrate plan lint rollback stamp history current merge alembic mark \
+	backup backups restore verify-backup seed reset test check format lock bench help

@@ -149,6 +149,13 @@ def test_the_menu_is_coloured_on_a_terminal_unless_told_otherwise(
         ("stamp", "REV", "{}"),
         ("test", "T", "{}"),
         ("reset", "CONFIRM", "CONFIRM={}"),
+        ("backup", "NAME", "--name={}"),
+        ("backup", "EXCLUDE", "--exclude={}"),
+        ("backups", "KEEP", "--keep={}"),
+        ("restore", "BACKUP", "{}"),
+        ("restore", "TO", "--to={}"),
+        ("verify-backup", "BACKUP", "{}"),
+        ("verify-backup", "MODE", "--mode={}"),
     ],
 )
 def test_a_users_text_arrives_literally_and_runs_nothing(

@@ -52,7 +52,7 @@ def run(program: str, url: URL, *words: str, tick: Callable[[], None] = lambda: 
 
 def reason(said: str) -> str:
     """PostgreSQL's own words, else the program's, of what pg_dump or pg_restore said."""
-    found = re.search(r"ERROR: +(.*)", said) or re.search(r"error: (.*)", said)
+    found = re.search(r"(?:ERROR|FATAL): +(.*)", said) or re.search(r"error: (.*)", said)
     return found[1] if found else said.splitlines()[-1]
 
 

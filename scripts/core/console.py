@@ -22,6 +22,8 @@ SILENCE = 2.0
 
 _log: list[TextIO] = []
 _silent_since = [0.0]
+_drawn = [False]
+"""Whether the terminal's line has something that the next one is to wipe away."""
 
 
 def say(text: str = "", style: str = "") -> None:
@@ -56,6 +58,14 @@ def facts(pairs: list[tuple[str, str]]) -> None:
         say(f"{name:<{width}}  {value}")
 
 
+def bar(done: int, total: int) -> None:
+    """How many rows of all are done, on a terminal."""
+    if sys.stderr.isatty() and total:
+        line = f"[{'#' * (30 * done // total):<30}] {done / total:4.0%} of {total:,} rows"
+        print(f"\r\x1b[K{line}", end="", file=sys.stderr, flush=True)
+        _drawn[0], _silent_since[0] = True, time.monotonic()
+
+
 def ask(question: str) -> str:
     """What the user typed, or nothing where there is no terminal to ask on."""
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
@@ -77,7 +87,8 @@ def clock() -> Iterator[None]:
         while not over.wait(0.5):
             now = time.monotonic()
             if now - _silent_since[0] > SILENCE:
-                print(f"\r… {now - started:.0f} s", end="", file=sys.stderr, flush=True)
+                print(f"\r\x1b[K… {now - started:.0f} s", end="", file=sys.stderr, flush=True)
+                _drawn[0] = True
 
     if sys.stderr.isatty():
         Thread(target=tick, daemon=True).start()
@@ -120,9 +131,9 @@ def _print(text: str, style: str, stream: TextIO) -> None:
         print(text, file=log, flush=True)
     if style and stream.isatty() and not os.environ.get("NO_COLOR"):
         text = f"\x1b[{style}m{text}\x1b[0m"
-    if time.monotonic() - _silent_since[0] > SILENCE and sys.stderr.isatty():
+    if _drawn[0]:
         print("\r\x1b[K", end="", file=sys.stderr, flush=True)
-    _silent_since[0] = time.monotonic()
+    _drawn[0], _silent_since[0] = False, time.monotonic()
     try:
         print(text, file=stream, flush=True)
     except BrokenPipeError:

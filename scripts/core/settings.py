@@ -1,14 +1,15 @@
 """The application's settings and those of the scripts, with their faults told in one list as every other error is."""
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from sqlalchemy.engine import URL
 
 from app.settings import Reader, Settings, SettingsError, build, postgresql_url, read
-from scripts.core import window
+from scripts.core import ROOT, window
 from scripts.core.errors import USAGE, UserError
 
-__all__ = ["Limits", "Settings", "limits", "load"]
+__all__ = ["Backups", "Limits", "Settings", "backups", "limits", "load"]
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,13 @@ class Limits:
     windows: list[window.Window]
 
 
+@dataclass(frozen=True)
+class Backups:
+    folder: Path
+    after: str
+    """A command that is run after each backup, or nothing."""
+
+
 def load() -> Settings:
     """The settings of this checkout, for migrating: MIGRATION_DATABASE_URL stands in for DATABASE_URL.
 
@@ -42,6 +50,12 @@ def load() -> Settings:
 def limits() -> Limits:
     """The limits of this checkout. Raises UserError as `load` does."""
     return _load()[1]
+
+
+def backups() -> Backups:
+    """Where backups are kept, and what is done with each."""
+    reader = read()
+    return Backups(ROOT / reader.text("BACKUP_DIR", "backups"), reader.text("BACKUP_AFTER", ""))
 
 
 def scratch_server(settings: Settings) -> URL:

@@ -26,6 +26,9 @@ is_development() {
 # wants (service, hash). The hashes are equal as long as nothing has changed that Compose reads.
 look() {
     check_env
+    # Docker would make it as root.
+    backups=$(setting BACKUP_DIR)
+    [ -d "${backups:-backups}" ] || (umask 077 && mkdir -p "${backups:-backups}")
     project=$(setting COMPOSE_PROJECT_NAME)
     running=$(docker ps --filter "label=com.docker.compose.project=$project" \
         --filter label=com.docker.compose.oneoff=False --format "$columns" 2>&1) || explain_engine "$running"
@@ -77,13 +80,12 @@ pull_or_build() {
     compose pull --quiet app >/dev/null 2>&1 || build
 }
 
-# Docker would make the folders as root.
 prepare() {
     look
     if is_development; then
         build
     else
-        mkdir -p -m 700 backups reports
+        mkdir -p -m 700 reports
         check_secrets
         pull_or_build
     fi

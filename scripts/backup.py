@@ -1,0 +1,41 @@
+"""Take a backup of the database and prove that it can be read.
+
+make backup
+make backup NAME=feature-x                  to be found by this name
+make backup EXCLUDE="public.events"         without the rows of some tables
+
+It goes into BACKUP_DIR. No migration runs meanwhile.
+"""
+
+import sys
+from collections.abc import Sequence
+
+from scripts.core import command, console, settings
+from scripts.core.backups import dump
+from scripts.core.backups.archive import Backup
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = command.parser(__doc__, "backup")
+    parser.add_argument("--name", default="", metavar="NAME", help="a name to find it by, such as the branch's")
+    parser.add_argument("--exclude", default="", metavar="TABLES", help="tables whose rows stay out")
+    arguments = parser.parse_args(argv)
+
+    wanted = dump.Wanted(arguments.name, arguments.exclude.replace(",", " ").split())
+    show(dump.make(settings.load(), wanted, console.warn, console.bar))
+    return 0
+
+
+def show(backup: Backup) -> None:
+    made = backup.manifest
+    console.done(
+        f"Backed up {made.database}, at {', '.join(made.revision) or 'base'}: {len(made.tables)} tables,"
+        f" {made.rows:,} rows, {made.bytes / 1e6:,.1f} MB in {made.seconds:.1f} s."
+    )
+    if made.excluded:
+        console.say(f"  Without the rows of {', '.join(made.excluded)}.")
+    console.say(f"  make restore BACKUP={backup.name}")
+
+
+if __name__ == "__main__":
+    sys.exit(command.run(main))

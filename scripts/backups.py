@@ -1,0 +1,136 @@
+"""List the backups and the databases that restores have kept.
+
+    make backups
+    make backups JSON=1                         one JSON document
+    make backups KEEP=5,30d                     what would go, if the newest 5 and those of the last 30 days stay
+    make backups KEEP=5,30d CONFIRM=backups     remove that; CONFIRM is the name of the folder
+
+The newest that was verified stays in any case, and after a failed backup everything stays.
+"""
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from scripts.core import command, console, databases, settings
+from scripts.core.backups import archive, kept, retention
+from scripts.core.backups.archive import Backup, Listing
+from scripts.core.backups.kept import Kept
+from scripts.core.errors import UserError
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = command.parser(__doc__, "backups")
+    parser.add_argument("--keep", default="", metavar="RULE", help="how many stay, and of how many days, as in 5,30d")
+    parser.add_argument("--json", action="store_true", help="one JSON document on standard output")
+    arguments = parser.parse_args(argv)
+
+    target, folder = settings.load(), settings.backups().folder
+    name = databases.name_of(target.database_url)
+    listing = archive.list_all(folder)
+    if arguments.keep:
+        return tidy(listing, folder.name, retention.superfluous(listing, name, arguments.keep))
+    try:
+        with databases.server(target) as server:
+            databases_kept = kept.list_all(server, name)
+    except UserError as error:
+        console.warn(error.problem)
+        databases_kept = []
+    if arguments.json:
+        console.say(json.dumps(document(listing, databases_kept), indent=2))
+    else:
+        show(listing, databases_kept)
+    return 0
+
+
+def document(listing: Listing, databases_kept: list[Kept]) -> dict[str, Any]:
+    """Whoever reads it may rely on the names here; "format" grows when one of them changes."""
+    return {
+        "format": 1,
+        "backups": [row(backup) for backup in listing.backups],
+        "no_backups": listing.others,
+        "failed": listing.failed,
+        "kept_databases": [{"name": one.name, "bytes": one.bytes} for one in databases_kept],
+    }
+
+
+def row(backup: Backup) -> dict[str, Any]:
+    found = backup.manifest
+    check = found.last("quick", "full")
+    return {
+        "name": backup.name,
+        "database": found.database,
+        "environment": found.environment,
+        "label": found.label,
+        "created_at": found.created_at,
+        "seconds": found.seconds,
+        "bytes": found.bytes,
+        "rows": found.rows,
+        "revision": found.revision,
+        "excluded": found.excluded,
+        "verified": {"at": check.at, "kind": check.kind, "passed": check.passed} if check else None,
+    }
+
+
+def show(listing: Listing, databases_kept: list[Kept]) -> None:
+    if not listing.backups:
+        console.say("There is no backup yet: make backup")
+    for backup in listing.backups:
+        found = backup.manifest
+        console.say(backup.name, console.BOLD)
+        console.say(
+            f"  {age(found.created)} old, {found.bytes / 1e6:,.1f} MB, at {', '.join(found.revision) or 'base'},"
+            f" took {found.seconds:.1f} s, {verified(backup)}"
+        )
+    for name, why in listing.others.items():
+        console.warn(f"{name}: {why}")
+    for name in listing.failed:
+        console.warn(f"{name}: left by a backup that failed; the next one removes it.")
+    for one in databases_kept:
+        console.say(f"Kept by a restore: {one.name}, {one.bytes / 1e6:,.1f} MB")
+        console.say(f"  Go back to it:  make restore BACKUP={one.name}")
+        console.say(f"  Drop it:        {kept.drop_command(one.name)}")
+
+
+def verified(backup: Backup) -> str:
+    """What the last check of it found, and when."""
+    check = backup.manifest.last("full") or backup.manifest.last("quick")
+    last = backup.manifest.last("quick", "full")
+    if last and not last.passed:
+        return f"FAILED its check {age(datetime.fromisoformat(last.at))} ago: {last.found}"
+    if check and check.kind == "full":
+        return f"restored on trial {age(datetime.fromisoformat(check.at))} ago"
+    return "never restored on trial   (make verify-backup)"
+
+
+def age(then: datetime) -> str:
+    """How long ago, in the largest unit."""
+    seconds = (datetime.now(UTC) - then) / timedelta(seconds=1)
+    for unit, size in (("days", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds // size:.0f} {unit}"
+    return f"{seconds:.0f} s"
+
+
+def tidy(listing: Listing, folder: str, superfluous: list[Backup]) -> int:
+    """Removes them when the folder was named; else only says what would go."""
+    confirmed = os.environ.get("CONFIRM", "")
+    if confirmed not in ("", folder):
+        raise UserError(f"CONFIRM={confirmed} is not the folder's name.", do=f"CONFIRM={folder}")
+    for backup in superfluous:
+        if confirmed:
+            archive.remove(backup)
+        console.say(f"  {backup.name}  {'removed' if confirmed else 'would go'}")
+    left = len(listing.backups) - len(superfluous)
+    if superfluous and not confirmed:
+        console.say(f"{left} would stay. To remove these: CONFIRM={folder}")
+    else:
+        console.done(f"{len(superfluous)} removed, {left} stay.")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(command.run(main))

@@ -1,0 +1,48 @@
+"""Whether a backup is what it was: every file there with its sum, and every byte of the dump decoded."""
+
+import hashlib
+import os
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from scripts.core import clients, shell
+from scripts.core.backups import archive
+from scripts.core.backups.archive import Backup
+from scripts.core.backups.manifest import File
+
+
+def sums(path: Path) -> dict[str, File]:
+    """Size and SHA-256 of every file of a backup but its manifest."""
+    names = sorted(archive.files(path))
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return dict(zip(names, pool.map(lambda name: _sum(path / name), names), strict=True))
+
+
+def damage(backup: Backup) -> str:
+    """What is wrong with the files, in words; nothing when they are those that were written."""
+    found = sums(backup.path)
+    said = backup.manifest.files
+    faults = [f"{name} is missing" for name in said if name not in found]
+    faults += [f"{name} does not belong there" for name in found if name not in said]
+    faults += [f"{name} was changed" for name in said if name in found and found[name] != said[name]]
+    return "; ".join(sorted(faults)[:5])
+
+
+def undecodable(dump: Path, major: int) -> str:
+    """What pg_restore says against a dump of this major's pg_dump; nothing when it can read all of it.
+
+    Written to nowhere, pg_restore decompresses everything and needs no database.
+    """
+    said = shell.follow([clients.find("pg_restore", major), f"--file={os.devnull}", str(dump)], {})
+    return clients.reason(said) if said else ""
+
+
+def _sum(path: Path) -> File:
+    """Of less than no bytes for what is no file that can be read."""
+    try:
+        if path.is_symlink() or not path.is_file():
+            return File(-1, "")
+        with path.open("rb") as file:
+            return File(path.stat().st_size, hashlib.file_digest(file, "sha256").hexdigest())
+    except OSError:
+        return File(-1, "")

@@ -1,0 +1,142 @@
+"""What is in a database, read in one snapshot: what a manifest says, and what a restored copy is compared with."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
+
+from scripts.core import databases, history, postgres
+from scripts.core.backups import properties
+from scripts.core.backups.manifest import Table
+from scripts.core.backups.properties import Properties
+from scripts.core.errors import USAGE, UserError
+from scripts.core.settings import Settings
+
+LOCK_WAIT = 10
+"""Seconds to wait for a table that somebody locks against being read."""
+
+_PATIENT = text(
+    "SELECT set_config(name, '0', true) FROM pg_settings WHERE name IN ('statement_timeout', 'transaction_timeout',"
+    " 'idle_in_transaction_session_timeout')"
+)
+_OURS = "n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'"
+_NO_EXTENSION = (
+    "NOT EXISTS (SELECT FROM pg_depend WHERE classid = 'pg_class'::regclass AND objid = c.oid AND deptype = 'e')"
+)
+_CLASSES = f"FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE {_OURS} AND {_NO_EXTENSION}"
+_TABLES = text(f"SELECT format('%I.%I', n.nspname, c.relname) {_CLASSES} AND c.relkind = 'r' ORDER BY 1")
+_UNREADABLE = text(
+    f"SELECT format('%I.%I', n.nspname, c.relname) {_CLASSES} AND c.relkind IN ('r', 'p', 'S') AND NOT ("
+    " has_schema_privilege(n.oid, 'USAGE') AND CASE c.relkind WHEN 'S' THEN has_sequence_privilege(c.oid, 'SELECT')"
+    " ELSE has_table_privilege(c.oid, 'SELECT') END) ORDER BY 1"
+)
+_LEAVES = text(
+    "SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+    " WHERE c.relkind = 'r' AND (c.oid = to_regclass(:table) OR c.oid IN (SELECT relid FROM"
+    " pg_partition_tree(to_regclass(:table)))) ORDER BY 1"
+)
+_REFERENCES = text(
+    "SELECT DISTINCT format('%s references %s', conrelid::regclass, confrelid::regclass) FROM pg_constraint"
+    " WHERE contype = 'f' AND confrelid = ANY(CAST(:tables AS regclass[]))"
+    " AND conrelid <> ALL(CAST(:tables AS regclass[]))"
+)
+# Who is granted something or owns something; what belongs to the first superuser is not in pg_shdepend.
+_ROLES = text(
+    "SELECT rolname FROM pg_roles WHERE rolname !~ '^pg_' AND oid IN ("
+    " SELECT refobjid FROM pg_shdepend WHERE refclassid = 'pg_authid'::regclass"
+    "  AND dbid = (SELECT oid FROM pg_database WHERE datname = current_database())"
+    " UNION SELECT relowner FROM pg_class WHERE oid >= 16384 UNION SELECT nspowner FROM pg_namespace WHERE oid >= 16384"
+    " UNION SELECT proowner FROM pg_proc WHERE oid >= 16384 UNION SELECT typowner FROM pg_type WHERE oid >= 16384"
+    ") ORDER BY 1"
+)
+
+
+@dataclass(frozen=True)
+class Contents:
+    """As the manifest has them."""
+
+    database: str
+    environment: str | None
+    server: int
+    revision: list[str]
+    tables: dict[str, Table]
+    large_objects: int
+    extensions: dict[str, str]
+    properties: Properties
+    roles: list[str]
+
+
+@contextmanager
+def snapshot(settings: Settings, application_name: str) -> Iterator[Connection]:
+    """A transaction that sees the database as it is now, for as long as the block runs."""
+    options = "-c default_transaction_read_only=on"
+    with postgres.connect(
+        settings, application_name=application_name, options=options, isolation_level="REPEATABLE READ"
+    ) as connection:
+        connection.execute(_PATIENT)
+        connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{LOCK_WAIT}s'")
+        # Else a policy would hide rows, and nobody would know.
+        connection.exec_driver_sql("SET LOCAL row_security = off")
+        yield connection
+
+
+def read(connection: Connection) -> Contents:
+    """What the connected database holds. The tables are locked against being dropped until the transaction ends.
+
+    Raises UserError naming the tables that this role cannot read, or the one that somebody locks or has dropped.
+    """
+    unreadable = list(connection.scalars(_UNREADABLE))
+    if unreadable:
+        raise UserError(
+            f"The role {connection.engine.url.username} may not read {', '.join(unreadable)}.",
+            why="A backup without them would not be one.",
+            do=f"GRANT pg_read_all_data TO {connection.engine.url.username}, as a superuser",
+        )
+    return Contents(
+        database=databases.name_of(connection.engine.url),
+        environment=databases.mark(connection),
+        server=postgres.version(connection),
+        revision=sorted(history.current(connection)),
+        tables={table: _measured(connection, table) for table in connection.scalars(_TABLES)},
+        large_objects=connection.scalar(text("SELECT count(*) FROM pg_largeobject_metadata")) or 0,
+        extensions=dict(connection.execute(text("SELECT extname, extversion FROM pg_extension ORDER BY 1")).all()),
+        properties=properties.read(connection),
+        roles=list(connection.scalars(_ROLES)),
+    )
+
+
+def excluded(connection: Connection, words: Sequence[str]) -> list[str]:
+    """The tables that EXCLUDE means, of a partitioned one all partitions.
+
+    Raises UserError for one that is not there, and for one without whose rows the others could not be restored.
+    """
+    found: list[str] = []
+    for word in words:
+        tables = list(connection.scalars(_LEAVES, {"table": word}))
+        if not tables:
+            raise UserError(f"EXCLUDE={word}: there is no such table.", do="make psql c='\\d'", code=USAGE)
+        found += tables
+    references = list(connection.scalars(_REFERENCES, {"tables": found}))
+    if references:
+        raise UserError(
+            f"EXCLUDE would make a backup that cannot be restored: {', '.join(references)}.",
+            do="exclude those that reference it too",
+            code=USAGE,
+        )
+    return found
+
+
+def _measured(connection: Connection, table: str) -> Table:
+    statement = f"SELECT count(*), pg_table_size(%s::regclass) FROM {table.replace('%', '%%')}"
+    try:
+        return Table(*connection.exec_driver_sql(statement, (table,)).one())
+    except DBAPIError as error:
+        raise UserError(
+            f"{table} cannot be read: {postgres.first_line(error)}",
+            why="Somebody locks it, or has dropped it just now."
+            if getattr(error.orig, "pgcode", None) in ("55P03", "42P01")
+            else "",
+            do="wait for whoever works on it (make psql; SELECT * FROM pg_stat_activity), then run this again",
+        ) from error

@@ -1,0 +1,126 @@
+"""Taking a backup: pg_dump and the manifest see one snapshot; nothing has the name of a backup before it is whole."""
+
+import os
+import shutil
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import Connection, text
+
+from scripts.core import clients, gates, migration_log, mutex, postgres, schema, settings
+from scripts.core.backups import archive, check, contents, manifest, progress, structure
+from scripts.core.backups.archive import Backup
+from scripts.core.backups.contents import Contents
+from scripts.core.backups.manifest import Check, Manifest
+from scripts.core.backups.progress import Show
+from scripts.core.errors import UserError
+from scripts.core.mutex import Tell
+from scripts.core.settings import Settings
+
+JOBS = min(4, os.cpu_count() or 1)
+SMALLER = 4
+"""A dump takes about so many times less than its tables."""
+NOTHING_KEPT = "no backup was made; the database was only read."
+
+_END_ORPHANS = text(
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+    " WHERE datname = current_database() AND application_name = 'alembic-dump'"
+)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    label: str = ""
+    exclude: Sequence[str] = ()
+    """Tables whose rows stay out."""
+
+
+def make(target: Settings, wanted: Wanted, tell: Tell, show: Show) -> Backup:
+    """Take a backup of the target, alone: no migration and no other backup of it runs meanwhile.
+
+    Raises UserError; then there is no new backup, and the old ones are as they were.
+    """
+    archive.require_label(wanted.label)
+    with (
+        postgres.connect(target, application_name=_application(), isolation_level="AUTOCOMMIT") as holder,
+        mutex.hold(holder, settings.limits().wait, tell),
+    ):
+        return take(target, holder, wanted, tell, show)
+
+
+def take(target: Settings, holder: Connection, wanted: Wanted, tell: Tell, show: Show) -> Backup:
+    """As `make`, for who holds the mutex already; `holder` is a session in autocommit."""
+    started = time.monotonic()
+    pg_dump = clients.find("pg_dump", postgres.version(holder) // 10000)
+    # Nobody else has the mutex, so whoever dumps here has lost its maker.
+    holder.execute(_END_ORPHANS)
+    with archive.partial(settings.backups().folder) as made, contents.snapshot(target, _application()) as snapshot:
+        found = contents.read(snapshot)
+        excluded = contents.excluded(snapshot, wanted.exclude)
+        rows = {name: table.rows for name, table in found.tables.items() if name not in excluded}
+        _require_space(made, found, excluded)
+        words = [
+            *("--format=directory", f"--jobs={JOBS}", f"--compress={clients.compression(pg_dump)}"),
+            f"--snapshot={snapshot.scalar(text('SELECT pg_export_snapshot()'))}",
+            *(f"--lock-wait-timeout={contents.LOCK_WAIT}s", f"--file={made / 'dump'}"),
+            *(f"--exclude-table-data={table}" for table in excluded),
+        ]
+        tick = progress.watch(holder, rows, show)
+        _require_nothing(clients.run(pg_dump, target.database_url, *words, tick=tick), "pg_dump")
+        found_schema = schema.read(snapshot)
+        structure.write(made, found_schema)
+        _dump_roles(target, pg_dump, made)
+        _require_nothing(
+            check.undecodable(made / "dump", clients.major(pg_dump)), "pg_restore, reading the dump again,"
+        )
+        whole = Manifest(
+            **vars(found),
+            label=wanted.label,
+            created_at=manifest.now(),
+            seconds=round(time.monotonic() - started, 2),
+            client=clients.major(pg_dump),
+            compression=clients.compression(pg_dump),
+            fingerprint=found_schema.fingerprint,
+            excluded=excluded,
+            files=check.sums(made),
+            checks=[Check(manifest.now(), "quick", True, 0.0, "")],
+        )
+        return archive.finish(made, whole, tell)
+
+
+def _dump_roles(target: Settings, pg_dump: str, made: Path) -> None:
+    """All roles of the server as SQL, without passwords, for whoever has to build the server again."""
+    words = ("--roles-only", "--no-role-passwords", f"--file={made / 'roles.sql'}")
+    pg_dumpall = clients.find("pg_dumpall", clients.major(pg_dump))
+    _require_nothing(clients.run(pg_dumpall, target.database_url, *words), "pg_dumpall")
+    with (made / "roles.sql").open() as file:
+        os.fsync(file.fileno())
+
+
+def _require_nothing(said: str, who: str) -> None:
+    if said:
+        raise UserError(
+            f"{who} failed: {clients.reason(said)}",
+            why="Somebody works on that table; a dump in parallel does not wait behind them."
+            if "could not obtain lock" in said or "statement timeout" in said
+            else "",
+            do="mend what it says, then run this again",
+            state=NOTHING_KEPT,
+        )
+
+
+def _require_space(made: Path, found: Contents, excluded: Sequence[str]) -> None:
+    needed = sum(table.bytes for name, table in found.tables.items() if name not in excluded) // SMALLER
+    free = shutil.disk_usage(made).free
+    if free < needed and not gates.accepted("space"):
+        raise UserError(
+            f"{made.parent} has {free / 1e6:,.0f} MB free, and the backup may take {needed / 1e6:,.0f} MB.",
+            do="make room (make backups KEEP=3), or set BACKUP_DIR; or, knowing that it fits: ACCEPT=space",
+            state=NOTHING_KEPT,
+        )
+
+
+def _application() -> str:
+    return f"alembic-backup {migration_log.who()}"[:63]

@@ -1,0 +1,37 @@
+"""Databases that a restore has put aside: the target's name, and when."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from sqlalchemy import Connection, text
+
+_FOUND = text(
+    "SELECT datname AS name, pg_database_size(oid) AS bytes FROM pg_database"
+    " WHERE starts_with(datname, :prefix) AND substr(datname, length(:prefix) + 1) ~ '^[0-9]{8}T[0-9]{6}Z$' ORDER BY 1"
+)
+
+
+@dataclass(frozen=True)
+class Kept:
+    name: str
+    bytes: int
+
+
+def list_all(server: Connection, database: str) -> list[Kept]:
+    """Those of this database, oldest first."""
+    return [Kept(row.name, row.bytes) for row in server.execute(_FOUND, {"prefix": _prefix(database)})]
+
+
+def new_name(database: str) -> str:
+    """Of the database that is put aside now."""
+    return f"{_prefix(database)}{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
+
+
+def drop_command(name: str) -> str:
+    quoted = name.replace('"', '""')
+    return f"make psql c='DROP DATABASE \"{quoted}\"'".replace("$", "\\$")
+
+
+def _prefix(database: str) -> str:
+    """A name may have 63 bytes."""
+    return f"{database.encode()[:40].decode(errors='ignore')}__kept_"

@@ -1,0 +1,106 @@
+"""Filling an empty database from a backup, and comparing it with what the manifest says."""
+
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
+
+from scripts.core import clients, databases, gates, postgres, schema
+from scripts.core.backups import contents, progress, properties, structure
+from scripts.core.backups.archive import Backup
+from scripts.core.backups.contents import Contents
+from scripts.core.backups.dump import JOBS
+from scripts.core.backups.manifest import Manifest
+from scripts.core.backups.progress import Show
+from scripts.core.errors import UserError
+from scripts.core.mutex import Tell
+from scripts.core.settings import Settings
+
+ONLY_A_TRY = "what was restored is dropped again; everything else is as it was."
+
+
+def require_server(backup: Backup, server: int) -> None:
+    """Raises UserError for a backup of a newer major than the server's, which has what the older one does not know."""
+    if backup.manifest.server // 10000 > server // 10000:
+        raise UserError(
+            f"{backup.name} is of PostgreSQL {backup.manifest.server // 10000}; the server is {server // 10000}.",
+            why="A dump can be restored into its own major or a newer one.",
+            do="set POSTGRES_IMAGE, or DATABASE_URL, to a newer server",
+        )
+
+
+def fill(backup: Backup, into: Settings, tell: Tell, show: Show) -> None:
+    """Restore the dump into an empty database, and look at it. Any error ends it.
+
+    Roles that the dump names and the server lacks are made first, without a login or any right: who they were is in
+    roles.sql. Raises UserError when something fails, or is not as the manifest says.
+    """
+    pg_restore = clients.find("pg_restore", backup.manifest.client)
+    with postgres.connect(into, application_name="alembic-restore", isolation_level="AUTOCOMMIT") as connection:
+        require_server(backup, postgres.version(connection))
+        words = ["--exit-on-error", f"--jobs={JOBS}"]
+        if gates.accepted("roles"):
+            words += ["--no-owner", "--no-privileges"]
+        else:
+            _make_roles(connection, backup.manifest.roles)
+        rows = {name: rows for name, rows in _rows(backup.manifest).items() if rows}
+        tick = progress.watch(connection, rows, show)
+        said = clients.run(pg_restore, into.database_url, *words, str(backup.dump), tick=tick)
+        if said:
+            raise UserError(
+                f"{backup.name} cannot be restored: {clients.reason(said)}",
+                do="mend what it says, then run this again; if it is about roles: ACCEPT=roles restores without owners"
+                " and grants",
+                state=ONLY_A_TRY,
+            )
+        # No dump has the statistics that the planner needs.
+        connection.exec_driver_sql("ANALYZE")
+    # Before the comparing, because where alembic_version is may depend on search_path.
+    with databases.server(into) as server:
+        properties.apply(server, databases.name_of(into.database_url), backup.manifest.properties, tell)
+    _compare(backup, into)
+
+
+def _make_roles(connection: Connection, roles: list[str]) -> None:
+    there = set(connection.scalars(text("SELECT rolname FROM pg_roles")))
+    quote = connection.dialect.identifier_preparer.quote
+    missing = [role for role in roles if role not in there]
+    try:
+        for role in missing:
+            connection.exec_driver_sql(f"CREATE ROLE {quote(role)} NOLOGIN".replace("%", "%%"))
+    except DBAPIError as error:
+        raise UserError(
+            f"The server lacks the roles {', '.join(missing)}, which the backup names.",
+            why=postgres.first_line(error),
+            do="have a superuser CREATE them; or, without owners and grants: ACCEPT=roles",
+        ) from error
+
+
+def _compare(backup: Backup, into: Settings) -> None:
+    """Raises UserError unless the database has the schema, rows, large objects and revision of the backup."""
+    with contents.snapshot(into, "alembic-restore") as connection:
+        found, found_schema = contents.read(connection), schema.read(connection)
+    saved = structure.read(backup.path)
+    if gates.accepted("roles"):
+        saved, found_schema = saved.structure, found_schema.structure
+    told = [str(one) for one in structure.changes(saved, found_schema)] + _differences(backup.manifest, found)
+    if told:
+        raise UserError(
+            f"{backup.name} was restored, but is not what was backed up:" + "".join(f"\n    {one}" for one in told),
+            do="restore another: make backups",
+            state=ONLY_A_TRY,
+        )
+
+
+def _differences(manifest: Manifest, found: Contents) -> list[str]:
+    """Of the rows, and the rest that is counted; a table that is missing is the schema's to tell."""
+    pairs = {
+        **{f"rows of {name}": (rows, found.tables[name].rows) for name, rows in _rows(manifest).items()
+           if name in found.tables},
+        "large objects": (manifest.large_objects, found.large_objects),
+        "revision": (manifest.revision, found.revision),
+    }  # fmt: skip
+    return [f"{name}: {is_}, expected {was}" for name, (was, is_) in pairs.items() if was != is_]
+
+
+def _rows(manifest: Manifest) -> dict[str, int]:
+    """What each table has after a restore."""
+    return {name: 0 if name in manifest.excluded else table.rows for name, table in manifest.tables.items()}

@@ -1,0 +1,157 @@
+"""The manifest of a backup: what it holds, sums of its files, and what was found out about it since.
+
+    {"format": 1, "sha256": sum of this document without this line,
+     "database", "environment": its mark, "label": NAME=..., "created_at": UTC, "seconds",
+     "server": 170004 as PostgreSQL counts, "client": major of pg_dump, "compression",
+     "revision": [...], "fingerprint", "large_objects": n, "extensions": {name: version},
+     "tables": {name: {"rows", "bytes"}}, "excluded": tables without their rows,
+     "properties": owner, comment, settings and grants of the database itself, "roles": those that the dump names,
+     "files": {path: {"bytes", "sha256"}},
+     "checks": [{"at", "kind": quick, full or after, "passed", "seconds", "found"}]}
+
+Whoever reads it may rely on the names; FORMAT grows when one of them changes its meaning.
+"""
+
+import hashlib
+import json
+import os
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from scripts.core.backups.properties import Properties
+from scripts.core.errors import UserError
+
+FILE = "manifest.json"
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Table:
+    rows: int
+    bytes: int
+    """On the server's disk, without indexes."""
+
+
+@dataclass(frozen=True)
+class File:
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Check:
+    at: str
+    kind: str
+    """quick: sums and decoding; full: restored too; after: BACKUP_AFTER."""
+    passed: bool
+    seconds: float
+    found: str
+    """What was wrong, or nothing."""
+
+
+@dataclass(frozen=True)
+class Manifest:
+    database: str
+    environment: str | None
+    label: str
+    created_at: str
+    seconds: float
+    server: int
+    client: int
+    compression: str
+    revision: list[str]
+    fingerprint: str
+    large_objects: int
+    extensions: dict[str, str]
+    tables: dict[str, Table]
+    excluded: list[str]
+    properties: Properties
+    roles: list[str]
+    files: dict[str, File]
+    checks: list[Check] = field(default_factory=list)
+
+    @property
+    def created(self) -> datetime:
+        return datetime.fromisoformat(self.created_at)
+
+    @property
+    def rows(self) -> int:
+        """Of all tables whose rows were dumped."""
+        return sum(table.rows for name, table in self.tables.items() if name not in self.excluded)
+
+    @property
+    def bytes(self) -> int:
+        return sum(file.bytes for file in self.files.values())
+
+    def last(self, *kinds: str) -> Check | None:
+        """The newest check of one of these kinds."""
+        return next((check for check in reversed(self.checks) if check.kind in kinds), None)
+
+
+def now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def write(folder: Path, manifest: Manifest) -> None:
+    """Write it in one step, and onto the disk: after a crash it is there as a whole, or as it was."""
+    new = folder / f"{FILE}.new"
+    with new.open("w", encoding="utf-8") as file:
+        file.write(_text(manifest))
+        file.flush()
+        os.fsync(file.fileno())
+    new.replace(folder / FILE)
+    sync(folder)
+
+
+def read(folder: Path) -> Manifest:
+    """Raises UserError for a folder without one, for one of a newer format, and for one with any byte changed."""
+    try:
+        text = (folder / FILE).read_bytes().decode()
+        document = json.loads(text)
+        if document["format"] != FORMAT:
+            raise UserError(f"{folder.name} was made by a newer version of these scripts.", do="bring them up to date")
+        found = _manifest(document)
+    except OSError as error:
+        raise UserError(f"{folder.name} is no backup: its manifest cannot be read ({error.strerror}).") from error
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise UserError(f"The manifest of {folder.name} is damaged.") from error
+    if _text(found) != text:
+        raise UserError(f"The manifest of {folder.name} was changed after it was written.")
+    return found
+
+
+def add(folder: Path, manifest: Manifest, check: Check) -> Manifest:
+    """The manifest with one more check, written."""
+    new = replace(manifest, checks=[*manifest.checks, check])
+    write(folder, new)
+    return new
+
+
+def sync(folder: Path) -> None:
+    """Bring the names in a folder onto the disk."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _manifest(document: dict[str, Any]) -> Manifest:
+    fields = {name: value for name, value in document.items() if name not in ("format", "sha256")}
+    return Manifest(
+        **fields
+        | {
+            "tables": {name: Table(**table) for name, table in document["tables"].items()},
+            "files": {path: File(**file) for path, file in document["files"].items()},
+            "properties": Properties(**document["properties"]),
+            "checks": [Check(**check) for check in document["checks"]],
+        }
+    )
+
+
+def _text(manifest: Manifest) -> str:
+    document = {"format": FORMAT, **asdict(manifest)}
+    digest = hashlib.sha256(json.dumps(document).encode()).hexdigest()
+    return json.dumps({"format": FORMAT, "sha256": digest, **document}, indent=2) + "\n"

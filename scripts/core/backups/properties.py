@@ -1,0 +1,80 @@
+"""What belongs to a database and is in no dump that gets another name: owner, comment, settings, grants."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
+
+from scripts.core import databases, postgres
+from scripts.core.mutex import Tell
+
+_OWN = text(
+    "SELECT pg_get_userbyid(datdba) AS owner, coalesce(shobj_description(oid, 'pg_database'), '') AS comment,"
+    " datacl IS NOT NULL AS granted FROM pg_database WHERE datname = current_database()"
+)
+_SETTINGS = text(
+    "SELECT coalesce(r.rolname, '') AS role, split_part(setting, '=', 1) AS name,"
+    " substr(setting, strpos(setting, '=') + 1) AS value"
+    " FROM pg_db_role_setting s CROSS JOIN unnest(s.setconfig) AS setting LEFT JOIN pg_roles r ON r.oid = s.setrole"
+    " WHERE s.setdatabase = (SELECT oid FROM pg_database WHERE datname = current_database()) ORDER BY 1, 2"
+)
+_GRANTS = text(
+    "SELECT coalesce(r.rolname, 'public') AS role, privilege_type AS privilege, is_grantable AS grantable"
+    " FROM pg_database d CROSS JOIN aclexplode(d.datacl) a LEFT JOIN pg_roles r ON r.oid = a.grantee"
+    " WHERE d.datname = current_database() ORDER BY 1, 2"
+)
+
+
+@dataclass(frozen=True)
+class Properties:
+    owner: str
+    comment: str
+    settings: list[dict[str, str]]
+    """ALTER DATABASE ... SET: role (empty: for all), name, value."""
+    grants: list[dict[str, Any]] | None
+    """role, privilege, grantable; None where nobody has changed what PostgreSQL grants by itself."""
+
+
+def read(connection: Connection) -> Properties:
+    """Those of the connected database."""
+    own = connection.execute(_OWN).one()
+    return Properties(
+        owner=own.owner,
+        comment=own.comment,
+        settings=[dict(row) for row in connection.execute(_SETTINGS).mappings()],
+        grants=[dict(row) for row in connection.execute(_GRANTS).mappings()] if own.granted else None,
+    )
+
+
+def apply(connection: Connection, database: str, properties: Properties, tell: Tell) -> None:
+    """Give them to a database, the mark excepted. `connection` is in autocommit, and to another database.
+
+    What the role may not do, or what names a role that is not there, is told and left out: the rows are there.
+    """
+    quote = connection.dialect.identifier_preparer.quote
+    name = quote(database)
+    databases.set_comment(connection, database, properties.comment)
+    for setting in properties.settings:
+        whose = f"ROLE {quote(setting['role'])} IN DATABASE {name}" if setting["role"] else f"DATABASE {name}"
+        _try(connection, f"ALTER {whose} SET {quote(setting['name'])} FROM CURRENT", tell, setting)
+    if properties.grants is not None:
+        _try(connection, f"REVOKE ALL ON DATABASE {name} FROM PUBLIC", tell)
+    for grant in properties.grants or []:
+        option = " WITH GRANT OPTION" if grant["grantable"] else ""
+        _try(connection, f"GRANT {grant['privilege']} ON DATABASE {name} TO {quote(grant['role'])}{option}", tell)
+    # Last: the rest is the owner's to do.
+    _try(connection, f"ALTER DATABASE {name} OWNER TO {quote(properties.owner)}", tell)
+
+
+def _try(connection: Connection, statement: str, tell: Tell, setting: dict[str, str] | None = None) -> None:
+    """With a setting of the session, as it is: a list such as search_path has quotes of its own."""
+    try:
+        connection.exec_driver_sql("BEGIN")
+        if setting:
+            connection.execute(text("SELECT set_config(:name, :value, true)"), setting)
+        connection.exec_driver_sql(statement.replace("%", "%%"))
+        connection.exec_driver_sql("COMMIT")
+    except DBAPIError as error:
+        connection.exec_driver_sql("ROLLBACK")
+        tell(f"Left out: {statement}: {postgres.first_line(error)}")

@@ -1,0 +1,83 @@
+"""Restoring: into a new database, checked there, then swapped in; the old one is kept beside it under a dated name."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+
+from scripts.core import beside, databases, gates, history, migration_log, mutex, postgres, settings
+from scripts.core.backups import kept, load, verify
+from scripts.core.backups.archive import Backup
+from scripts.core.backups.progress import Show
+from scripts.core.errors import DatabaseMissingError, UserError
+from scripts.core.history import History
+from scripts.core.mutex import Tell
+from scripts.core.settings import Settings
+
+
+@dataclass(frozen=True)
+class State:
+    """What a restore meets."""
+
+    exists: bool
+    mark: str | None
+    rows: dict[str, int]
+    """Of each table."""
+
+
+def look(target: Settings) -> State:
+    """The target as it is. Raises UserError when this environment may not touch it."""
+    try:
+        with postgres.connect(target) as connection:
+            mark = databases.mark(connection)
+            gates.effective(target, mark)
+            return State(True, mark, databases.row_counts(connection))
+    except DatabaseMissingError:
+        return State(False, target.app_env, {})
+
+
+def require_fitting(backup: Backup, revisions: History, mark: str | None) -> None:
+    """Raises UserError for a damaged backup, of another environment, or at a revision that this checkout lacks."""
+    verify.require_whole(backup)
+    if backup.manifest.environment != mark and not gates.accepted("mark"):
+        raise UserError(
+            f"{backup.name} is of a database marked {backup.manifest.environment or 'as nothing'}; this one is"
+            f" {'marked ' + mark if mark else 'not marked'}.",
+            why="Real data in a development database, or the other way round, is seldom meant.",
+            do="restore another; or, knowing it: ACCEPT=mark",
+        )
+    if not gates.accepted("revision"):
+        history.require_known(revisions, backup.manifest.revision)
+
+
+def put_in_place(target: Settings, backup: Backup, mark: str | None, tell: Tell, show: Show) -> str:
+    """Restore into a new database, check it, and swap it in; returns the name of the old one, now kept, or nothing.
+
+    Raises UserError, and the target is as it was; whatever kills this, the target is wholly the one or the other.
+    """
+    with _alone(target, tell) as exists, beside.new(target, mark) as made:
+        load.fill(backup, replace(target, database_url=made), tell, show)
+        old = kept.new_name(databases.name_of(target.database_url)) if exists else ""
+        beside.swap(target, databases.name_of(made), old)
+    return old
+
+
+def bring_back(target: Settings, name: str, tell: Tell) -> str:
+    """Swap a kept database in again; returns the name under which the present one is kept, or nothing."""
+    with _alone(target, tell) as exists:
+        old = kept.new_name(databases.name_of(target.database_url)) if exists else ""
+        beside.swap(target, name, old)
+    return old
+
+
+@contextmanager
+def _alone(target: Settings, tell: Tell) -> Iterator[bool]:
+    """Keeps migrations and backups of the target away. Tells whether there is a target."""
+    name = f"alembic-restore {migration_log.who()}"[:63]
+    with ExitStack() as stack:
+        try:
+            holder = stack.enter_context(postgres.connect(target, application_name=name, isolation_level="AUTOCOMMIT"))
+        except DatabaseMissingError:
+            yield False
+            return
+        stack.enter_context(mutex.hold(holder, settings.limits().wait, tell))
+        yield True

@@ -1,0 +1,89 @@
+"""Put a backup in the place of the database; the database that was there is kept under another name.
+
+    make restore BACKUP=latest                  the newest; asks for the database's name
+    make restore BACKUP=feature-x CONFIRM=app   the newest of this NAME, without a terminal
+    make restore BACKUP=... TO=other            beside the database, which stays as it is
+
+BACKUP may also be a kept database: the two change places again. Applications meet one cut session.
+"""
+
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+
+from scripts.core import command, console, databases, history, postgres, settings
+from scripts.core.backups import archive, kept, restore
+from scripts.core.backups.restore import State
+from scripts.core.errors import USAGE, UserError
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = command.parser(__doc__, "restore")
+    parser.add_argument("backup", nargs="?", default="", metavar="BACKUP", help="latest, a name, or a kept database")
+    parser.add_argument("--to", default="", metavar="NAME", help="the name of a new database beside the target")
+    arguments = parser.parse_args(argv)
+    if not arguments.backup:
+        raise UserError("Which backup?", do="make restore BACKUP=latest   (make backups lists them)", code=USAGE)
+
+    target = settings.load()
+    name = databases.name_of(target.database_url)
+    with databases.server(target) as server:
+        is_kept = arguments.backup in [found.name for found in kept.list_all(server, name)]
+        if databases.exists(server, arguments.to):
+            raise UserError(f"TO={arguments.to} is there already.", do="give another name", code=USAGE)
+    if is_kept:
+        return swap_back(target, arguments.backup)
+
+    backup = archive.find(settings.backups().folder, name, arguments.backup)
+    state = restore.look(target)
+    restore.require_fitting(backup, history.load(), state.mark)
+    if arguments.to:
+        target = replace(target, database_url=target.database_url.set(database=arguments.to))
+    else:
+        require_confirmation(target, state, arguments.backup)
+    old = restore.put_in_place(target, backup, state.mark, console.warn, console.bar)
+    report(target, f"as it was at {backup.manifest.created:%Y-%m-%d %H:%M %Z}", old)
+    return 0
+
+
+def swap_back(target: settings.Settings, name: str) -> int:
+    require_confirmation(target, restore.look(target), name)
+    old = restore.bring_back(target, name, console.warn)
+    report(target, "what was kept", old)
+    return 0
+
+
+def require_confirmation(target: settings.Settings, state: State, backup: str) -> None:
+    """The database's name has to be typed where something has rows."""
+    name = databases.name_of(target.database_url)
+    rows = sum(state.rows.values())
+    if not rows:
+        return
+    console.say(f"{name} at {postgres.address(target)}: {len(state.rows)} tables with {rows:,} rows. It will be kept.")
+    typed = os.environ.get("CONFIRM") or console.ask(f"Type {name} to put another in its place:")
+    if typed != name:
+        raise UserError(
+            f"Not confirmed: {'you typed ' + typed if typed else 'nobody typed the name'}.",
+            do=f"make restore BACKUP={backup} CONFIRM={name}",
+        )
+
+
+def report(target: settings.Settings, what: str, old: str) -> None:
+    """Said after a new connection has looked."""
+    name = databases.name_of(target.database_url)
+    revisions = history.load()
+    with postgres.connect(target) as connection:
+        at = history.current(connection)
+    pending = [] if history.unknown(revisions, at) else history.missing(revisions, at)
+    console.done(f"{name} is {what}, at {', '.join(at) or 'base'}.")
+    if pending:
+        console.say(f"  {len(pending)} pending: make migrate")
+    if old:
+        console.say(f"  The database that was there is kept as {old}.")
+        console.say(f"  Go back to it:  make restore BACKUP={old} CONFIRM={name}")
+        console.say(f"  Drop it:        {kept.drop_command(old)}")
+
+
+if __name__ == "__main__":
+    sys.exit(command.run(main))

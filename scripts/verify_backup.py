@@ -1,0 +1,36 @@
+"""Prove that a backup can be restored, by restoring it on the scratch server; what comes out is kept with the backup.
+
+make verify-backup                          the newest
+make verify-backup BACKUP=feature-x
+make verify-backup MODE=quick               read all of it, without restoring
+"""
+
+import sys
+from collections.abc import Sequence
+
+from scripts.core import command, console, databases, settings
+from scripts.core.backups import archive, verify
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = command.parser(__doc__, "verify_backup")
+    parser.add_argument("backup", nargs="?", default=archive.LATEST, metavar="BACKUP", help="default: latest")
+    parser.add_argument("--mode", choices=(verify.QUICK, verify.FULL), default=verify.FULL, help="default: full")
+    arguments = parser.parse_args(argv)
+
+    target = settings.load()
+    backup = archive.find(settings.backups().folder, databases.name_of(target.database_url), arguments.backup)
+    checked = verify.verify(target, backup, arguments.mode, console.warn, console.bar)
+    seconds = checked.manifest.checks[-1].seconds
+    if arguments.mode == verify.QUICK:
+        console.done(f"{backup.name} is whole: every byte was read, in {seconds:.1f} s.")
+        return 0
+    console.done(
+        f"{backup.name} was restored on the scratch server in {seconds:.1f} s and is what was backed up:"
+        f" {len(backup.manifest.tables)} tables, {backup.manifest.rows:,} rows."
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(command.run(main))

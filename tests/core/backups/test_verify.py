@@ -1,0 +1,189 @@
+"""scripts/core/backups/verify.py, load.py and structure.py: what a full verification proves, and what it finds"""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.engine import URL
+
+from scripts.core import schema, scratch
+from scripts.core.backups import check, contents, load, manifest, structure, verify
+from scripts.core.backups.archive import Backup
+from scripts.core.backups.manifest import Manifest
+from scripts.core.errors import UserError
+from scripts.core.schema import Schema
+from scripts.core.settings import Settings
+from tests.core.backups.conftest import execute, flip, silent, take
+
+Changes = Callable[[Manifest], dict[str, object]]
+
+
+def full(target: Settings, backup: Backup) -> Backup:
+    return verify.verify(target, backup, "full", silent, silent)
+
+
+def changed(backup: Backup, **changes: object) -> Backup:
+    """The same files under a manifest that says something else, and says so consistently."""
+    made = replace(backup.manifest, **changes)  # type: ignore[arg-type]
+    manifest.write(backup.path, made)
+    return replace(backup, manifest=made)
+
+
+def last(backup: Backup) -> manifest.Check:
+    return manifest.read(backup.path).checks[-1]
+
+
+def test_a_good_backup_is_restored_and_that_is_written_down(filled: Settings, backup: Backup) -> None:
+    checked = full(filled, backup)
+
+    assert manifest.read(backup.path) == checked.manifest
+    assert [check.kind for check in checked.manifest.checks] == ["quick", "full"]
+    assert last(backup).passed
+    assert last(backup).seconds > 0
+
+
+def test_nothing_is_left_on_the_scratch_server(
+    filled: Settings, backup: Backup, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create, made = scratch.create, []
+
+    def watched(server: scratch.Scratch) -> Settings:
+        made.append(create(server))
+        return made[-1]
+
+    monkeypatch.setattr(scratch, "create", watched)
+    full(filled, backup)
+
+    (name,) = [str(one.database_url.database) for one in made]
+    with scratch.session(filled) as server:
+        for query in (
+            "SELECT count(*) FROM pg_database WHERE datname = :name",
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = :name",
+        ):
+            assert server.server.scalar(text(query), {"name": name}) == 0
+
+
+@pytest.mark.parametrize("mode", ["quick", "full"])
+def test_damage_is_found_before_anything_is_restored_and_written_down(
+    filled: Settings, backup: Backup, mode: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(load, "fill", None)
+    flip(backup.dump / "toc.dat", 100)
+
+    with pytest.raises(UserError, match=r"is damaged: dump/toc\.dat was changed"):
+        verify.verify(filled, backup, mode, silent, silent)
+
+    assert not last(backup).passed
+    assert last(backup).found == f"{backup.name} is damaged: dump/toc.dat was changed."
+
+
+def fewer_rows(found: Manifest) -> dict[str, object]:
+    return {"tables": found.tables | {"public.users": replace(found.tables["public.users"], rows=99)}}
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        (fewer_rows, "rows of public.users: 100, expected 99"),
+        (lambda _: {"revision": ["abcd02"]}, r"revision: \['abcd01'\], expected \['abcd02'\]"),
+        (lambda _: {"large_objects": 3}, "large objects: 0, expected 3"),
+    ],
+)
+def test_a_restore_that_is_not_what_was_counted_fails(
+    filled: Settings, backup: Backup, changes: Changes, said: str
+) -> None:
+    other = changed(backup, **changes(backup.manifest))
+
+    with pytest.raises(UserError, match=said):
+        full(filled, other)
+
+    assert not last(backup).passed
+
+
+def test_a_restore_that_lacks_an_object_fails(filled: Settings) -> None:
+    """As when pg_dump had forgotten it."""
+    execute(filled, "CREATE VIEW seen AS SELECT name FROM users", "CREATE INDEX names ON users (name)")
+    backup = take(filled)
+    saved = structure.read(backup.path)
+    (backup.path / structure.FILE).unlink()
+    more = {"index forgotten": "CREATE INDEX", **saved.objects, "view seen": "SELECT other"}
+    structure.write(backup.path, replace(saved, objects=more))
+    backup = changed(backup, files=check.sums(backup.path))
+
+    with pytest.raises(UserError) as caught:
+        full(filled, backup)
+
+    assert "index forgotten is missing" in caught.value.problem
+    assert "view seen: " in caught.value.problem
+    assert "names" not in caught.value.problem
+
+
+def test_what_only_prints_differently_after_a_restore_is_the_same(filled: Settings) -> None:
+    execute(
+        filled,
+        "CREATE TABLE odd (state varchar(10) CHECK (state IN ('new', 'old')), a varchar, b text)",
+        "CREATE INDEX part ON odd (a) WHERE state IN ('a', 'b') AND a <> 'x'",
+        "CREATE VIEW seen AS SELECT * FROM odd WHERE state IN ('a', 'b') OR a = ANY (ARRAY['x', b])",
+        "ALTER TABLE odd ENABLE ROW LEVEL SECURITY",
+        "CREATE POLICY own ON odd USING (state IN ('x', 'y'))",
+    )
+    backup = take(filled)
+    with scratch.session(filled) as server:
+        made = scratch.create(server)
+        load.fill(backup, made, silent, silent)
+        with contents.snapshot(made, "alembic-test") as connection:
+            restored = schema.read(connection)
+
+    saved = structure.read(backup.path)
+    assert restored.fingerprint != saved.fingerprint == backup.manifest.fingerprint, "the trap is gone: simplify"
+    assert structure.changes(saved, restored) == []
+
+
+@pytest.mark.parametrize(
+    ("expected", "found"),
+    [
+        ("CHECK (a > 1)", "CHECK (a > 2)"),
+        ("CHECK (a > 1)", "CHECK (b > 1)"),
+        ("CHECK (a = 'x'::text)", "CHECK (a = 'y'::text)"),
+        ("CHECK (a)", "CHECK (a) NOT VALID"),
+        ("a AND b", "a OR b"),
+    ],
+)
+def test_another_meaning_is_a_change(expected: str, found: str) -> None:
+    schemas = [Schema({"table t, constraint c": one}, {}, {}) for one in (expected, found)]
+
+    assert [one.name for one in structure.changes(*schemas)] == ["table t, constraint c"]
+
+
+def test_roles_that_the_scratch_server_lacks_are_made_without_rights(
+    filled: Settings, new_role: Callable[..., URL]
+) -> None:
+    role = str(new_role("secret", "LOGIN SUPERUSER").username)
+    execute(filled, f"ALTER TABLE posts OWNER TO {role}", f"GRANT SELECT ON users TO {role}")
+    backup = take(filled)
+    execute(filled, f"REASSIGN OWNED BY {role} TO CURRENT_USER", f"DROP OWNED BY {role}", f"DROP ROLE {role}")
+
+    full(filled, backup)
+
+    with scratch.session(filled) as server:
+        made = server.server.execute(text(f"SELECT rolcanlogin, rolsuper FROM pg_roles WHERE rolname = '{role}'")).one()
+    assert tuple(made) == (False, False)
+
+
+def test_a_backup_of_a_newer_major_is_refused(filled: Settings, backup: Backup) -> None:
+    newer = changed(backup, server=990001)
+
+    with pytest.raises(UserError, match=r"is of PostgreSQL 99; the server is 1\d"):
+        full(filled, newer)
+
+
+def test_without_a_scratch_server_nothing_is_written_down(
+    filled: Settings, backup: Backup, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SCRATCH_PORT", "1")
+
+    with pytest.raises(UserError, match="scratch server does not answer"):
+        full(replace(filled, connect_wait=0), backup)
+
+    assert manifest.read(backup.path) == backup.manifest

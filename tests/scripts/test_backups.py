@@ -1,0 +1,100 @@
+"""make backups"""
+
+import json
+
+from tests.conftest import Project
+
+
+def names(project: Project) -> list[str]:
+    return sorted(path.name for path in (project.path / "backups").iterdir())
+
+
+def test_without_any_it_says_how_to_take_one(settled: Project) -> None:
+    result = settled.run("backups")
+
+    assert result.returncode == 0
+    assert result.stdout == "There is no backup yet: make backup\n"
+
+
+def test_each_is_listed_with_what_was_proven_of_it(project: Project, revisions: list[str]) -> None:
+    project.run("backup")
+    project.run("backup", "--name=proven")
+    project.run("verify_backup", "proven")
+    (project.path / "backups" / "rubbish").mkdir()
+    (project.path / "backups" / ".partial-x").mkdir()
+
+    result = project.run("backups")
+
+    assert result.returncode == 0, result.stderr
+    first, second = result.stdout.splitlines()[1::2]
+    assert f" s old, 0.0 MB, at {revisions[-1]}, took 0." in first
+    assert first.endswith("never restored on trial   (make verify-backup)")
+    assert "restored on trial " in second
+    assert "! rubbish: rubbish is no backup: its manifest cannot be read" in result.stderr
+    assert "! .partial-x: left by a backup that failed; the next one removes it." in result.stderr
+
+
+def test_a_failed_check_is_shown(project: Project) -> None:
+    project.run("backup")
+    (name,) = names(project)
+    (project.path / "backups" / name / "dump" / "toc.dat").write_text("x")
+    assert project.run("verify_backup", "--mode=quick").returncode == 1
+
+    assert "FAILED its check " in project.run("backups").stdout
+
+
+def test_the_json_document(project: Project) -> None:
+    project.run("backup", "--name=x")
+
+    document = json.loads(project.run("backups", "--json").stdout)
+
+    assert set(document) == {"format", "backups", "no_backups", "failed", "kept_databases"}
+    (backup,) = document["backups"]
+    assert set(backup) == {
+        *("name", "database", "environment", "label", "created_at", "seconds", "bytes", "rows", "revision"),
+        *("excluded", "verified"),
+    }
+    assert backup["label"] == "x"
+    assert backup["verified"]["kind"] == "quick"
+
+
+def test_without_the_server_the_backups_are_listed_all_the_same(project: Project) -> None:
+    project.run("backup")
+
+    result = project.run("backups", POSTGRES_HOST="nowhere.invalid")
+
+    assert result.returncode == 0
+    assert names(project)[0] in result.stdout
+    assert "The host nowhere.invalid is unknown." in result.stderr
+
+
+def test_old_ones_go_when_the_folder_is_named(project: Project) -> None:
+    for _ in range(3):
+        project.run("backup")
+    before = names(project)
+
+    dry = project.run("backups", "--keep=1")
+    wrong = project.run("backups", "--keep=1", CONFIRM="app")
+    assert names(project) == before
+    done = project.run("backups", "--keep=1", CONFIRM="backups")
+
+    assert dry.returncode == done.returncode == 0
+    assert wrong.returncode == 1
+    assert (
+        f"  {before[0]}  would go\n  {before[1]}  would go\n1 would stay. To remove these: CONFIRM=backups"
+        in dry.stdout
+    )
+    assert "✓ 2 removed, 1 stay." in done.stdout
+    assert names(project) == before[2:]
+
+
+def test_after_a_failed_backup_none_goes(project: Project) -> None:
+    for _ in range(2):
+        project.run("backup")
+    assert project.run("backup", "--exclude=nowhere").returncode == 2
+
+    result = project.run("backups", "--keep=1", CONFIRM="backups")
+
+    assert result.returncode == 1
+    assert "✗ Nothing is removed: the last backup failed" in result.stderr
+    assert len([name for name in names(project) if not name.startswith(".")]) == 2

@@ -1,0 +1,160 @@
+"""make restore"""
+
+import re
+import shlex
+import subprocess
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests.conftest import Project
+
+
+def name(project: Project) -> str:
+    return str(project.url.database)
+
+
+def restore(project: Project, *words: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+    """Restore with the name typed."""
+    return project.run("restore", *words, **{"CONFIRM": name(project), **environment})
+
+
+def users(project: Project) -> object:
+    return project.sql("SELECT count(*) FROM users")[0][0]
+
+
+@pytest.fixture
+def backed_up(project: Project) -> Iterator[Project]:
+    """A project with one user, and a backup from before he was the second."""
+    project.sql("INSERT INTO users (username, email) VALUES ('ada', 'ada@example.com')")
+    assert project.run("backup", "--name=one").returncode == 0
+    project.sql("INSERT INTO users (username, email) VALUES ('bob', 'bob@example.com')")
+    yield project
+    for kept in databases(project):
+        project.sql_on_server(f'DROP DATABASE "{kept}"')
+
+
+def databases(project: Project) -> list[str]:
+    """What was made beside the project's database."""
+    found = project.sql(f"SELECT datname FROM pg_database WHERE starts_with(datname, '{name(project)}_')")
+    return [str(row[0]) for row in found]
+
+
+def test_a_table_that_was_dropped_by_mistake_comes_back_by_what_the_output_says(backed_up: Project) -> None:
+    backed_up.sql("DROP TABLE social_posts")
+    refused = backed_up.run("restore", "latest")
+
+    (command,) = re.findall(r"Do: +make restore (.*)", refused.stderr)
+    words = dict(word.split("=", 1) for word in shlex.split(command))
+    result = backed_up.run("restore", words["BACKUP"], CONFIRM=words["CONFIRM"])
+
+    assert refused.returncode == 1
+    assert "✗ Not confirmed: nobody typed the name." in refused.stderr
+    assert result.returncode == 0, result.stderr
+    assert f"✓ {name(backed_up)} is as it was at 20" in result.stdout
+    assert backed_up.sql("SELECT count(*) FROM social_posts") == [(0,)]
+    assert users(backed_up) == 1
+
+
+def test_the_commands_that_go_back_and_that_drop_the_old_one_work_as_they_are_printed(
+    backed_up: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Typed into a shell, through make."""
+    backed_up.environment = {
+        "RUNTIME": "embedded",
+        "DATABASE_URL": backed_up.url.render_as_string(hide_password=False),
+    }
+    result = restore(backed_up, "one")
+    (go_back,) = re.findall(r"Go back to it:  (.*)", result.stdout)
+    time.sleep(1.1)
+
+    back = backed_up.call("sh", "-c", go_back)
+
+    assert back.returncode == 0, back.stderr
+    assert f"✓ {name(backed_up)} is what was kept" in back.stdout
+    assert users(backed_up) == 2
+    (kept,) = databases(backed_up)
+    (drop,) = re.findall(r"Drop it:        (.*)", back.stdout)
+    assert backed_up.call("sh", "-c", drop).returncode == 0
+    assert kept not in databases(backed_up)
+
+
+@pytest.mark.parametrize("typed", ["", "yes", "{name} ", "postgres"])
+def test_the_name_must_be_typed(backed_up: Project, typed: str) -> None:
+    result = restore(backed_up, "one", CONFIRM=typed.format(name=name(backed_up)))
+
+    assert result.returncode == 1
+    assert "✗ Not confirmed" in result.stderr
+    assert users(backed_up) == 2
+    assert databases(backed_up) == []
+
+
+def test_a_database_without_rows_needs_no_name(backed_up: Project) -> None:
+    backed_up.sql("DELETE FROM users")
+
+    result = backed_up.run("restore", "one")
+
+    assert result.returncode == 0, result.stderr
+    assert users(backed_up) == 1
+
+
+def test_beside_the_database_nothing_is_swapped(backed_up: Project) -> None:
+    other = f"{name(backed_up)}_beside"
+
+    result = backed_up.run("restore", "one", f"--to={other}")
+    again = backed_up.run("restore", "one", f"--to={other}")
+
+    assert result.returncode == 0, result.stderr
+    assert databases(backed_up) == [other]
+    assert users(backed_up) == 2
+    assert again.returncode == 2
+    assert f"✗ TO={other} is there already." in again.stderr
+
+
+def test_a_damaged_backup_changes_nothing(backed_up: Project) -> None:
+    (folder,) = (backed_up.path / "backups").iterdir()
+    with (folder / "dump" / "toc.dat").open("ab") as file:
+        file.write(b"x")
+
+    result = restore(backed_up, "one")
+
+    assert result.returncode == 1
+    assert "is damaged: dump/toc.dat was changed." in result.stderr
+    assert users(backed_up) == 2
+    assert databases(backed_up) == []
+
+
+def test_a_database_marked_as_something_else_is_not_touched(backed_up: Project) -> None:
+    backed_up.sql(f"COMMENT ON DATABASE {name(backed_up)} IS 'environment=production'")
+
+    result = restore(backed_up, "one")
+
+    assert result.returncode == 1
+    assert f"✗ Refusing to touch {name(backed_up)}: it is marked environment=production." in result.stderr
+
+
+def test_pending_revisions_are_told(backed_up: Project, revisions: list[str]) -> None:
+    backed_up.write_revision("abcd01", revisions[-1])
+
+    assert "  1 pending: make migrate\n" in restore(backed_up, "one").stdout
+
+
+def test_switching_branches_restores_the_database_of_the_branch(backed_up: Project, revisions: list[str]) -> None:
+    """The other branch has a revision that this one has not."""
+    path = backed_up.write_revision("abcd01", revisions[-1])
+    assert backed_up.run("migrate").returncode == 0
+    path.unlink()
+
+    result = restore(backed_up, "one")
+
+    assert result.returncode == 0, result.stderr
+    assert backed_up.version == [revisions[-1]]
+
+
+@pytest.mark.parametrize("wanted", ["", "nothing", "../one"])
+def test_a_backup_that_is_not_there_is_usage(backed_up: Project, wanted: str) -> None:
+    result = restore(backed_up, *([wanted] if wanted else []))
+
+    assert result.returncode == 2
+    assert users(backed_up) == 2
