@@ -1,5 +1,6 @@
 """A new database beside the target: filled, checked, and then put into the target's place in one step."""
 
+import random
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from threading import Event, Thread
@@ -24,11 +25,13 @@ def new(settings: Settings, environment: str | None) -> Iterator[URL]:
     Raises UserError when another run is doing the same.
     """
     name = databases.name_of(settings.database_url)
-    made = databases.temporary(name)
+    # A name of its own: what a killed run has left working must not find the next one's database under its name.
+    made = f"{_prefix(name)}{random.getrandbits(32):08x}"
     with databases.server(settings) as connection:
         if not connection.scalar(text("SELECT pg_try_advisory_lock(hashtext('beside ' || :name))"), {"name": name}):
             raise UserError(f"Another reset or restore of {name} runs.", do="wait for it, then run this again")
-        databases.drop_leftover(connection, _old(name), environment)
+        for left in [_old(name), *_unfinished(connection, name)]:
+            databases.drop_leftover(connection, left, environment)
         databases.create(connection, made, environment, _like(connection, name))
         try:
             yield settings.database_url.set(database=made)
@@ -100,6 +103,18 @@ def _disconnecting(settings: Settings, *names: str) -> Iterator[None]:
     finally:
         over.set()
         ender.join()
+
+
+def _unfinished(connection: Connection, name: str) -> list[str]:
+    query = text(
+        "SELECT datname FROM pg_database WHERE starts_with(datname, :prefix)"
+        " AND substr(datname, length(:prefix) + 1) ~ '^[0-9a-f]{8}$'"
+    )
+    return list(connection.scalars(query, {"prefix": _prefix(name)}))
+
+
+def _prefix(name: str) -> str:
+    return f"{databases.temporary(name)}_"
 
 
 def _old(name: str) -> str:

@@ -155,4 +155,4 @@ def name_of(url: URL) -> str:
 
 def temporary(name: str) -> str:
     """The name of a database that is being made in place of this one."""
-    return f"{name[:50]}__unfinished"
+    return f"{name[:40]}__unfinished"

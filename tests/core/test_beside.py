@@ -36,7 +36,7 @@ def test_a_replacement_ends_the_sessions_of_others(target: Settings) -> None:
 
 def test_what_an_interrupted_replacement_left_is_dropped_by_the_next(target: Settings) -> None:
     name = target.database_url.database
-    left = [f"CREATE DATABASE {name}__unfinished", f"CREATE DATABASE {name}__replaced"]
+    left = [f"CREATE DATABASE {name}__unfinished_0a1b2c3d", f"CREATE DATABASE {name}__replaced"]
     execute(target, *left, url=postgres.maintenance(target))
 
     with beside.new(target, "development") as new:

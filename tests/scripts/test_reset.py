@@ -150,7 +150,7 @@ def test_a_revision_that_fails_leaves_the_old_database_whole(project: Project, r
 
 
 def test_what_an_interrupted_reset_left_is_cleaned(project: Project) -> None:
-    for left in ("__unfinished", "__replaced"):
+    for left in ("__unfinished_0a1b2c3d", "__replaced"):
         engine = create_engine(project.url, isolation_level="AUTOCOMMIT", poolclass=NullPool)
         with engine.connect() as connection:
             connection.execute(text(f"CREATE DATABASE {name(project)}{left}"))

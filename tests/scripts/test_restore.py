@@ -3,7 +3,6 @@
 import re
 import shlex
 import subprocess
-import time
 from collections.abc import Iterator
 
 import pytest
@@ -67,7 +66,6 @@ def test_the_commands_that_go_back_and_that_drop_the_old_one_work_as_they_are_pr
     }
     result = restore(backed_up, "one")
     (go_back,) = re.findall(r"Go back to it:  (.*)", result.stdout)
-    time.sleep(1.1)
 
     back = backed_up.call("sh", "-c", go_back)
 

@@ -1,7 +1,8 @@
 """Databases that a restore has put aside: the target's name, and when."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from itertools import count
 
 from sqlalchemy import Connection, text
 
@@ -22,9 +23,12 @@ def list_all(server: Connection, database: str) -> list[Kept]:
     return [Kept(row.name, row.bytes) for row in server.execute(_FOUND, {"prefix": _prefix(database)})]
 
 
-def new_name(database: str) -> str:
-    """Of the database that is put aside now."""
-    return f"{_prefix(database)}{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
+def new_name(server: Connection, database: str) -> str:
+    """Of the database that is put aside now; nobody has it yet."""
+    taken = [one.name for one in list_all(server, database)]
+    now = datetime.now(UTC)
+    names = (f"{_prefix(database)}{now + timedelta(seconds=later):%Y%m%dT%H%M%SZ}" for later in count())
+    return next(name for name in names if name not in taken)
 
 
 def drop_command(name: str) -> str:

@@ -54,30 +54,34 @@ def put_in_place(target: Settings, backup: Backup, mark: str | None, tell: Tell,
 
     Raises UserError, and the target is as it was; whatever kills this, the target is wholly the one or the other.
     """
-    with _alone(target, tell) as exists, beside.new(target, mark) as made:
+    with _alone(target, tell), beside.new(target, mark) as made:
         load.fill(backup, replace(target, database_url=made), tell, show)
-        old = kept.new_name(databases.name_of(target.database_url)) if exists else ""
-        beside.swap(target, databases.name_of(made), old)
-    return old
+        return _swap(target, databases.name_of(made))
 
 
 def bring_back(target: Settings, name: str, tell: Tell) -> str:
     """Swap a kept database in again; returns the name under which the present one is kept, or nothing."""
-    with _alone(target, tell) as exists:
-        old = kept.new_name(databases.name_of(target.database_url)) if exists else ""
-        beside.swap(target, name, old)
+    with _alone(target, tell):
+        return _swap(target, name)
+
+
+def _swap(target: Settings, new: str) -> str:
+    name = databases.name_of(target.database_url)
+    with databases.server(target) as server:
+        old = kept.new_name(server, name) if databases.exists(server, name) else ""
+    beside.swap(target, new, old)
     return old
 
 
 @contextmanager
-def _alone(target: Settings, tell: Tell) -> Iterator[bool]:
-    """Keeps migrations and backups of the target away. Tells whether there is a target."""
+def _alone(target: Settings, tell: Tell) -> Iterator[None]:
+    """Keeps migrations and backups of the target away, if there is a target."""
     name = f"alembic-restore {migration_log.who()}"[:63]
     with ExitStack() as stack:
         try:
             holder = stack.enter_context(postgres.connect(target, application_name=name, isolation_level="AUTOCOMMIT"))
         except DatabaseMissingError:
-            yield False
+            yield
             return
         stack.enter_context(mutex.hold(holder, settings.limits().wait, tell))
-        yield True
+        yield
