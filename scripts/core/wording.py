@@ -1,6 +1,6 @@
 """Plans and findings as lines for people, each with its style; nothing is printed here."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
 from scripts.core.findings import Finding
 from scripts.core.plan import Planned
@@ -33,8 +33,9 @@ def short(planned: Planned) -> Iterator[Line]:
     """A revision on one line, and one for each finding that is more than a note."""
     number = len(planned.statements)
     told = [f"{number} statement{'s' if number != 1 else ''}, {planned.seconds:.2f} s on a copy"]
-    told += [effect for statement in planned.statements for effect in effects(statement)]
-    yield f"  {planned.revision}  {planned.message}  ({'; '.join(dict.fromkeys(told))})", ""
+    locks = [lock for statement in planned.statements for lock in statement.locks]
+    told += [f"blocks {whom} of {table}" for table, whom in blocked(locks).items()]
+    yield f"  {planned.revision}  {planned.message}  ({'; '.join(told)})", ""
     yield from (finding(planned, one) for one in planned.findings if one.severity != NOTE)
 
 
@@ -55,14 +56,17 @@ def annotation(planned: Planned, one: Finding) -> str:
 
 def effects(statement: Statement) -> list[str]:
     """What the statement does to tables that were there before, in words."""
-    locks = [lock for mode in BLOCKS for lock in statement.locks if lock["mode"] == mode]
-    blocked = {lock["relation"]: BLOCKS[lock["mode"]] for lock in locks}
     return [
-        *(f"blocks {whom} of {table} until the commit" for table, whom in blocked.items()),
+        *(f"blocks {whom} of {table} until the commit" for table, whom in blocked(statement.locks).items()),
         *(f"rewrites {name}" for name in statement.rewrites),
         *(f"reads all of {name}" for name in statement.scans),
         *(f"writes {rows} rows of {name}" for name, rows in statement.rows_written.items()),
     ]
+
+
+def blocked(locks: Sequence[Mapping[str, str]]) -> dict[str, str]:
+    """Of each table, whom the strongest lock keeps out."""
+    return {lock["relation"]: BLOCKS[mode] for mode in BLOCKS for lock in locks if lock["mode"] == mode}
 
 
 def _data(text: str) -> str:
