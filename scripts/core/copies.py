@@ -13,7 +13,11 @@ from scripts.core.mutex import Tell
 from scripts.core.scratch import Scratch
 from scripts.core.settings import Settings
 
-_ZONE = text("SELECT current_setting('TimeZone')")
+# A change to timestamptz rewrites a table or not because of TimeZone; names without a schema are found by search_path.
+_SESSION = text(
+    "SELECT current_setting('TimeZone') AS \"TimeZone\", (SELECT string_agg(quote_ident(name), ', ' ORDER BY place)"
+    " FROM unnest(current_schemas(false)) WITH ORDINALITY AS s (name, place)) AS search_path"
+)
 
 
 def schema(server: Scratch, target: Settings) -> Settings:
@@ -73,12 +77,13 @@ def _restore(made: Settings, dump: Path) -> None:
 
 
 def _take_over(target: Connection, server: Scratch, made: Settings) -> None:
-    """The version rows; and the time zone, because a change to timestamptz rewrites a table or not because of it."""
+    """The version rows, and what a session of the target's role is set to."""
     versions = []
     if target.scalar(text("SELECT to_regclass('alembic_version') IS NOT NULL")):
         versions = list(target.scalars(text("SELECT version_num FROM alembic_version")))
-    zone = str(target.scalar(_ZONE)).replace("'", "''")
-    server.server.exec_driver_sql(f"ALTER DATABASE {made.database_url.database} SET TimeZone = '{zone}'")
+    for name, value in target.execute(_SESSION).mappings().one().items():
+        server.server.execute(text("SELECT set_config(:name, :value, false)"), {"name": name, "value": value or ""})
+        server.server.exec_driver_sql(f"ALTER DATABASE {made.database_url.database} SET {name} FROM CURRENT")
     with postgres.connect(made) as connection:
         for version in versions:
             connection.execute(text("INSERT INTO alembic_version VALUES (:version)"), {"version": version})

@@ -20,18 +20,20 @@ def throwaway(configured: Settings) -> Iterator[Scratch]:
         yield server
 
 
-def test_a_copy_has_schema_version_and_time_zone_and_no_rows(throwaway: Scratch, target: Settings) -> None:
+def test_a_copy_has_schema_version_time_zone_and_search_path_and_no_rows(throwaway: Scratch, target: Settings) -> None:
     name = target.database_url.database
     with session(target.database_url) as owner:
         run(owner, "CREATE TABLE users (n int); INSERT INTO users VALUES (1)")
         run(owner, "CREATE TABLE alembic_version (version_num text); INSERT INTO alembic_version VALUES ('a'), ('b')")
         run(owner, f"ALTER DATABASE {name} SET TimeZone = 'Asia/Tokyo'")
+        run(owner, f'CREATE SCHEMA "My Shop"; ALTER DATABASE {name} SET search_path = nowhere, "My Shop", public')
         owner.commit()
 
     with postgres.connect(copies.schema(throwaway, target)) as copy:
         assert copy.scalar(text("SELECT count(*) FROM users")) == 0
         assert history.current(copy) == ("a", "b")
         assert copy.scalar(text("SHOW TimeZone")) == "Asia/Tokyo"
+        assert copy.scalar(text("SHOW search_path")) == '"My Shop", public'
 
 
 def test_the_target_is_only_read(throwaway: Scratch, target: Settings) -> None:
