@@ -10,8 +10,17 @@ import os
 import sys
 from collections.abc import Sequence
 
-from scripts.core import command, console, history, losses, migrations, postgres, settings
+from scripts.core import (
+    command,
+    console,
+    history,
+    migrations,
+    postgres,
+    rollback,
+    settings,
+)
 from scripts.core.errors import USAGE, UserError
+from scripts.core.losses import Loss
 from scripts.core.steps import Step
 
 
@@ -31,10 +40,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not at:
         console.done("Nothing to do: the database is at base, no revision is applied.")
         return 0
-    if arguments.rev is not None:
-        wanted = history.resolve(revisions, arguments.rev)
-    else:
-        wanted = history.steps_back(revisions, at, steps)
+    wanted = (
+        history.steps_back(revisions, at, steps) if arguments.rev is None else history.resolve(revisions, arguments.rev)
+    )
     undone = history.undone(revisions, at, wanted)
     if not undone:
         console.done(f"Nothing to do: the database is at {', '.join(at)}.")
@@ -43,26 +51,30 @@ def main(argv: Sequence[str] | None = None) -> int:
     console.say(f"{len(undone)} to undo:")
     for revision in undone:
         console.say(f"  {revision.revision}  {revision.doc}")
-    require_confirmation(target, losses.find(target, revisions, at, wanted, console.warn))
-    migrations.downgrade(target, wanted, show, console.say)
+    lost = show_losses(target, wanted)
+    if any(loss.count for loss in lost):
+        require_confirmation(str(target.database_url.database))
+    migrations.downgrade(target, wanted, lost, show, console.say)
     console.done(f"The database is at {wanted}.")
     return 0
 
 
-def require_confirmation(target: settings.Settings, lost: Sequence[losses.Loss]) -> None:
-    """What goes is said; where there is something in it, the database's name has to be typed."""
-    name = str(target.database_url.database)
+def show_losses(target: settings.Settings, wanted: str) -> list[Loss]:
+    """What would be lost is said."""
+    lost = rollback.find(target, wanted, console.warn)
     if lost:
-        console.say(f"{name} at {postgres.address(target)} will lose:")
+        console.say(f"{target.database_url.database} at {postgres.address(target)} will lose:")
     for loss in lost:
         console.say(f"  {loss}")
-    if not any(loss.count for loss in lost):
-        return
+    return lost
+
+
+def require_confirmation(name: str) -> None:
     typed = os.environ.get("CONFIRM") or console.ask(f"Type {name} to lose it:")
     if typed != name:
         raise UserError(
             f"Not confirmed: {'you typed ' + typed if typed else 'nobody typed the name'}.",
-            why="What is lost does not come back. A new revision that mends what is wrong loses nothing.",
+            why="What is lost does not come back.",
             do=f"make revision; or, knowing it: make rollback CONFIRM={name}",
         )
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 from sqlalchemy.engine import URL
 
+from scripts.core.losses import Loss
 from scripts.core.mutex import Tell
 from scripts.core.settings import Limits, Settings
 
@@ -22,3 +23,5 @@ class Conditions:
     tell: Tell
     overrides: Sequence[str] = ()
     """Refusals that the user overrode, for the log."""
+    confirmed: Sequence[Loss] | None = None
+    """What a downgrade may lose; None: nobody was asked."""

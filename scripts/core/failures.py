@@ -49,8 +49,14 @@ def late(conditions: Conditions, tries: int, watch: patience.Watch) -> UserError
         + "".join(f"\n    {line}" for line in holders),
         why="Each try gave up so that nobody had to wait behind it.",
         do="end or wait for the transactions above, then run this again; MIGRATION_DEADLINE in .env is the patience",
-        state=f"the database is at {', '.join(history.current(conditions.observer)) or 'base'};"
-        " what failed was rolled back.",
+        state=between_tries(conditions),
+    )
+
+
+def between_tries(conditions: Conditions) -> str:
+    """The state that a try leaves when it gave up waiting."""
+    return (
+        f"the database is at {', '.join(history.current(conditions.observer)) or 'base'}; what failed was rolled back."
     )
 
 

@@ -6,9 +6,10 @@ from pathlib import Path
 
 from sqlalchemy import Connection
 
-from scripts.core import databases, migration_log, window
+from scripts.core import databases, failures, losses, migration_log, window
 from scripts.core.conditions import Conditions
 from scripts.core.errors import UserError
+from scripts.core.losses import Loss
 from scripts.core.mutex import Tell
 from scripts.core.settings import Limits, Settings
 from scripts.core.steps import Steps
@@ -35,6 +36,8 @@ def check(conditions: Conditions, steps: Steps, files: dict[str, Path], seen: Se
         overrides += _window(conditions.limits)
     if environment != "development" and steps.command == "upgrade" and not databases.is_empty(conditions.observer):
         overrides += _plan(steps, seen)
+    if steps.command == "downgrade":
+        check_losses(conditions)
     return overrides
 
 
@@ -97,6 +100,45 @@ def _plan(steps: Steps, seen: Seen | None) -> list[str]:
             do=f"write the revision the safe way; or, knowing it: ACCEPT={','.join(blocking)}",
         )
     return [*blocking, *(["plan"] if not planned else [])]
+
+
+def check_losses(conditions: Conditions, state: str = "nothing was changed.") -> None:
+    """Raises UserError when a downgrade would lose more than was confirmed. One that was typed by hand has told nobody
+    what it loses: it must not meet a row, unless CONFIRM names the database.
+    """
+    name, confirmed = str(conditions.url.database), conditions.confirmed
+    if confirmed is None and os.environ.get("CONFIRM") == name:
+        return
+    with losses.counting(conditions.settings, conditions.url) as connection:
+        table = losses.table_with_rows(connection) if confirmed is None else None
+        if table:
+            raise UserError(
+                f"Refusing to downgrade {name} by hand: it has rows, in {table} for one.",
+                why="Nothing has found out and said which of them would be lost.",
+                do=f"make rollback; or, knowing it: CONFIRM={name}",
+                state=state,
+            )
+        for loss in confirmed or ():
+            _refuse_more(loss, losses.count(connection, loss), state)
+
+
+def keep_empty(connection: Connection, conditions: Conditions) -> None:
+    """For the start of a downgrade's transaction: nobody can write any more to the tables that were said to be empty,
+    and nobody has. A session that it waits for, and would see nothing of, may just have done so.
+    """
+    for loss in conditions.confirmed or ():
+        if loss.count == 0 and losses.lock(connection, loss):
+            _refuse_more(loss, losses.count(connection, loss), failures.between_tries(conditions))
+
+
+def _refuse_more(loss: Loss, now: int, state: str) -> None:
+    if now > loss.count:
+        raise UserError(
+            f"{loss.place}: now there are {now} {loss.kind}; {loss.count} were confirmed.",
+            why="The others came after the question.",
+            do="run this again",
+            state=state,
+        )
 
 
 def _window(limits: Limits) -> list[str]:

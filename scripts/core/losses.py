@@ -1,78 +1,109 @@
-"""What a rollback would lose: found by running it on a copy, counted in the target."""
+"""Rows and values that a downgrade takes away, and how many of them the target has now."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from sqlalchemy import Connection, text
+from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
 
-from scripts.core import copies, migrations, postgres, scratch
+from scripts.core import postgres
 from scripts.core.errors import UserError
-from scripts.core.history import History
-from scripts.core.mutex import Tell
 from scripts.core.settings import Settings
 
-# A column's numbers outlive a change of its name, which loses nothing.
-_COLUMNS = text(
-    "SELECT attrelid, attnum, attrelid::regclass::text AS relation, quote_ident(attname) AS name FROM pg_attribute"
-    " JOIN pg_class ON pg_class.oid = attrelid WHERE relkind = 'r' AND attnum > 0 AND NOT attisdropped"
-    " AND attrelid >= 16384 AND relname NOT IN ('alembic_version', 'migration_log') ORDER BY 3, 2"
+# Waits for no lock for long. Row-level security would hide rows from the count: off makes it an error instead.
+_SESSION = "-c lock_timeout=2s -c row_security=off"
+GONE = ("3F000", "42P01", "42703")
+"""No such schema, table or column: an earlier step of the same downgrade has taken it away."""
+NO_CAST = ("42704", "42804", "42846", "42883")
+"""No such type, cast or comparison; class 22 is a value that cannot be cast. See "PostgreSQL Error Codes"."""
+ROWS = "true"
+"""Every row of the relation is counted."""
+_IS_THERE = text("SELECT to_regclass(:relation) IS NOT NULL")
+_TABLES = text(
+    "SELECT oid::regclass::text FROM pg_class WHERE relkind IN ('r', 'p') AND NOT relispartition AND oid >= 16384"
+    " AND relpersistence <> 't' AND oid IS DISTINCT FROM to_regclass('alembic_version')"
+    " AND oid IS DISTINCT FROM to_regclass('migration_log') ORDER BY 1"
 )
-_EXISTS = text("SELECT to_regclass(:relation) IS NOT NULL")
 
 
 @dataclass(frozen=True)
 class Loss:
-    """A table or a column that goes, and how many rows or values are in it."""
+    """What goes, or may go."""
 
     relation: str
     column: str | None
-    count: int
+    kind: str
+    """What there is a number of, in words."""
+    count: int = 0
+    where: str | None = field(default=None, compare=False)
+    """Which rows of the relation are counted, in SQL; None: there is nothing to count."""
 
     def __str__(self) -> str:
-        if self.column is None:
-            return f"{self.relation}: {self.count} rows"
-        return f"{self.relation}.{self.column}: {self.count} values"
+        return f"{self.place}: {self.count} {self.kind}"
+
+    @property
+    def place(self) -> str:
+        return self.relation if self.column is None else f"{self.relation}.{self.column}"
 
 
-def find(target: Settings, revisions: History, at: Sequence[str], wanted: str, tell: Tell) -> list[Loss]:
-    """What goes when the target is rolled back from `at` to `wanted`, raw SQL included. The target is only read.
+@contextmanager
+def counting(settings: Settings, url: URL | None = None) -> Iterator[Connection]:
+    """A session on the target's database, or on `url`, that counts and keeps no lock."""
+    with postgres.connect(settings, url, "alembic-count", options=_SESSION, isolation_level="AUTOCOMMIT") as connection:
+        yield connection
 
-    Rows that a downgrade deletes from a table that stays are not seen: the copy has none. Raises UserError when the
-    downgrade fails on the copy, or without a scratch server.
+
+def count(connection: Connection, loss: Loss) -> int:
+    """How many there are now; 0 for what is gone. Raises UserError when it cannot be counted.
+
+    A value that cannot be tried in its new type counts as one that does not fit.
     """
-    with scratch.session(target) as server:
-        copy, _ = copies.stand_in(server, target, revisions, at, tell)
-        before = _columns(copy)
-        with scratch.only(copy):
-            try:
-                migrations.downgrade(copy, wanted, lambda _step: None, tell)
-            except UserError as error:
-                raise scratch.failed(error) from error
-        after = _columns(copy)
-    gone = [where for where in before if where not in after]
-    staying = {relation for relation, _ in after}
-    tables = {before[where][0] for where in gone if where[0] not in staying}
-    columns = [before[where] for where in gone if where[0] in staying]
-    with postgres.connect(target) as connection:
-        connection.exec_driver_sql("SET lock_timeout = '2s'")
-        lost = [Loss(table, None, _count(connection, table, "*")) for table in sorted(tables)]
-        return lost + [Loss(table, column, _count(connection, table, column)) for table, column in columns]
-
-
-def _columns(database: Settings) -> dict[tuple[int, int], tuple[str, str]]:
-    with postgres.connect(database) as connection:
-        return {(row.attrelid, row.attnum): (row.relation, row.name) for row in connection.execute(_COLUMNS)}
-
-
-def _count(connection: Connection, table: str, what: str) -> int:
-    """Rows, or values that are not null; 0 for a table that the target lacks."""
-    if not connection.scalar(_EXISTS, {"relation": table}):
+    if loss.where is None:
         return 0
     try:
-        return connection.exec_driver_sql(f"SELECT count({what}) FROM {table}".replace("%", "%%")).scalar() or 0
+        return _ask(connection, f"SELECT count(*) FROM {loss.relation} WHERE {loss.where}") or 0
     except DBAPIError as error:
-        raise UserError(
-            f"Cannot count what would be lost in {table}: {postgres.first_line(error)}",
-            do="end the session that locks it (make psql; SELECT * FROM pg_stat_activity), then run this again",
-        ) from error
+        code = getattr(error.orig, "pgcode", None) or ""
+        if code in GONE:
+            return 0
+        if loss.column and (code in NO_CAST or code.startswith("22")):
+            return count(connection, replace(loss, column=None, where=f"{loss.column} IS NOT NULL"))
+        raise _uncountable(f"what would be lost in {loss.relation}", error) from error
+
+
+def lock(connection: Connection, loss: Loss) -> bool:
+    """Keep others from writing to a table whose rows are lost, until the transaction ends. Returns whether that was
+    done: the table may be gone, and in autocommit no lock lasts.
+    """
+    driver: Any = connection.connection.dbapi_connection
+    there = loss.where == ROWS and not driver.autocommit and connection.scalar(_IS_THERE, {"relation": loss.relation})
+    if there:
+        connection.exec_driver_sql(f"LOCK TABLE {loss.relation} IN SHARE MODE".replace("%", "%%"))
+    return bool(there)
+
+
+def table_with_rows(connection: Connection) -> str | None:
+    """The first table of the connected database that has a row. Raises UserError for one that cannot be read."""
+    for table in connection.scalars(_TABLES).all():
+        try:
+            if _ask(connection, f"SELECT 1 FROM {table} LIMIT 1"):
+                return str(table)
+        except DBAPIError as error:
+            if getattr(error.orig, "pgcode", None) not in GONE:
+                raise _uncountable(f"whether {table} has rows", error) from error
+    return None
+
+
+def _ask(connection: Connection, query: str) -> int | None:
+    return connection.exec_driver_sql(query.replace("%", "%%")).scalar()
+
+
+def _uncountable(what: str, error: DBAPIError) -> UserError:
+    return UserError(
+        f"Cannot count {what}: {postgres.first_line(error)}",
+        why="What is not counted could be lost without a word.",
+        do="give the role the right to read all of it, or end the session that locks it, then run this again",
+    )

@@ -1,7 +1,7 @@
 """The writing door to Alembic: upgrade, downgrade, stamp and new revisions. What makes them safe is in runner.py."""
 
 from argparse import Namespace
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import redirect_stdout
 from io import StringIO
 from pathlib import Path
@@ -15,6 +15,7 @@ from sqlalchemy.engine import URL
 
 from scripts.core import history, models
 from scripts.core.gates import Seen
+from scripts.core.losses import Loss
 from scripts.core.mutex import Tell
 from scripts.core.settings import Settings
 from scripts.core.steps import OnStep
@@ -39,9 +40,22 @@ def traced(settings: Settings, target: str, on_step: OnStep, tell: Tell, trace: 
     _run(settings, lambda config: command.upgrade(config, target), on_step=on_step, tell=tell, trace=trace)
 
 
-def downgrade(settings: Settings, target: str, on_step: OnStep, tell: Tell) -> None:
-    """Undo everything after `target`, newest first. Raises UserError as `upgrade` does."""
-    _run(settings, lambda config: command.downgrade(config, target), on_step=on_step, tell=tell)
+def traced_downgrade(settings: Settings, target: str, tell: Tell, trace: Trace) -> None:
+    """The same for undoing everything after `target`."""
+    _run(settings, lambda config: command.downgrade(config, target), tell=tell, trace=trace, confirmed=[])
+
+
+def downgrade(settings: Settings, target: str, confirmed: Sequence[Loss], on_step: OnStep, tell: Tell) -> None:
+    """Undo everything after `target`, newest first. Raises UserError as `upgrade` does, and when by now more would be
+    lost than was `confirmed`.
+    """
+    _run(
+        settings,
+        lambda config: command.downgrade(config, target),
+        confirmed=confirmed,
+        on_step=on_step,
+        tell=tell,
+    )
 
 
 def stamp(settings: Settings, target: str, tell: Tell, *, forget: bool) -> None:

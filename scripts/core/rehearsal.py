@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from alembic.script import Script
+from sqlalchemy import Connection
 
 from scripts.core import differences, migrations, postgres, schema, scratch, settings, trace
 from scripts.core.errors import UserError
@@ -29,11 +30,7 @@ def run(copy: Settings, pending: Sequence[Script], at: Sequence[str], wanted: st
     """Upgrade the copy, which is at `at`, to `wanted`, and undo that again, where `at` is one revision or none."""
     rehearsal = Rehearsal()
     schemas: list[Schema] = [_read(copy)]
-    with (
-        _in_time(settings.limits().plan_deadline),
-        scratch.only(copy),
-        postgres.connect(copy, application_name="alembic-trace", isolation_level="AUTOCOMMIT") as observer,
-    ):
+    with _observed(copy) as observer:
         try:
             migrations.traced(
                 copy,
@@ -47,6 +44,30 @@ def run(copy: Settings, pending: Sequence[Script], at: Sequence[str], wanted: st
         if not rehearsal.failure and len(at) < 2:
             _undo(copy, pending, at[0] if at else "base", schemas, rehearsal)
     return rehearsal
+
+
+def undo(copy: Settings, wanted: str, tell: Tell) -> Trace:
+    """Undo everything after `wanted` on the copy. Raises UserError when that fails."""
+    found = Trace()
+    with _observed(copy) as observer:
+        try:
+            migrations.traced_downgrade(
+                copy, wanted, tell, lambda connection, revision: trace.attach(connection, observer, revision, found)
+            )
+        except UserError as error:
+            raise scratch.failed(error) from error
+    return found
+
+
+@contextmanager
+def _observed(copy: Settings) -> Iterator[Connection]:
+    """The block has so much time, and only the copy; another session on that looks on."""
+    with (
+        _in_time(settings.limits().plan_deadline),
+        scratch.only(copy),
+        postgres.connect(copy, application_name="alembic-trace", isolation_level="AUTOCOMMIT") as observer,
+    ):
+        yield observer
 
 
 @contextmanager
@@ -79,7 +100,7 @@ def _undo(copy: Settings, pending: Sequence[Script], start: str, schemas: list[S
         rehearsal.undone[revision.revision] = Undone(differences=[str(one) for one in found if not one.harmless])
 
     try:
-        migrations.downgrade(copy, start, lambda _step: compare(), lambda _line: None)
+        migrations.downgrade(copy, start, [], lambda _step: compare(), lambda _line: None)
     except UserError as error:
         revision, _ = newest_first[len(rehearsal.undone)]
         rehearsal.undone[revision.revision] = Undone(failure=error.problem)

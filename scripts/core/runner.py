@@ -71,7 +71,15 @@ def _change_the_version(
         if not steps:
             tell("Another migration has done it meanwhile.")
             return
-        conditions = Conditions(target, limits, url, _application(f"alembic {steps.command}"), holder, tell)
+        conditions = Conditions(
+            target,
+            limits,
+            url,
+            _application(f"alembic {steps.command}"),
+            holder,
+            tell,
+            confirmed=context.config.attributes.get("confirmed"),
+        )
         seen = context.config.attributes.get("seen")
         overrides = gates.check(conditions, steps, history.files(context.script, at), seen)
         indexes.drop_invalid(holder, tell)

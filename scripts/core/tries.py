@@ -10,7 +10,7 @@ from alembic.runtime.migration import MigrationContext, MigrationInfo
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.exc import DBAPIError
 
-from scripts.core import failures, history, indexes, migration_log, mutex, patience, postgres
+from scripts.core import failures, gates, history, indexes, migration_log, mutex, patience, postgres
 from scripts.core.conditions import Conditions
 from scripts.core.errors import UserError
 from scripts.core.steps import Steps
@@ -46,6 +46,9 @@ def run(conditions: Conditions, steps: Steps, once: Once) -> None:
         conditions.tell(_try_line(number, watch, pause))
         time.sleep(pause)
         mutex.require_held(conditions.observer)
+        if steps.command == "downgrade":
+            # Who held the lock may have added rows before it let go.
+            gates.check_losses(conditions, failures.between_tries(conditions))
         # A deadlock inside CREATE INDEX CONCURRENTLY.
         indexes.drop_invalid(conditions.observer, conditions.tell)
 
@@ -59,6 +62,8 @@ def _try(conditions: Conditions, engine: Engine, steps: Steps, once: Once, watch
         mutex.require_held(conditions.observer)
         driver: Any = connection.connection.dbapi_connection
         _listen(conditions, connection, steps, watch)
+        if steps.command == "downgrade":
+            event.listen(connection, "begin", lambda connection: gates.keep_empty(connection, conditions))
         trace = context.config.attributes.get("trace")
         if trace:
             trace(connection, lambda: steps.running and steps.running.up_revision_id)

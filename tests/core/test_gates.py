@@ -1,7 +1,8 @@
-"""scripts/core/gates.py, and what closes them: the mark, an edited revision, the maintenance window"""
+"""scripts/core/gates.py, and what closes them: the mark, an edited revision, the maintenance window, rows to be lost"""
 
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -14,6 +15,7 @@ from scripts.core import gates, window
 from scripts.core.errors import UserError
 from scripts.core.settings import Settings
 from tests.conftest import Project, copy_project
+from tests.core.running import begin, run, session, wait_until, waits_for_lock
 from tests.scripts.conftest import _check_calls, _run_by_forking, forks  # noqa: F401  (commands run as they do there)
 
 SOON = datetime.now(UTC) + timedelta(days=3)
@@ -302,3 +304,174 @@ def test_a_revision_that_needs_rows_is_tried_in_development_and_stops_staging(
     assert done.returncode == 0, done.stderr
     assert "! Not planned: alembic/versions/abcd01.py, line 12: division by zero" in done.stderr
     assert project.version == ["abcd01"]
+
+
+ADA = "INSERT INTO users (username, email) VALUES ('ada', 'ada@example.com')"
+
+
+def adds_notes(project: Project, after: str) -> None:
+    """Applies a revision that adds users.notes and the table notes, for the rollback to take away."""
+    project.write_revision(
+        "abcd01",
+        after,
+        'op.execute("ALTER TABLE users ADD COLUMN notes text; CREATE TABLE notes (n int)")',
+        'op.execute("DROP TABLE notes; ALTER TABLE users DROP COLUMN notes")',
+    )
+    assert project.run("migrate").returncode == 0
+
+
+def test_by_hand_no_database_with_rows_is_downgraded_unless_its_name_is_given(
+    project: Project, revisions: list[str]
+) -> None:
+    """Wherever the rows are: nobody has looked what would be lost."""
+    name = str(project.url.database)
+    project.sql(ADA)
+
+    refused = [
+        by_hand(project, "downgrade", "-1"),
+        by_hand(project, "downgrade", "base", CONFIRM="another"),
+        project.run("alembic", "downgrade -1"),
+    ]
+
+    for result in refused:
+        printed = result.stdout + result.stderr
+        assert result.returncode != 0
+        assert f"Refusing to downgrade {name} by hand: it has rows, in users for one." in printed
+        assert f"make rollback; or, knowing it: CONFIRM={name}" in printed
+        assert "State: nothing was changed." in printed
+    assert project.version == revisions[-1:]
+    confirmed = by_hand(project, "downgrade", "-1", CONFIRM=name)
+    assert confirmed.returncode == 0, confirmed.stderr
+    assert project.version == revisions[-2:-1]
+    (logged,) = project.sql("SELECT overrides FROM migration_log WHERE direction = 'downgrade'")
+    assert logged == (f"CONFIRM={name}",)
+
+
+def test_by_hand_rows_stop_neither_an_upgrade_nor_a_stamp(project: Project, revisions: list[str]) -> None:
+    project.sql(ADA)
+    project.write_revision("abcd01", revisions[-1])
+
+    for words in (("upgrade", "head"), ("stamp", revisions[-1])):
+        assert by_hand(project, *words).returncode == 0
+
+    assert project.version == revisions[-1:]
+
+
+@pytest.mark.parametrize(
+    ("came", "words"),
+    [
+        ("INSERT INTO notes VALUES (1)", "notes: now there are 1 rows; 0 were confirmed."),
+        ("UPDATE users SET notes = 'n'", "users.notes: now there are 1 values; 0 were confirmed."),
+    ],
+)
+def test_what_comes_between_the_question_and_the_mutex_is_not_lost(
+    project: Project, revisions: list[str], came: str, words: str
+) -> None:
+    adds_notes(project, revisions[-1])
+    project.sql(ADA)
+    with session(project.url) as other:
+        run(other, "SELECT pg_advisory_lock(hashtextextended('alembic_version', 0))")
+        other.commit()
+        process = begin(project, "rollback", CONFIRM=str(project.url.database))
+        wait_until(lambda: waits_for_mutex(project))
+        project.sql(came)
+    result = process.end()
+
+    assert "Waiting, because another migration runs" in result.stdout
+    assert result.returncode == 1
+    assert f"✗ {words}" in result.stderr
+    assert "State: nothing was changed." in result.stderr
+    assert project.version == ["abcd01"]
+    assert project.sql("SELECT to_regclass('notes')::text") == [("notes",)]
+    again = project.run("rollback", CONFIRM=str(project.url.database))
+    assert again.returncode == 0, again.stderr
+
+
+def waits_for_mutex(project: Project) -> bool:
+    return bool(
+        project.sql(
+            "SELECT 1 FROM pg_stat_activity WHERE datname = current_database()"
+            " AND application_name LIKE 'alembic-mutex %' AND query LIKE '%advisory%'"
+        )
+    )
+
+
+def test_what_goes_meanwhile_stops_nothing(project: Project, revisions: list[str]) -> None:
+    adds_notes(project, revisions[-1])
+    project.sql("INSERT INTO notes VALUES (1), (2)")
+    with session(project.url) as other:
+        run(other, "SELECT pg_advisory_lock(hashtextextended('alembic_version', 0))")
+        other.commit()
+        process = begin(project, "rollback", CONFIRM=str(project.url.database))
+        wait_until(lambda: waits_for_mutex(project))
+        project.sql("DELETE FROM notes WHERE n = 1")
+    result = process.end()
+
+    assert result.returncode == 0, result.stderr
+    assert project.version == revisions[-1:]
+
+
+def test_what_is_committed_by_the_session_that_is_waited_for_is_not_lost(
+    project: Project, revisions: list[str]
+) -> None:
+    """The table was empty for everybody else, and its lock is free at the very moment when there is a row in it."""
+    adds_notes(project, revisions[-1])
+    with session(project.url) as other:
+        run(other, "INSERT INTO notes VALUES (1)")
+        process = begin(project, "rollback", LOCK_TIMEOUT="10000")
+        wait_until(lambda: waits_for_lock(project))
+        other.commit()
+    result = process.end()
+
+    assert result.returncode == 1
+    assert "✗ notes: now there are 1 rows; 0 were confirmed." in result.stderr
+    assert "State: the database is at abcd01; what failed was rolled back." in result.stderr
+    assert project.version == ["abcd01"]
+    assert project.sql("SELECT n FROM notes") == [(1,)]
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize(
+    ("verb", "words", "said"),
+    [
+        ("rollback", [], "users.notes: now there are 1 values; 0 were confirmed."),
+        ("alembic", ["downgrade", "-1"], "it has rows, in users for one."),
+    ],
+)
+def test_what_is_written_between_two_tries_is_not_lost(
+    project: Project, revisions: list[str], verb: str, words: list[str], said: str
+) -> None:
+    adds_notes(project, revisions[-1])
+    with session(project.url) as other:
+        run(other, "SELECT FROM users")
+        process = begin(project, verb, *words, LOCK_TIMEOUT="100")
+        wait_until(lambda: waits_for_lock(project))
+        time.sleep(2)
+        wait_until(lambda: not waits_for_lock(project))
+        run(other, ADA.replace("(username", "(notes, username").replace("('ada'", "('n', 'ada'"))
+        other.commit()
+    result = process.end()
+
+    printed = result.stdout + result.stderr
+    assert result.returncode == 1
+    assert "Try 1: " in printed
+    assert said in printed
+    assert "State: the database is at abcd01; what failed was rolled back." in printed
+    assert project.version == ["abcd01"]
+
+
+@pytest.mark.faults
+def test_steps_that_lose_nothing_go_on_after_the_tables_of_earlier_ones_are_gone(
+    project: Project, revisions: list[str]
+) -> None:
+    adds_notes(project, revisions[-1])
+    block = "exec('with op.get_context().autocommit_block(): op.execute(\"DROP TABLE {}\")')"
+    project.write_revision(
+        "abcd02", "abcd01", 'op.execute("CREATE TABLE a (); CREATE TABLE b ()")', block.format("a, b")
+    )
+    assert project.run("migrate").returncode == 0
+
+    result = project.run("rollback", "--steps=2")
+
+    assert result.returncode == 0, result.stderr
+    assert project.version == revisions[-1:]

@@ -1,90 +1,114 @@
-"""scripts/core/losses.py: what goes is found by trying, and counted where it is"""
+"""scripts/core/losses.py: counting in the target, now"""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
+from sqlalchemy.engine import URL
 
-from scripts.core import history
+from scripts.core import losses
 from scripts.core.errors import UserError
-from scripts.core.history import History
-from scripts.core.losses import Loss, find
+from scripts.core.losses import Loss
 from scripts.core.settings import Settings
-from tests.conftest import Project
 from tests.core.running import run, session
 
-
-@pytest.fixture
-def undo(
-    project: Project, target: Settings, revisions: list[str], monkeypatch: pytest.MonkeyPatch
-) -> Callable[..., list[Loss]]:
-    """Finds what the downgrade would lose of a database that the statements have made."""
-    monkeypatch.setattr("scripts.core.history.ROOT", project.path)
-    monkeypatch.setattr("scripts.core.shadow.ROOT", project.path)
-
-    def undo(downgrade: str, *statements: str) -> list[Loss]:
-        project.write_revision("abcd01", None, downgrade=downgrade)
-        for path in project.versions.glob("2*.py"):
-            path.unlink()
-        with session(target.database_url) as owner:
-            run(owner, "CREATE TABLE alembic_version (version_num text); INSERT INTO alembic_version VALUES ('abcd01')")
-            for statement in statements:
-                run(owner, statement)
-            owner.commit()
-        files: History = history.load()
-        return find(target, files, ["abcd01"], "base", print)
-
-    return undo
+ROWS = Loss("shop", None, "rows", where="true")
+SHOP = "CREATE TABLE shop (id int, note text); INSERT INTO shop VALUES (1, 'a'), (2, NULL)"
 
 
-def execute(sql: str) -> str:
-    return f"op.execute({sql!r})"
+def make(target: Settings, *statements: str) -> None:
+    with session(target.database_url) as owner:
+        for statement in statements:
+            run(owner, statement)
+        owner.commit()
 
 
-ROWS = "CREATE TABLE shop (id int, note text); INSERT INTO shop VALUES (1, 'a'), (2, NULL), (3, 'c')"
+def count(target: Settings, loss: Loss) -> int:
+    with losses.counting(target) as connection:
+        return losses.count(connection, loss)
+
+
+def table_with_rows(target: Settings) -> str | None:
+    with losses.counting(target) as connection:
+        return losses.table_with_rows(connection)
+
+
+def hidden_rows(target: Settings, new_role: Callable[..., URL]) -> Settings:
+    """The target as a role that owns the table and sees no row of it."""
+    role = new_role("secret")
+    make(target, SHOP, f"ALTER TABLE shop OWNER TO {role.username}; ALTER TABLE shop FORCE ROW LEVEL SECURITY")
+    make(target, "ALTER TABLE shop ENABLE ROW LEVEL SECURITY")
+    return replace(target, database_url=role.set(database=target.database_url.database))
 
 
 @pytest.mark.parametrize(
-    ("downgrade", "lost"),
+    ("loss", "number"),
     [
-        (execute("DROP TABLE shop"), [Loss("shop", None, 3)]),
-        (execute("ALTER TABLE shop DROP COLUMN note"), [Loss("shop", "note", 2)]),
-        (execute("DO $$ BEGIN EXECUTE 'DROP TABLE ' || 'shop'; END $$"), [Loss("shop", None, 3)]),
-        (execute("ALTER TABLE shop RENAME note TO remark; ALTER TABLE shop RENAME TO store"), []),
-        (execute("ALTER TABLE shop ADD COLUMN more int; CREATE TABLE new ()"), []),
-        (execute("DROP TABLE shop; CREATE TABLE shop (id int, note text)"), [Loss("shop", None, 3)]),
-        ("pass", []),
+        (ROWS, 2),
+        (Loss("shop", "note", "values", where="note IS NOT NULL"), 1),
+        (Loss("shop", "note", "values that may not fit integer", where="note::integer::text IS DISTINCT FROM note"), 1),
+        (Loss("shop", "note", "values that may not fit grade", where="note::grade::text IS DISTINCT FROM note"), 1),
+        (Loss("shop", None, "rows of its own (a view)"), 0),
+        # An earlier step has taken them away.
+        (Loss("nowhere.shop", None, "rows", where="true"), 0),
+        (Loss("store", None, "rows", where="true"), 0),
+        (Loss("shop", "gone", "values", where="gone IS NOT NULL"), 0),
     ],
 )
-def test_tables_and_columns_that_go_are_counted(
-    undo: Callable[..., list[Loss]], downgrade: str, lost: list[Loss]
-) -> None:
-    assert undo(downgrade, ROWS) == lost
+def test_what_is_there_now_is_counted(target: Settings, loss: Loss, number: int) -> None:
+    make(target, SHOP)
+
+    assert count(target, loss) == number
 
 
-def test_names_are_quoted(undo: Callable[..., list[Loss]]) -> None:
-    lost = undo(
-        execute('ALTER TABLE "My ""Shop""" DROP COLUMN "100%"; DROP TABLE "My ""Shop""" CASCADE'),
-        'CREATE TABLE "My ""Shop""" ("100%" int, id int)',
-        'INSERT INTO "My ""Shop""" VALUES (1, 1)',
-    )
-
-    assert lost == [Loss('"My ""Shop"""', None, 1)]
-    assert str(lost[0]) == '"My ""Shop""": 1 rows'
-
-
-def test_a_downgrade_that_cannot_be_is_known_before(undo: Callable[..., list[Loss]]) -> None:
-    with pytest.raises(UserError, match="NotImplementedError: merged") as caught:
-        undo('raise NotImplementedError("merged")', ROWS)
-
-    assert ("State", "it failed on a throwaway database; the target was only read.") in caught.value.facts
-
-
-def test_a_table_that_somebody_locks_cannot_be_counted(
-    undo: Callable[..., list[Loss]], project: Project, target: Settings
-) -> None:
-    undo("pass", ROWS)
-    project.write_revision("abcd01", None, execute("CREATE TABLE shop (id int)"), execute("DROP TABLE shop"))
+@pytest.mark.parametrize("ask", [lambda target: count(target, ROWS), table_with_rows])
+def test_a_locked_table_is_not_waited_for(target: Settings, ask: Callable[[Settings], object]) -> None:
+    make(target, SHOP)
     with session(target.database_url) as owner:
         run(owner, "LOCK TABLE shop")
-        with pytest.raises(UserError, match="Cannot count what would be lost in shop: canceling statement due to lock"):
-            find(target, history.load(), ["abcd01"], "base", print)
+
+        with pytest.raises(UserError, match=r"Cannot count .*shop.*: canceling statement due to lock timeout"):
+            ask(target)
+
+
+@pytest.mark.parametrize("ask", [lambda target: count(target, ROWS), table_with_rows])
+def test_rows_that_the_role_may_not_see_are_not_taken_for_none(
+    target: Settings, new_role: Callable[..., URL], ask: Callable[[Settings], object]
+) -> None:
+    owner = hidden_rows(target, new_role)
+
+    with pytest.raises(UserError, match=r"Cannot count .*shop.*row-level security"):
+        ask(owner)
+
+    make(target, "DROP TABLE shop")
+
+
+@pytest.mark.parametrize(
+    ("statement", "table"),
+    [
+        ("SELECT", None),
+        ("INSERT INTO parts VALUES (1)", "parts"),
+        ('INSERT INTO "Old Shop"."100%" DEFAULT VALUES', '"Old Shop"."100%"'),
+        ("INSERT INTO alembic_version DEFAULT VALUES; INSERT INTO migration_log DEFAULT VALUES", None),
+        ("INSERT INTO shop.migration_log DEFAULT VALUES", "shop.migration_log"),
+        ("CREATE MATERIALIZED VIEW sums AS SELECT 1", None),
+    ],
+)
+def test_a_table_with_rows_is_found(target: Settings, statement: str, table: str | None) -> None:
+    make(
+        target,
+        'CREATE TABLE alembic_version (); CREATE TABLE migration_log (); CREATE SCHEMA shop; CREATE SCHEMA "Old Shop"',
+        'CREATE TABLE shop.migration_log (); CREATE TABLE "Old Shop"."100%" ()',
+        "CREATE TABLE parts (n int) PARTITION BY LIST (n); CREATE TABLE part PARTITION OF parts FOR VALUES IN (1)",
+        statement,
+    )
+
+    assert table_with_rows(target) == table
+
+
+def test_temporary_tables_of_others_are_not_looked_into(target: Settings) -> None:
+    with session(target.database_url) as other:
+        run(other, "CREATE TEMPORARY TABLE mine AS SELECT 1")
+        other.commit()
+
+        assert table_with_rows(target) is None

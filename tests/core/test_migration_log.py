@@ -76,7 +76,7 @@ def upgrade(target: Settings, to: str = "head") -> None:
 
 
 def downgrade(target: Settings, to: str) -> None:
-    migrations.downgrade(target, to, lambda _: None, print)
+    migrations.downgrade(target, to, [], lambda _: None, print)
 
 
 def stamp(target: Settings, to: str) -> None:

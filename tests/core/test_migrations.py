@@ -44,7 +44,7 @@ def test_each_revision_goes_up_and_down_and_up_again(target: Settings, revisions
         steps: list[Step] = []
         migrations.upgrade(target, revision, steps.append, print)
         there = schema(target)
-        migrations.downgrade(target, below, steps.append, print)
+        migrations.downgrade(target, below, [], steps.append, print)
         migrations.upgrade(target, revision, steps.append, print)
 
         assert [(step.revision, step.upgrade) for step in steps] == [
@@ -59,7 +59,7 @@ def test_each_revision_goes_up_and_down_and_up_again(target: Settings, revisions
 def test_at_base_nothing_is_left(target: Settings, revisions: list[str]) -> None:
     migrations.upgrade(target, revisions[-1], lambda _: None, print)
 
-    migrations.downgrade(target, "base", lambda _: None, print)
+    migrations.downgrade(target, "base", [], lambda _: None, print)
 
     assert {line.split()[0] for line in schema(target) if "CREATE" not in line} == {"alembic_version", "migration_log"}
 

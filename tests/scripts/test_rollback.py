@@ -57,6 +57,40 @@ def test_what_is_empty_is_said_and_goes(project: Project) -> None:
     assert "  social_posts: 0 rows\n" in result.stdout
 
 
+def test_rows_that_a_downgrade_changes_have_to_be_confirmed(project: Project, revisions: list[str]) -> None:
+    project.write_revision("abcd01", revisions[-1], downgrade="op.execute('UPDATE users SET email = NULL')")
+    project.sql("ALTER TABLE users ALTER email DROP NOT NULL")
+    assert project.run("migrate").returncode == 0
+    assert project.run("seed").returncode == 0
+
+    refused = project.run("rollback")
+
+    assert refused.returncode == 1
+    assert "  users: 1 rows that may be changed or deleted\n" in refused.stdout
+    assert project.version == ["abcd01"]
+    assert project.sql("SELECT count(email) FROM users") == [(1,)]
+    confirmed = project.run("rollback", CONFIRM=str(project.url.database))
+    assert confirmed.returncode == 0, confirmed.stderr
+    assert project.sql("SELECT count(email) FROM users") == [(0,)]
+
+
+def test_before_it_is_confirmed_the_database_is_only_read(project: Project) -> None:
+    """Every writing statement would fail there, and the server counts every row that is written."""
+    name = str(project.url.database)
+    assert project.run("seed").returncode == 0
+    written = (
+        "SELECT pg_stat_force_next_flush(), tup_inserted + tup_updated + tup_deleted FROM pg_stat_database"
+        " WHERE datname = current_database()"
+    )
+    project.sql_on_server(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+    before = project.sql(written)
+
+    result = project.run("rollback")
+
+    assert "Not confirmed" in result.stderr
+    assert project.sql(written) == before
+
+
 def test_without_a_scratch_server_nothing_is_undone(project: Project, revisions: list[str]) -> None:
     result = project.run("rollback", SCRATCH_HOST="scratch.invalid")
 
@@ -104,14 +138,14 @@ def test_steps_and_revision_together_are_refused(settled: Project) -> None:
     assert "not allowed with" in result.stderr
 
 
-def test_a_revision_that_cannot_be_undone_is_told_and_stays(project: Project, revisions: list[str]) -> None:
-    project.write_revision("abcd01", revisions[-1], downgrade='raise NotImplementedError("rows were merged")')
+def test_a_downgrade_that_fails_is_told_and_nothing_is_undone(project: Project, revisions: list[str]) -> None:
+    project.write_revision("abcd01", revisions[-1], downgrade="op.execute('DROP TABLE nowhere')")
     assert project.run("migrate").returncode == 0
 
     result = project.run("rollback")
 
     assert result.returncode == 1
-    assert "✗ alembic/versions/abcd01.py, line 16: NotImplementedError: rows were merged" in result.stderr
+    assert '✗ alembic/versions/abcd01.py, line 16: table "nowhere" does not exist' in result.stderr
     assert "State: it failed on a throwaway database; the target was only read." in result.stderr
     assert project.version == ["abcd01"]
 
