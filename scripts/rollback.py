@@ -10,9 +10,14 @@ import os
 import sys
 from collections.abc import Sequence
 
+from alembic.script import Script
+
 from scripts.core import (
     command,
     console,
+    databases,
+    downgrades,
+    gates,
     history,
     migrations,
     postgres,
@@ -51,7 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     console.say(f"{len(undone)} to undo:")
     for revision in undone:
         console.say(f"  {revision.revision}  {revision.doc}")
-    lost = show_losses(target, wanted)
+    lost = show_losses(target, undone, wanted)
     if any(loss.count for loss in lost):
         require_confirmation(str(target.database_url.database))
     migrations.downgrade(target, wanted, lost, show, console.say)
@@ -59,13 +64,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def show_losses(target: settings.Settings, wanted: str) -> list[Loss]:
-    """What would be lost is said."""
+def show_losses(target: settings.Settings, undone: Sequence[Script], wanted: str) -> list[Loss]:
+    """What would be lost is said, and whether there is a better way."""
+    for revision in undone:
+        downgrades.require(revision)
+    with postgres.connect(target) as connection:
+        environment = gates.effective(target, databases.mark(connection))
     lost = rollback.find(target, wanted, console.warn)
     if lost:
         console.say(f"{target.database_url.database} at {postgres.address(target)} will lose:")
     for loss in lost:
         console.say(f"  {loss}")
+    with postgres.connect(target) as connection:
+        if downgrades.forward_is_better(connection, environment, undone, lost):
+            console.say(f"A new revision that mends it loses nothing: {downgrades.FORWARD}")
     return lost
 
 
@@ -75,7 +87,7 @@ def require_confirmation(name: str) -> None:
         raise UserError(
             f"Not confirmed: {'you typed ' + typed if typed else 'nobody typed the name'}.",
             why="What is lost does not come back.",
-            do=f"make revision; or, knowing it: make rollback CONFIRM={name}",
+            do=f"{downgrades.FORWARD}; or, knowing it: make rollback CONFIRM={name}",
         )
 
 

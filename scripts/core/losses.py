@@ -1,6 +1,6 @@
 """Rows and values that a downgrade takes away, and how many of them the target has now."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -26,6 +26,10 @@ _TABLES = text(
     "SELECT oid::regclass::text FROM pg_class WHERE relkind IN ('r', 'p') AND NOT relispartition AND oid >= 16384"
     " AND relpersistence <> 't' AND oid IS DISTINCT FROM to_regclass('alembic_version')"
     " AND oid IS DISTINCT FROM to_regclass('migration_log') ORDER BY 1"
+)
+_WRITTEN = text(
+    "SELECT EXISTS (SELECT FROM pg_stat_user_tables WHERE relid::regclass::text = ANY(:relations)"
+    " AND n_tup_ins + n_tup_upd + n_tup_del > 0)"
 )
 
 
@@ -83,6 +87,11 @@ def lock(connection: Connection, loss: Loss) -> bool:
     if there:
         connection.exec_driver_sql(f"LOCK TABLE {loss.relation} IN SHARE MODE".replace("%", "%%"))
     return bool(there)
+
+
+def in_use(connection: Connection, lost: Sequence[Loss]) -> bool:
+    """Whether rows of one of these tables were ever written, since PostgreSQL's statistics were reset."""
+    return bool(connection.scalar(_WRITTEN, {"relations": [loss.relation for loss in lost]}))
 
 
 def table_with_rows(connection: Connection) -> str | None:

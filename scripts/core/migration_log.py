@@ -4,6 +4,7 @@ import os
 import pwd
 import socket
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -119,6 +120,13 @@ def edited(connection: Connection, files: dict[str, Path]) -> list[str]:
         ):
             changed.append(str(row.revision))
     return changed
+
+
+def settled(connection: Connection, revisions: Sequence[str]) -> bool:
+    """Whether one of these revisions was applied more than a day ago."""
+    rows = connection.execute(_LAST).all() if exists(connection) else []
+    applied = [row.started_at for row in rows if row.revision in revisions and row.direction == "upgrade"]
+    return bool(applied) and min(applied) < datetime.now(UTC) - timedelta(days=1)
 
 
 def latest(connection: Connection) -> dict[str, str]:

@@ -10,7 +10,7 @@ from scripts.core import losses
 from scripts.core.errors import UserError
 from scripts.core.losses import Loss
 from scripts.core.settings import Settings
-from tests.core.running import run, session
+from tests.core.running import run, session, wait_until
 
 ROWS = Loss("shop", None, "rows", where="true")
 SHOP = "CREATE TABLE shop (id int, note text); INSERT INTO shop VALUES (1, 'a'), (2, NULL)"
@@ -112,3 +112,13 @@ def test_temporary_tables_of_others_are_not_looked_into(target: Settings) -> Non
         other.commit()
 
         assert table_with_rows(target) is None
+
+
+def test_a_written_table_is_in_use_though_it_is_empty(target: Settings) -> None:
+    make(target, SHOP, "CREATE TABLE store (); DELETE FROM shop")
+
+    with losses.counting(target) as connection:
+        # A session hands in its statistics when it ends.
+        wait_until(lambda: losses.in_use(connection, [ROWS]))
+        assert not losses.in_use(connection, [Loss("store", None, "rows"), Loss("nowhere", None, "rows")])
+        assert not losses.in_use(connection, [])

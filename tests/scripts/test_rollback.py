@@ -55,6 +55,35 @@ def test_what_is_empty_is_said_and_goes(project: Project) -> None:
 
     assert result.returncode == 0
     assert "  social_posts: 0 rows\n" in result.stdout
+    assert "A new revision" not in result.stdout
+
+
+def test_where_something_is_lost_the_way_that_loses_nothing_is_named(project: Project) -> None:
+    assert project.run("seed").returncode == 0
+
+    result = project.run("rollback")
+
+    assert "A new revision that mends it loses nothing: make revision EMPTY=1 m=…\n" in result.stdout
+
+
+def test_outside_development_it_is_named_too_and_a_loss_confirmed_as_there(
+    project: Project, revisions: list[str]
+) -> None:
+    name = str(project.url.database)
+    project.sql(f"COMMENT ON DATABASE {name} IS 'environment=staging'")
+    project.environment["APP_ENV"] = "staging"
+
+    empty = project.run("rollback")
+    project.sql("INSERT INTO users (username, email) VALUES ('ada', 'ada@example.com')")
+    refused = project.run("rollback")
+    confirmed = project.run("rollback", CONFIRM=name)
+
+    assert [result.returncode for result in (empty, refused, confirmed)] == [0, 1, 0]
+    for result in (empty, refused, confirmed):
+        assert "A new revision that mends it loses nothing: " in result.stdout
+    assert "  users: 1 rows\n" in refused.stdout
+    assert "✗ Not confirmed: nobody typed the name." in refused.stderr
+    assert project.version == []
 
 
 def test_rows_that_a_downgrade_changes_have_to_be_confirmed(project: Project, revisions: list[str]) -> None:
@@ -136,6 +165,30 @@ def test_steps_and_revision_together_are_refused(settled: Project) -> None:
 
     assert result.returncode == 2
     assert "not allowed with" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("downgrade", "line", "words"),
+    [
+        ('raise NotImplementedError("rows were merged")', 16, "raise NotImplementedError('rows were merged')"),
+        ("pass", 15, "its downgrade does nothing."),
+    ],
+)
+def test_a_revision_that_cannot_be_undone_is_told_before_anything_else(
+    project: Project, revisions: list[str], downgrade: str, line: int, words: str
+) -> None:
+    """Also when it is not the first one to be undone, and no database is tried or asked."""
+    project.write_revision("abcd01", revisions[-1], "op.execute('SELECT 1')", downgrade)
+    project.write_revision("abcd02", "abcd01")
+    assert project.run("migrate").returncode == 0
+
+    result = project.run("rollback", "--steps=2", SCRATCH_HOST="scratch.invalid")
+
+    assert result.returncode == 1
+    assert f"✗ alembic/versions/abcd01.py, line {line}: {words}" in result.stderr
+    assert "make revision EMPTY=1" in result.stderr
+    assert "State: nothing was changed." in result.stderr
+    assert project.version == ["abcd02"]
 
 
 def test_a_downgrade_that_fails_is_told_and_nothing_is_undone(project: Project, revisions: list[str]) -> None:
