@@ -46,6 +46,9 @@ class Running:
 
     def __init__(self, project: Project, verb: str, words: tuple[str, ...], environment: dict[str, str]) -> None:
         self._printed, self._said = [project.path / f"{name}-{random.getrandbits(31)}" for name in ("stdout", "stderr")]
+        if verb == "migrate":
+            # Without a plan: what is waited for, killed and raced here shall happen on the target only.
+            environment = {"SCRATCH_HOST": "", **environment}
         run = {
             "module": f"scripts.{verb}",
             "words": words,

@@ -109,7 +109,8 @@ def test_a_mark_that_was_edited_by_hand_counts_as_production(project: Project, r
     project.sql(f"COMMENT ON DATABASE {project.url.database} IS 'environment={mark}'")
 
     reset = call(project, "reset", CONFIRM=str(project.url.database))
-    closed = call(project, APP_ENV="staging", MAINTENANCE_WINDOW="Sun 02:00-02:01 UTC")
+    there = str(project.url.host)
+    closed = call(project, SCRATCH_HOST=there, APP_ENV="staging", MAINTENANCE_WINDOW="Sun 02:00-02:01 UTC")
 
     assert (reset.returncode, closed.returncode) == (1, 1)
     assert "Refusing to reset" in reset.stderr
