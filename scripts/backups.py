@@ -59,7 +59,7 @@ def document(listing: Listing, databases_kept: list[Kept]) -> dict[str, Any]:
 
 def row(backup: Backup) -> dict[str, Any]:
     found = backup.manifest
-    check = found.last("quick", "full")
+    check, after = found.last("quick", "full"), found.last("after")
     return {
         "name": backup.name,
         "database": found.database,
@@ -72,6 +72,7 @@ def row(backup: Backup) -> dict[str, Any]:
         "revision": found.revision,
         "excluded": found.excluded,
         "verified": {"at": check.at, "kind": check.kind, "passed": check.passed} if check else None,
+        "after": {"at": after.at, "passed": after.passed} if after else None,
     }
 
 
@@ -85,6 +86,9 @@ def show(listing: Listing, databases_kept: list[Kept]) -> None:
             f"  {age(found.created)} old, {found.bytes / 1e6:,.1f} MB, at {', '.join(found.revision) or 'base'},"
             f" took {found.seconds:.1f} s, {verified(backup)}"
         )
+        after = found.last("after")
+        if after and not after.passed:
+            console.say(f"  BACKUP_AFTER FAILED: {after.found}")
     for name, why in listing.others.items():
         console.warn(f"{name}: {why}")
     for name in listing.failed:

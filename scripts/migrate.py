@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from alembic.script import Script
 
 from scripts.core import command, console, databases, gates, history, migrations, plan, postgres, settings, wording
+from scripts.core.backups import archive
 from scripts.core.errors import UserError
 from scripts.core.plan import Plan
 from scripts.core.steps import Step
@@ -28,6 +29,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     wanted = history.resolve(revisions, arguments.rev)
     with postgres.connect(target) as connection:
         at = history.current(connection)
+        if history.unknown(revisions, at):
+            for name in archive.fitting(settings.backups().folder, str(target.database_url.database), revisions)[:3]:
+                console.warn(f"A backup fits this checkout: make restore BACKUP={name}")
         history.require_known(revisions, at)
         pending = history.pending(revisions, at, wanted)
         environment, empty = gates.effective(target, databases.mark(connection)), databases.is_empty(connection)

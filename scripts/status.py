@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from scripts.core import command, console, databases, git, history, migration_log, models, postgres, settings
+from scripts.core.backups import archive
 
 NEXT = """
 Next:
@@ -36,6 +37,8 @@ class Status:
     pending: list[str]
     unknown: list[str]
     """Revisions of the database that have no file in this checkout."""
+    fitting: list[str]
+    """Then: backups of this database at a revision of this checkout, the newest first."""
     uncommitted: list[str]
     edited: list[str]
     """Applied revisions whose file does something else now."""
@@ -70,20 +73,21 @@ def look(target: settings.Settings) -> Status:
         at = history.current(connection)
         server, mark = postgres.describe(connection), databases.mark(connection)
         edited = migration_log.edited(connection, history.files(revisions, at))
-    heads = revisions.get_heads()
+    heads, name = revisions.get_heads(), str(target.database_url.database)
     unknown = history.unknown(revisions, at)
     pending = [] if unknown else [found.revision for found in history.missing(revisions, at)]
     return Status(
         runtime=target.runtime,
         server=server,
         address=postgres.address(target),
-        database=str(target.database_url.database),
+        database=name,
         mark=mark,
         current=list(at),
         head=heads[0] if len(heads) == 1 else None,
         heads=list(heads),
         pending=pending,
         unknown=unknown,
+        fitting=archive.fitting(settings.backups().folder, name, revisions) if unknown else [],
         uncommitted=git.uncommitted(),
         edited=edited,
         not_imported=models.not_imported(),
@@ -100,6 +104,7 @@ def show(status: Status) -> None:
         "Head": status.head or f"{len(status.heads)} heads: {', '.join(status.heads)}   (make merge m=...)",
         "Pending": ", ".join(status.pending) or "nothing",
         "No file here": ", ".join(status.unknown),
+        "Backups": f"make restore BACKUP={status.fitting[0]}" if status.fitting else "",
         "Edited": ", ".join(f"{revision}, after it was applied" for revision in status.edited),
         "Uncommitted": ", ".join(status.uncommitted),
         "Not imported": ", ".join(status.not_imported),

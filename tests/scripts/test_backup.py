@@ -56,3 +56,29 @@ def test_a_wrong_password_is_told_and_nothing_is_made(settled: Project) -> None:
     assert result.returncode == 1
     assert "refuses the password of user" in result.stderr
     assert backups(settled) == []
+
+
+def test_the_users_own_command_gets_the_folder_and_the_manifest(project: Project) -> None:
+    command = 'cat >"$HOME/given"; basename "$1" >"$HOME/name"; ls "$1" >"$HOME/files"'
+
+    result = project.run("backup", BACKUP_AFTER=command)
+
+    assert result.returncode == 0, result.stderr
+    assert "✓ BACKUP_AFTER is done." in result.stdout
+    (made,) = backups(project)
+    assert (project.path / "name").read_text() == f"{made.name}\n"
+    assert json.loads((project.path / "given").read_text())["database"] == project.url.database
+    assert "manifest.json" in (project.path / "files").read_text()
+    assert project.run("verify_backup", "--mode=quick").returncode == 0
+
+
+def test_when_the_users_command_fails_so_does_ours_and_the_backup_stays(project: Project) -> None:
+    result = project.run("backup", BACKUP_AFTER="echo no bucket >&2; exit 7")
+
+    assert result.returncode == 1
+    assert "✗ BACKUP_AFTER failed: no bucket" in result.stderr
+    (made,) = backups(project)
+    assert f"State: the backup {made.name} is whole and stays here." in result.stderr
+    assert "  BACKUP_AFTER FAILED: no bucket\n" in project.run("backups").stdout
+    assert json.loads(project.run("backups", "--json").stdout)["backups"][0]["after"]["passed"] is False
+    assert project.run("verify_backup", "--mode=quick").returncode == 0

@@ -142,10 +142,15 @@ def test_switching_branches_restores_the_database_of_the_branch(backed_up: Proje
     """The other branch has a revision that this one has not."""
     path = backed_up.write_revision("abcd01", revisions[-1])
     assert backed_up.run("migrate").returncode == 0
+    assert backed_up.run("backup", "--name=other").returncode == 0
     path.unlink()
 
-    result = restore(backed_up, "one")
+    migrate, status = backed_up.run("migrate"), backed_up.run("status")
+    (command,) = re.findall(r"A backup fits this checkout: make restore BACKUP=(.*)", migrate.stderr)
+    result = restore(backed_up, command)
 
+    assert (migrate.returncode, status.returncode) == (1, 1)
+    assert f"make restore BACKUP={command}\n" in status.stdout
     assert result.returncode == 0, result.stderr
     assert backed_up.version == [revisions[-1]]
 

@@ -31,6 +31,7 @@ def test_at_head_it_says_where_the_database_stands(settled: Project, revisions: 
         "heads": revisions[-1:],
         "pending": [],
         "unknown": [],
+        "fitting": [],
         "uncommitted": [],
         "edited": [],
         "not_imported": [],

@@ -15,9 +15,11 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from scripts.core import history
 from scripts.core.backups import manifest
 from scripts.core.backups.manifest import Manifest
 from scripts.core.errors import USAGE, UserError
+from scripts.core.history import History
 from scripts.core.mutex import Tell
 
 PARTIAL = ".partial-"
@@ -85,6 +87,12 @@ def find(folder: Path, database: str, wanted: str) -> Backup:
         do="make backups   (lists them)" if listing.backups else "make backup",
         code=USAGE,
     )
+
+
+def fitting(folder: Path, database: str, revisions: History) -> list[str]:
+    """The names of this database's backups that are at a revision of this checkout, the newest first."""
+    ours = [backup for backup in list_all(folder).backups if backup.manifest.database == database]
+    return [backup.name for backup in reversed(ours) if not history.unknown(revisions, backup.manifest.revision)]
 
 
 def require_label(label: str) -> None:
