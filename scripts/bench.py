@@ -15,7 +15,7 @@ from functools import partial
 
 from sqlalchemy import text
 
-from scripts.core import command, console, peers, postgres, schema, scratch, settings, shell
+from scripts.core import command, console, dump_race, peers, postgres, schema, scratch, settings, shell
 from scripts.core.scratch import Scratch
 from scripts.core.settings import Settings
 
@@ -60,6 +60,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         fingerprints(server, 500)
         plans(server, 5, 200)
         shadows(server, 1000)
+        backups(server, 500)
     return 0
 
 
@@ -162,6 +163,22 @@ def fingerprint(target: Settings) -> float:
     with postgres.connect(target) as connection:
         assert schema.read(connection).fingerprint
     return time.monotonic() - started
+
+
+def backups(server: Scratch, megabytes: int) -> None:
+    """Ours, with all that they check, against plain pg_dump and psql."""
+    with dump_race.contest(server, megabytes) as sides:
+        races = [
+            ("backup", sides.back_up, 0.5, "pg_dump | gzip", sides.back_up_plainly),
+            ("restore", sides.restore, 0.7, "gunzip | psql", sides.restore_plainly),
+            ("full verification", sides.verify, 1.3, "our restore", sides.restore),
+        ]
+        for name, ours, goal, peer_name, peer in races:
+            race = Race(f"{name}, {megabytes} MB", ours, goal, peer_name, peer, LONG_PAIRS, warm=False)
+            console.say(line(race))
+        made = sides.taken[0].manifest
+        size = made.bytes / sides.plain.stat().st_size
+    console.say(f"{'size of the backup, ' + made.compression:<30} {size:.2f} x (goal: 1 x with zstd)")
 
 
 def line(race: Race) -> str:

@@ -53,3 +53,20 @@ def test_the_fingerprint_is_compared_with_a_dump(
     told = capsys.readouterr().out.splitlines()
     assert re.fullmatch(r"fingerprint of 3 tables +0\.\d\d s \(goal: 0\.5 s\)", told[0])
     assert re.fullmatch(r"fingerprint of 3 tables .* pg_dump --schema-only 0\.\d\d s .*", told[1])
+
+
+@pytest.mark.faults
+def test_backups_are_compared_with_plain_dumps(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(bench, "LONG_PAIRS", 1)
+    monkeypatch.setenv("BACKUP_DIR", "")
+
+    with scratch.session(replace(settings.load(), runtime="embedded")) as server:
+        bench.backups(server, 5)
+
+    told = capsys.readouterr().out.splitlines()
+    assert [name.partition(",")[0] for name in told] == [
+        *("backup", "restore", "full verification", "size of the backup"),
+    ]
+    assert all(re.search(r" \d\.\d\d x ", one) for one in told)

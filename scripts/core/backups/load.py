@@ -1,5 +1,7 @@
 """Filling an empty database from a backup, and comparing it with what the manifest says."""
 
+from collections.abc import Callable
+
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
@@ -33,30 +35,31 @@ def fill(backup: Backup, into: Settings, tell: Tell, show: Show) -> None:
     Roles that the dump names and the server lacks are made first, without a login or any right: who they were is in
     roles.sql. Raises UserError when something fails, or is not as the manifest says.
     """
-    pg_restore = clients.find("pg_restore", backup.manifest.client)
     with postgres.connect(into, application_name="alembic-restore", isolation_level="AUTOCOMMIT") as connection:
         require_server(backup, postgres.version(connection))
-        words = ["--exit-on-error", f"--jobs={JOBS}"]
-        if gates.accepted("roles"):
-            words += ["--no-owner", "--no-privileges"]
-        else:
+        if not gates.accepted("roles"):
             _make_roles(connection, backup.manifest.roles)
         rows = {name: rows for name, rows in _rows(backup.manifest).items() if rows}
-        tick = progress.watch(connection, rows, show)
-        said = clients.run(pg_restore, into.database_url, *words, str(backup.dump), tick=tick)
-        if said:
-            raise UserError(
-                f"{backup.name} cannot be restored: {clients.reason(said)}",
-                do="mend what it says, then run this again; if it is about roles: ACCEPT=roles restores without owners"
-                " and grants",
-                state=ONLY_A_TRY,
-            )
-        # No dump has the statistics that the planner needs.
-        connection.exec_driver_sql("ANALYZE")
+        _restore(backup, into, progress.watch(connection, rows, show))
     # Before the comparing, because where alembic_version is may depend on search_path.
     with databases.server(into) as server:
         properties.apply(server, databases.name_of(into.database_url), backup.manifest.properties, tell)
     _compare(backup, into)
+
+
+def _restore(backup: Backup, into: Settings, tick: Callable[[], None]) -> None:
+    words = ["--exit-on-error", *(["--no-owner", "--no-privileges"] if gates.accepted("roles") else [])]
+    pg_restore, vacuumdb = (clients.find(name, backup.manifest.client) for name in ("pg_restore", "vacuumdb"))
+    said = clients.run(pg_restore, into.database_url, *words, f"--jobs={JOBS}", str(backup.dump), tick=tick)
+    # No dump has the statistics that the planner needs.
+    said = said or clients.run(vacuumdb, into.database_url, "--analyze-only", f"--jobs={JOBS}")
+    if said:
+        raise UserError(
+            f"{backup.name} cannot be restored: {clients.reason(said)}",
+            do="mend what it says, then run this again; if it is about roles: ACCEPT=roles restores without owners and"
+            " grants",
+            state=ONLY_A_TRY,
+        )
 
 
 def _make_roles(connection: Connection, roles: list[str]) -> None:
