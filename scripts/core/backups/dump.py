@@ -26,7 +26,7 @@ NOTHING_KEPT = "no backup was made; the database was only read."
 
 _END_ORPHANS = text(
     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-    " WHERE datname = current_database() AND application_name = 'alembic-dump'"
+    " WHERE datname = current_database() AND application_name = 'alembic-dump' AND usename = current_user"
 )
 
 

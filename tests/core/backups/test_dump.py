@@ -144,6 +144,21 @@ def test_a_role_that_may_not_read_a_table_is_told_which(
     assert "public.users," not in error.problem
 
 
+def test_the_owner_of_a_database_need_not_be_a_superuser(filled: Settings, new_role: Callable[..., URL]) -> None:
+    owner, name = new_role("secret", "LOGIN CREATEDB"), filled.database_url.database
+    execute(filled, f"ALTER DATABASE {name} OWNER TO {owner.username}")
+    for table in ("users", "posts", "events", "alembic_version"):
+        execute(filled, f"ALTER TABLE {table} OWNER TO {owner.username}")
+    execute(filled, f"ALTER TABLE events_2026 OWNER TO {owner.username}")
+    execute(filled, f"ALTER TABLE events_other OWNER TO {owner.username}")
+
+    backup = take(replace(filled, database_url=owner.set(database=name)))
+    execute(filled, f"REASSIGN OWNED BY {owner.username} TO CURRENT_USER")
+
+    assert backup.manifest.rows == 161
+    assert f"CREATE ROLE {owner.username};" in (backup.path / "roles.sql").read_text()
+
+
 def test_a_policy_that_would_hide_rows_is_an_error(filled: Settings, new_role: Callable[..., URL]) -> None:
     role = new_role("secret")
     execute(filled, f"GRANT pg_read_all_data TO {role.username}", "ALTER TABLE posts ENABLE ROW LEVEL SECURITY")
