@@ -46,7 +46,7 @@ def hold(connection: Connection, seconds: float, tell: Tell) -> Iterator[None]:
     """
     _refuse_pooler(connection)
     deadline = time.monotonic() + seconds
-    _wait(lambda: _taken_by(connection), deadline, "another migration runs", seconds, tell)
+    _wait(lambda: _taken_by(connection), deadline, "another migration or backup runs", seconds, tell)
     _wait(lambda: connection.scalar(_ORPHAN), deadline, "a killed migration still works on the server", seconds, tell)
     yield
 

@@ -59,7 +59,7 @@ def test_what_an_interrupted_exec_left_running_is_waited_for_and_named(dev: Stac
     result = dev.make("migrate")
 
     assert result.code == 0, result.output
-    assert "Waiting, because another migration runs: pid " in result.output
+    assert "Waiting, because another migration or backup runs: pid " in result.output
     assert "Another migration has done it meanwhile." in result.output
     assert dev.make("rollback").code == 0
     path.unlink()

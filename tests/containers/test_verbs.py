@@ -39,6 +39,28 @@ def test_plan_runs_what_is_pending_on_the_scratch_server(dev: Stack) -> None:
     assert dev.is_healthy("scratch")
 
 
+def test_a_dropped_table_comes_back_from_a_backup_that_lies_on_the_host(dev: Stack) -> None:
+    """pg_dump is Debian's here: of the server's major, and with zstd."""
+    backup = dev.make("backup", "NAME=before")
+    (made,) = (dev.folder / "backups").glob("*-before")
+    manifest = json.loads((made / "manifest.json").read_text())
+    verified = dev.make("verify-backup")
+    dev.sql("DROP TABLE social_posts")
+
+    restored = dev.make("restore", "BACKUP=before", "CONFIRM=app")
+
+    assert backup.code == 0, backup.output
+    assert (manifest["client"], manifest["compression"]) == (17, "zstd:3")
+    assert made.stat().st_uid == dev.env_file.stat().st_uid
+    assert verified.code == 0, verified.output
+    assert "is what was backed up" in verified.output
+    assert restored.code == 0, restored.output
+    assert dev.make("status").code == 0
+    assert dev.sql("SELECT count(*) FROM social_posts")
+    (drop,) = [line.split(":  ")[1].strip() for line in restored.output.splitlines() if "Drop it:" in line]
+    assert run(["sh", "-c", drop], dev.folder).code == 0
+
+
 def test_revision_is_the_host_users_file_and_takes_the_message_literally(dev: Stack) -> None:
     message = """it's "$HOME" `touch /tmp/x` $(shell touch y); #"""
     before = set((dev.folder / "alembic/versions").glob("*.py"))

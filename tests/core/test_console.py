@@ -3,6 +3,8 @@
 import io
 import os
 import pty
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import pytest
 
 from scripts.core import console
 from scripts.core.errors import UserError
+from tests.conftest import ROOT
 
 GREEN = "\x1b[32m"
 
@@ -109,3 +112,21 @@ def test_a_log_folder_that_is_not_there_stops_nothing(
     captured = capsys.readouterr()
     assert captured.out == "on it goes\n"
     assert "no log is kept" in captured.err
+
+
+def test_a_bar_is_drawn_on_a_terminal_and_wiped_by_what_is_printed_next() -> None:
+    ours, theirs = pty.openpty()
+    program = "from scripts.core import console; console.bar(50, 200); console.warn('done')"
+
+    subprocess.run([sys.executable, "-c", program], stderr=theirs, cwd=ROOT, check=True)
+
+    os.close(theirs)
+    drawn, wiped, _ = os.read(ours, 65536).decode().partition("\r\x1b[K\x1b[33m! done")
+    assert drawn == "\r\x1b[K[#######                       ]  25% of 200 rows"
+    assert wiped
+
+
+def test_without_a_terminal_there_is_no_bar(capsys: pytest.CaptureFixture[str]) -> None:
+    console.bar(1, 2)
+
+    assert capsys.readouterr() == ("", "")

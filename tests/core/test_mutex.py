@@ -53,7 +53,7 @@ def test_the_second_waits_names_the_first_and_goes_on_after_it(url: URL) -> None
     thread.join(timeout=10)
 
     assert len(told) == 2, "told once, not at every poll"
-    assert f"Waiting, because another migration runs: pid {holder}, alembic-mutex first" in told[0]
+    assert f"Waiting, because another migration or backup runs: pid {holder}, alembic-mutex first" in told[0]
     assert ", since " in told[0]
     assert told[1] == "mine"
 
@@ -170,7 +170,7 @@ def test_of_ten_runners_at_once_one_migrates_and_all_succeed(empty_project: Proj
     waited = [result.stdout for result in results if "Waiting, because" in result.stdout]
     assert waited
     for printed in waited:
-        assert "another migration runs: pid " in printed
+        assert "another migration or backup runs: pid " in printed
         assert "Another migration has done it meanwhile." in printed
 
 
@@ -181,7 +181,10 @@ def test_patience_with_another_migration_ends(project: Project, revisions: list[
         number = pid(holder)
 
     assert result.returncode == 1
-    assert f"✗ Waited 0.3 s, and another migration runs: pid {number}, alembic-mutex grace@elsewhere" in result.stderr
+    assert (
+        f"✗ Waited 0.3 s, and another migration or backup runs: pid {number}, alembic-mutex grace@elsewhere"
+        in result.stderr
+    )
     assert "State: nothing was changed." in result.stderr
     assert project.version == revisions[-1:]
 
