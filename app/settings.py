@@ -15,6 +15,9 @@ ENV_FILE = Path(__file__).parents[1] / ".env"
 RUNTIMES = ("docker", "embedded", "none")
 ENVIRONMENTS = ("development", "test", "staging", "production")
 DRIVERS = ("postgres", "postgresql", "postgresql+psycopg2")
+# The names of two settings: a role, and its password.
+OWNER = ("POSTGRES_USER", "POSTGRES_PASSWORD")
+APPLICATION = ("APP_DB_USER", "APP_DB_PASSWORD")
 
 T = TypeVar("T")
 
@@ -34,6 +37,7 @@ class Settings:
     runtime: str
     """Who runs PostgreSQL: docker, embedded, or none of ours."""
     database_url: URL
+    """With the login of the application's role, which owns nothing; with the owner's where only that one is set."""
     external: bool
     """The URL was given whole: the server is somebody else's, and databases on it are not ours to create."""
     connect_wait: float
@@ -56,7 +60,7 @@ class Reader:
     def finish(self) -> None:
         """Raises SettingsError when anything was wrong."""
         if self.faults:
-            raise SettingsError(self.faults, self.source)
+            raise SettingsError(list(dict.fromkeys(self.faults)), self.source)
 
     def place(self, name: str) -> str:
         return f" (line {self.lines[name]})" if name in self.lines else ""
@@ -166,10 +170,20 @@ def _database_url(reader: Reader) -> URL:
     given = reader.values.get("DATABASE_URL", "") or reader.file("DATABASE_URL")
     if given:
         return postgresql_url(given, "DATABASE_URL", reader)
+    # Either of the two is enough: with one missing, a fault is better than the owner's login.
+    if not any(reader.values.get(name) for name in (*APPLICATION, f"{APPLICATION[1]}_FILE")):
+        return login_url(reader, OWNER)
+    if reader.values.get("APP_DB_USER") and reader.values["APP_DB_USER"] == reader.values.get("POSTGRES_USER"):
+        reader.faults.append(f"APP_DB_USER is the same as POSTGRES_USER{reader.place('APP_DB_USER')}")
+    return login_url(reader, APPLICATION)
+
+
+def login_url(reader: Reader, login: tuple[str, str]) -> URL:
+    """The URL of the database by its parts, with the role and the password that these two settings hold."""
     return URL.create(
         "postgresql+psycopg2",
-        username=reader.text("POSTGRES_USER"),
-        password=reader.text("POSTGRES_PASSWORD"),
+        username=reader.text(login[0]),
+        password=reader.text(login[1]),
         host=reader.text("POSTGRES_HOST", "127.0.0.1"),
         port=reader.number("POSTGRES_PORT", reader.number("DB_PORT", 5432, int), int),
         database=reader.text("POSTGRES_DB"),

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes .env from .env.example: a generated password, a port and a project name of this checkout's own, the
+# Makes .env from .env.example: generated passwords, a port and a project name of this checkout's own, the
 # runtime. Needs nothing but a POSIX shell. Does nothing when .env is there.
 set -eu
 cd "$(dirname "$0")/.."
@@ -41,6 +41,7 @@ sed -e "s|^RUNTIME=\$|RUNTIME=$runtime|" \
     -e "s|^COMPOSE_PROJECT_NAME=\$|COMPOSE_PROJECT_NAME=$project|" \
     -e "s|^DB_PORT=\$|DB_PORT=$port|" \
     -e "s|^POSTGRES_PASSWORD=\$|POSTGRES_PASSWORD=$(random_hex 20)|" \
+    -e "s|^APP_DB_PASSWORD=\$|APP_DB_PASSWORD=$(random_hex 20)|" \
     -e "s|^HOST_UID=\$|HOST_UID=$uid|" \
     -e "s|^HOST_GID=\$|HOST_GID=$gid|" \
     .env.example >".env.new.$$"
@@ -49,4 +50,4 @@ ln ".env.new.$$" .env 2>/dev/null || {
     [ ! -e .env ] || exit 0
     mv ".env.new.$$" .env # a file system without links
 }
-echo "Made .env (mode 0600, generated password): RUNTIME=$runtime, because $reason." >&2
+echo "Made .env (mode 0600, generated passwords): RUNTIME=$runtime, because $reason." >&2

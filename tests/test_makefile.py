@@ -241,12 +241,14 @@ def test_the_first_target_makes_env_from_the_example(clone: Path) -> None:
     result = run(clone, "sh", "-c", "umask 000 && exec make status", PATH=path)
 
     assert result.returncode == 0, result.stderr
-    assert "Made .env (mode 0600, generated password): RUNTIME=embedded, because no Docker engine" in result.stderr
+    assert "Made .env (mode 0600, generated passwords): RUNTIME=embedded, because no Docker engine" in result.stderr
     assert stat.S_IMODE((clone / ".env").stat().st_mode) == 0o600
     made, example = env_of(clone), dict(re.findall(r"^([A-Z_]+)=(.*)$", (ROOT / ".env.example").read_text(), re.M))
     assert list(made) == list(example)
     assert {name: made[name] for name in example if example[name]} == {k: v for k, v in example.items() if v}
-    assert re.fullmatch(r"[0-9a-f]{40}", made["POSTGRES_PASSWORD"])
+    for name in ("POSTGRES_PASSWORD", "APP_DB_PASSWORD"):
+        assert re.fullmatch(r"[0-9a-f]{40}", made[name])
+    assert made["POSTGRES_PASSWORD"] != made["APP_DB_PASSWORD"]
     assert re.fullmatch(r"[a-z0-9][a-z0-9_-]*", made["COMPOSE_PROJECT_NAME"])
     assert 1024 < int(made["DB_PORT"]) < 32768
     assert (made["HOST_UID"], made["HOST_GID"]) == (str(os.getuid()), str(os.getgid()))
@@ -269,7 +271,7 @@ def test_no_two_clones_share_a_password_or_a_project_and_hardly_a_port(tmp_path:
 
     made = [env_of(clone) for clone in clones]
 
-    for name in ("POSTGRES_PASSWORD", "COMPOSE_PROJECT_NAME"):
+    for name in ("POSTGRES_PASSWORD", "APP_DB_PASSWORD", "COMPOSE_PROJECT_NAME"):
         assert len({one[name] for one in made}) == 3
     assert len({one["DB_PORT"] for one in made}) > 1
 

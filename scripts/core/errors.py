@@ -24,5 +24,9 @@ class UserError(CommandError):
         return [self.problem, *(f"  {name + ':':<7}{fact}" for name, fact in self.facts)]
 
 
+class PasswordError(UserError):
+    """The server answers, but takes another password."""
+
+
 class DatabaseMissingError(UserError):
     """The server answers, but has no database of that name."""

@@ -1,15 +1,31 @@
-"""The application's settings and those of the scripts, with their faults told in one list as every other error is."""
+"""The settings of the scripts: the application's with the owner's login, and their own. Faults are told in one list."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from sqlalchemy.engine import URL
 
-from app.settings import Reader, Settings, SettingsError, build, postgresql_url, read
+from app.settings import OWNER, Reader, SettingsError, build, login_url, postgresql_url, read
 from scripts.core import ROOT, window
 from scripts.core.errors import USAGE, UserError
 
-__all__ = ["Backups", "Limits", "Settings", "backups", "limits", "load"]
+
+@dataclass(frozen=True)
+class Settings:
+    """Where the scripts work, and as whom."""
+
+    app_env: str
+    runtime: str
+    database_url: URL
+    """With the login of the owner, who migrates."""
+    application_url: URL
+    """With the login of the application; the same as the owner's where it has no role of its own."""
+    external: bool
+    """The server is somebody else's, and databases on it are not ours to create."""
+    connect_wait: float
+    """Seconds to wait for a server that is still starting."""
+    source: str
+    """What was read, for error messages."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +56,7 @@ class Backups:
 
 
 def load() -> Settings:
-    """The settings of this checkout, for migrating: MIGRATION_DATABASE_URL stands in for DATABASE_URL.
+    """The settings of this checkout, for migrating: the owner's login, or MIGRATION_DATABASE_URL.
 
     Raises UserError with every fault in one list, and the file that was read.
     """
@@ -77,12 +93,7 @@ def scratch_server(settings: Settings) -> URL:
 
 def _load() -> tuple[Settings, Limits]:
     reader = read()
-    settings, found = build(reader), _limits(reader)
-    direct = reader.values.get("MIGRATION_DATABASE_URL", "")
-    if direct:
-        settings = replace(
-            settings, database_url=postgresql_url(direct, "MIGRATION_DATABASE_URL", reader), external=True
-        )
+    settings, found = _settings(reader), _limits(reader)
     try:
         reader.finish()
     except SettingsError as error:
@@ -93,6 +104,24 @@ def _load() -> tuple[Settings, Limits]:
             code=USAGE,
         ) from error
     return settings, found
+
+
+def _settings(reader: Reader) -> Settings:
+    application = build(reader)
+    direct = reader.values.get("MIGRATION_DATABASE_URL", "")
+    if direct:
+        owner = postgresql_url(direct, "MIGRATION_DATABASE_URL", reader)
+    else:
+        owner = application.database_url if application.external else login_url(reader, OWNER)
+    return Settings(
+        app_env=application.app_env,
+        runtime=application.runtime,
+        database_url=owner,
+        application_url=application.database_url,
+        external=application.external or bool(direct),
+        connect_wait=application.connect_wait,
+        source=application.source,
+    )
 
 
 def _limits(reader: Reader) -> Limits:

@@ -49,6 +49,40 @@ def test_an_empty_variable_does_not_hide_the_value_of_the_file(read: Read) -> No
     assert read(DATABASE, POSTGRES_DB="").database_url.database == "app"
 
 
+ROLE = "APP_DB_USER=rows\nAPP_DB_PASSWORD=offen\n"
+
+
+def test_the_application_has_a_role_of_its_own_where_there_is_one(read: Read) -> None:
+    url = read(DATABASE + ROLE).database_url
+
+    assert (url.username, url.password, url.database) == ("rows", "offen", "app")
+    assert read(DATABASE).database_url.username == "app"
+
+
+def test_its_role_needs_no_password_of_the_owner(read: Read, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("offen\n")
+    secret = str(tmp_path / "secret")
+
+    url = read(
+        "", APP_DB_USER="rows", APP_DB_PASSWORD_FILE=secret, POSTGRES_DB="app", POSTGRES_PASSWORD=""
+    ).database_url
+
+    assert (url.username, url.password) == ("rows", "offen")
+
+
+@pytest.mark.parametrize(
+    ("lines", "fault"),
+    [
+        ("APP_DB_USER=rows\n", "APP_DB_PASSWORD is missing"),
+        ("APP_DB_PASSWORD=offen\n", "APP_DB_USER is missing"),
+        ("APP_DB_PASSWORD_FILE=/dev/null\n", "APP_DB_USER is missing"),
+        ("APP_DB_USER=app\nAPP_DB_PASSWORD=x\n", "APP_DB_USER is the same as POSTGRES_USER (line 4)"),
+    ],
+)
+def test_half_a_role_is_a_fault_and_never_the_owner(read: Read, lines: str, fault: str) -> None:
+    assert fault in faults(read, DATABASE + lines)
+
+
 def test_without_app_env_it_is_production(read: Read) -> None:
     assert read(DATABASE).app_env == "production"
 

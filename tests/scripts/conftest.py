@@ -88,7 +88,8 @@ def checked(
     project: Project, result: "subprocess.CompletedProcess[str]", environment: dict[str, str]
 ) -> "subprocess.CompletedProcess[str]":
     printed = result.stdout + result.stderr
-    for password in {project.url.password, environment.get("POSTGRES_PASSWORD")} - {None, ""}:
+    given = {**project.environment, **environment}
+    for password in {project.url.password, given.get("POSTGRES_PASSWORD"), given.get("APP_DB_PASSWORD")} - {None, ""}:
         assert str(password) not in printed
     assert "Traceback" not in printed, printed
     assert "\x1b" not in printed

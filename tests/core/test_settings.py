@@ -1,0 +1,66 @@
+"""scripts/core/settings.py: the scripts work as the owner, the application as its own role"""
+
+from pathlib import Path
+
+import pytest
+from sqlalchemy.engine import URL
+
+from app.settings import read
+from scripts.core import settings
+from scripts.core.errors import UserError
+
+PARTS = {"POSTGRES_USER": "owner", "POSTGRES_PASSWORD": "o", "POSTGRES_DB": "shop", "POSTGRES_HOST": "db"}
+ROLE = {"APP_DB_USER": "rows", "APP_DB_PASSWORD": "r"}
+WHOLE = {"DATABASE_URL": "postgresql://whole:w@pooler/shop"}
+DIRECT = {"MIGRATION_DATABASE_URL": "postgresql://direct:d@db/shop"}
+NOWHERE = Path("/nowhere/.env")
+
+
+def login(url: URL) -> str:
+    return f"{url.username}:{url.password}@{url.host}"
+
+
+@pytest.mark.parametrize(
+    ("given", "owner", "application", "external"),
+    [
+        (PARTS, "owner:o@db", "owner:o@db", False),
+        (PARTS | ROLE, "owner:o@db", "rows:r@db", False),
+        (PARTS | ROLE | WHOLE, "whole:w@pooler", "whole:w@pooler", True),
+        (PARTS | ROLE | DIRECT, "direct:d@db", "rows:r@db", True),
+        (WHOLE | DIRECT, "direct:d@db", "whole:w@pooler", True),
+    ],
+    ids=["one login", "two logins", "one URL", "parts and a URL", "two URLs"],
+)
+def test_the_owner_migrates_and_the_application_has_a_login_of_its_own(
+    monkeypatch: pytest.MonkeyPatch, given: dict[str, str], owner: str, application: str, external: bool
+) -> None:
+    monkeypatch.setattr(settings, "read", lambda: read(given, NOWHERE))
+
+    found = settings.load()
+
+    assert [login(found.database_url), login(found.application_url)] == [owner, application]
+    assert found.external is external
+
+
+def test_the_login_of_the_application_is_not_enough_to_migrate(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = ROLE | {"POSTGRES_DB": "shop", "POSTGRES_USER": "owner"}
+    monkeypatch.setattr(settings, "read", lambda: read(given, NOWHERE))
+
+    with pytest.raises(UserError) as caught:
+        settings.load()
+
+    assert caught.value.problem.endswith("POSTGRES_PASSWORD is missing")
+
+
+def test_a_fault_is_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(settings, "read", lambda: read({**ROLE, "DB_PORT": "x"}, NOWHERE))
+
+    with pytest.raises(UserError) as caught:
+        settings.load()
+
+    assert caught.value.problem.splitlines()[1:] == [
+        "    DB_PORT is 'x', not a number",
+        "    POSTGRES_DB is missing",
+        "    POSTGRES_USER is missing",
+        "    POSTGRES_PASSWORD is missing",
+    ]
