@@ -69,6 +69,8 @@ alembic: ## Run any other Alembic command                              (c="show 
 
 mark: ## Say what the database is: development, staging ...            (ENV=staging CONFIRM=name)
 	$(RUN) run python -m scripts.mark $${ENV:+"$$ENV"}
+roles: ## Give the application a role that cannot drop tables
+	$(RUN) with_superuser python -m scripts.roles
 
 ## Backups
 backup: ## Take a backup and prove that it can be read               (NAME=feature-x EXCLUDE="public.events")
@@ -101,4 +103,4 @@ help: ## Show this menu
 	@awk -f scripts/help.awk Makefile
 
 .PHONY: up down status logs ps shell psql app revision migrate plan lint rollback stamp history current merge alembic mark \
-	backup backups restore verify-backup seed reset test check format lock bench help
+	roles backup backups restore verify-backup seed reset test check format lock bench help

@@ -9,8 +9,9 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
-from scripts.core import command, console, databases, git, history, migration_log, models, postgres, settings
+from scripts.core import command, console, databases, git, history, migration_log, models, postgres, roles, settings
 from scripts.core.backups import archive
+from scripts.core.roles import Application, Owner
 
 NEXT = """
 Next:
@@ -42,6 +43,9 @@ class Status:
     uncommitted: list[str]
     edited: list[str]
     """Applied revisions whose file does something else now."""
+    owner: Owner
+    """Who migrates."""
+    application: Application
     not_imported: list[str]
     """Files that define a model and are not imported by app/models/__init__.py."""
 
@@ -73,6 +77,7 @@ def look(target: settings.Settings) -> Status:
         at = history.current(connection)
         server, mark = postgres.describe(connection), databases.mark(connection)
         edited = migration_log.edited(connection, history.files(revisions, at))
+        owner, application = roles.owner(connection), roles.look(connection, str(target.application_url.username))
     heads, name = revisions.get_heads(), str(target.database_url.database)
     unknown = history.unknown(revisions, at)
     pending = [] if unknown else [found.revision for found in history.missing(revisions, at)]
@@ -90,6 +95,8 @@ def look(target: settings.Settings) -> Status:
         fitting=archive.fitting(settings.backups().folder, name, revisions) if unknown else [],
         uncommitted=git.uncommitted(),
         edited=edited,
+        owner=owner,
+        application=application,
         not_imported=models.not_imported(),
     )
 
@@ -100,6 +107,8 @@ def show(status: Status) -> None:
         "Server": f"{status.server} at {status.address}",
         "Database": status.database,
         "Marked": status.mark or "not at all, which counts as production",
+        "Migrates as": str(status.owner),
+        "Application": str(status.application),
         "Current": ", ".join(status.current) or "base",
         "Head": status.head or f"{len(status.heads)} heads: {', '.join(status.heads)}   (make merge m=...)",
         "Pending": ", ".join(status.pending) or "nothing",
@@ -110,6 +119,10 @@ def show(status: Status) -> None:
         "Not imported": ", ".join(status.not_imported),
     }
     console.facts([(name, value) for name, value in names.items() if value])
+    if status.application.dangers:
+        console.warn(f"The application could drop tables: it {', '.join(status.application.dangers)}. See: make roles")
+    if not status.application.exists:
+        console.warn(f"The application cannot log in: there is no role {status.application.name}. See: make roles")
 
 
 if __name__ == "__main__":

@@ -7,12 +7,21 @@ from threading import Event, Thread
 
 from sqlalchemy import Connection, text
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from scripts.core import databases, postgres
 from scripts.core.errors import UserError
 from scripts.core.settings import Settings
 
+# An owner who is no superuser may end the sessions of the roles that it is a member of.
+_END = text(
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+    " WHERE datname = ANY(:names) AND pg_has_role(usesysid, 'USAGE')"
+)
+_IN_THE_WAY = text(
+    "SELECT 'pid ' || pid || ', ' || usename || ', ' || application_name FROM pg_stat_activity"
+    " WHERE datname = :name AND NOT pg_has_role(usesysid, 'USAGE')"
+)
 PROVIDERS = {"c": "libc", "i": "icu", "b": "builtin"}
 """pg_database.datlocprovider in the words of CREATE DATABASE."""
 
@@ -32,7 +41,7 @@ def new(settings: Settings, environment: str | None) -> Iterator[URL]:
             raise UserError(f"Another reset or restore of {name} runs.", do="wait for it, then run this again")
         for left in [_old(name), *_unfinished(connection, name)]:
             databases.drop_leftover(connection, left, environment)
-        databases.create(connection, made, environment, _like(connection, name))
+        databases.create(connection, made, settings, environment, _like(connection, name))
         try:
             yield settings.database_url.set(database=made)
         finally:
@@ -52,7 +61,8 @@ def swap(settings: Settings, new: str, kept: str) -> None:
     """Put another database in the target's place; the old one, if there is one, is then called `kept`.
 
     Both renames are one transaction: at any moment one of the two has the name. Once the first rename waits for the
-    old sessions to end it keeps new ones out, so a second connection can end them.
+    old sessions to end it keeps new ones out, so a second connection can end them. Raises UserError when somebody's
+    session is not ours to end.
     """
     name = databases.name_of(settings.database_url)
     with (
@@ -60,9 +70,25 @@ def swap(settings: Settings, new: str, kept: str) -> None:
         postgres.connect(settings, postgres.maintenance(settings)) as connection,
     ):
         if databases.exists(connection, name):
-            databases.rename(connection, name, kept)
+            _move_away(connection, name, kept)
         databases.rename(connection, new, name)
         connection.commit()
+
+
+def _move_away(connection: Connection, name: str, kept: str) -> None:
+    try:
+        databases.rename(connection, name, kept)
+    except OperationalError:
+        connection.rollback()
+        sessions = connection.scalars(_IN_THE_WAY, {"name": name}).all()
+        if not sessions:
+            raise
+        raise UserError(
+            f"{name} is used by sessions that are not ours to end: {'; '.join(sessions)}.",
+            why="An owner who is no superuser may end its own sessions and the application's.",
+            do="close them, then run this again",
+            state=f"{name} is as it was.",
+        ) from None
 
 
 def _like(connection: Connection, name: str) -> str:
@@ -89,12 +115,11 @@ def _like(connection: Connection, name: str) -> str:
 def _disconnecting(settings: Settings, *names: str) -> Iterator[None]:
     """Ends every session on these databases, again and again, while the block runs."""
     over = Event()
-    end_all = text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = ANY(:names)")
 
     def end_sessions() -> None:
         with databases.server(settings) as connection:
             while not over.wait(0.05):
-                connection.execute(end_all, {"names": list(names)})
+                connection.execute(_END, {"names": list(names)})
 
     ender = Thread(target=end_sessions, daemon=True)
     ender.start()

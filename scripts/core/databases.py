@@ -11,7 +11,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import OperationalError
 
-from scripts.core import postgres
+from scripts.core import postgres, privileges, roles
 from scripts.core.errors import UserError
 from scripts.core.settings import Settings
 
@@ -49,7 +49,7 @@ def ensure(settings: Settings) -> bool:
         connection.execute(text("SELECT pg_advisory_lock(hashtext('create ' || :name))"), {"name": name})
         if exists(connection, name):
             return False
-        create(connection, temporary(name), settings.app_env)
+        create(connection, temporary(name), settings, settings.app_env)
         rename(connection, temporary(name), name)
     return True
 
@@ -97,13 +97,28 @@ def server(settings: Settings) -> Iterator[Connection]:
         yield connection
 
 
-def create(connection: Connection, name: str, environment: str | None, options: str = "") -> None:
-    """Create a database, empty and marked, in place of what an interrupted run left."""
+def create(connection: Connection, name: str, settings: Settings, environment: str | None, options: str = "") -> None:
+    """Create a database, empty and marked, in place of what an interrupted run left; the application's role gets in.
+
+    Raises UserError when the server lacks that role.
+    """
+    role = roles.application(settings)
+    if role:
+        roles.require(connection, role)
     drop_leftover(connection, name, environment)
     quoted = connection.dialect.identifier_preparer.quote(name)
     connection.exec_driver_sql(f"CREATE DATABASE {quoted} TEMPLATE template0 {options}")
     if environment:
         set_mark(connection, name, environment)
+    let_application_in(settings, settings.database_url.set(database=name))
+
+
+def let_application_in(settings: Settings, url: URL) -> None:
+    """Give the application's role, where it has one, its privileges in a database."""
+    role = roles.application(settings)
+    if role:
+        with postgres.connect(settings, url) as connection:
+            privileges.ensure(connection, role)
 
 
 def _set_comment(connection: Connection, database: str, lines: list[str]) -> None:

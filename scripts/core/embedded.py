@@ -1,13 +1,15 @@
 """PostgreSQL from a Python wheel: starts and stops this checkout's servers on a machine without a Docker engine.
 
 The target's data and the scratch server's are two clusters under `.postgres/`. They listen on 127.0.0.1 only, with
-the password of .env. Only the wheel's programs are used: its Python layer changes the modes of parent folders and
+the passwords of .env. Nobody has the password of the target's superuser: what needs him is done while the server does
+not run. Only the wheel's programs are used: its Python layer changes the modes of parent folders and
 makes a system account, which is more than a development tool may do.
 """
 
 import contextlib
 import fcntl
 import os
+import secrets
 import shutil
 import socket
 import tempfile
@@ -15,10 +17,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from scripts.core import shell, wheel
+from sqlalchemy.engine import URL
+
+from scripts.core import ROOT, shell, wheel
 from scripts.core.errors import UserError
 from scripts.core.settings import Settings
 
+DUE = ROOT / "scripts" / "roles.sql"
+"""A query for the statements that the roles still need."""
+SUPERUSER = "postgres"
 # The scratch server holds throwaway databases only: losing them costs nothing, waiting for the disk would.
 THROWAWAY = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "wal_level=minimal", "max_wal_senders=0")
 
@@ -31,6 +38,8 @@ class Cluster:
     port: int
     """0: any free port."""
     settings: tuple[str, ...] = ()
+    logins: tuple[URL, ...] = ()
+    """The owner's and the application's, to be made beside the superuser."""
 
     @property
     def data(self) -> Path:
@@ -43,8 +52,8 @@ class Cluster:
 
 def target(settings: Settings) -> Cluster:
     """The server with the data, where .env says that it listens."""
-    url = settings.database_url
-    return Cluster("target", url.username or "", str(url.password), url.port or 5432)
+    logins = (settings.database_url, settings.application_url)
+    return Cluster("target", SUPERUSER, secrets.token_hex(20), settings.database_url.port or 5432, logins=logins)
 
 
 def scratch(settings: Settings) -> Cluster:
@@ -78,6 +87,23 @@ def stop(cluster: Cluster) -> bool:
     if code:
         raise UserError(f"The embedded {cluster.name} server does not stop: {said}", state="it may still run.")
     return True
+
+
+def make_roles(cluster: Cluster) -> None:
+    """Make or mend the roles of the cluster; a server that runs is stopped for that moment.
+
+    Raises UserError when PostgreSQL will not have them so.
+    """
+    with _alone():
+        port = running(cluster)
+        if port:
+            stop(cluster)
+        try:
+            _ensure_data(cluster)
+            _make_roles(cluster.data, cluster.logins)
+        finally:
+            if port:
+                _start(cluster, port)
 
 
 def running(cluster: Cluster) -> int:
@@ -130,7 +156,42 @@ def _initdb(cluster: Cluster) -> None:
     with (new / "postgresql.conf").open("a") as configuration:
         configuration.write("listen_addresses = '127.0.0.1'\nunix_socket_directories = ''\n")
         configuration.writelines(f"{setting}\n" for setting in cluster.settings)
+    if cluster.logins:
+        _make_roles(new, cluster.logins)
     new.rename(cluster.data)
+
+
+def _make_roles(data: Path, logins: tuple[URL, ...]) -> None:
+    """In single-user mode, where one is the superuser without a password, and which ends when we are killed."""
+    # What it says is the one error, without the statement, which may have a password in it.
+    quiet = ("exit_on_error=on", "log_min_messages=fatal", "log_error_verbosity=terse", "log_min_error_statement=panic")
+    options = [word for setting in (*quiet, "log_statement=none") for word in ("-c", setting)]
+    code, said = _run("postgres", "--single", "-j", *options, "-D", str(data), "postgres", typed=_roles_sql(*logins))
+    if code:
+        raise UserError(
+            f"The roles cannot be made: {said.rpartition('FATAL:')[2].strip()}", do="name other roles in .env"
+        )
+
+
+def _roles_sql(owner: URL, application: URL) -> str:
+    names = (owner.username or "", application.username or "")
+    passwords = dict(zip(names, (owner.password, application.password), strict=True))
+    return ";\n\n".join(
+        [
+            f"SET roles.owner = {_literal(names[0])}",
+            f"SET roles.application = {_literal(names[1] if names[1] != names[0] else '')}",
+            f"DO $do$ DECLARE line text; BEGIN FOR line IN {DUE.read_text()} LOOP EXECUTE line; END LOOP; END $do$",
+            *(
+                f"ALTER ROLE {_literal(name, chr(34))} PASSWORD {_literal(str(word))}"
+                for name, word in passwords.items()
+            ),
+            "",
+        ]
+    )
+
+
+def _literal(value: str, quote: str = "'") -> str:
+    return quote + value.replace(quote, quote * 2) + quote
 
 
 def _start(cluster: Cluster, port: int) -> None:
@@ -145,7 +206,7 @@ def _start(cluster: Cluster, port: int) -> None:
         )
 
 
-def _run(name: str, *arguments: str) -> tuple[int, str]:
+def _run(name: str, *arguments: str, typed: str = "") -> tuple[int, str]:
     """Run a server program as an account that PostgreSQL accepts; returns its code and the last line it printed."""
     account = wheel.account()
     with tempfile.TemporaryFile("w+") as log:
@@ -154,6 +215,7 @@ def _run(name: str, *arguments: str) -> tuple[int, str]:
             log=log,
             user=account.pw_uid if account else None,
             group=account.pw_gid if account else None,
+            typed=typed,
         )
         log.seek(0)
         said = log.read().strip().splitlines()

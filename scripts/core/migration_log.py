@@ -12,7 +12,7 @@ from typing import Any
 from alembic.runtime.migration import MigrationInfo
 from sqlalchemy import Connection, text
 
-from scripts.core import git, source
+from scripts.core import git, privileges, source
 
 TABLE = "migration_log"
 
@@ -68,9 +68,11 @@ def write(connection: Connection, step: MigrationInfo, seconds: float, overrides
 
 
 def ensure(connection: Connection) -> None:
-    """Make the table where it is missing."""
+    """Make the table where it is missing, for its owner only."""
     if not exists(connection):
         connection.execute(_CREATE)
+        privileges.close(connection, TABLE)
+        privileges.close(connection, f"{TABLE}_id_seq")
 
 
 def exists(connection: Connection) -> bool:

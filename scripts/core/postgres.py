@@ -11,12 +11,13 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 import psycopg2
+import psycopg2.extensions
 from sqlalchemy import Connection, Engine, NullPool, create_engine
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from scripts.core import embedded, wheel
-from scripts.core.errors import DatabaseMissingError, UserError
+from scripts.core.errors import DatabaseMissingError, PasswordError, UserError
 from scripts.core.settings import Settings
 
 # Messages of libpq and of PostgreSQL's English message catalogue. What forwards a published port accepts and closes.
@@ -78,7 +79,7 @@ def _fault(url: URL, error: OperationalError, settings: Settings) -> UserError:
     """Which of the usual faults it is, by the words of libpq and the server."""
     message, server = str(error.orig), f"{url.host}:{url.port or 5432}"
     if "password authentication failed" in message:
-        return UserError(
+        return PasswordError(
             f"{server} refuses the password of user {url.username}.",
             why=f"The password comes from {settings.source}."
             + ("" if settings.external else " PostgreSQL took its password when its data directory was made empty."),
@@ -105,13 +106,8 @@ def _fault(url: URL, error: OperationalError, settings: Settings) -> UserError:
 
 
 def _password_cure(settings: Settings) -> str:
-    if settings.runtime == "embedded":
-        return "put the old password back into .env"
-    name = settings.database_url.username
-    return (
-        "put the old password back into .env, or make the new one valid: "
-        f"docker compose exec db psql -U {name} postgres -c '\\password'"
-    )
+    old = "put the old password back into .env"
+    return old if settings.runtime == "none" else f"{old}, or make the new one valid: make roles"
 
 
 def describe(connection: Connection) -> str:
@@ -122,6 +118,12 @@ def describe(connection: Connection) -> str:
 def version(connection: Connection) -> int:
     """The server's version as PostgreSQL counts: 170004 is 17.4."""
     return int(connection.connection.dbapi_connection.server_version)  # type: ignore[union-attr]
+
+
+def verifier(connection: Connection, login: URL) -> str:
+    """What the server keeps instead of a password; when that is sent, no statement shows the password."""
+    driver = connection.connection.dbapi_connection
+    return str(psycopg2.extensions.encrypt_password(str(login.password), login.username, driver))
 
 
 def tool_environment(url: URL) -> dict[str, str]:

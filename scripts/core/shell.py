@@ -32,15 +32,16 @@ def output(words: Sequence[str], **options: object) -> str | None:
     return str(result.stdout)
 
 
-def run(words: Sequence[str], *, log: IO[str], user: int | None, group: int | None) -> int:
-    """Run as another account (None: as we are) with all output in `log`; returns the exit code.
+def run(words: Sequence[str], *, log: IO[str], user: int | None, group: int | None, typed: str = "") -> int:
+    """Run as another account (None: as we are) with all output in `log` and `typed` as input; returns the exit code.
 
     A file, not a pipe: a daemon that the program leaves behind would hold a pipe open for ever.
     """
     return subprocess.run(
         words,
         check=False,
-        stdin=subprocess.DEVNULL,
+        input=typed,
+        text=True,
         stdout=log,
         stderr=subprocess.STDOUT,
         user=user,

@@ -10,7 +10,7 @@ from alembic.runtime.migration import MigrationContext, MigrationInfo
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.exc import DBAPIError
 
-from scripts.core import failures, gates, history, indexes, migration_log, mutex, patience, postgres
+from scripts.core import failures, gates, history, indexes, migration_log, mutex, patience, postgres, privileges
 from scripts.core.conditions import Conditions
 from scripts.core.errors import UserError
 from scripts.core.steps import Steps
@@ -85,6 +85,7 @@ def _on_apply(conditions: Conditions, steps: Steps) -> Callable[..., None]:
         assert ctx.connection is not None
         if not ensured:
             migration_log.ensure(ctx.connection)
+            privileges.close(ctx.connection, "alembic_version", kept="SELECT")
             ensured = True
         migration_log.write(ctx.connection, step, seconds, conditions.overrides)
         steps.applied(heads, seconds)

@@ -65,7 +65,7 @@ down) down ;;
 ps) show_processes ;;
 logs) show_logs ;;
 shell) run_in_venv "${SHELL:-/bin/sh}" ;;
-run | edit | test | with_scratch) run_in_venv "$@" ;;
+run | edit | test | with_scratch | with_superuser) run_in_venv "$@" ;;
 *)
     echo "✗ scripts/runtime.sh has no verb '$verb'." >&2
     exit 2

@@ -3,13 +3,15 @@
 import random
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from sqlalchemy import NullPool, create_engine
 from sqlalchemy.engine import URL
 
-from scripts.core import settings
+from scripts.core import databases, settings
 from scripts.core.settings import Settings
+from tests.conftest import Project, copy_project
 
 
 @pytest.fixture(autouse=True)
@@ -25,13 +27,15 @@ def _never_the_database_of_this_checkout(server: URL, monkeypatch: pytest.Monkey
 @pytest.fixture
 def configured(server: URL) -> Settings:
     """Settings whose target is the maintenance database of this project's own server."""
-    return replace(settings.load(), app_env="development", runtime="none", external=False, database_url=server)
+    ours = replace(settings.load(), app_env="development", runtime="none", external=False)
+    return replace(ours, database_url=server, application_url=server)
 
 
 @pytest.fixture
 def target(configured: Settings, new_database: Callable[..., URL]) -> Settings:
     """Settings whose target is an empty database of its own, marked development."""
-    return replace(configured, database_url=new_database())
+    url = new_database()
+    return replace(configured, database_url=url, application_url=url)
 
 
 @pytest.fixture
@@ -50,3 +54,27 @@ def new_role(server: URL) -> Iterator[Callable[..., URL]]:
         yield make
         for name in names:
             connection.exec_driver_sql(f"DROP ROLE IF EXISTS {name}")
+
+
+@pytest.fixture
+def two_roles(
+    configured: Settings, new_database: Callable[..., URL], new_role: Callable[..., URL]
+) -> Iterator[Settings]:
+    """Settings with an owner who is no superuser, a role of the application, and an empty database of that owner."""
+    application = new_role("p@ss of the application")
+    owner = new_role("p@ss of the owner", f"LOGIN CREATEDB IN ROLE {application.username}, pg_read_all_stats")
+    name = f"{new_database().database}_ours"
+    made = replace(configured, database_url=owner.set(database=name), application_url=application.set(database=name))
+    databases.ensure(made)
+    yield made
+    server = create_engine(configured.database_url, isolation_level="AUTOCOMMIT", poolclass=NullPool)
+    with server.connect() as connection:
+        connection.exec_driver_sql(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def owned(two_roles: Settings, tmp_path: Path) -> Project:
+    """A copy of the project whose commands run as that owner."""
+    application = two_roles.application_url
+    logins = {"APP_DB_USER": str(application.username), "APP_DB_PASSWORD": str(application.password)}
+    return Project(copy_project(tmp_path), two_roles.database_url, logins)

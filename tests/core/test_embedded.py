@@ -87,13 +87,24 @@ def leave_pidfile(data: Path, port: int) -> None:
     wheel.give(path)
 
 
-def cluster(name: str = "target", port: int = 0, password: str = "s3cret-pw") -> Cluster:
+def cluster(name: str = "target", port: int = 0, password: str = "s3cret-pw", logins: tuple[URL, ...] = ()) -> Cluster:
+    """With Ada as its superuser, as they were made before there were two roles; with `logins`, as now."""
+    if logins:
+        return Cluster(name, "postgres", "unkn0wn-pw", port, THROWAWAY, logins)
     return Cluster(name, "ada", password, port, THROWAWAY)
+
+
+def login(name: str, password: str) -> URL:
+    return URL.create("postgresql+psycopg2", name, password, "127.0.0.1")
+
+
+LOGINS = (login('Ada\'s "own" %', 'o\'f \\ "100%"'), login("rows; 'x", "p@$$do$; e's"))
 
 
 def settings_for(port: int, **changes: object) -> Settings:
     url = URL.create("postgresql+psycopg2", "ada", "s3cret-pw", "127.0.0.1", port, "postgres")
-    changed = replace(settings.load(), database_url=url, runtime="embedded", external=False)
+    ours = replace(settings.load(), runtime="embedded", external=False)
+    changed = replace(ours, database_url=url, application_url=url)
     return replace(changed, **changes)  # type: ignore[arg-type]
 
 
@@ -231,7 +242,7 @@ def test_another_password_in_env_than_the_data_has_is_told_with_its_cure(data: P
         pass
 
     assert "refuses the password of user ada" in caught.value.problem
-    assert ("Do", "put the old password back into .env") in caught.value.facts
+    assert ("Do", "put the old password back into .env, or make the new one valid: make roles") in caught.value.facts
     assert "an0ther-pw" not in str(caught.value)
     assert (data / "PG_VERSION").exists()
 
@@ -260,3 +271,83 @@ def test_the_password_is_in_no_file_and_no_log(data: Path) -> None:
     files = [path for path in data.parent.rglob("*") if path.is_file()]
     assert len(files) > 100
     assert not [path for path in files if b"s3cret-pw" in path.read_bytes()]
+
+
+# Roles
+
+ROLES = "SELECT rolname, rolsuper, rolcreatedb, rolcanlogin FROM pg_roles WHERE rolname !~ '^pg_' ORDER BY oid"
+
+
+def roles(port: int, login: URL) -> list[tuple[object, ...]]:
+    url = login.set(port=port, database="postgres")
+    with postgres.connect(settings_for(port, runtime="none", database_url=url)) as connection:
+        return [tuple(row) for row in connection.execute(text(ROLES))]
+
+
+def refused(port: int, login: URL) -> bool:
+    with pytest.raises(UserError, match="refuses the password"):
+        roles(port, login)
+    return True
+
+
+def test_a_new_cluster_has_both_roles_and_a_superuser_whom_nobody_can_be(checkout: Path) -> None:
+    owner, application = (one.set(port=free_port()) for one in LOGINS)
+
+    port = embedded.start(embedded.target(settings_for(0, database_url=owner, application_url=application)))
+
+    for one in LOGINS:
+        assert roles(port, one) == [
+            ("postgres", True, True, True),
+            (owner.username, False, True, True),
+            (application.username, False, False, True),
+        ]
+    for guess in ("postgres", str(owner.password)):
+        assert refused(port, login("postgres", guess))
+    files = [path for path in checkout.rglob("*") if path.is_file()]
+    words = [str(one.password).encode() for one in LOGINS]
+    assert not [path for path in files for word in words if word in path.read_bytes()]
+
+
+def test_without_a_role_of_the_application_the_owner_alone_is_made(checkout: Path) -> None:
+    owner = login("ada", "s3cret-pw")
+    port = embedded.start(cluster(logins=(owner, owner)))
+
+    assert roles(port, owner) == [("postgres", True, True, True), ("ada", False, True, True)]
+
+
+@pytest.mark.parametrize("runs", [True, False])
+def test_roles_and_passwords_of_a_cluster_are_mended(checkout: Path, runs: bool) -> None:
+    owner, application = login("ada", "old-pw"), login("rows", "r")
+    port = embedded.start(cluster(port=free_port(), logins=(owner, owner)))
+    if not runs:
+        embedded.stop(cluster())
+    owner = owner.set(password="n3w-pw")
+
+    embedded.make_roles(cluster(port=port, logins=(owner, application)))
+
+    assert embedded.running(cluster()) == (port if runs else 0)
+    assert embedded.start(cluster(port=port)) == port
+    assert [row[0] for row in roles(port, owner)] == ["postgres", "ada", "rows"]
+    assert roles(port, application)
+    assert refused(port, login("ada", "old-pw"))
+
+
+def test_a_cluster_that_was_made_with_its_owner_as_superuser_gets_the_other_role(data: Path) -> None:
+    port, owner, application = free_port(), login("ada", "n3w-pw"), login("rows", "r")
+
+    embedded.make_roles(cluster(port=port, logins=(owner, application)))
+
+    embedded.start(cluster(port=port))
+    assert roles(port, application) == roles(port, owner)
+    assert roles(port, owner) == [("ada", True, True, True), ("rows", False, False, True)]
+
+
+def test_roles_that_postgresql_will_not_have_are_told_in_its_words_and_the_server_runs_again(data: Path) -> None:
+    port = embedded.start(cluster(port=free_port()))
+
+    with pytest.raises(UserError, match="The roles cannot be made: ") as caught:
+        embedded.make_roles(cluster(port=port, logins=(login("other", "s3cret-0"), login("ada", "s3cret-1"))))
+
+    assert "permission denied to alter role" in caught.value.problem
+    assert "s3cret" not in str(caught.value)
+    assert ask(port, "SELECT count(*) FROM pg_roles WHERE rolname = 'other'") == 0

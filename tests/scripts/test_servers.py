@@ -1,6 +1,7 @@
 """python -m scripts.servers, and every script where RUNTIME=embedded"""
 
 import socket
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -40,7 +41,7 @@ def test_a_first_migrate_starts_the_server_and_creates_the_database(checkout: Pr
     assert checkout.run("servers", "stop").stdout == "✓ Stopped the target server.\n"
     wrong = checkout.run("status", POSTGRES_PASSWORD="an0ther-pw")
     assert wrong.returncode == 1
-    assert "Do:    put the old password back into .env" in wrong.stderr
+    assert "Do:    put the old password back into .env, or make the new one valid: make roles" in wrong.stderr
 
 
 def test_a_taken_port_is_told_and_nothing_is_changed(checkout: Project) -> None:
@@ -70,3 +71,27 @@ def test_an_action_that_is_none_is_wrong_usage(settled: Project, words: tuple[st
 
     assert result.returncode == 2
     assert "{start,stop,show}" in result.stderr
+
+
+def test_a_new_server_has_an_owner_who_is_no_superuser_and_a_role_for_the_application(checkout: Project) -> None:
+    checkout.environment |= {"APP_DB_USER": "rows", "APP_DB_PASSWORD": "p@ss's"}
+    assert checkout.run("migrate").returncode == 0
+
+    status = checkout.run("status")
+    reset = checkout.run("reset", CONFIRM="shop")
+    health = checkout.call(sys.executable, "-m", "app.health", POSTGRES_PASSWORD="")
+
+    assert "Migrates as  ada: may create databases, no superuser\n" in status.stdout
+    assert "Application  rows: reads and writes rows\n" in status.stdout
+    assert status.stderr == ""
+    assert reset.returncode == 0, reset.stderr
+    assert health.stdout == "healthy\n"
+
+    changed = {"POSTGRES_PASSWORD": "n3w-pw", "APP_DB_PASSWORD": "m0re-pw"}
+    assert "make the new one valid: make roles" in checkout.run("status", **changed).stderr
+    roles = checkout.make("roles", **changed)
+    assert roles.returncode == 0, roles.stderr
+    assert "superuser" not in roles.stderr
+    assert checkout.run("status", **changed).returncode == 0
+    assert checkout.call(sys.executable, "-m", "app.health", **changed).stdout == "healthy\n"
+    assert checkout.run("servers", "show").stdout.startswith("target   running at ")

@@ -19,7 +19,7 @@ def test_at_head_it_says_where_the_database_stands(settled: Project, revisions: 
     code, facts = look(settled)
 
     assert code == 0
-    server = facts.pop("server")
+    server, user = facts.pop("server"), settled.url.username
     assert server.startswith("PostgreSQL 1")
     assert facts == {
         "runtime": "none",
@@ -34,6 +34,8 @@ def test_at_head_it_says_where_the_database_stands(settled: Project, revisions: 
         "fitting": [],
         "uncommitted": [],
         "edited": [],
+        "owner": {"name": user, "superuser": True, "creates_databases": True, "bootstrap": True},
+        "application": {"name": user, "exists": True, "dangers": ["is a superuser"]},
         "not_imported": [],
     }
 
@@ -49,6 +51,23 @@ def test_for_people_it_is_a_line_for_each_fact_and_the_next_commands(settled: Pr
     assert lines["Current"] == lines["Head"] == revisions[-1]
     assert lines["Pending"] == "nothing"
     assert 'make revision m="what it does"' in following
+
+
+def test_an_application_that_could_drop_tables_is_warned_of_and_no_fault(settled: Project) -> None:
+    result = settled.run("status")
+
+    assert result.returncode == 0
+    assert f"Migrates as  {settled.url.username}: may create databases, superuser\n" in result.stdout
+    assert f"Application  {settled.url.username}: could drop tables\n" in result.stdout
+    assert result.stderr == "! The application could drop tables: it is a superuser. See: make roles\n"
+
+
+def test_a_role_of_the_application_that_the_server_lacks_is_warned_of(settled: Project) -> None:
+    result = settled.run("status", APP_DB_USER="nobody_there", APP_DB_PASSWORD="x9")
+
+    assert result.returncode == 0
+    assert "Application  nobody_there: no such role on this server\n" in result.stdout
+    assert result.stderr == "! The application cannot log in: there is no role nobody_there. See: make roles\n"
 
 
 def test_behind_it_names_what_is_pending(empty_project: Project, revisions: list[str]) -> None:

@@ -56,6 +56,7 @@ def put_in_place(target: Settings, backup: Backup, mark: str | None, tell: Tell,
     """
     with _alone(target, tell), beside.new(target, mark) as made:
         load.fill(backup, replace(target, database_url=made), tell, show)
+        databases.let_application_in(target, made)
         return _swap(target, databases.name_of(made))
 
 

@@ -1,0 +1,76 @@
+"""Give the application a role of its own, which reads and writes rows and cannot drop a table.
+
+    make roles           can be repeated; the passwords become those of .env
+
+A new server has it from the start. One made before, or elsewhere, gets it by this.
+"""
+
+import sys
+from collections.abc import Sequence
+
+from scripts.core import command, console, postgres, privileges, roles, settings
+from scripts.core.errors import DatabaseMissingError, UserError
+from scripts.core.roles import Application, Owner
+from scripts.core.settings import Settings
+
+ADD = "printf 'APP_DB_USER=app_rw\\nAPP_DB_PASSWORD=%s\\n' $(od -An -N20 -tx1 /dev/urandom | tr -d ' \\n') >>.env"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    command.parser(__doc__, "roles").parse_args(argv)
+
+    target = settings.load()
+    name = roles.application(target)
+    if name is None:
+        raise no_role_of_its_own(target)
+    roles.ensure(target)
+    try:
+        with postgres.connect(target) as connection:
+            privileges.ensure(connection, name)
+            owner, application = roles.owner(connection), roles.look(connection, name)
+    except DatabaseMissingError:
+        console.done(f"The server has the role {name}. Its privileges come with the database: make migrate")
+        return 0
+    if application.dangers:
+        raise still_dangerous(owner, application)
+    console.done(f"The application is {application}. Migrations are run by {owner}.")
+    if owner.superuser:
+        console.warn(f"{owner.name} is still a superuser. {cure(owner)}")
+    return 0
+
+
+def no_role_of_its_own(target: Settings) -> UserError:
+    user = target.database_url.username
+    if target.external:
+        return UserError(
+            f"The application has no role of its own: {user} also migrates.",
+            do="set MIGRATION_DATABASE_URL to what DATABASE_URL is now, and name another role and its password in"
+            " DATABASE_URL; then run this again",
+        )
+    return UserError(
+        f"The application has no role of its own: {user} also migrates.",
+        why="APP_DB_USER and APP_DB_PASSWORD are not set.",
+        do=f"{ADD}; then run this again",
+    )
+
+
+def still_dangerous(owner: Owner, application: Application) -> UserError:
+    return UserError(
+        f"The application could still drop tables: {application.name} {', '.join(application.dangers)}.",
+        do=f"make psql, there: REASSIGN OWNED BY {application.name} TO {owner.name}; or have an administrator take back"
+        " what was granted; then run this again",
+        state="the role has what it needs.",
+    )
+
+
+def cure(owner: Owner) -> str:
+    if not owner.bootstrap:
+        return f"Another superuser can change that: ALTER ROLE {owner.name} NOSUPERUSER"
+    return (
+        "The server was made with it, and PostgreSQL lets nobody change such a role. For an owner who is none, make a"
+        " new server and move the data: pg_dump --no-owner --no-privileges, then pg_restore"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(command.run(main))

@@ -1,0 +1,30 @@
+-- What is still to be done for the roles of this project: a statement in each row, in order. The settings roles.owner and
+-- roles.application name them; an empty one for the application's is none. A password is nobody's business here.
+WITH named AS (
+    SELECT current_setting('roles.owner') AS owner, current_setting('roles.application') AS application
+)
+SELECT statement
+FROM named
+LEFT JOIN pg_roles AS o ON o.rolname = owner
+LEFT JOIN pg_roles AS a ON a.rolname = application
+CROSS JOIN LATERAL (VALUES
+    -- Who runs this is not changed by it: a server made with the owner as its superuser stays so, and its own
+    -- administrator's login is no affair of ours.
+    (10, o.oid IS NULL, format('CREATE ROLE %I LOGIN CREATEDB', owner)),
+    (11, owner <> current_user AND NOT (o.rolcanlogin AND o.rolcreatedb), format('ALTER ROLE %I LOGIN CREATEDB', owner)),
+    (12, owner <> current_user AND (o.rolsuper OR o.rolcreaterole OR o.rolreplication OR o.rolbypassrls),
+        format('ALTER ROLE %I NOSUPERUSER NOCREATEROLE NOREPLICATION NOBYPASSRLS', owner)),
+    -- Whom a migration waits for is told of everybody, autovacuum too.
+    (13, owner <> current_user AND (o.rolsuper OR NOT pg_has_role(o.oid, 'pg_read_all_stats', 'USAGE')) IS NOT FALSE,
+        format('GRANT pg_read_all_stats TO %I', owner)),
+    (20, application <> '' AND a.oid IS NULL, format('CREATE ROLE %I LOGIN', application)),
+    (21, NOT a.rolcanlogin OR a.rolsuper OR a.rolcreatedb OR a.rolcreaterole OR a.rolreplication OR a.rolbypassrls,
+        format('ALTER ROLE %I LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS', application)),
+    (22, NOT a.rolsuper AND pg_has_role(a.oid, o.oid, 'MEMBER'), format('REVOKE %I FROM %I', owner, application)),
+    -- The owner sees and ends the sessions of the application.
+    (23, application <> ''
+        AND NOT coalesce(pg_has_role(o.oid, a.oid, 'USAGE') AND (NOT o.rolsuper OR owner = current_user), false),
+        format('GRANT %I TO %I', application, owner))
+) AS step (number, due, statement)
+WHERE due
+ORDER BY number
