@@ -163,5 +163,5 @@ def test_the_second_of_two_migrations_waits_for_the_first_and_names_it(owned: Pr
     second = call(owned)
 
     assert first.end().returncode == 0
-    assert "Waiting, because another migration runs: pid " in second.stdout
+    assert "Waiting, because another migration or backup runs: pid " in second.stdout
     assert ", since " in second.stdout
