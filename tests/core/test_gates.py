@@ -377,7 +377,7 @@ def test_what_comes_between_the_question_and_the_mutex_is_not_lost(
         project.sql(came)
     result = process.end()
 
-    assert "Waiting, because another migration runs" in result.stdout
+    assert "Waiting, because another migration or backup runs" in result.stdout
     assert result.returncode == 1
     assert f"✗ {words}" in result.stderr
     assert "State: nothing was changed." in result.stderr
