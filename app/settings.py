@@ -172,14 +172,14 @@ def _database_url(reader: Reader) -> URL:
         return postgresql_url(given, "DATABASE_URL", reader)
     # Either of the two is enough: with one missing, a fault is better than the owner's login.
     if not any(reader.values.get(name) for name in (*APPLICATION, f"{APPLICATION[1]}_FILE")):
-        return login_url(reader, OWNER)
+        return login_url(reader)
     if reader.values.get("APP_DB_USER") and reader.values["APP_DB_USER"] == reader.values.get("POSTGRES_USER"):
         reader.faults.append(f"APP_DB_USER is the same as POSTGRES_USER{reader.place('APP_DB_USER')}")
     return login_url(reader, APPLICATION)
 
 
-def login_url(reader: Reader, login: tuple[str, str]) -> URL:
-    """The URL of the database by its parts, with the role and the password that these two settings hold."""
+def login_url(reader: Reader, login: tuple[str, str] = OWNER) -> URL:
+    """The URL of the database by its parts, with the role and the password of these settings: those of who migrates."""
     return URL.create(
         "postgresql+psycopg2",
         username=reader.text(login[0]),

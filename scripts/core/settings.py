@@ -5,7 +5,7 @@ from pathlib import Path
 
 from sqlalchemy.engine import URL
 
-from app.settings import OWNER, Reader, SettingsError, build, login_url, postgresql_url, read
+from app.settings import Reader, SettingsError, build, login_url, postgresql_url, read
 from scripts.core import ROOT, window
 from scripts.core.errors import USAGE, UserError
 
@@ -112,7 +112,7 @@ def _settings(reader: Reader) -> Settings:
     if direct:
         owner = postgresql_url(direct, "MIGRATION_DATABASE_URL", reader)
     else:
-        owner = application.database_url if application.external else login_url(reader, OWNER)
+        owner = application.database_url if application.external else login_url(reader)
     return Settings(
         app_env=application.app_env,
         runtime=application.runtime,

@@ -57,6 +57,8 @@ is_up() {
 
 start() {
     if is_up "$1"; then return; fi
+    # PostgreSQL's container reads them as another user than the one who checked them out.
+    chmod a+r scripts/roles.sh scripts/roles.sql 2>/dev/null || true
     say "Starting $1 …"
     said=$(compose up --detach --wait "$1" 2>&1) || explain_start "$1" "$said"
     look
@@ -135,6 +137,39 @@ with_scratch() {
     run "$@"
 }
 
+# The superuser has no password: he is to be met inside the database's container only. An application that runs is
+# started anew where its password has changed, or where it could not log in until now.
+with_superuser() {
+    look
+    is_development || check_secrets
+    outdated=
+    if is_wanted db; then
+        need_db
+        start db
+        if has_new_secrets; then recreate db && outdated=app; fi
+        said=$(compose exec -T db sh /docker-entrypoint-initdb.d/roles.sh 2>&1) || explain_roles "$said"
+    fi
+    run "$@"
+    look
+    if is_running app && { [ -n "$outdated" ] || ! is_up app; }; then recreate app; fi
+}
+
+# A secret's file that was replaced is still the old one in a container that runs.
+has_new_secrets() {
+    folder=$(setting SECRETS_DIR)
+    [ -n "$folder" ] || return 1
+    for name in $secrets; do
+        compose exec -T db cat "/run/secrets/$name" | cmp -s - "$folder/$name" || return 0
+    done
+    return 1
+}
+
+recreate() {
+    say "Starting $1 anew …"
+    said=$(compose up --detach --wait --force-recreate "$1" 2>&1) || explain_start "$1" "$said"
+    look
+}
+
 development_only() {
     is_development || complain "'$verb' is for development." "a release's image has no development tools" "" \
         "nothing was changed"
@@ -185,7 +220,7 @@ edit() {
 verb=${1:-}
 [ $# = 0 ] || shift
 case $verb in
-up | down | logs | run | edit | with_scratch) "$verb" "$@" ;;
+up | down | logs | run | edit | with_scratch | with_superuser) "$verb" "$@" ;;
 test) run_tests "$@" ;;
 ps) show ;;
 shell) run bash ;;

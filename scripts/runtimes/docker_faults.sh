@@ -23,7 +23,7 @@ required() {
     [ -z "$(setting DATABASE_URL)" ] || return 0
     echo POSTGRES_DB POSTGRES_USER
     [ -n "$(setting SECRETS_DIR)" ] || echo POSTGRES_PASSWORD
-    [ -z "$staging" ] || echo DB_VOLUME
+    [ -z "$staging" ] || echo DB_VOLUME APP_DB_USER
 }
 
 # All faults in one list: Compose would stop at the first.
@@ -36,14 +36,25 @@ check_env() {
     exit 1
 }
 
+# The owner's, and the application's.
+secrets="postgres_password app_db_password"
+
 # A secret reaches a container with the mode that it has here, and the containers are not its owner.
 check_secrets() {
-    file=$(setting SECRETS_DIR)/postgres_password
-    [ -f "$file" ] || complain "There is no $file." "SECRETS_DIR in .env names the folder" \
-        "write the database's password into $file (mode 0444, in a folder of mode 0700)" "nothing was changed"
-    [ -n "$(find "$file" -perm -0004)" ] || complain "The containers cannot read $file." \
-        "they run as other users, and the file is not readable by all" \
-        "chmod 0444 $file && chmod 0700 ${file%/*}" "nothing was changed"
+    for name in $secrets; do
+        file=$(setting SECRETS_DIR)/$name
+        [ -f "$file" ] || complain "There is no $file." "SECRETS_DIR in .env names the folder" \
+            "write that role's password into $file (mode 0444, in a folder of mode 0700)" "nothing was changed"
+        [ -n "$(find "$file" -perm -0004)" ] || complain "The containers cannot read $file." \
+            "they run as other users, and the file is not readable by all" \
+            "chmod 0444 $file && chmod 0700 ${file%/*}" "nothing was changed"
+    done
+}
+
+explain_roles() {
+    quote "$1"
+    complain "The roles could not be made; psql's words are above." "" "correct the names in .env, then: make roles" \
+        "no role was changed"
 }
 
 go_over="or set RUNTIME=embedded in .env: a PostgreSQL without Docker (the data does not move along)"
@@ -96,7 +107,11 @@ explain_start() {
 
 explain_service() {
     log=$(docker compose --profile '*' logs --no-color --no-log-prefix --tail 15 "$1" 2>&1)
-    case $log in *"not compatible with this version"*) explain_major "$log" ;; esac
+    case $log in
+    *"not compatible with this version"*) explain_major "$log" ;;
+    *"password authentication failed"*) quote "$log" 3; complain "$1 cannot log in to the database." \
+        "the server has no such role, or another password for it" "make roles" "the data is untouched" ;;
+    esac
     quote "$log"
     complain "$1 does not become healthy; its last lines are above." "" "make logs c=$1" "volumes are untouched"
 }

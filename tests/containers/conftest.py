@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.containers.stack import PASSWORD, ROOT, SOMEBODY, Result, Stack, docker, run
+from tests.containers.stack import APP_PASSWORD, PASSWORD, ROOT, SOMEBODY, Result, Stack, docker, run
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -32,7 +32,7 @@ def new_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[],
         stack = Stack(folder)
         made.append(stack)
         run(["sh", "scripts/setup.sh"], folder, RUNTIME="docker")
-        stack.set(POSTGRES_PASSWORD=PASSWORD)
+        stack.set(POSTGRES_PASSWORD=PASSWORD, APP_DB_PASSWORD=APP_PASSWORD)
         (folder / "backups").mkdir(mode=0o700)
         if os.geteuid() == 0:
             stack.set(HOST_UID=str(SOMEBODY), HOST_GID=str(SOMEBODY))

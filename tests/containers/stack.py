@@ -16,6 +16,19 @@ PYTHON_IMAGE = "python:3.13-slim-trixie"
 SOMEBODY = 1234
 # Everything that breaks a URL, a shell or an interpolation.
 PASSWORD = """p@s%s/w#o"r$d; e"""
+APP_PASSWORD = """%s`a`:p\\p@ "/$HOME#"""
+
+
+# A statement in the container of the application, as the application connects.
+AS_APPLICATION = """
+import sys
+from sqlalchemy import text
+from app.database import make_engine
+from app.settings import load
+with make_engine(load()).begin() as connection:
+    result = connection.execute(text(sys.argv[1]))
+    print(result.fetchall() if result.returns_rows else "done")
+"""
 
 
 @dataclass(frozen=True)
@@ -62,6 +75,12 @@ class Stack:
         result = self.make("psql", f"c={statement}")
         assert result.code == 0, result.output
         return result.output
+
+    def sql_as_application(self, statement: str) -> Result:
+        return self.execute("app", "python", "-c", AS_APPLICATION, statement)
+
+    def sql_as_superuser(self, statement: str) -> Result:
+        return self.execute("db", "psql", "-XAtq", "-U", "postgres", "-d", "postgres", "-c", statement)
 
     @property
     def env_file(self) -> Path:

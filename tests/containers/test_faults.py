@@ -100,7 +100,7 @@ def lines(text: str, start: str) -> int:
 def test_variables_of_the_environment_count_as_set(fresh: Stack) -> None:
     fresh.set(POSTGRES_DB="", POSTGRES_USER="", POSTGRES_PASSWORD="")
 
-    result = fresh.make("migrate", POSTGRES_DB="app", POSTGRES_USER="app", POSTGRES_PASSWORD="x")
+    result = fresh.make("migrate", POSTGRES_DB="app", POSTGRES_USER="owner", POSTGRES_PASSWORD="x")
 
     assert result.code == 0, result.output
 

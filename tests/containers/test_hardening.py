@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.containers.stack import PASSWORD, Stack, docker
+from tests.containers.stack import APP_PASSWORD, PASSWORD, Stack, docker
 
 pytestmark = pytest.mark.timeout(600)
 SERVICES = ("db", "app", "scratch")
@@ -90,7 +90,7 @@ def test_password_is_in_no_process_list_and_no_log(all_up: Stack) -> None:
     seen = [docker("top", all_up.container(name), "-eo", "pid,args") for name in SERVICES]
     seen += [all_up.compose("--profile", "*", "logs").output]
 
-    assert not any(PASSWORD in text for text in seen)
+    assert not any(password in text for text in seen for password in (PASSWORD, APP_PASSWORD))
 
 
 def test_app_is_healthy_with_a_revision_that_it_does_not_know(dev: Stack) -> None:

@@ -2,10 +2,11 @@
 
 import os
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
-from tests.containers.stack import PASSWORD, POSTGRES_IMAGE, PYTHON_IMAGE, Stack, docker, run
+from tests.containers.stack import APP_PASSWORD, PASSWORD, POSTGRES_IMAGE, PYTHON_IMAGE, Result, Stack, docker, run
 
 pytestmark = pytest.mark.timeout(600)
 MEGABYTE = 1_000_000
@@ -22,13 +23,15 @@ def host(new_stack: Callable[[], Stack]) -> Iterator[Stack]:
         COMPOSE_FILE="docker-compose.yml:docker-compose.staging.yml",
         DB_VOLUME=volume,
         POSTGRES_PASSWORD="",
+        APP_DB_PASSWORD="",
         SECRETS_DIR="./secrets",
     )
     docker("volume", "create", volume)
     secrets = stack.folder / "secrets"
     secrets.mkdir(mode=0o700)
-    (secrets / "postgres_password").write_text(PASSWORD)
-    (secrets / "postgres_password").chmod(0o444)
+    for name, password in {"postgres_password": PASSWORD, "app_db_password": APP_PASSWORD}.items():
+        (secrets / name).write_text(password)
+        (secrets / name).chmod(0o444)
     for folder in (stack.folder / "backups", stack.folder / "reports"):
         folder.mkdir(mode=0o700)
         os.chown(folder, stack.folder.stat().st_uid, stack.folder.stat().st_gid)
@@ -55,7 +58,7 @@ def test_documented_order_brings_staging_to_head(staging: Stack) -> None:
     result = staging.compose("run", "--rm", "--no-deps", "tools", "python", "-m", "scripts.status")
 
     assert result.code == 0, result.output
-    assert "Marked    staging" in result.output
+    assert "Marked       staging" in result.output
     assert staging.inspect("app")["State"]["Health"]["Status"] == "healthy"
 
 
@@ -79,20 +82,88 @@ def test_nothing_is_published_and_everything_comes_back_after_a_reboot(staging: 
 def test_code_comes_from_the_image(staging: Stack) -> None:
     targets = [mount["Destination"] for mount in staging.inspect("app")["Mounts"]]
 
-    assert targets == ["/run/secrets/postgres_password"]
+    assert targets == ["/run/secrets/app_db_password"]
     assert staging.execute("app", "printenv", "GIT_COMMIT").output.strip() == "c0ffee"
 
 
 def test_password_is_in_no_variable_even_when_env_file_has_it(staging: Stack) -> None:
-    staging.set(POSTGRES_PASSWORD="left over")
+    staging.set(POSTGRES_PASSWORD="left over", APP_DB_PASSWORD="left over")
 
     config = staging.compose("--profile", "*", "config").output
 
-    staging.set(POSTGRES_PASSWORD="")
+    staging.set(POSTGRES_PASSWORD="", APP_DB_PASSWORD="")
     assert "left over" not in config
-    assert not any(
-        PASSWORD in variable for name in ("db", "app") for variable in staging.inspect(name)["Config"]["Env"]
-    )
+    for name in ("db", "app"):
+        assert not {PASSWORD, APP_PASSWORD} & texts(staging.inspect(name)), name
+
+
+def texts(value: object) -> set[str]:
+    """Every text in what docker inspect says, and in a variable of the environment what stands behind the =."""
+    if isinstance(value, dict):
+        return {found for pair in value.items() for part in pair for found in texts(part)}
+    if isinstance(value, list):
+        return {found for part in value for found in texts(part)}
+    return {str(value), str(value).partition("=")[2]}
+
+
+def test_the_application_has_no_password_of_the_owner(staging: Stack) -> None:
+    processes = "cat /proc/[0-9]*/environ /proc/[0-9]*/cmdline /run/secrets/* | tr '\\0' '\\n'; echo; ls /run/secrets"
+    inside = staging.execute("app", "sh", "-c", processes)
+
+    scripts = staging.execute("app", "python", "-m", "scripts.status")
+    by_url = staging.compose("config", "app", MIGRATION_DATABASE_URL="postgresql://owner:needle@db/app")
+
+    assert PASSWORD not in inside.output
+    assert APP_PASSWORD in inside.output
+    assert inside.output.splitlines()[-1] == "app_db_password"
+    assert PASSWORD not in str(staging.inspect("app"))
+    assert scripts.code != 0
+    assert "POSTGRES_PASSWORD is empty" in scripts.output
+    assert by_url.code == 0
+    assert "needle" not in by_url.output
+
+
+def test_the_application_works_and_cannot_drop_a_table_that_was_migrated_without_a_grant(staging: Stack) -> None:
+    assert staging.make("rollback", "CONFIRM=app").code == 0
+    assert staging.make("migrate").code == 0
+
+    written = staging.sql_as_application("DELETE FROM social_posts")
+    dropped = staging.sql_as_application("DROP TABLE social_posts")
+    version = staging.sql_as_application("UPDATE alembic_version SET version_num = 'x'")
+    status = staging.make("status")
+
+    assert written == Result(0, "done\n")
+    assert "must be owner of table social_posts" in dropped.output
+    assert "permission denied for table alembic_version" in version.output
+    assert "Migrates as  app_owner: may create databases, no superuser" in status.output
+    assert "Application  app: reads and writes rows" in status.output
+    assert "could drop tables" not in status.output
+
+
+def test_a_secret_that_was_replaced_becomes_the_password(staging: Stack) -> None:
+    secrets = [staging.folder / "secrets" / name for name in ("postgres_password", "app_db_password")]
+    before = [secret.read_text() for secret in secrets]
+    write(secrets, ["n3w'of%owner", "n3w'of%application"])
+
+    roles = staging.make("roles")
+    written = staging.sql_as_application("DELETE FROM social_posts")
+    logs = staging.compose("logs", "db").output
+
+    write(secrets, before)
+    assert staging.make("roles").code == 0
+    assert roles.code == 0, roles.output
+    assert written == Result(0, "done\n")
+    assert staging.sql_as_application("SELECT 1").code == 0
+    assert "n3w" not in roles.output + logs
+
+
+def write(secrets: list[Path], passwords: list[str]) -> None:
+    """As an editor does: another file in the old one's place."""
+    for secret, password in zip(secrets, passwords, strict=True):
+        new = secret.with_suffix(".new")
+        new.write_text(password)
+        new.chmod(0o444)
+        new.rename(secret)
 
 
 def test_app_does_not_reach_scratch(staging: Stack) -> None:
@@ -134,7 +205,7 @@ def test_development_verbs_are_refused(staging: Stack) -> None:
 
 def test_scratch_is_durable_and_on_disk(staging: Stack) -> None:
     up = staging.compose("up", "--detach", "--wait", "scratch")
-    query = ["psql", "-h", "127.0.0.1", "-U", "app", "-d", "postgres", "-Atc", "SHOW fsync"]
+    query = ["psql", "-h", "127.0.0.1", "-U", "app_owner", "-d", "postgres", "-Atc", "SHOW fsync"]
     fsync = staging.execute("scratch", *query)
     mounts = {mount["Type"] for mount in staging.inspect("scratch")["Mounts"]}
 
@@ -167,8 +238,9 @@ def test_stopped_database_is_not_started_as_a_side_effect(staging: Stack) -> Non
     assert "make up" in result.output
 
 
-def test_unreadable_secret_is_named_with_its_cure(host: Stack) -> None:
-    secret = host.folder / "secrets/postgres_password"
+@pytest.mark.parametrize("name", ["postgres_password", "app_db_password"])
+def test_unreadable_secret_is_named_with_its_cure(host: Stack, name: str) -> None:
+    secret = host.folder / "secrets" / name
     secret.chmod(0o600)
 
     by_make = host.make("up")
@@ -176,9 +248,9 @@ def test_unreadable_secret_is_named_with_its_cure(host: Stack) -> None:
 
     secret.chmod(0o444)
     assert by_make.code != 0
-    assert "chmod 0444 ./secrets/postgres_password" in by_make.output
+    assert f"chmod 0444 ./secrets/{name}" in by_make.output
     assert by_hand.code != 0
-    assert "/run/secrets/postgres_password" in by_hand.output
+    assert f"/run/secrets/{name}" in by_hand.output
     assert "0444" in by_hand.output
 
 
@@ -205,13 +277,14 @@ def test_missing_folder_is_named_and_not_made_by_root(host: Stack) -> None:
 
 def test_missing_variables_of_staging_are_in_the_list(host: Stack) -> None:
     image = host.setting("APP_IMAGE")
-    host.set(APP_IMAGE="", POSTGRES_DB="")
+    host.set(APP_IMAGE="", POSTGRES_DB="", APP_DB_USER="")
 
     result = host.make("up")
 
-    host.set(APP_IMAGE=image, POSTGRES_DB="app")
+    host.set(APP_IMAGE=image, POSTGRES_DB="app", APP_DB_USER="app")
     assert "APP_IMAGE is missing" in result.output
     assert "POSTGRES_DB is missing" in result.output
+    assert "APP_DB_USER is missing" in result.output
 
 
 def test_database_outside_compose(staging: Stack) -> None:

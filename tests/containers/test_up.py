@@ -17,7 +17,10 @@ def test_up_brings_an_empty_machine_to_head_and_says_where_things_are(first_up: 
 
     assert "applied" in result.output
     assert f"127.0.0.1:{stack.setting('DB_PORT')}" in result.output
-    assert "Pending   nothing" in result.output
+    assert "Pending      nothing" in result.output
+    assert "Migrates as  app_owner: may create databases, no superuser\n" in result.output
+    assert "Application  app: reads and writes rows\n" in result.output
+    assert "could drop tables" not in result.output
     assert result.output.count("\n  make ") == 3
 
 

@@ -1,0 +1,120 @@
+"""The roles of the database: made by its first start, and by `make roles` where it was made before."""
+
+import pytest
+
+from tests.containers.stack import APP_PASSWORD, PASSWORD, POSTGRES_IMAGE, Stack, docker
+
+pytestmark = pytest.mark.timeout(600)
+ROLES = "SELECT rolname, rolsuper, rolcreatedb FROM pg_roles WHERE rolname !~ '^pg_' ORDER BY oid"
+
+
+def test_the_first_start_makes_an_owner_and_a_role_for_the_application(dev: Stack) -> None:
+    roles = dev.sql_as_superuser(ROLES)
+    password = dev.sql_as_superuser("SELECT rolpassword IS NULL FROM pg_authid WHERE rolname = 'postgres'")
+
+    assert roles.output.split() == ["postgres|t|t", "app_owner|f|t", "app|f|f"]
+    assert password.output == "t\n"
+
+
+def test_the_superuser_cannot_log_in_from_another_container(dev: Stack) -> None:
+    login = "import os, psycopg2; psycopg2.connect(host='db', user='postgres', dbname='postgres', password='{}')"
+
+    for guess in ("postgres", "' + os.environ['POSTGRES_PASSWORD'] + '"):
+        result = dev.execute("app", "python", "-c", login.format(guess))
+
+        assert 'password authentication failed for user "postgres"' in result.output
+
+
+def test_the_application_reads_and_writes_what_later_migrations_make_and_drops_nothing(dev: Stack) -> None:
+    path = dev.folder / "alembic/versions/abcd01.py"
+    head = dev.sql("SELECT version_num FROM alembic_version").split()[2]
+    path.write_text(
+        f"from alembic import op\n\nrevision = 'abcd01'\ndown_revision = {head!r}\n\n\n"
+        "def upgrade():\n    op.execute('CREATE SCHEMA shop; CREATE TABLE shop.orders (id serial)')\n\n\n"
+        "def downgrade():\n    op.execute('DROP SCHEMA shop CASCADE')\n"
+    )
+    written = []
+    for words in (["migrate"], ["reset", "CONFIRM=app"]):
+        result = dev.make(*words)
+        assert result.code == 0, result.output
+        written.append(dev.sql_as_application("INSERT INTO shop.orders DEFAULT VALUES RETURNING id").output)
+
+    refused = [
+        dev.sql_as_application(statement).output
+        for statement in ("DROP TABLE shop.orders", "TRUNCATE shop.orders", "CREATE TABLE mine ()")
+    ]
+
+    assert dev.make("rollback", "CONFIRM=app").code == 0
+    path.unlink()
+    assert written == ["[(1,)]\n", "[(1,)]\n"]
+    assert "must be owner of table orders" in refused[0]
+    assert "permission denied for table orders" in refused[1]
+    assert "permission denied for schema public" in refused[2]
+    assert dev.is_healthy("app")
+
+
+def test_passwords_that_were_changed_in_env_file_become_those_of_the_roles(fresh: Stack) -> None:
+    assert fresh.make("migrate").code == 0
+    changed = {"POSTGRES_PASSWORD": 'n3w "of$the" %owner', "APP_DB_PASSWORD": "n3w of the `application`"}
+    fresh.set(**changed)
+
+    wrong = fresh.make("status")
+    roles = fresh.make("roles")
+    up = fresh.make("up")
+    again = fresh.make("roles")
+
+    assert wrong.code != 0
+    assert "or make the new one valid: make roles" in wrong.output
+    assert (roles.code, up.code, again.code) == (0, 0, 0), roles.output + up.output + again.output
+    assert "reads and writes rows" in roles.output
+    seen = [wrong, roles, up, again, fresh.compose("logs", "db")]
+    assert not any(password in result.output for result in seen for password in changed.values())
+
+
+def test_a_volume_that_was_made_with_the_owner_as_superuser_keeps_working_and_gets_the_role(fresh: Stack) -> None:
+    role = {name: fresh.setting(name) for name in ("APP_DB_USER", "APP_DB_PASSWORD")}
+    fresh.set(APP_DB_USER="", APP_DB_PASSWORD="")
+    make_volume_as_before(fresh)
+
+    up = fresh.make("up")
+    fresh.set(**role)
+    unready = fresh.make("up")
+    roles = fresh.make("roles")
+    ready = fresh.make("up")
+
+    assert up.code == 0, up.output
+    assert "Migrates as  app_owner: may create databases, superuser" in up.output
+    assert "! The application could drop tables: it is a superuser. See: make roles" in up.output
+    assert unready.code != 0
+    assert "✗ app cannot log in to the database." in unready.output
+    assert "Do:    make roles" in unready.output
+    assert roles.code == 0, roles.output
+    assert "! app_owner is still a superuser. The server was made with it" in roles.output
+    assert ready.code == 0, ready.output
+    assert "Application  app: reads and writes rows" in ready.output
+    assert "must be owner" in fresh.sql_as_application("DROP TABLE users CASCADE").output
+    assert not any(password in roles.output + ready.output for password in (PASSWORD, APP_PASSWORD))
+
+
+def make_volume_as_before(stack: Stack) -> None:
+    """A data directory of which POSTGRES_USER is the superuser, as the image makes it by itself."""
+    stack.compose("create", "db")
+    volume = ["--volume", f"{stack.project}_db:/var/lib/postgresql/data", "--user", "postgres"]
+    login = ["--env", "POSTGRES_USER=app_owner", "--env", f"POSTGRES_PASSWORD={PASSWORD}"]
+    name = docker("run", "--detach", *volume, *login, POSTGRES_IMAGE)
+    while "init process complete" not in docker("logs", name):
+        pass
+    docker("stop", name)
+    docker("rm", "--volumes", name)
+
+
+def test_names_that_postgresql_will_not_have_are_told_in_its_words(fresh: Stack) -> None:
+    assert fresh.make("migrate").code == 0
+    fresh.set(APP_DB_USER="postgres")
+
+    result = fresh.make("roles")
+
+    assert result.code != 0
+    assert "permission denied to alter role" in result.output
+    assert "✗ The roles could not be made; psql's words are above." in result.output
+    assert APP_PASSWORD not in result.output + fresh.compose("logs", "db").output
