@@ -5,7 +5,7 @@
 . scripts/runtimes/docker_faults.sh
 
 # What one command may be told. Everything else is a setting, and Compose passes those.
-passed="ACCEPT CONFIRM NO_COLOR"
+passed="ACCEPT CONFIRM NO_COLOR GITHUB_ACTIONS"
 
 say() { echo "$*" >&2; }
 compose() { docker compose --progress quiet "$@"; }
