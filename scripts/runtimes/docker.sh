@@ -133,6 +133,9 @@ run() {
 # On demand: only throwaway databases live there.
 with_scratch() {
     look
+    # Its profile is not of those that .env wants, so its hash has to be asked for.
+    wanted="$wanted
+$(compose --profile tools config --hash scratch)"
     start scratch
     run "$@"
 }

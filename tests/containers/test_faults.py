@@ -47,9 +47,10 @@ def test_what_an_interrupted_exec_left_running_is_waited_for_and_named(dev: Stac
     head = dev.sql("SELECT version_num FROM alembic_version").split()[2]
     path.write_text(
         f"from alembic import op\n\nrevision = 'abcd01'\ndown_revision = {head!r}\n\n\n"
-        "def upgrade():\n    op.execute('SELECT pg_sleep(8)')\n\n\ndef downgrade():\n    pass\n"
+        "def upgrade():\n    op.execute('SELECT pg_sleep(8)')\n\n\ndef downgrade():\n    op.execute('SELECT 1')\n"
     )
-    words = ["docker", "compose", "exec", "-T", "app", "python", "-m", "scripts.migrate"]
+    # By hand, which plans nothing before: what sleeps is the target's session.
+    words = ["docker", "compose", "exec", "-T", "app", "alembic", "upgrade", "head"]
     interrupted = subprocess.Popen(words, cwd=dev.folder, stdin=subprocess.DEVNULL)
     while "(0 rows)" in dev.sql("SELECT 1 FROM pg_stat_activity WHERE wait_event = 'PgSleep'"):
         time.sleep(0.2)

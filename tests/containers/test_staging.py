@@ -33,7 +33,7 @@ def host(new_stack: Callable[[], Stack]) -> Iterator[Stack]:
         (secrets / name).write_text(password)
         (secrets / name).chmod(0o444)
     for folder in (stack.folder / "backups", stack.folder / "reports"):
-        folder.mkdir(mode=0o700)
+        folder.mkdir(mode=0o700, exist_ok=True)
         os.chown(folder, stack.folder.stat().st_uid, stack.folder.stat().st_gid)
     assert stack.compose("build", "app", GIT_COMMIT="c0ffee").code == 0
     yield stack
