@@ -25,7 +25,7 @@ MIGRATES = "alembic %"
 _KEY = "hashtextextended('alembic_version', 0)"
 _HOLDER = text(
     "SELECT 'pid ' || a.pid || ', ' || a.application_name || coalesce(', from ' || host(a.client_addr), '')"
-    " || ', since ' || to_char(a.backend_start, 'HH24:MI:SS TZ')"
+    " || coalesce(', since ' || to_char(a.backend_start, 'HH24:MI:SS TZ'), '')"
     " FROM pg_locks l JOIN pg_stat_activity a USING (pid)"
     " WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1 AND a.datname = current_database()"
     f" AND (l.classid::bigint << 32) + l.objid::bigint = {_KEY}"

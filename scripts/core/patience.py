@@ -31,8 +31,9 @@ _BEHIND = text(
 )
 _WANTED = text("SELECT relation FROM pg_locks WHERE pid = :pid AND NOT granted AND locktype = 'relation'")
 _CENSUS = text(
-    "SELECT DISTINCT a.pid, coalesce(nullif(a.application_name, ''), a.backend_type) AS application, a.state,"
-    " round(extract(epoch FROM now() - a.xact_start))::int AS age, l.relation::regclass::text AS relation, l.mode,"
+    "SELECT DISTINCT a.pid, coalesce(nullif(a.application_name, ''), a.backend_type, 'hidden from us') AS application,"
+    " a.state, round(extract(epoch FROM now() - a.xact_start))::int AS age,"
+    " l.relation::regclass::text AS relation, l.mode,"
     " coalesce(a.query LIKE 'autovacuum:%(to prevent wraparound)', false) AS wraparound"
     " FROM pg_locks l JOIN pg_stat_activity a USING (pid)"
     " WHERE l.granted AND l.locktype = 'relation' AND a.pid <> pg_backend_pid() AND a.datname = current_database()"

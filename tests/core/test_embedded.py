@@ -284,6 +284,18 @@ def roles(port: int, login: URL) -> list[tuple[object, ...]]:
         return [tuple(row) for row in connection.execute(text(ROLES))]
 
 
+def memberships(port: int, login: URL) -> list[str]:
+    """The roles whose sessions that one sees or ends."""
+    url = login.set(port=port, database="postgres")
+    with postgres.connect(settings_for(port, runtime="none", database_url=url)) as connection:
+        found = connection.scalars(
+            text(
+                "SELECT rolname FROM pg_roles WHERE pg_has_role(oid, 'USAGE') AND rolname <> current_user ORDER BY oid"
+            )
+        )
+        return list(found)
+
+
 def refused(port: int, login: URL) -> bool:
     with pytest.raises(UserError, match="refuses the password"):
         roles(port, login)
@@ -301,6 +313,7 @@ def test_a_new_cluster_has_both_roles_and_a_superuser_whom_nobody_can_be(checkou
             (owner.username, False, True, True),
             (application.username, False, False, True),
         ]
+    assert memberships(port, owner) == ["pg_read_all_stats", application.username]
     for guess in ("postgres", str(owner.password)):
         assert refused(port, login("postgres", guess))
     files = [path for path in checkout.rglob("*") if path.is_file()]

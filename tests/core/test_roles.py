@@ -165,3 +165,20 @@ def test_the_second_of_two_migrations_waits_for_the_first_and_names_it(owned: Pr
     assert first.end().returncode == 0
     assert "Waiting, because another migration or backup runs: pid " in second.stdout
     assert ", since " in second.stdout
+
+
+def test_what_is_hidden_from_an_owner_without_more_rights_is_said_to_be(
+    configured: Settings, owned: Project, two_roles: Settings
+) -> None:
+    """On a server of somebody else there may be no pg_read_all_stats for us."""
+    assert call(owned).returncode == 0
+    grant(configured, two_roles, "REVOKE pg_read_all_stats FROM {owner}")
+    owned.write_revision("abcd01", owned.version[0], 'op.execute("ALTER TABLE users ADD COLUMN note text")')
+    theirs = configured.database_url.set(database=owned.url.database)
+    with session(theirs, "alembic upgrade ops@elsewhere") as other:
+        run(other, "SELECT pg_advisory_lock(hashtextextended('alembic_version', 0)); LOCK TABLE users IN SHARE MODE")
+
+        second = call(owned, MIGRATION_WAIT="0.5")
+
+        assert f"another migration runs: pid {pid(other)}, alembic upgrade ops@elsewhere." in second.stderr
+        assert second.returncode == 1
