@@ -20,7 +20,8 @@ CROSS JOIN LATERAL (VALUES
     (20, application <> '' AND a.oid IS NULL, format('CREATE ROLE %I LOGIN', application)),
     (21, NOT a.rolcanlogin OR a.rolsuper OR a.rolcreatedb OR a.rolcreaterole OR a.rolreplication OR a.rolbypassrls,
         format('ALTER ROLE %I LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS', application)),
-    (22, NOT a.rolsuper AND pg_has_role(a.oid, o.oid, 'MEMBER'), format('REVOKE %I FROM %I', owner, application)),
+    (22, EXISTS (SELECT FROM pg_auth_members WHERE roleid = o.oid AND member = a.oid),
+        format('REVOKE %I FROM %I', owner, application)),
     -- The owner sees and ends the sessions of the application.
     (23, application <> ''
         AND NOT coalesce(pg_has_role(o.oid, a.oid, 'USAGE') AND (NOT o.rolsuper OR owner = current_user), false),

@@ -57,6 +57,7 @@ def test_passwords_that_were_changed_in_env_file_become_those_of_the_roles(fresh
     assert fresh.make("migrate").code == 0
     changed = {"POSTGRES_PASSWORD": 'n3w "of$the" %owner', "APP_DB_PASSWORD": "n3w of the `application`"}
     fresh.set(**changed)
+    fresh.sql_as_superuser("ALTER ROLE app_owner SUPERUSER CREATEROLE")
 
     wrong = fresh.make("status")
     roles = fresh.make("roles")
@@ -67,6 +68,7 @@ def test_passwords_that_were_changed_in_env_file_become_those_of_the_roles(fresh
     assert "or make the new one valid: make roles" in wrong.output
     assert (roles.code, up.code, again.code) == (0, 0, 0), roles.output + up.output + again.output
     assert "reads and writes rows" in roles.output
+    assert "no superuser" in roles.output
     seen = [wrong, roles, up, again, fresh.compose("logs", "db")]
     assert not any(password in result.output for result in seen for password in changed.values())
 

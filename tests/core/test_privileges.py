@@ -139,7 +139,8 @@ def test_a_database_that_was_there_before_gets_them_and_twice_is_no_fault(two_ro
     role = str(two_roles.application_url.username)
     before = [f"DROP OWNED BY {role}", f"ALTER DEFAULT PRIVILEGES REVOKE ALL ON TABLES FROM {role}"]
     run(two_roles, two_roles.database_url, [*before, *TABLES, "CREATE TABLE alembic_version (version_num text)"])
-    run(two_roles, two_roles.database_url, ["GRANT CREATE ON SCHEMA public TO PUBLIC"])
+    mistakes = ["GRANT CREATE ON SCHEMA public TO PUBLIC", f"GRANT ALL ON alembic_version TO {role}"]
+    run(two_roles, two_roles.database_url, mistakes)
     refused(two_roles, "SELECT * FROM posts")
 
     for _ in range(2):

@@ -119,7 +119,7 @@ def test_rights_that_are_too_few_are_told_with_what_an_administrator_types(
 
 def test_a_role_that_was_too_mighty_is_mended(named: Project, superuser: Admin) -> None:
     name = named.environment["APP_DB_USER"]
-    superuser(f"CREATE ROLE {name} SUPERUSER CREATEDB CREATEROLE NOLOGIN")
+    superuser(f"CREATE ROLE {name} LOGIN SUPERUSER CREATEDB CREATEROLE IN ROLE {named.url.username}")
     named.sql(f"GRANT CREATE ON SCHEMA public TO PUBLIC; GRANT CREATE ON DATABASE {named.url.database} TO {name}")
 
     result = named.run("roles")
