@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from importlib.util import find_spec
+from pathlib import Path
 from urllib.parse import quote
 
 import pytest
@@ -19,6 +20,8 @@ from scripts.core import postgres, settings, wheel
 from scripts.core.errors import DatabaseMissingError, UserError
 from scripts.core.settings import Settings
 
+NO_FILE = Path("no.env")
+"""The .env of this checkout gives the application a login of its own."""
 PASSWORDS = [
     *("100%", "100%41", "p@ss", "a/b", "#1", "$HOME", "${HOME}", "$$", "it's", 'say "hi"', " a b ", "a:b", "?x=1&y"),
     *("\\", "\\n", "é€", "`id`", ";", "*", "[::1]"),
@@ -127,10 +130,11 @@ def test_any_password_works_by_parts_by_url_and_for_psql(
             "POSTGRES_USER": str(url.username),
             "POSTGRES_PASSWORD": password,
             "POSTGRES_DB": "postgres",
-        }
+        },
+        NO_FILE,
     )
     encoded = f"postgres://{url.username}:{quote(password, safe='')}@{url.host}:{url.port}/postgres"
-    whole = load({"DATABASE_URL": encoded})
+    whole = load({"DATABASE_URL": encoded}, NO_FILE)
 
     for found in (parts, whole):
         with postgres.connect(replace(configured, database_url=found.database_url)) as connection:

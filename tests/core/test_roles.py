@@ -180,5 +180,5 @@ def test_what_is_hidden_from_an_owner_without_more_rights_is_said_to_be(
 
         second = call(owned, MIGRATION_WAIT="0.5")
 
-        assert f"another migration runs: pid {pid(other)}, alembic upgrade ops@elsewhere." in second.stderr
+        assert f"another migration or backup runs: pid {pid(other)}, alembic upgrade ops@elsewhere." in second.stderr
         assert second.returncode == 1
