@@ -41,6 +41,7 @@ COPY alembic.ini ./
 COPY alembic alembic
 COPY app app
 COPY scripts scripts
+COPY tests/staging tests/staging
 # Last, because it changes with every commit.
 ARG GIT_COMMIT=
 ENV GIT_COMMIT=${GIT_COMMIT}

@@ -24,8 +24,9 @@ override EXCLUDE := $(value EXCLUDE)
 override KEEP := $(value KEEP)
 override TO := $(value TO)
 override MODE := $(value MODE)
+override FROM := $(value FROM)
 override RUNTIME := $(value RUNTIME)
-export m c REV STEPS T FAULTS EMPTY JSON ALL ENV CONFIRM ACCEPT NAME BACKUP EXCLUDE KEEP TO MODE RUNTIME
+export m c REV STEPS T FAULTS EMPTY JSON ALL ENV CONFIRM ACCEPT NAME BACKUP EXCLUDE KEEP TO MODE FROM RUNTIME
 
 ## Every day
 up: ## Set up everything, start PostgreSQL and the app, migrate
@@ -82,6 +83,10 @@ restore: ## Put a backup in the database's place, which is kept        (BACKUP=l
 verify-backup: ## Restore a backup on the scratch server and compare          (BACKUP=latest MODE=full)
 	$(RUN) with_scratch python -m scripts.verify_backup $${MODE:+--mode="$$MODE"} $${BACKUP:+"$$BACKUP"}
 
+## Staging
+verify-staging: ## Prove the pending migrations on a copy of the data   (FROM=latest JSON=1)
+	$(RUN) with_scratch python -m scripts.verify_staging $${FROM:+--from="$$FROM"} $${JSON:+--json}
+
 ## Development data
 seed: ## Add the application's example rows
 	$(RUN) run python -m scripts.seed
@@ -103,4 +108,4 @@ help: ## Show this menu
 	@awk -f scripts/help.awk Makefile
 
 .PHONY: up down status logs ps shell psql app revision migrate plan lint rollback stamp history current merge alembic mark \
-	roles backup backups restore verify-backup seed reset test check format lock bench help
+	roles backup backups restore verify-backup verify-staging seed reset test check format lock bench help

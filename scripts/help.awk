@@ -7,7 +7,7 @@ BEGIN { colour = !("NO_COLOR" in ENVIRON) && system("test -t 1") == 0 }
     sub(/^[^#]*## /, "", text)
     sub(/  +\(.*/, "", text)
     if (!sub(/.*  +\(/, "(", options)) options = ""
-    printf "  make %s %-62s %s\n", paint(36, sprintf("%-13s", target)), text, options
+    printf "  make %s %-62s %s\n", paint(36, sprintf("%-14s", target)), text, options
 }
 END { print "" }
 function paint(code, text) { return colour ? sprintf("\033[%dm%s\033[0m", code, text) : text }

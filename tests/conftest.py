@@ -129,6 +129,7 @@ class Project:
             "POSTGRES_DB": str(self.url.database),
             "SCRATCH_HOST": str(self.url.host),
             "SCRATCH_PORT": str(self.url.port),
+            "VERIFY_FRESH": "",
         }
 
     def sql(self, statement: str) -> list[tuple[object, ...]]:

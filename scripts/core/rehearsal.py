@@ -14,6 +14,7 @@ from scripts.core.findings import Undone
 from scripts.core.mutex import Tell
 from scripts.core.schema import Schema
 from scripts.core.settings import Settings
+from scripts.core.steps import OnStep
 from scripts.core.trace import Trace
 
 
@@ -30,15 +31,9 @@ def run(copy: Settings, pending: Sequence[Script], at: Sequence[str], wanted: st
     """Upgrade the copy, which is at `at`, to `wanted`, and undo that again, where `at` is one revision or none."""
     rehearsal = Rehearsal()
     schemas: list[Schema] = [_read(copy)]
-    with _observed(copy) as observer:
+    with _limited(copy):
         try:
-            migrations.traced(
-                copy,
-                wanted,
-                lambda _step: schemas.append(_read(copy)),
-                tell,
-                lambda connection, revision: trace.attach(connection, observer, revision, rehearsal.trace),
-            )
+            upgrade(copy, wanted, lambda _step: schemas.append(_read(copy)), tell, rehearsal.trace)
         except UserError as error:
             rehearsal.failure = scratch.failed(error)
         if not rehearsal.failure and len(at) < 2:
@@ -49,7 +44,7 @@ def run(copy: Settings, pending: Sequence[Script], at: Sequence[str], wanted: st
 def undo(copy: Settings, wanted: str, tell: Tell) -> Trace:
     """Undo everything after `wanted` on the copy. Raises UserError when that fails."""
     found = Trace()
-    with _observed(copy) as observer:
+    with _limited(copy), _observer(copy) as observer:
         try:
             migrations.traced_downgrade(
                 copy, wanted, tell, lambda connection, revision: trace.attach(connection, observer, revision, found)
@@ -59,26 +54,42 @@ def undo(copy: Settings, wanted: str, tell: Tell) -> Trace:
     return found
 
 
+def upgrade(copy: Settings, wanted: str, on_step: OnStep, tell: Tell, into: Trace) -> None:
+    """Upgrade the copy to `wanted`; what each statement does is added to the trace. Raises UserError."""
+    with _observer(copy) as observer:
+        migrations.traced(
+            copy,
+            wanted,
+            on_step,
+            tell,
+            lambda connection, revision: trace.attach(connection, observer, revision, into),
+        )
+
+
 @contextmanager
-def _observed(copy: Settings) -> Iterator[Connection]:
-    """The block has so much time, and only the copy; another session on that looks on."""
-    with (
-        _in_time(settings.limits().plan_deadline),
-        scratch.only(copy),
-        postgres.connect(copy, application_name="alembic-trace", isolation_level="AUTOCOMMIT") as observer,
-    ):
+def _limited(copy: Settings) -> Iterator[None]:
+    """The block has so much time, and only the copy."""
+    why = "They sleep, loop or wait; on a throwaway database there are no rows that would take time."
+    with in_time(settings.limits().plan_deadline, why, "PLAN_DEADLINE"), scratch.only(copy):
+        yield
+
+
+@contextmanager
+def _observer(copy: Settings) -> Iterator[Connection]:
+    """Another session on the copy, which looks on."""
+    with postgres.connect(copy, application_name="alembic-trace", isolation_level="AUTOCOMMIT") as observer:
         yield observer
 
 
 @contextmanager
-def _in_time(seconds: float) -> Iterator[None]:
+def in_time(seconds: float, why: str, setting: str) -> Iterator[None]:
     """Raises UserError when the block takes longer, whatever it does: a signal comes from outside."""
 
     def late(*_: object) -> None:
         raise UserError(
             f"The revisions were still running after {seconds:g} s.",
-            why="They sleep, loop or wait; on a throwaway database there are no rows that would take time.",
-            do="PLAN_DEADLINE in .env is the patience",
+            why=why,
+            do=f"{setting} in .env is the patience",
         )
 
     before = signal.signal(signal.SIGALRM, late)

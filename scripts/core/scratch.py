@@ -91,9 +91,9 @@ def failed(error: UserError) -> UserError:
 
 
 @contextmanager
-def only(settings: Settings) -> Iterator[None]:
+def only(settings: Settings, statement_timeout: float | None = None) -> Iterator[None]:
     """Whoever reads the environment meanwhile finds this database: a revision that opens a connection of its own must
-    not reach the target.
+    not reach the target. A statement may take `statement_timeout` seconds; None: as long as a plan.
     """
     url = settings.database_url
     whole = url.set(drivername="postgresql").render_as_string(hide_password=False)
@@ -105,7 +105,7 @@ def only(settings: Settings) -> Iterator[None]:
         "POSTGRES_USER": str(url.username),
         "POSTGRES_PASSWORD": str(url.password),
         "POSTGRES_DB": str(url.database),
-        "STATEMENT_TIMEOUT": str(configuration.limits().plan_deadline),
+        "STATEMENT_TIMEOUT": str(statement_timeout or configuration.limits().plan_deadline),
     }
     before = {name: os.environ.get(name) for name in names}
     os.environ.update(names)

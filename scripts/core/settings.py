@@ -44,6 +44,12 @@ class Limits:
     large_rows: int
     """A table with so many rows, or of so many bytes, is large: work on it stops the application for too long."""
     large_bytes: int
+    max_block: float
+    """The longest that a verified migration may keep the application waiting."""
+    max_seconds: float
+    """A verified migration takes so long at most."""
+    verify_fresh: float | None
+    """So many days long a verification counts; None: nobody asks for one."""
     maintenance_window: str
     windows: list[window.Window]
 
@@ -72,6 +78,11 @@ def backups() -> Backups:
     """Where backups are kept, and what is done with each."""
     reader = read()
     return Backups(ROOT / reader.text("BACKUP_DIR", "backups"), reader.text("BACKUP_AFTER", ""))
+
+
+def reports() -> Path:
+    """Where verifications are kept."""
+    return ROOT / read().text("REPORT_DIR", "reports")
 
 
 def scratch_server(settings: Settings) -> URL:
@@ -139,6 +150,9 @@ def _limits(reader: Reader) -> Limits:
         plan_deadline=reader.number("PLAN_DEADLINE", 60, float),
         large_rows=reader.number("LARGE_TABLE_ROWS", 1_000_000, int),
         large_bytes=reader.number("LARGE_TABLE_MB", 1024, int) * 1024 * 1024,
+        max_block=reader.number("MAX_BLOCK_MS", 1000, float) / 1000,
+        max_seconds=reader.number("MAX_SECONDS", 600, float),
+        verify_fresh=reader.number("VERIFY_FRESH", 7, float) if reader.values.get("VERIFY_FRESH", "7") else None,
         maintenance_window=text,
         windows=windows,
     )

@@ -28,6 +28,7 @@ BLOCKS = {
 SAMPLE = 0.001
 """Seconds between two looks at the locks of a statement that commits by itself."""
 
+_SIZE = "SELECT pg_database_size(current_database())"
 _COUNTS = "SELECT relid, seq_scan, n_tup_ins + n_tup_upd + n_tup_del FROM pg_stat_xact_user_tables"
 _LOCKS = (
     "SELECT relation, mode FROM pg_locks WHERE pid = {pid} AND locktype = 'relation' AND granted AND relation >= 16384"
@@ -55,6 +56,10 @@ class Statement:
     """What is another in the catalogs, of all relations."""
     alone: bool = False
     """It committed by itself (autocommit)."""
+    began: float = 0.0
+    """Seconds since the trace began. What the tracing itself took is no part of any time here."""
+    held: float = 0.0
+    """Seconds from its beginning to the end of its transaction: so long are its locks held."""
 
 
 @dataclass
@@ -65,6 +70,17 @@ class Trace:
     after: dict[str, Snapshot] = field(default_factory=dict)
     definitions: dict[Thing, str] = field(default_factory=dict)
     """Texts of new constraints, indexes and defaults of tables that revisions found."""
+    peak: int | None = None
+    """The most bytes that the database's files had after a statement, where somebody asks for it by a number here: a
+    rewrite has the old file and the new one until the commit."""
+    looking: float = 0.0
+    """Seconds that the tracing itself took."""
+    start: float = field(default_factory=time.monotonic)
+
+    @property
+    def clock(self) -> float:
+        """Seconds since the trace began, without those that the tracing took."""
+        return time.monotonic() - self.start - self.looking
 
 
 @dataclass
@@ -83,6 +99,8 @@ def attach(connection: Connection, observer: Connection, revision: Callable[[], 
 
     `observer` is another session on the same database, in autocommit.
     """
+    if not trace.statements:
+        trace.start, trace.looking = time.monotonic(), 0.0
     tracer = _Tracer(connection.connection.dbapi_connection, observer, revision, trace)
     event.listen(connection, "commit", tracer.end)
     event.listen(connection, "rollback", tracer.end)
@@ -107,6 +125,7 @@ class _Tracer:
         line = _line()
         if line is None:
             return
+        looked = time.monotonic()
         moment = _look(self.driver)
         if self.existing is None:
             self.existing = moment.state.relations.keys() | moment.state.indexes.keys()
@@ -118,12 +137,15 @@ class _Tracer:
         statement = Statement(self.revision(), sql, line, self.transaction, alone=self.driver.autocommit)
         self.running.append((statement, moment, sampled, sampling))
         moment.at = time.monotonic()
+        self.trace.looking += moment.at - looked
+        statement.began = self.trace.clock
 
     def after(self, *_: Any) -> None:
         if _line() is None or not self.running:
             return
         statement, moment, sampled, sampling = self.running.pop()
-        statement.seconds = time.monotonic() - moment.at
+        ended = time.monotonic()
+        statement.seconds = ended - moment.at
         sampling.close()
         now = _look(self.driver)
         now.locks |= sampled
@@ -133,10 +155,18 @@ class _Tracer:
         self.trace.statements.append(statement)
         self.trace.definitions |= snapshot.definitions(self.driver, (one for one in statement.changes if one.old))
         self.trace.after[statement.revision] = now.state
+        if self.trace.peak is not None:
+            self.trace.peak = max(self.trace.peak, _size(self.driver))
+        self.trace.looking += time.monotonic() - ended
         if self.driver.autocommit:
             self.end()
 
     def end(self, *_: Any) -> None:
+        now = self.trace.clock
+        for statement in reversed(self.trace.statements):
+            if statement.transaction != self.transaction:
+                break
+            statement.held = statement.seconds if statement.alone else now - statement.began
         self.transaction, self.existing = self.transaction + 1, None
         while self.running:  # a statement that failed
             self.running.pop()[3].close()
@@ -177,6 +207,12 @@ def _look(driver: Any) -> _Moment:
         locks = set(cursor.fetchall())
     scans, written = ({row[0]: row[column] for row in counts} for column in (1, 2))
     return _Moment(snapshot.read(driver), scans, written, locks)
+
+
+def _size(driver: Any) -> int:
+    with driver.cursor() as cursor:
+        cursor.execute(_SIZE)
+        return int(cursor.fetchone()[0])
 
 
 @contextmanager

@@ -26,9 +26,10 @@ is_development() {
 # wants (service, hash). The hashes are equal as long as nothing has changed that Compose reads.
 look() {
     check_env
-    # Docker would make it as root.
-    backups=$(setting BACKUP_DIR)
+    # Docker would make them as root.
+    backups=$(setting BACKUP_DIR) reports=$(setting REPORT_DIR)
     [ -d "${backups:-backups}" ] || (umask 077 && mkdir -p "${backups:-backups}")
+    [ -d "${reports:-reports}" ] || (umask 077 && mkdir -p "${reports:-reports}")
     project=$(setting COMPOSE_PROJECT_NAME)
     running=$(docker ps --filter "label=com.docker.compose.project=$project" \
         --filter label=com.docker.compose.oneoff=False --format "$columns" 2>&1) || explain_engine "$running"
@@ -87,7 +88,6 @@ prepare() {
     if is_development; then
         build
     else
-        mkdir -p -m 700 reports
         check_secrets
         pull_or_build
     fi

@@ -33,7 +33,8 @@ def new_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[],
         made.append(stack)
         run(["sh", "scripts/setup.sh"], folder, RUNTIME="docker")
         stack.set(POSTGRES_PASSWORD=PASSWORD, APP_DB_PASSWORD=APP_PASSWORD)
-        (folder / "backups").mkdir(mode=0o700)
+        for name in ("backups", "reports"):
+            (folder / name).mkdir(mode=0o700)
         if os.geteuid() == 0:
             stack.set(HOST_UID=str(SOMEBODY), HOST_GID=str(SOMEBODY))
             give_away(folder)

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from mako.template import Template  # type: ignore[import-untyped]
+from mako.template import Template
 
 from tests.conftest import ROOT, Project
 

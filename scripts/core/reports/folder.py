@@ -1,0 +1,45 @@
+"""REPORT_DIR: a folder for each verification, named by its time; report.json is written last."""
+
+import json
+import os
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from scripts.core.errors import UserError
+from scripts.core.reports import FILE, page, summary
+
+SUMMARY, PAGE = "summary.md", "index.html"
+
+
+def write(folder: Path, document: dict[str, Any]) -> Path:
+    """Keep a report; returns its folder. Raises UserError when that cannot be written."""
+    started = datetime.fromisoformat(document["started_at"])
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        made = _new(folder, started)
+        (made / PAGE).write_text(page.render(document), encoding="utf-8")
+        (made / SUMMARY).write_text(summary.render(document), encoding="utf-8")
+        new = made / f"{FILE}.new"
+        with new.open("w", encoding="utf-8") as file:
+            json.dump(document, file, indent=1)
+            file.flush()
+            os.fsync(file.fileno())
+        new.replace(made / FILE)
+    except OSError as error:
+        raise UserError(
+            f"The report cannot be written into {folder}: {error.strerror}.",
+            do="correct REPORT_DIR in .env, or who owns the folder",
+        ) from error
+    return made
+
+
+def _new(folder: Path, started: datetime) -> Path:
+    """Two in one second get two names."""
+    while True:
+        made = folder / f"{started:%Y%m%dT%H%M%SZ}"
+        try:
+            made.mkdir(mode=0o700)
+            return made
+        except FileExistsError:
+            started += timedelta(seconds=1)

@@ -1,0 +1,31 @@
+"""index.html: the report for people, made of report.json alone; one file that loads nothing."""
+
+from pathlib import Path
+from typing import Any
+
+from mako.template import Template
+
+from scripts.core.reports import sql, timeline, words
+
+TEMPLATE = Path(__file__).with_name("page.html")
+
+
+def render(document: dict[str, Any]) -> str:
+    """Everything is escaped where it is put in (`default_filters`), so no name can be markup."""
+    template = Template(  # noqa: S702  (every expression goes through "h")
+        filename=str(TEMPLATE), default_filters=["h"], strict_undefined=True, input_encoding="utf-8"
+    )
+    page: str = template.render(
+        report=document,
+        timeline=timeline.make(document),
+        highlight=sql.highlight,
+        words=words,
+        failed=[gate for gate in document["gates"] if gate["status"] in ("failed", "interrupted")],
+        findings=[
+            (revision, finding)
+            for revision in document["revisions"]
+            for finding in revision["findings"]
+            if finding["severity"] != "note" or finding["silenced"]
+        ],
+    )
+    return page

@@ -1,0 +1,36 @@
+"""Numbers and states as the reports say them."""
+
+VERDICTS = {
+    "passed": "passed",
+    "warned": "passed, with warnings",
+    "failed": "failed",
+    "interrupted": "interrupted",
+}
+SYMBOLS = {"passed": "✓", "warned": "!", "failed": "✗", "skipped": "-", "not run": "-", "interrupted": "✗"}
+
+
+def milliseconds(seconds: float) -> str:
+    """As people read a duration: 3.2 ms, 450 ms, 2.1 s, 3 min 20 s."""
+    if seconds < 0.01:
+        return f"{seconds * 1000:.1f} ms"
+    if seconds < 1:
+        return f"{seconds * 1000:.0f} ms"
+    if seconds < 120:
+        return f"{seconds:.1f} s"
+    return f"{seconds // 60:.0f} min {seconds % 60:.0f} s"
+
+
+def counted(number: int, what: str) -> str:
+    """1 row, 1,000 rows."""
+    return f"{number:,} {what}{'s' if number != 1 else ''}"
+
+
+def human(size: float) -> str:
+    """Bytes, as people read them."""
+    sign = "-" if size < 0 else ""
+    size = abs(size)
+    for unit in ("bytes", "kB", "MB"):
+        if size < 1024:
+            return f"{sign}{size:.0f} {unit}"
+        size /= 1024
+    return f"{sign}{size:.1f} GB"

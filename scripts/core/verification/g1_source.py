@@ -1,0 +1,79 @@
+"""The backup: whole, fresh, of a revision that this code knows, and fit for the scratch server."""
+
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import text
+
+from scripts.core import databases, history, postgres, settings
+from scripts.core.backups import archive, dump, load, verify
+from scripts.core.backups.archive import Backup
+from scripts.core.errors import UserError
+from scripts.core.verification.case import WARNED, Case, Outcome, refused
+
+ID, NAME, NEEDS = "source", "backup", ()
+FRESH = timedelta(hours=24)
+"""An older backup is no picture of the data that the migration will meet."""
+
+_EXTENSIONS = text("SELECT name FROM pg_available_extensions")
+
+
+def check(case: Case) -> Outcome:
+    """Finds the backup; of the newest one a new one is made when it is old, or of another revision than the target."""
+    at = _version(case)
+    backup = _find(case, at)
+    verify.require_whole(backup)
+    found = backup.manifest
+    history.require_known(case.revisions, found.revision)
+    load.require_server(backup, postgres.version(case.server.server))
+    lacking = sorted(found.extensions.keys() - set(case.server.server.scalars(_EXTENSIONS)))
+    if lacking:
+        raise UserError(
+            f"The scratch server lacks the extensions {', '.join(lacking)}.", do="use an image that has them"
+        )
+    pending = history.pending(case.revisions, found.revision, case.wanted)
+    case.backup, case.at, case.pending = backup, found.revision, pending
+    what = f"{backup.name}, at {', '.join(found.revision) or 'base'}; {len(pending) or 'nothing'} pending"
+    warnings = _warnings(case, backup, at)
+    if datetime.now(UTC) - found.created > FRESH:
+        return refused("stale", Outcome(f"{what}; older than {FRESH / timedelta(hours=1):g} h", warnings))
+    return Outcome(what, warnings, WARNED) if warnings else Outcome(what)
+
+
+def _find(case: Case, at: list[str] | None) -> Backup:
+    folder, database = settings.backups().folder, databases.name_of(case.target.database_url)
+    if case.wanted_backup != archive.LATEST:
+        return archive.find(folder, database, case.wanted_backup)
+    ours = [backup for backup in archive.list_all(folder).backups if backup.manifest.database == database]
+    if ours and (at is None or _is_fresh(ours[-1], at)):
+        return ours[-1]
+    case.tell("Taking a backup first: there is none of the last 24 hours at the database's revision.")
+    return dump.make(case.target, dump.Wanted(), case.tell, case.show)
+
+
+def _is_fresh(backup: Backup, at: list[str]) -> bool:
+    is_young = datetime.now(UTC) - backup.manifest.created <= FRESH
+    return is_young and backup.manifest.revision == at and not backup.manifest.excluded
+
+
+def _version(case: Case) -> list[str] | None:
+    """The target's; None where it does not answer."""
+    try:
+        with postgres.connect(case.target) as connection:
+            return sorted(history.current(connection))
+    except UserError as error:
+        case.tell(error.problem)
+        return None
+
+
+def _warnings(case: Case, backup: Backup, at: list[str] | None) -> list[str]:
+    found, told = backup.manifest, []
+    if at is None:
+        told.append("The database itself does not answer; nobody knows whether it still is as in the backup.")
+    elif at != found.revision:
+        told.append(f"The database is at {', '.join(at) or 'base'} now; the backup is of another revision.")
+    if found.excluded:
+        told.append(f"Without the rows of {', '.join(found.excluded)}: what they would do is not seen.")
+    majors = found.server // 10000, postgres.version(case.server.server) // 10000
+    if majors[0] != majors[1]:
+        told.append(f"Tried on PostgreSQL {majors[1]}; the database is PostgreSQL {majors[0]}.")
+    return told

@@ -1,0 +1,18 @@
+"""The restore, into a database that every later gate copies; its rows and schema are those of the manifest."""
+
+from scripts.core import scratch
+from scripts.core.backups import load
+from scripts.core.reports.words import counted
+from scripts.core.verification.case import Case, Outcome
+
+ID, NAME, NEEDS = "restore", "restore", ("backup",)
+
+
+def check(case: Case) -> Outcome:
+    """Restores the backup on the scratch server."""
+    assert case.backup
+    made = scratch.create(case.server)
+    load.fill(case.backup, made, case.tell, case.show)
+    case.pristine = made
+    found = case.backup.manifest
+    return Outcome(f"{counted(len(found.tables), 'table')}, {counted(found.rows, 'row')}, as the manifest says")

@@ -1,0 +1,113 @@
+"""The way back: down to the start, where schema and rows are what they were, and up again to the same end."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import Connection
+
+from scripts.core import differences, migrations, postgres, rehearsal, rows, schema, scratch, settings
+from scripts.core.errors import UserError
+from scripts.core.schema import Schema
+from scripts.core.settings import Settings
+from scripts.core.snapshot import Column, Relation
+from scripts.core.trace import Statement
+from scripts.core.verification.case import FAILED, PASSED, WARNED, Case, Outcome
+
+ID, NAME, NEEDS = "rollback", "rollback", ("migrated",)
+UNEXPLAINED = "nobody knows why"
+
+
+def check(case: Case) -> Outcome:
+    """Undoes what was applied, compares with the start, and applies it again."""
+    assert case.migrated
+    assert case.schema
+    assert case.migrated_schema
+    if not case.pending:
+        return Outcome("nothing is pending, so there is nothing to undo")
+    if len(case.at) > 1:
+        return Outcome(f"not tried: the start is {len(case.at)} heads, which no downgrade can name", (), WARNED)
+    faults, lost = list[str](), list[str]()
+    refusal = _move(case, case.migrated, down=True)
+    if not refusal:
+        faults, lost = _differences("After the downgrade", case.schema, case.migrated), _lost(case)
+        refusal = _move(case, case.migrated, down=False)
+    if refusal:
+        return refusal
+    faults += _differences("Upgraded again", case.migrated_schema, case.migrated)
+    if faults or any(line.endswith(UNEXPLAINED) for line in lost):
+        return Outcome("down and up again does not lead to the same place", [*faults, *lost], FAILED)
+    if lost:
+        return Outcome("the schema comes back, but not all data", lost, WARNED)
+    return Outcome("down and up again: the same schema and the same rows", (), PASSED)
+
+
+def _move(case: Case, copy: Settings, *, down: bool) -> Outcome | None:
+    """What stopped it, if anything."""
+    limits = settings.limits()
+    start = case.at[0] if case.at else "base"
+    why = "It sleeps, loops or waits; or takes longer than the upgrade may."
+    try:
+        with rehearsal.in_time(limits.max_seconds, why, "MAX_SECONDS"), scratch.only(copy, limits.statement_timeout):
+            if down:
+                migrations.downgrade(copy, start, [], lambda _step: None, lambda _line: None)
+            else:
+                migrations.upgrade(copy, case.wanted, lambda _step: None, lambda _line: None)
+    except UserError as error:
+        if isinstance(error.__cause__, NotImplementedError):
+            return Outcome("cannot be undone, and says so: a restore is the way back", [error.problem], WARNED)
+        way = "The downgrade" if down else "Upgrading again"
+        return Outcome(f"{way} fails: {error.problem}", [fact for name, fact in error.facts if name == "Why"], FAILED)
+    return None
+
+
+def _differences(when: str, expected: Schema, copy: Settings) -> list[str]:
+    with postgres.connect(copy) as connection:
+        found = differences.between(expected, schema.read(connection))
+    return [f"{when}: {one}" for one in found if not one.harmless]
+
+
+def _lost(case: Case) -> list[str]:
+    """Columns whose contents are others than at the start, by name: a column that came back has another number."""
+    assert case.pristine
+    assert case.migrated
+    with postgres.connect(case.pristine) as before, postgres.connect(case.migrated) as after:
+        rows.pin(before)
+        rows.pin(after)
+        now = {table.name: table for table in rows.read(after).values()}
+        told = []
+        for was in case.rows.values():
+            found = now.get(was.name)
+            if found is None or (was.rows, was.hash) == (found.rows, found.hash):
+                continue
+            there = {column.name for column in found.columns.values()}
+            names = [column.name for column in was.columns.values() if column.name in there]
+            changed = [name for name in names if not _is_same(before, after, was.name, name)]
+            if changed or was.rows != found.rows:
+                told.append(_words(case, was.name, was.rows, found.rows, changed))
+    return told
+
+
+def _is_same(before: Connection, after: Connection, table: str, column: str) -> bool:
+    return rows.hashed(before, table, [column]) == rows.hashed(after, table, [column])
+
+
+def _words(case: Case, table: str, was: int, now: int, columns: Sequence[str]) -> str:
+    culprits = [one.revision for one in case.pending if _touches(case, one.revision, table, columns)]
+    count = f"{was:,} rows before, {now:,} after" if was != now else f"other contents in {', '.join(columns)}"
+    return f"{table}: {count}; " + (f"lost by {', '.join(culprits)}" if culprits else UNEXPLAINED)
+
+
+def _touches(case: Case, revision: str, table: str, columns: Sequence[str]) -> bool:
+    """Whether the revision wrote rows of the table, emptied or dropped it, or changed one of the columns."""
+    return any(
+        table in statement.rows_written or _destroys(statement, table, columns)
+        for statement in case.trace.statements
+        if statement.revision == revision
+    )
+
+
+def _destroys(statement: Statement, table: str, columns: Sequence[str]) -> bool:
+    changes = [change for change in statement.changes if change.relation and change.relation.name == table]
+    changed = [change.before for change in changes if isinstance(change.before, Column)]
+    is_dropped = any(isinstance(change.before, Relation) and change.after is None for change in changes)
+    is_emptied = table in statement.rewrites and not changed
+    return is_dropped or is_emptied or any(column.name in columns for column in changed)

@@ -1,0 +1,77 @@
+"""All gates, one after the other."""
+
+import re
+import time
+from collections.abc import Callable, Iterator
+from importlib import import_module
+from pkgutil import iter_modules
+from types import ModuleType
+
+from sqlalchemy.exc import DBAPIError
+
+from scripts.core import gates, postgres, verification
+from scripts.core.errors import UserError
+from scripts.core.verification.case import FAILED, INTERRUPTED, NOT_RUN, RANK, SKIPPED, WARNED, Case, Outcome, Result
+
+ALL = tuple(
+    import_module(f"{verification.__name__}.{name}")
+    for name in sorted(module.name for module in iter_modules(verification.__path__))
+    if re.match(r"g\d_", name)
+)
+OnResult = Callable[[Result], None]
+
+
+def run(case: Case, on_result: OnResult) -> list[Result]:
+    """Every gate's result; one that lacks what an earlier gate should have found is not run. Nothing is raised but what
+    is a bug of ours: an interruption is the result of the gate that it hit.
+    """
+    results: list[Result] = []
+    for gate in ALL:
+        result = _interrupted(gate) if any(one.status == INTERRUPTED for one in results) else _result(case, gate)
+        results.append(result)
+        on_result(result)
+    return results
+
+
+def verdict(results: list[Result]) -> tuple[str, str]:
+    """The worst status, as a word, and why it is so."""
+    worst = max(results, key=lambda result: RANK.index(result.status))
+    if worst.status in (FAILED, INTERRUPTED):
+        first = next(result for result in results if result.status == worst.status)
+        return first.status, f"{first.name}: {first.summary}"
+    told = [result for result in results if result.status in (WARNED, SKIPPED, NOT_RUN)]
+    if told:
+        return WARNED, "; ".join(f"{result.name}: {result.summary}" for result in told)
+    return "passed", "every gate is passed"
+
+
+def _result(case: Case, gate: ModuleType) -> Result:
+    started = time.monotonic()
+    outcome = next(_missing(case, gate), None) or _check(case, gate)
+    seconds = time.monotonic() - started
+    return Result(gate.ID, gate.NAME, outcome.status, seconds, outcome.summary, list(outcome.details))
+
+
+def _missing(case: Case, gate: ModuleType) -> Iterator[Outcome]:
+    for name in gate.NEEDS:
+        if getattr(case, name) is None:
+            yield Outcome("an earlier gate failed", (), NOT_RUN)
+    if gate.NEEDS == ("migrated",) and gates.accepted(gate.ID):
+        yield Outcome(f"skipped by ACCEPT={gate.ID}", (), SKIPPED)
+
+
+def _check(case: Case, gate: ModuleType) -> Outcome:
+    try:
+        outcome: Outcome = gate.check(case)
+    except UserError as error:
+        facts = [f"{name}: {fact}" for name, fact in error.facts if name != "State"]
+        return Outcome(error.problem, facts, FAILED)
+    except DBAPIError as error:
+        return Outcome(f"PostgreSQL: {postgres.first_line(error)}", (), FAILED)
+    except KeyboardInterrupt:
+        return Outcome("interrupted here", (), INTERRUPTED)
+    return outcome
+
+
+def _interrupted(gate: ModuleType) -> Result:
+    return Result(gate.ID, gate.NAME, NOT_RUN, 0.0, "interrupted before")

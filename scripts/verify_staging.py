@@ -1,0 +1,75 @@
+"""Prove the pending migrations on a copy of the real data; the database itself is only read.
+
+make verify-staging                       from the newest backup; a fresh one is taken where there is none
+make verify-staging FROM=feature-x        from a backup: its folder's name, or its NAME
+make verify-staging ACCEPT=drift          without a gate: drift, data, smoke, rollback or estimate
+make verify-staging JSON=1                print report.json
+
+The report goes into REPORT_DIR. Exit 1 when a gate failed.
+"""
+
+import json
+import sys
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from scripts.core import ROOT, command, console, history, scratch, settings
+from scripts.core.backups import archive
+from scripts.core.errors import DONE, INTERRUPTED, NO
+from scripts.core.reports import document, folder
+from scripts.core.reports.words import SYMBOLS, VERDICTS, milliseconds
+from scripts.core.verification import run
+from scripts.core.verification.case import Case, Result
+
+STYLES = {"failed": "red", "interrupted": "red", "warned": "yellow", "skipped": "yellow", "not run": "dim"}
+CODES = {"passed": DONE, "warned": DONE, "failed": NO, "interrupted": INTERRUPTED}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = command.parser(__doc__, "verify_staging")
+    parser.add_argument("--from", dest="backup", default=archive.LATEST, metavar="BACKUP", help="default: latest")
+    parser.add_argument("--json", action="store_true", help="one JSON document on standard output")
+    arguments = parser.parse_args(argv)
+
+    target = settings.load()
+    revisions = history.load()
+    wanted = history.head(revisions)
+    started, clock = datetime.now(UTC), time.monotonic()
+    with scratch.session(target) as server:
+        case = Case(target, revisions, wanted, arguments.backup, server, console.warn, console.bar)
+        results = run.run(case, silent if arguments.json else show)
+        made = document.make(case, results, started, time.monotonic() - clock)
+    path = folder.write(settings.reports(), made) / folder.PAGE
+    # Where the user finds it: in a container REPORT_DIR is mounted at the root.
+    root = Path("/") if target.runtime == "docker" else ROOT
+    path = path.relative_to(root) if path.is_relative_to(root) else path
+    if arguments.json:
+        console.say(json.dumps(made, indent=2))
+    else:
+        conclude(made["verdict"], made["reason"])
+        console.say(f"  {path}")
+    return CODES[made["verdict"]]
+
+
+def show(result: Result) -> None:
+    """A gate in the table, and what it has to say."""
+    style = STYLES.get(result.status, "")
+    words = f"{SYMBOLS[result.status]} {result.name:<13}{result.status:<12}{milliseconds(result.seconds):>9}"
+    console.line(f"{words}  {result.summary}", style)
+    for detail in result.details:
+        console.line(f"      {detail}", "dim")
+
+
+def silent(_result: Result) -> None:
+    """Nothing: standard output is for the document."""
+
+
+def conclude(verdict: str, reason: str) -> None:
+    style: Callable[[str], None] = console.done if verdict == "passed" else lambda text: console.line(text, "bold")
+    style(f"Verification {VERDICTS[verdict]}: {reason}")
+
+
+if __name__ == "__main__":
+    sys.exit(command.run(main))

@@ -1,0 +1,244 @@
+"""scripts/core/reports: the page and the summary, made of a document alone"""
+
+import re
+import shutil
+import subprocess
+from collections.abc import Callable
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scripts.core.reports import page, sql, summary, timeline
+
+CHROMIUM = shutil.which("chromium")
+EVIL = '<script>document.title = "owned"</script>'
+FLAGS = (
+    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
+    *("--disable-background-networking", "--disable-component-update", "--hide-scrollbars", "--enable-logging=stderr"),
+)
+SECTIONS = ["Gates", "Timeline", "Statements", "Hazards", "Schema before and after", "Data"]
+
+
+def gate(id_: str, status: str = "passed", *details: str) -> dict[str, Any]:
+    return {
+        "id": id_,
+        "name": id_,
+        "status": status,
+        "seconds": 0.1,
+        "summary": f"{id_} said",
+        "details": list(details),
+    }
+
+
+def document(name: str = "users", tables: int = 2, revisions: int = 2, **other: Any) -> dict[str, Any]:
+    """A report in which everything that can be a user's word is `name`."""
+    lock = {"relation": name, "mode": "AccessExclusiveLock"}
+    statement = {
+        "sql": f"ALTER TABLE {name} ADD x text DEFAULT '{name}' -- {name}",
+        "line": 12,
+        "count": 1,
+        "began": 0.1,
+        "seconds": 0.2,
+        "held": 0.3,
+        "alone": False,
+        "locks": [lock],
+        "rewrites": [name],
+        "scans": [name],
+        "rows_written": {name: 5},
+        "effects": [f"rewrites {name}"],
+    }
+    finding = {
+        "id": "H01",
+        "hazard": "rewrite",
+        "severity": "block",
+        "relation": name,
+        "blocks": "reads",
+        "line": 12,
+        "message": f"{name} is rewritten.",
+        "instead": f'op.execute("{name}")',
+        "silenced": None,
+    }
+    revision = {
+        "revision": "abcd01",
+        "message": name,
+        "file": f"alembic/versions/{name}.py",
+        "author": name,
+        "file_sha256": "",
+        "source_sha256": "",
+        "applied": True,
+        "seconds": 0.3,
+        "grew": -4096,
+        "wal": 10,
+        "statements": [statement],
+        "findings": [finding],
+    }
+    held = {**lock, "revision": "abcd01", "began": 0.1, "seconds": 0.3}
+    return {
+        "format": 1,
+        "verdict": "failed",
+        "reason": f"upgrade: {name}",
+        "started_at": "2026-11-25T04:49:13+00:00",
+        "seconds": 2.5,
+        "database": name,
+        "from": [name],
+        "to": name,
+        "backup": {
+            "name": name,
+            "created_at": "",
+            "environment": name,
+            "tables": 1,
+            "rows": 9,
+            "bytes": 1,
+            "excluded": [],
+        },
+        "gates": [gate("source"), gate("upgrade", "failed", f"20 rows of {name} in the way."), gate("data", "not run")],
+        "revisions": [{**revision, "revision": f"abcd{number:02}"} for number in range(revisions)],
+        "locks": [{**held, "relation": f"{name}{number or ''}"} for number in range(tables)],
+        "schema": [{"name": name, "kind": "structure", "before": name, "after": None}],
+        "data": [
+            {"table": f"{name}{number}", "before": 1, "after": None, "verdict": "gone", "note": name}
+            for number in range(tables)
+        ],
+        "estimate": {"Time": name},
+        "environment": {name: name},
+        **other,
+    }
+
+
+class Outline(HTMLParser):
+    """Elements in order, and whether they are nested as they should be."""
+
+    VOID = ("meta", "link", "line")
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(text)
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attributes)))
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attributes)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for found, attributes in self.elements if found == tag]
+
+
+def test_the_page_is_well_formed_and_loads_nothing() -> None:
+    text = page.render(document())
+    outline = Outline(text)
+
+    assert len(outline.all("h1")) == 1
+    assert re.findall(r"<h2 id=\"\w+\">(.*?)</h2>", text)[:6] == SECTIONS
+    assert outline.all("script") == []
+    assert [link["href"] for link in outline.all("link")] == ["data:,"]
+    assert not re.search(r"(src|href|action)=\"(?!#|data:,)|url\(|@import|https?://", text)
+    assert len(outline.all("table")) == len(outline.all("caption")) > 3
+    ids = [attributes["id"] for _, attributes in outline.elements if "id" in attributes]
+    assert len(ids) == len(set(ids))
+    assert {str(link["href"])[1:] for link in outline.all("a")} <= set(ids)
+    assert text.index("upgrade: users") < text.index("20 rows of users in the way") < text.index('<h2 id="gates"')
+
+
+def test_no_name_is_markup_in_the_page_or_the_summary() -> None:
+    outline = Outline(page.render(document(EVIL)))
+    text = summary.render(document(EVIL + " | [a](b) `c`\n# d"))
+
+    assert outline.all("script") == []
+    assert "<script>" not in text.replace("\\<script\\>", "")
+    assert not re.search(r"(?<!\\)[<`\[]", text)
+    assert {len(re.findall(r"(?<!\\)\|", line)) for line in text.splitlines() if line.startswith("|")} == {5, 6}
+
+
+@pytest.mark.parametrize("verdict", ["passed", "warned", "failed", "interrupted"])
+def test_every_verdict_is_a_word(verdict: str) -> None:
+    made = document(verdict=verdict, gates=[gate("source", verdict)], revisions=0, locks=[], schema=[], data=[])
+
+    word = {"warned": "passed, with warnings"}.get(verdict, verdict)
+
+    assert f"</span> {word.capitalize()}</p>" in page.render(made)
+    assert summary.render(made).splitlines()[0].endswith(f": {word}")
+
+
+def test_sql_keeps_its_text() -> None:
+    made = sql.highlight("SELECT 'it''s' AS \"from\" -- <b>\n/* x */ FROM t")
+
+    assert made == (
+        "<b>SELECT</b> <i>&#39;it&#39;&#39;s&#39;</i> <b>AS</b> &#34;<b>from</b>&#34; <s>-- &lt;b&gt;</s>\n"
+        "<s>/* x */</s> <b>FROM</b> t"
+    )
+
+
+def test_bars_lie_within_the_picture() -> None:
+    made = timeline.make(document(tables=60))
+
+    assert made
+    assert made.hidden == 20
+    assert all(bar.x >= timeline.LEFT and bar.x + bar.width <= timeline.LEFT + timeline.WIDTH + 2 for bar in made.bars)
+    assert max(bar.y for bar in made.bars) < made.height
+    assert timeline.make(document(revisions=0)) is None
+
+
+def test_two_hundred_tables_and_fifty_revisions_are_less_than_two_megabytes() -> None:
+    assert len(page.render(document(tables=200, revisions=50)).encode()) < 2_000_000
+
+
+@pytest.fixture
+def browse(tmp_path: Path) -> Callable[..., "subprocess.CompletedProcess[str]"]:
+    """Opens a page in Chromium, whose console comes out on standard error."""
+
+    def browse(text: str, *words: str) -> "subprocess.CompletedProcess[str]":
+        (tmp_path / "index.html").write_text(text)
+        command = [str(CHROMIUM), *FLAGS, f"--user-data-dir={tmp_path / 'chromium'}", "--window-size=1280,800", *words]
+        return subprocess.run(
+            [*command, (tmp_path / "index.html").as_uri()], capture_output=True, text=True, timeout=90, check=True
+        )
+
+    return browse
+
+
+# What a reader sees without scrolling, told by the page itself to a copy of it that has a script.
+PROBE = """<script>
+const seen = [...document.querySelectorAll("h1, .word, .reason, .cause li")].map(e => e.getBoundingClientRect());
+document.title = JSON.stringify({
+  lowest: Math.max(...seen.map(box => box.bottom)), height: innerHeight,
+  wide: document.documentElement.scrollWidth > innerWidth,
+  headings: [...document.querySelectorAll("h2")].map(e => e.textContent),
+});
+</script></body>"""
+
+
+@pytest.mark.skipif(not CHROMIUM, reason="chromium is not installed")
+def test_a_browser_shows_the_cause_without_scrolling_and_complains_of_nothing(
+    browse: Callable[..., "subprocess.CompletedProcess[str]"],
+) -> None:
+    text = page.render(document())
+
+    result = browse(text.replace("</body>", PROBE), "--dump-dom")
+
+    assert "CONSOLE" not in result.stderr, result.stderr
+    found = re.search(r'<title>\{"lowest":([\d.]+),"height":(\d+),"wide":(\w+),"headings":\[(.*?)\]', result.stdout)
+    assert found, result.stdout[:500]
+    assert float(found[1]) < int(found[2])
+    assert found[3] == "false"
+    assert found[4].replace('"', "").split(",")[:6] == SECTIONS
+
+
+@pytest.mark.skipif(not CHROMIUM, reason="chromium is not installed")
+def test_a_browser_runs_nothing_that_a_table_is_called(
+    browse: Callable[..., "subprocess.CompletedProcess[str]"],
+) -> None:
+    result = browse(page.render(document(EVIL)), "--dump-dom")
+
+    assert "<title>owned</title>" not in result.stdout
+    assert "&lt;script&gt;" in result.stdout

@@ -1,0 +1,332 @@
+"""make verify-staging"""
+
+import json
+import re
+import signal
+from typing import Any
+
+import pytest
+
+from tests.conftest import ROOT, Project
+from tests.core.running import begin, wait_until
+
+ADD = "ALTER TABLE users ADD COLUMN note text"
+DROP = "ALTER TABLE users DROP COLUMN note"
+GATES = ["source", "restore", "before", "upgrade", "drift", "data", "smoke", "rollback", "estimate"]
+
+
+def execute(*statements: str) -> str:
+    return "; ".join(f"op.execute({statement!r})" for statement in statements)
+
+
+@pytest.fixture
+def staged(project: Project) -> Project:
+    """A project at head with fifty users, on staging's rules for nothing but its models."""
+    project.sql(
+        "INSERT INTO users (username, email) SELECT 'u' || n, 'person' || n % 40 || '@example.com'"
+        " FROM generate_series(1, 50) n"
+    )
+    return project
+
+
+def pend(project: Project, upgrade: str, downgrade: str = "pass") -> None:
+    """One revision is pending, which the models know nothing of."""
+    project.write_revision("abcd01", project.version[0], upgrade, downgrade)
+    project.environment["ACCEPT"] = "drift"
+
+
+def document(project: Project) -> dict[str, Any]:
+    """The newest report."""
+    found: dict[str, Any] = json.loads(max((project.path / "reports").glob("*/report.json")).read_text())
+    return found
+
+
+def gate(project: Project, id_: str) -> dict[str, Any]:
+    return next(found for found in document(project)["gates"] if found["id"] == id_)
+
+
+def everything_written(project: Project) -> str:
+    return "".join(path.read_text() for path in (project.path / "reports").glob("*/*"))
+
+
+def left_behind(project: Project) -> list[tuple[object, ...]]:
+    """Scratch databases whose maker is gone: others run beside us."""
+    held = "SELECT objid FROM pg_locks WHERE locktype = 'advisory'"
+    databases = "SELECT datname FROM pg_database WHERE datname LIKE 'scratch\\_%'"
+    return project.sql(f"{databases} AND split_part(datname, '_', 2)::bigint NOT IN ({held})")
+
+
+def add_note_to_the_model(project: Project) -> None:
+    path = project.path / "app" / "models" / "user.py"
+    text = path.read_text().replace("import String", "import String, Text")
+    path.write_text(text + "    note: Mapped[str | None] = mapped_column(Text)\n")
+
+
+def test_a_good_migration_passes_every_gate_and_the_database_is_only_read(staged: Project) -> None:
+    add_note_to_the_model(staged)
+    staged.write_revision("abcd01", staged.version[0], execute(ADD, "UPDATE users SET note = 'x'"), execute(DROP))
+    (staged.path / "tests" / "staging").mkdir(exist_ok=True)
+    (staged.path / "tests" / "staging" / "notes.sql").write_text("SELECT id FROM users WHERE note IS NULL")
+    before = staged.version, staged.sql("SELECT * FROM users")
+
+    result = staged.run("verify_staging")
+
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "Taking a backup first" in result.stderr
+    assert "✓ Verification passed: every gate is passed\n" in result.stdout
+    found = document(staged)
+    assert found["verdict"] == "passed"
+    assert [(one["id"], one["status"]) for one in found["gates"]] == [(id_, "passed") for id_ in GATES]
+    assert found["from"] == staged.version
+    assert found["to"] == "abcd01"
+    (revision,) = found["revisions"]
+    assert revision["statements"][1]["rows_written"] == {"users": 50}
+    assert [one["table"] for one in found["data"] if one["note"]] == ["users"]
+    assert found["schema"] == [
+        {"name": "table users, column note", "kind": "structure", "before": None, "after": "text"}
+    ]
+    assert (staged.version, staged.sql("SELECT * FROM users")) == before
+    assert left_behind(staged) == []
+
+
+def test_the_document_has_the_names_that_docs_promise(staged: Project) -> None:
+    (promised,) = re.findall(r"```json\n(.*?)```", (ROOT / "docs" / "verify-staging.md").read_text(), re.DOTALL)
+    pend(staged, execute("CREATE INDEX i ON users (email)"), execute("DROP INDEX i"))
+
+    printed = json.loads(staged.run("verify_staging", "--json").stdout)
+
+    assert printed == document(staged)
+    expected = json.loads(promised)
+    assert printed.keys() == expected.keys()
+    for name in ("backup", "estimate"):
+        assert printed[name].keys() == expected[name].keys()
+    for name in ("gates", "revisions", "locks", "schema", "data"):
+        assert printed[name][0].keys() == expected[name][0].keys(), name
+    assert printed["revisions"][0]["statements"][0].keys() == expected["revisions"][0]["statements"][0].keys()
+    assert [one["id"] for one in expected["gates"]] == GATES
+
+
+@pytest.mark.parametrize(
+    ("statement", "said", "count"),
+    [
+        ("CREATE UNIQUE INDEX u ON users (email)", 'could not create unique index "u"', "20 rows of users"),
+        (
+            "ALTER TABLE users ADD UNIQUE (email)",
+            "unique",
+            "20 rows of users",
+        ),
+        ("ALTER TABLE users ALTER COLUMN email TYPE varchar(19)", "value too long", "31 rows of users"),
+        ("ALTER TABLE social_pages ALTER url SET NOT NULL", 'column "url"', "1 row of social_pages"),
+        (
+            "ALTER TABLE users ADD FOREIGN KEY (id) REFERENCES social_accounts (id)",
+            "violates foreign key constraint",
+            "49 rows of users",
+        ),
+    ],
+    ids=["duplicates", "constraint", "too long", "nulls", "foreign key"],
+)
+def test_rows_that_stand_in_the_way_are_counted_and_named_by_key_only(
+    staged: Project, statement: str, said: str, count: str
+) -> None:
+    staged.sql("INSERT INTO social_accounts (user_id, platform, handle) VALUES (1, 'x', 'secret-handle')")
+    staged.sql("INSERT INTO social_pages (account_id, name) VALUES (1, 'secret-name')")
+    pend(staged, execute(ADD, statement))
+
+    result = staged.run("verify_staging")
+
+    assert result.returncode == 1
+    failed = gate(staged, "upgrade")
+    assert failed["status"] == "failed"
+    assert re.match(rf"alembic/versions/abcd01\.py, line 12: .*{re.escape(said)}", failed["summary"])
+    assert any(one.startswith(count) for one in failed["details"]), failed
+    assert any(one.startswith("Their keys (id): ") for one in failed["details"])
+    for written in (everything_written(staged), result.stdout):
+        assert "@example.com" not in written
+        assert "secret" not in written
+    assert gate(staged, "rollback")["status"] == "not run"
+    assert document(staged)["reason"].startswith("upgrade: alembic/versions/abcd01.py")
+    assert left_behind(staged) == []
+
+
+def test_a_revision_that_never_ends_is_stopped_at_the_deadline(staged: Project) -> None:
+    pend(staged, execute(ADD, "SELECT pg_sleep(60)"))
+
+    result = staged.run("verify_staging", MAX_SECONDS="1")
+
+    assert result.returncode == 1
+    assert gate(staged, "upgrade")["summary"] == "The revisions were still running after 1 s."
+    assert gate(staged, "upgrade")["seconds"] < 20
+
+
+def test_a_lossy_downgrade_is_named_and_a_wrong_one_fails(staged: Project) -> None:
+    pend(staged, execute("ALTER TABLE social_pages DROP url"), execute("ALTER TABLE social_pages ADD url varchar(500)"))
+    staged.sql("INSERT INTO social_accounts (user_id, platform, handle) VALUES (1, 'x', 'y')")
+    staged.sql("INSERT INTO social_pages (account_id, name, url) VALUES (1, 'a', 'https://example.com')")
+
+    lossy = staged.run("verify_staging", ACCEPT="drift,H08,H07")
+
+    assert lossy.returncode == 0, lossy.stdout
+    assert gate(staged, "rollback")["status"] == "warned"
+    assert gate(staged, "rollback")["details"] == ["social_pages: other contents in url; lost by abcd01"]
+    assert gate(staged, "data")["details"] == ["social_pages: column url is dropped, 1 value went with it"]
+    pend(staged, execute("ALTER TABLE social_pages DROP url"), execute("ALTER TABLE social_pages ADD url text"))
+    wrong = staged.run("verify_staging", ACCEPT="drift,H08,H07")
+    assert wrong.returncode == 1
+    assert "After the downgrade: table social_pages, column url: text, expected varchar(500)" in wrong.stdout
+
+
+def test_a_revision_that_says_it_cannot_be_undone_is_a_warning(staged: Project) -> None:
+    pend(staged, execute(ADD), "raise NotImplementedError('the old column is gone')")
+
+    result = staged.run("verify_staging")
+
+    assert result.returncode == 0, result.stdout
+    assert gate(staged, "rollback")["status"] == "warned"
+    assert "cannot be undone, and says so" in gate(staged, "rollback")["summary"]
+    assert document(staged)["verdict"] == "warned"
+
+
+def test_a_downgrade_that_fails_is_a_failure(staged: Project) -> None:
+    pend(staged, execute(ADD), execute("ALTER TABLE users DROP COLUMN remark"))
+
+    result = staged.run("verify_staging")
+
+    assert result.returncode == 1
+    assert "The downgrade fails: alembic/versions/abcd01.py, line 16: column " in gate(staged, "rollback")["summary"]
+
+
+def test_with_nothing_pending_the_restore_and_drift_are_still_proven(staged: Project) -> None:
+    well = staged.run("verify_staging")
+    staged.sql("ALTER TABLE users ADD COLUMN by_hand text; CREATE INDEX by_hand ON users (email)")
+    staged.run("backup")
+    drifted = staged.run("verify_staging")
+
+    assert well.returncode == 0, well.stdout
+    assert "nothing pending" in well.stdout
+    assert drifted.returncode == 1
+    assert gate(staged, "restore")["status"] == "passed"
+    assert gate(staged, "drift")["status"] == "failed"
+    assert "Not as the files make it: table users, column by_hand is not expected" in gate(staged, "drift")["details"]
+    assert "Not as the models say: index users.by_hand is not in the models" in gate(staged, "drift")["details"]
+
+
+def test_rows_that_no_statement_wrote_must_be_what_they_were(staged: Project) -> None:
+    pend(staged, execute("ALTER TABLE users ALTER email TYPE varchar(255) USING 'x'"))
+
+    result = staged.run("verify_staging")
+
+    assert result.returncode == 1
+    assert gate(staged, "data")["summary"] == "other rows than before in users, which no statement wrote"
+    assert gate(staged, "data")["details"] == ["users: 50 rows before, 50 after; other contents in email"]
+
+
+def test_what_a_migration_writes_is_told_with_numbers(staged: Project) -> None:
+    pend(staged, execute("UPDATE users SET email = upper(email) WHERE id <= 10", "ALTER TABLE users RENAME TO people"))
+
+    staged.run("verify_staging", ACCEPT="drift,H08,rollback")
+
+    assert gate(staged, "data")["details"] == ["people: 10 rows written; other contents in email"]
+    assert gate(staged, "data")["status"] == "passed"
+
+
+def test_a_lock_longer_than_the_budget_fails_until_it_is_accepted(staged: Project) -> None:
+    pend(staged, execute(ADD, "SELECT pg_sleep(0.3)"), execute(DROP))
+
+    refused = staged.run("verify_staging", MAX_BLOCK_MS="100")
+    accepted = staged.run("verify_staging", MAX_BLOCK_MS="100", ACCEPT="drift,budget")
+
+    assert refused.returncode == 1
+    assert "MAX_BLOCK_MS is 100, and abcd01 keeps reads and writes out of users for 3" in refused.stdout
+    assert "ACCEPT=budget" in refused.stdout
+    assert accepted.returncode == 0, accepted.stdout
+    assert gate(staged, "upgrade")["status"] == "warned"
+    (lock,) = document(staged)["locks"]
+    assert lock["mode"] == "AccessExclusiveLock"
+    assert 0.3 < lock["seconds"] < 1
+
+
+def test_hazards_apply_with_the_real_sizes(staged: Project) -> None:
+    pend(staged, execute("CREATE INDEX i ON users (email)"), execute("DROP INDEX i"))
+
+    small = staged.run("verify_staging")
+    large = staged.run("verify_staging", LARGE_TABLE_ROWS="10")
+
+    assert small.returncode == 0, small.stdout
+    assert large.returncode == 1
+    assert "stopped by H03" in gate(staged, "upgrade")["summary"]
+    assert gate(staged, "rollback")["status"] == "passed"
+
+
+def test_the_users_own_checks(staged: Project) -> None:
+    pend(staged, execute(ADD), execute(DROP))
+    folder = staged.path / "tests" / "staging"
+    folder.mkdir(exist_ok=True)
+    (folder / "a.sql").write_text("SELECT email FROM users WHERE email LIKE '%0@%'")
+    (folder / "b.sql").write_text("SELECT nothing")
+    (folder / "c.py").write_text(
+        "import os, psycopg2\nc = psycopg2.connect(os.environ['DATABASE_URL']).cursor()\n"
+        "c.execute('SELECT count(note), count(*) FROM users')\nraise SystemExit(f'error: {c.fetchone()}')\n"
+    )
+
+    result = staged.run("verify_staging")
+
+    assert result.returncode == 1
+    assert gate(staged, "smoke")["details"] == [
+        "a.sql: returned 5 rows",
+        'b.sql: column "nothing" does not exist',
+        "c.py: (0, 50)",
+    ]
+
+
+def test_the_estimate_says_whether_it_fits_the_shortest_window(staged: Project) -> None:
+    pend(staged, execute(ADD, "SELECT pg_sleep(0.1)"), execute(DROP))
+    windows = "Sun 02:00-05:00 Europe/Berlin; Wed 23:00-01:00 UTC"
+
+    result = staged.run("verify_staging", MAINTENANCE_WINDOW=windows)
+
+    assert result.returncode == 0, result.stdout
+    assert "fits the window of 120 min" in gate(staged, "estimate")["summary"]
+
+
+def test_from_names_a_backup_which_is_told_when_it_is_of_another_revision(staged: Project) -> None:
+    staged.run("backup", "--name=first")
+    pend(staged, execute(ADD), execute(DROP))
+    staged.run("migrate")
+
+    result = staged.run("verify_staging", "--from=first")
+    unknown = staged.run("verify_staging", "--from=second")
+
+    assert result.returncode == 0, result.stdout
+    assert unknown.returncode == 1
+    assert "The database is at abcd01 now; the backup is of another revision." in result.stdout
+    assert "There is no backup second of" in unknown.stdout
+    assert gate(staged, "restore")["status"] == "not run"
+
+
+def test_a_backup_at_a_revision_without_a_file_is_refused(staged: Project) -> None:
+    pend(staged, execute(ADD), execute(DROP))
+    staged.run("migrate")
+    staged.run("backup")
+    (staged.versions / "abcd01.py").unlink()
+
+    result = staged.run("verify_staging")
+
+    assert result.returncode == 1
+    assert "The database is at revision abcd01, which has no file" in gate(staged, "source")["summary"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interruption_is_reported_and_leaves_nothing(staged: Project, number: signal.Signals) -> None:
+    pend(staged, execute(ADD, "SELECT pg_sleep(60)"), execute(DROP))
+    running = begin(staged, "verify_staging")
+    sleeping = "SELECT 1 FROM pg_stat_activity WHERE datname LIKE 'scratch\\_%' AND wait_event = 'PgSleep'"
+    wait_until(lambda: staged.sql(sleeping))
+
+    running.send(number)
+    result = running.end()
+
+    assert result.returncode == 130, result.stderr
+    assert document(staged)["verdict"] == "interrupted"
+    assert gate(staged, "upgrade")["status"] == "interrupted"
+    assert gate(staged, "drift")["status"] == "not run"
+    assert left_behind(staged) == []
