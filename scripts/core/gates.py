@@ -6,11 +6,12 @@ from pathlib import Path
 
 from sqlalchemy import Connection
 
-from scripts.core import databases, failures, losses, migration_log, window
+from scripts.core import databases, failures, history, losses, migration_log, settings, window
 from scripts.core.conditions import Conditions
 from scripts.core.errors import UserError
 from scripts.core.losses import Loss
 from scripts.core.mutex import Tell
+from scripts.core.reports import proof
 from scripts.core.settings import Limits, Settings
 from scripts.core.steps import Steps
 
@@ -36,6 +37,7 @@ def check(conditions: Conditions, steps: Steps, files: dict[str, Path], seen: Se
         overrides += _window(conditions.limits)
     if environment != "development" and steps.command == "upgrade" and not databases.is_empty(conditions.observer):
         overrides += _plan(steps, seen)
+        overrides += _verified(conditions, steps)
     if steps.command == "downgrade":
         check_losses(conditions)
     return overrides
@@ -100,6 +102,23 @@ def _plan(steps: Steps, seen: Seen | None) -> list[str]:
             do=f"write the revision the safe way; or, knowing it: ACCEPT={','.join(blocking)}",
         )
     return [*blocking, *(["plan"] if not planned else [])]
+
+
+def _verified(conditions: Conditions, steps: Steps) -> list[str]:
+    """A verification has to have passed with exactly the files that are to run."""
+    days = conditions.limits.verify_fresh
+    files = {str(info.up_revision_id): Path(getattr(info.up_revision, "path", "")) for info in steps.infos}
+    database, at = databases.name_of(conditions.url), list(history.current(conditions.observer))
+    if days is None or proof.find(settings.reports(), database, at, files, days):
+        return []
+    if not accepted("unverified"):
+        raise UserError(
+            f"Nobody has verified {', '.join(files)} on a copy of the data of {database}.",
+            why=f"Outside development a report that is no older than {days:g} days has to say that these files are"
+            " well; VERIFY_FRESH in .env.",
+            do="make verify-staging; or, knowing it: ACCEPT=unverified",
+        )
+    return ["unverified"]
 
 
 def check_losses(conditions: Conditions, state: str = "nothing was changed.") -> None:

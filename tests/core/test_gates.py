@@ -172,6 +172,44 @@ def test_outside_the_window_staging_is_left_alone(staging: Project, revisions: l
     assert staging.version == ["abcd01"]
 
 
+def test_staging_wants_a_verification_of_these_very_files(staging: Project, revisions: list[str]) -> None:
+    staging.environment |= {"VERIFY_FRESH": "7"}
+
+    refused = [staging.run("migrate"), by_hand(staging, "upgrade", "head", ACCEPT="plan")]
+    verified = staging.run("verify_staging")
+    edit(staging, "abcd01", "    pass", '    op.execute("SELECT 1")')
+    edited = staging.run("migrate")
+    edit(staging, "abcd01", 'op.execute("SELECT 1")', "pass  # nothing")
+    stale = staging.run("migrate", VERIFY_FRESH="0.00000001")
+    migrated = staging.run("migrate")
+
+    for result in refused:
+        printed = result.stdout + result.stderr
+        assert f"Nobody has verified abcd01 on a copy of the data of {staging.url.database}." in printed
+        assert "make verify-staging; or, knowing it: ACCEPT=unverified" in printed
+    assert verified.returncode == 0, verified.stdout
+    assert edited.returncode == 1
+    assert "Nobody has verified abcd01" in edited.stderr
+    assert stale.returncode == 1
+    assert migrated.returncode == 0, migrated.stderr
+    assert staging.version == ["abcd01"]
+    assert staging.sql("SELECT overrides FROM migration_log WHERE revision = 'abcd01'") == [(None,)]
+
+
+def test_a_failed_verification_proves_nothing_and_is_overridden_by_name(staging: Project) -> None:
+    edit(staging, "abcd01", "    pass", '    op.execute("CREATE TABLE more ()")')
+    staging.environment |= {"VERIFY_FRESH": "7"}
+
+    failed = staging.run("verify_staging")
+    refused = staging.run("migrate")
+    accepted = staging.run("migrate", ACCEPT="unverified")
+
+    assert failed.returncode == 1
+    assert "Nobody has verified" in refused.stderr
+    assert accepted.returncode == 0, accepted.stderr
+    assert staging.sql("SELECT overrides FROM migration_log WHERE revision = 'abcd01'") == [("ACCEPT=unverified",)]
+
+
 def test_inside_the_window_staging_migrates(staging: Project) -> None:
     result = staging.run("migrate", MAINTENANCE_WINDOW=f"{CLOSED}; {OPEN}")
 
