@@ -38,10 +38,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     wanted = history.head(revisions)
     started, clock = datetime.now(UTC), time.monotonic()
     with scratch.session(target) as server:
+        environment = document.environment(server.server)
         case = Case(target, revisions, wanted, arguments.backup, server, console.warn, console.bar)
         results = run.run(case, silent if arguments.json else show)
-        made = document.make(case, results, started, time.monotonic() - clock)
-    path = folder.write(settings.reports(), made) / folder.PAGE
+        made = document.make(case, results, environment, started, time.monotonic() - clock)
+        path = folder.write(settings.reports(), made) / folder.PAGE
     # Where the user finds it: in a container REPORT_DIR is mounted at the root.
     root = Path("/") if target.runtime == "docker" else ROOT
     path = path.relative_to(root) if path.is_relative_to(root) else path

@@ -148,6 +148,35 @@ def test_rows_that_stand_in_the_way_are_counted_and_named_by_key_only(
     assert left_behind(staged) == []
 
 
+def test_contents_that_a_revision_reads_and_puts_into_sql_stay_in_the_database(staged: Project) -> None:
+    loop = (
+        "[op.execute(f\"UPDATE users SET username = 'kept {row.email}' WHERE email = '{row.email}'\")"
+        " for row in op.get_bind().exec_driver_sql('SELECT email FROM users').all()]"
+    )
+    pend(staged, loop)
+    staged.run("verify_staging", ACCEPT="drift,rollback")
+    told = document(staged)["revisions"][0]["statements"][1]
+    pend(staged, execute("ALTER TABLE users ALTER email TYPE int USING email::int"))
+    failed = staged.run("verify_staging")
+
+    assert told["sql"] == "UPDATE users SET username = '…' WHERE email = '…'"
+    assert told["count"] == 50
+    assert told["rows_written"] == {"users": 70}
+    assert "invalid input syntax for type integer: …" in gate(staged, "upgrade")["summary"]
+    assert "@example.com" not in everything_written(staged) + failed.stdout + failed.stderr
+
+
+def test_a_scratch_server_that_goes_away_fails_with_a_report(staged: Project) -> None:
+    gone = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'alembic%'"
+    pend(staged, execute(ADD, f"{gone} AND query LIKE '%pg_advisory_lock%'", gone))
+
+    result = staged.run("verify_staging")
+
+    assert result.returncode == 1, result.stdout + result.stderr
+    assert document(staged)["verdict"] == "failed"
+    assert gate(staged, "upgrade")["status"] == "failed"
+
+
 def test_a_revision_that_never_ends_is_stopped_at_the_deadline(staged: Project) -> None:
     pend(staged, execute(ADD, "SELECT pg_sleep(60)"))
 

@@ -2,14 +2,15 @@
 
 import os
 import platform
-from dataclasses import asdict
+from collections import Counter
+from dataclasses import asdict, replace
 from datetime import datetime
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import alembic
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 
 from scripts.core import databases, git, postgres, settings, source, wording
 from scripts.core.differences import Difference, between
@@ -30,7 +31,9 @@ _SETTINGS = text(
 )
 
 
-def make(case: Case, results: list[Result], started: datetime, seconds: float) -> dict[str, Any]:
+def make(
+    case: Case, results: list[Result], environment: dict[str, str], started: datetime, seconds: float
+) -> dict[str, Any]:
     """All that is JSON. No contents of rows are in it, keys excepted."""
     verdict, reason = verification.verdict(results)
     return {
@@ -49,7 +52,7 @@ def make(case: Case, results: list[Result], started: datetime, seconds: float) -
         "schema": [_difference(one) for one in _changes(case)],
         "data": [asdict(one) for one in case.kept],
         "estimate": dict(case.facts),
-        "environment": _environment(case),
+        "environment": environment,
     }
 
 
@@ -85,30 +88,27 @@ def _revision(case: Case, number: int) -> dict[str, Any]:
 
 def _statements(planned: Planned) -> list[dict[str, Any]]:
     """The same statement of the same line again and again, as in a loop, is told once, with how often it ran."""
-    return [
-        _statement(list(same))
-        for _, same in groupby(planned.statements, key=lambda one: (one.line, one.sql, wording.effects(one)))
-    ]
+    together = groupby(planned.statements, key=lambda one: (one.line, one.sql, one.scans, one.rewrites))
+    return [_statement(list(same)) for _, same in together]
 
 
 def _statement(same: list[Statement]) -> dict[str, Any]:
     first, last = same[0], same[-1]
-    sql = first.sql if len(first.sql) <= LONGEST_SQL else first.sql[:LONGEST_SQL] + " …"
+    written = sum((Counter(one.rows_written) for one in same), Counter())
+    locks = [lock for one in same for lock in one.locks]
     return {
-        "sql": sql,
+        "sql": first.sql if len(first.sql) <= LONGEST_SQL else first.sql[:LONGEST_SQL] + " …",
         "line": first.line,
         "count": len(same),
         "began": round(first.began, 4),
         "seconds": round(sum(one.seconds for one in same), 4),
         "held": round(last.began + last.held - first.began, 4),
         "alone": first.alone,
-        "locks": first.locks,
+        "locks": locks,
         "rewrites": first.rewrites,
         "scans": first.scans,
-        "rows_written": {
-            name: sum(one.rows_written.get(name, 0) for one in same) for one in same for name in one.rows_written
-        },
-        "effects": wording.effects(first),
+        "rows_written": written,
+        "effects": wording.effects(replace(first, locks=locks, rows_written=written)),
     }
 
 
@@ -123,9 +123,9 @@ def _difference(one: Difference) -> dict[str, Any]:
     return {"name": one.name, "kind": one.kind, "before": one.expected, "after": one.found}
 
 
-def _environment(case: Case) -> dict[str, str]:
+def environment(server: Connection) -> dict[str, str]:
+    """Where it is tried and by which rules; asked before the gates, because the server may be gone after them."""
     limits = settings.limits()
-    server = case.server.server
     return {
         "Scratch server": postgres.describe(server),
         **{row.name: row.value for row in server.execute(_SETTINGS)},

@@ -1,5 +1,7 @@
 """The upgrade, one revision at a time on the real rows, traced; hazards with real sizes, and the budgets."""
 
+from pathlib import Path
+
 from sqlalchemy import text
 
 from scripts.core import gates, plan, postgres, rehearsal, schema, scratch, settings
@@ -7,7 +9,7 @@ from scripts.core.errors import UserError
 from scripts.core.reports.words import counted
 from scripts.core.settings import Settings
 from scripts.core.steps import Step
-from scripts.core.verification import blocking, offenders
+from scripts.core.verification import blocking, literals, offenders
 from scripts.core.verification.case import FAILED, WARNED, Case, Outcome, Timed, clone, refused
 
 ID, NAME, NEEDS = "upgrade", "upgrade", ("schema",)
@@ -20,11 +22,17 @@ def check(case: Case) -> Outcome:
     assert case.pristine
     copy = clone(case, case.pristine)
     failure = _apply(case, copy)
+    files = {one.revision: Path(one.path).read_text(encoding="utf-8") for one in case.pending}
+    for statement in case.trace.statements:
+        statement.sql = literals.masked(statement.sql, files[statement.revision])
     ran = {statement.revision for statement in case.trace.statements} | {timed.revision for timed in case.timed}
     case.planned = [plan.planned(one, _rehearsal(case), case.weights) for one in case.pending if one.revision in ran]
     if failure:
-        why = [f"{name}: {fact}" for name, fact in failure.facts if name == "Why"]
-        return Outcome(failure.problem, [*why, *offenders.describe(copy, failure.__cause__)], FAILED)
+        why = [
+            literals.masked(f"{name}: {fact}", "".join(files.values())) for name, fact in failure.facts if name == "Why"
+        ]
+        problem = literals.without_value(failure.problem, failure.__cause__)
+        return Outcome(problem, [*why, *offenders.describe(copy, failure.__cause__)], FAILED)
     with postgres.connect(copy) as connection:
         case.migrated_schema = schema.read(connection)
     case.migrated = copy
