@@ -65,6 +65,8 @@ current: ## Show the revision that the database is at
 	$(RUN) run python -m scripts.alembic current --verbose
 merge: ## Join two heads with a revision                               (m="merge ... and ...")
 	$(RUN) run python -m scripts.merge --message="$$m"
+diagram: ## Draw schema and revisions; what is pending is marked   (> docs/schema.md)
+	$(RUN) with_scratch python -m scripts.diagram
 alembic: ## Run any other Alembic command                              (c="show head")
 	$(RUN) run python -m scripts.alembic "$$c"
 
@@ -107,5 +109,5 @@ bench: ## Compare our speed with the peers'
 help: ## Show this menu
 	@awk -f scripts/help.awk Makefile
 
-.PHONY: up down status logs ps shell psql app revision migrate plan lint rollback stamp history current merge alembic mark \
+.PHONY: up down status logs ps shell psql app revision migrate plan lint rollback stamp history current diagram merge alembic mark \
 	roles backup backups restore verify-backup verify-staging seed reset test check format lock bench help

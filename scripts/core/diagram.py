@@ -1,0 +1,104 @@
+"""The schema and the revisions as pictures: Mermaid text, which code hosts draw.
+
+See "Entity Relationship Diagrams" and "Flowcharts" in Mermaid's documentation for what a name may consist of.
+"""
+
+import re
+from collections.abc import Collection, Iterator, Sequence
+
+from alembic.script import Script
+from alembic.util import to_tuple
+from sqlalchemy import Column, MetaData, Table
+
+from scripts.core import migration_log, postgres, scratch, shadow
+from scripts.core.history import History
+from scripts.core.mutex import Tell
+from scripts.core.settings import Settings
+
+OURS = ("alembic_version", migration_log.TABLE)
+
+
+def schemas(
+    target: Settings, revisions: History, at: Sequence[str], head: str, tell: Tell
+) -> tuple[MetaData, MetaData]:
+    """What the revision files make up to where the database is, and up to the head; built on the scratch server."""
+    with scratch.session(target) as server:
+        now = shadow.build(server, revisions, at, tell)
+        later = shadow.build(server, revisions, [] if head == "base" else [head], tell)
+        return _reflected(now), _reflected(later)
+
+
+def tables(now: MetaData, later: MetaData) -> str:
+    """The schema as it will be; what is pending of it is called new, changed or gone."""
+    lines = ["erDiagram"]
+    for name, table in sorted(later.tables.items()):
+        lines += [f"    {_quoted(name)} {{", *_columns(now.tables.get(name), table), "    }"]
+    for name in sorted(now.tables.keys() - later.tables.keys()):
+        lines += [f"    {_quoted(name)} {{", '        gone gone "the table"', "    }"]
+    return "\n".join([*lines, *sorted(set(_references(later)))])
+
+
+def history(revisions: Sequence[Script], done: Collection[str]) -> str:
+    """Every revision after those that it follows; what the database has not run has a broken line around it."""
+    lines = ["flowchart TD"]
+    for found in revisions:
+        lines.append(f"    r{found.revision}[{_quoted(f'{found.revision}<br>{_plain(found.doc)}')}]")
+        lines += [f"    r{below} --> r{found.revision}" for below in to_tuple(found.down_revision, ())]
+    pending = [f"r{found.revision}" for found in revisions if found.revision not in done]
+    if pending:
+        lines += [
+            "    classDef pending stroke-dasharray: 5 5,stroke-width: 3px",
+            f"    class {','.join(pending)} pending",
+        ]
+    return "\n".join(lines)
+
+
+def _reflected(database: Settings) -> MetaData:
+    with postgres.connect(database) as connection:
+        found = MetaData()
+        found.reflect(connection)
+    for name in OURS:
+        if name in found.tables:
+            found.remove(found.tables[name])
+    return found
+
+
+def _columns(was: Table | None, table: Table) -> Iterator[str]:
+    foreign = {column.name for key in table.foreign_key_constraints for column in key.columns}
+    for column in table.columns:
+        keys = ", ".join(["PK"] * column.primary_key + ["FK"] * (column.name in foreign))
+        mark = _mark(None if was is None else was.columns.get(column.name), column)
+        yield " ".join(filter(None, (f"        {_word(str(column.type))} {_word(column.name)}", keys, mark)))
+    for column in was.columns if was is not None else ():
+        if column.name not in table.columns:
+            yield f'        {_word(str(column.type))} {_word(column.name)} "gone"'
+
+
+def _mark(was: "Column[object] | None", now: "Column[object]") -> str:
+    if was is None:
+        return '"new"'
+    same = str(was.type) == str(now.type) and was.nullable == now.nullable
+    return "" if same else '"changed"'
+
+
+def _references(schema: MetaData) -> Iterator[str]:
+    for table in schema.tables.values():
+        for key in table.foreign_key_constraints:
+            one = "|o" if any(column.nullable for column in key.columns) else "||"
+            label = _quoted(", ".join(column.name for column in key.columns))
+            yield f"    {_quoted(key.referred_table.fullname)} {one}--o{{ {_quoted(table.fullname)} : {label}"
+
+
+def _word(text: str) -> str:
+    """Types and columns: letters, digits, - _ [ ] ( ), the first a letter."""
+    word = re.sub(r"[^\w\-\[\]()]+", "_", text, flags=re.ASCII).strip("_")
+    return word if word[:1].isalpha() else f"c_{word}"
+
+
+def _quoted(text: str) -> str:
+    return '"' + text.replace('"', "'") + '"'
+
+
+def _plain(text: str) -> str:
+    """A message without what is markup in a label."""
+    return " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
