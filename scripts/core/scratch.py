@@ -39,7 +39,11 @@ def session(settings: Settings) -> Iterator[Scratch]:
 
     Raises UserError when there is no scratch server, or it does not answer.
     """
-    ours = replace(settings, app_env="development", runtime="none", external=True, database_url=_url(settings))
+    url = _url(settings)
+    # One role is enough there: the application never comes.
+    ours = replace(
+        settings, app_env="development", runtime="none", external=True, database_url=url, application_url=url
+    )
     with _connected(ours) as server:
         scratch = Scratch(ours, server, random.getrandbits(31))
         server.execute(text("SELECT pg_advisory_lock(:key)"), {"key": scratch.key})
