@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 
 from scripts.core import command, console, settings
-from scripts.core.backups import after, dump
+from scripts.core.backups import dump
 from scripts.core.backups.archive import Backup
 
 
@@ -22,12 +22,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
 
     wanted = dump.Wanted(arguments.name, arguments.exclude.replace(",", " ").split())
-    made = dump.make(settings.load(), wanted, console.warn, console.bar)
-    show(made)
-    command_after = settings.backups().after
-    if command_after:
-        after.run(made, command_after)
-        console.done("BACKUP_AFTER is done.")
+    show(dump.make(settings.load(), wanted, console.warn, console.bar))
     return 0
 
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from alembic.script import Script
 
 from scripts.core import command, console, databases, gates, history, migrations, plan, postgres, settings, wording
-from scripts.core.backups import archive
+from scripts.core.backups import archive, dump
 from scripts.core.errors import UserError
 from scripts.core.plan import Plan
 from scripts.core.steps import Step
@@ -44,6 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     console.say(f"{len(pending)} pending:")
     made = None if empty else look(target, revisions, at, wanted, environment)
     show_plan(pending, made)
+    dump.ensure_fresh(target, environment, console.say, console.bar)
     migrations.upgrade_seen(target, wanted, show, console.say, made.seen if made else None)
     console.done(f"The database is at {wanted}.")
     return 0

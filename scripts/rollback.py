@@ -24,6 +24,7 @@ from scripts.core import (
     rollback,
     settings,
 )
+from scripts.core.backups import dump
 from scripts.core.errors import USAGE, UserError
 from scripts.core.losses import Loss
 from scripts.core.steps import Step
@@ -41,6 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     revisions = history.load()
     with postgres.connect(target) as connection:
         at = history.current(connection)
+        environment = gates.effective(target, databases.mark(connection))
     history.require_known(revisions, at)
     if not at:
         console.done("Nothing to do: the database is at base, no revision is applied.")
@@ -53,23 +55,22 @@ def main(argv: Sequence[str] | None = None) -> int:
         console.done(f"Nothing to do: the database is at {', '.join(at)}.")
         return 0
 
-    console.say(f"{len(undone)} to undo:")
-    for revision in undone:
-        console.say(f"  {revision.revision}  {revision.doc}")
-    lost = show_losses(target, undone, wanted)
+    lost = show_losses(target, environment, undone, wanted)
     if any(loss.count for loss in lost):
         require_confirmation(str(target.database_url.database))
+    dump.ensure_fresh(target, environment, console.say, console.bar)
     migrations.downgrade(target, wanted, lost, show, console.say)
     console.done(f"The database is at {wanted}.")
     return 0
 
 
-def show_losses(target: settings.Settings, undone: Sequence[Script], wanted: str) -> list[Loss]:
-    """What would be lost is said, and whether there is a better way."""
+def show_losses(target: settings.Settings, environment: str, undone: Sequence[Script], wanted: str) -> list[Loss]:
+    """What would be undone and lost is said, and whether there is a better way."""
+    console.say(f"{len(undone)} to undo:")
+    for revision in undone:
+        console.say(f"  {revision.revision}  {revision.doc}")
     for revision in undone:
         downgrades.require(revision)
-    with postgres.connect(target) as connection:
-        environment = gates.effective(target, databases.mark(connection))
     lost = rollback.find(target, wanted, console.warn)
     if lost:
         console.say(f"{target.database_url.database} at {postgres.address(target)} will lose:")

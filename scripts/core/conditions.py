@@ -23,5 +23,7 @@ class Conditions:
     tell: Tell
     overrides: Sequence[str] = ()
     """Refusals that the user overrode, for the log."""
+    backup: str = ""
+    """The name of the backup that the database could be restored from, for the log."""
     confirmed: Sequence[Loss] | None = None
     """What a downgrade may lose; None: nobody was asked."""

@@ -1,12 +1,14 @@
 """What must hold before the version of a database is changed. Checked under the mutex, performed elsewhere."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sqlalchemy import Connection
 
 from scripts.core import databases, failures, history, losses, migration_log, settings, window
+from scripts.core.backups import fresh
+from scripts.core.backups.archive import Backup
 from scripts.core.conditions import Conditions
 from scripts.core.errors import UserError
 from scripts.core.losses import Loss
@@ -27,20 +29,25 @@ class Seen:
     """Ids of the hazards that it found and that are not silenced."""
 
 
-def check(conditions: Conditions, steps: Steps, files: dict[str, Path], seen: Seen | None) -> list[str]:
-    """The refusals that had to be overridden. Raises UserError for the first gate that is closed, with the word that
-    opens it.
+def check(conditions: Conditions, steps: Steps, files: dict[str, Path], seen: Seen | None) -> Conditions:
+    """The conditions with the refusals that had to be overridden and the backup that is there. Raises UserError for the
+    first gate that is closed, with the word that opens it.
     """
     environment = effective(conditions.settings, databases.mark(conditions.observer))
     overrides = check_edited(conditions.observer, environment, files, conditions.tell)
-    if environment != "development" and steps.command != "stamp":
+    careful = environment != "development" and steps.command != "stamp"
+    if careful:
         overrides += _window(conditions.limits)
-    if environment != "development" and steps.command == "upgrade" and not databases.is_empty(conditions.observer):
+    careful = careful and not databases.is_empty(conditions.observer)
+    if careful and steps.command == "upgrade":
         overrides += _plan(steps, seen)
         overrides += _verified(conditions, steps)
     if steps.command == "downgrade":
         check_losses(conditions)
-    return overrides
+    backup = _backup(conditions) if careful else None
+    if careful and not backup:
+        overrides.append("backup")
+    return replace(conditions, overrides=overrides, backup=backup.name if backup else "")
 
 
 def effective(settings: Settings, mark: str | None) -> str:
@@ -158,6 +165,20 @@ def _refuse_more(loss: Loss, now: int, state: str) -> None:
             do="run this again",
             state=state,
         )
+
+
+def _backup(conditions: Conditions) -> Backup | None:
+    """What the database can be restored from; None when the user goes without."""
+    fresh_for, name = conditions.limits.backup_fresh, conditions.settings.database_url.database
+    found = fresh.find(conditions.observer, settings.backups().folder, fresh_for)
+    if not found and not accepted("backup"):
+        raise UserError(
+            f"There is no fresh backup of {name}.",
+            why=f"Outside development nothing is changed without one that is whole, was taken since the last migration"
+            f" and in the last {fresh_for:g} s.",
+            do="the make target, which takes one; or make backup; or, knowing it: ACCEPT=backup",
+        )
+    return found
 
 
 def _window(limits: Limits) -> list[str]:

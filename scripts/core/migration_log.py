@@ -29,13 +29,16 @@ _CREATE = text(f"""CREATE TABLE {TABLE} (
     git_dirty boolean,
     overrides text,
     file_sha256 text,
-    source_sha256 text)""")
+    source_sha256 text,
+    backup text)""")
+# Tables that older versions of this code have made lack the last column.
+_IS_NEW = text(f"SELECT true FROM pg_attribute WHERE attrelid = to_regclass('{TABLE}') AND attname = 'backup'")
 # In the driver's own words, because it is executed once for each revision.
 _INSERT = (
     f"INSERT INTO {TABLE} (revision, direction, started_at, seconds, run_by, app_version, git_commit, git_dirty,"
-    " overrides, file_sha256, source_sha256) VALUES (%(revision)s, %(direction)s, clock_timestamp()"
+    " overrides, file_sha256, source_sha256, backup) VALUES (%(revision)s, %(direction)s, clock_timestamp()"
     " - make_interval(secs => %(seconds)s), %(seconds)s, %(run_by)s, %(app_version)s, %(git_commit)s, %(git_dirty)s,"
-    " %(overrides)s, %(file_sha256)s, %(source_sha256)s)"
+    " %(overrides)s, %(file_sha256)s, %(source_sha256)s, %(backup)s)"
 )
 _LAST = text(
     "SELECT DISTINCT ON (revision) revision, direction, started_at, seconds, run_by, file_sha256, source_sha256"
@@ -43,7 +46,9 @@ _LAST = text(
 )
 
 
-def write(connection: Connection, step: MigrationInfo, seconds: float, overrides: Sequence[str] = ()) -> None:
+def write(
+    connection: Connection, step: MigrationInfo, seconds: float, overrides: Sequence[str] = (), backup: str = ""
+) -> None:
     """Add the row of a step; the table is there. `overrides`: the refusals that ACCEPT had to override."""
     confirmed = [f"CONFIRM={os.environ['CONFIRM']}"] if os.environ.get("CONFIRM") else []
     accepted = [f"ACCEPT={','.join(overrides)}"] if overrides else []
@@ -62,17 +67,22 @@ def write(connection: Connection, step: MigrationInfo, seconds: float, overrides
             "file_sha256": sums[0],
             "source_sha256": sums[1],
             "overrides": " ".join(confirmed + accepted) or None,
+            "backup": backup or None,
             **_circumstances(),
         },
     )
 
 
 def ensure(connection: Connection) -> None:
-    """Make the table where it is missing, for its owner only."""
-    if not exists(connection):
-        connection.execute(_CREATE)
-        privileges.close(connection, TABLE)
-        privileges.close(connection, f"{TABLE}_id_seq")
+    """Make the table where it is missing, for its owner only, and its last column where that is."""
+    if connection.scalar(_IS_NEW):
+        return
+    if exists(connection):
+        connection.execute(text(f"ALTER TABLE {TABLE} ADD COLUMN backup text"))
+        return
+    connection.execute(_CREATE)
+    privileges.close(connection, TABLE)
+    privileges.close(connection, f"{TABLE}_id_seq")
 
 
 def exists(connection: Connection) -> bool:

@@ -6,7 +6,6 @@ with short lock timeouts and retries, and is checked from a new connection. Any 
 
 import logging
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 from alembic import context
@@ -81,10 +80,10 @@ def _change_the_version(
             confirmed=context.config.attributes.get("confirmed"),
         )
         seen = context.config.attributes.get("seen")
-        overrides = gates.check(conditions, steps, history.files(context.script, at), seen)
+        conditions = gates.check(conditions, steps, history.files(context.script, at), seen)
         indexes.drop_invalid(holder, tell)
         tries.run(
-            replace(conditions, overrides=overrides),
+            conditions,
             steps,
             lambda connection, on_apply: _once(connection, steps, on_apply),
         )

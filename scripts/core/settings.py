@@ -50,6 +50,8 @@ class Limits:
     """A verified migration takes so long at most."""
     verify_fresh: float | None
     """So many days long a verification counts; None: nobody asks for one."""
+    backup_fresh: float
+    """So long is a backup good enough to change the database after it, outside development."""
     maintenance_window: str
     windows: list[window.Window]
 
@@ -153,6 +155,7 @@ def _limits(reader: Reader) -> Limits:
         max_block=reader.number("MAX_BLOCK_MS", 1000, float) / 1000,
         max_seconds=reader.number("MAX_SECONDS", 600, float),
         verify_fresh=reader.number("VERIFY_FRESH", 7, float) if reader.values.get("VERIFY_FRESH", "7") else None,
+        backup_fresh=reader.number("BACKUP_FRESH", 3600, float),
         maintenance_window=text,
         windows=windows,
     )

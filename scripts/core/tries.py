@@ -87,7 +87,7 @@ def _on_apply(conditions: Conditions, steps: Steps) -> Callable[..., None]:
             migration_log.ensure(ctx.connection)
             privileges.close(ctx.connection, "alembic_version", kept="SELECT")
             ensured = True
-        migration_log.write(ctx.connection, step, seconds, conditions.overrides)
+        migration_log.write(ctx.connection, step, seconds, conditions.overrides, conditions.backup)
         steps.applied(heads, seconds)
         started = time.monotonic()
 

@@ -299,8 +299,83 @@ def test_by_hand_nothing_is_planned_so_staging_refuses_and_names_the_target(
     assert "Nobody has seen what this would do." in result.stderr
     assert "make migrate" in result.stderr
     assert staging.version == revisions[-1:]
+    assert by_hand(staging, "upgrade", "head", ACCEPT="plan,backup").returncode == 0
+    assert staging.sql("SELECT overrides FROM migration_log WHERE revision = 'abcd01'") == [("ACCEPT=plan,backup",)]
+
+
+def backups(project: Project) -> list[str]:
+    folder = project.path / "backups"
+    return sorted(path.name for path in folder.iterdir()) if folder.exists() else []
+
+
+def test_outside_development_migrate_takes_a_backup_first_and_logs_its_name(staging: Project) -> None:
+    result = staging.run("migrate")
+
+    (name,) = backups(staging)
+    assert result.returncode == 0, result.stderr
+    assert f"Taking a backup first: {name}\n" in result.stdout
+    assert staging.sql("SELECT backup, overrides FROM migration_log WHERE revision = 'abcd01'") == [(name, None)]
+
+
+def test_a_fresh_backup_is_used_and_one_from_before_the_last_migration_is_not(staging: Project) -> None:
+    assert staging.run("backup").returncode == 0
+    (first,) = backups(staging)
+
+    migrate = staging.run("migrate")
+    rollback = staging.run("rollback")
+
+    assert "Taking a backup" not in migrate.stdout
+    assert f"Taking a backup first: {backups(staging)[1]}\n" in rollback.stdout
+    log = staging.sql("SELECT direction, backup FROM migration_log WHERE revision = 'abcd01' ORDER BY id")
+    assert log == [("upgrade", first), ("downgrade", backups(staging)[1])]
+
+
+@pytest.mark.parametrize("spoil", ["old", "damaged", "excluded"])
+def test_a_backup_that_is_not_good_enough_does_not_count(staging: Project, spoil: str) -> None:
+    exclude = ["--exclude=social_posts"] if spoil == "excluded" else []
+    assert staging.run("backup", *exclude).returncode == 0
+    if spoil == "damaged":
+        (staging.path / "backups" / backups(staging)[0] / "dump" / "toc.dat").write_text("x")
+    environment = {"BACKUP_FRESH": "0"} if spoil == "old" else {}
+    time.sleep(1.1)
+
+    by_hand_ = by_hand(staging, "upgrade", "head", ACCEPT="plan", **environment)
+
+    assert by_hand_.returncode != 0
+    assert f"There is no fresh backup of {staging.url.database}." in by_hand_.stderr + by_hand_.stdout
+    assert "the make target, which takes one" in by_hand_.stderr + by_hand_.stdout
+
+
+def test_after_a_backup_alembic_by_hand_goes_on(staging: Project) -> None:
+    assert staging.run("backup").returncode == 0
+
     assert by_hand(staging, "upgrade", "head", ACCEPT="plan").returncode == 0
-    assert staging.sql("SELECT overrides FROM migration_log WHERE revision = 'abcd01'") == [("ACCEPT=plan",)]
+    assert by_hand(staging, "downgrade", "-1").returncode != 0, "that backup is from before a migration"
+
+
+def test_when_no_backup_can_be_taken_nothing_is_migrated(staging: Project, revisions: list[str]) -> None:
+    result = staging.run("migrate", BACKUP_DIR="/dev/null/x")
+
+    assert result.returncode == 1
+    assert "/dev/null/x cannot be written" in result.stderr
+    assert staging.version == revisions[-1:]
+    assert staging.run("migrate", BACKUP_DIR="/dev/null/x", ACCEPT="backup").returncode == 0
+    assert staging.sql("SELECT overrides FROM migration_log WHERE revision = 'abcd01'") == [("ACCEPT=backup",)]
+
+
+def test_in_development_no_backup_is_taken(project: Project, revisions: list[str]) -> None:
+    project.write_revision("abcd01", revisions[-1])
+
+    assert project.run("migrate").returncode == 0
+    assert backups(project) == []
+
+
+def test_a_log_of_an_older_version_gets_the_column(project: Project, revisions: list[str]) -> None:
+    project.sql("ALTER TABLE migration_log DROP COLUMN backup")
+    project.write_revision("abcd01", revisions[-1])
+
+    assert project.run("migrate").returncode == 0
+    assert project.sql("SELECT backup FROM migration_log WHERE revision = 'abcd01'") == [(None,)]
 
 
 def test_an_empty_database_needs_no_plan(new_database: Callable[..., URL], tmp_path: Path) -> None:

@@ -119,6 +119,7 @@ def test_each_step_has_a_row_with_everything_known_of_it(
         found.pop("started_at")
         assert found == {
             "revision": revision,
+            "backup": None,
             "direction": direction,
             "database_user": user,
             "run_by": migration_log.who(),

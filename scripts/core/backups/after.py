@@ -1,6 +1,7 @@
 """BACKUP_AFTER: the user's own command, which brings a backup elsewhere."""
 
 import time
+from dataclasses import replace
 
 from scripts.core import shell
 from scripts.core.backups import manifest
@@ -11,7 +12,7 @@ from scripts.core.errors import UserError
 AFTER = "after"
 
 
-def run(backup: Backup, command: str) -> None:
+def run(backup: Backup, command: str) -> Backup:
     """Run the command by sh, with the backup's folder as $1 and its manifest on standard input; how it went is kept.
 
     Raises UserError when it fails; the backup itself is whole.
@@ -20,7 +21,7 @@ def run(backup: Backup, command: str) -> None:
     text = (backup.path / manifest.FILE).read_text(encoding="utf-8")
     said = shell.failure(["sh", "-c", command, "sh", str(backup.path)], text)
     check = Check(manifest.now(), AFTER, not said, round(time.monotonic() - started, 2), said.rpartition("\n")[2])
-    manifest.add(backup.path, backup.manifest, check)
+    checked = replace(backup, manifest=manifest.add(backup.path, backup.manifest, check))
     if said:
         raise UserError(
             f"BACKUP_AFTER failed: {check.found}",
@@ -28,3 +29,4 @@ def run(backup: Backup, command: str) -> None:
             do="mend it, then: make backup",
             state=f"the backup {backup.name} is whole and stays here.",
         )
+    return checked

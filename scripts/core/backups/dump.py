@@ -9,8 +9,8 @@ from pathlib import Path
 
 from sqlalchemy import Connection, text
 
-from scripts.core import clients, gates, migration_log, mutex, postgres, schema, settings
-from scripts.core.backups import archive, check, contents, manifest, progress, structure
+from scripts.core import clients, databases, gates, migration_log, mutex, postgres, schema, settings
+from scripts.core.backups import after, archive, check, contents, fresh, manifest, progress, structure
 from scripts.core.backups.archive import Backup
 from scripts.core.backups.contents import Contents
 from scripts.core.backups.manifest import Check, Manifest
@@ -47,7 +47,22 @@ def make(target: Settings, wanted: Wanted, tell: Tell, show: Show) -> Backup:
         postgres.connect(target, application_name=_application(), isolation_level="AUTOCOMMIT") as holder,
         mutex.hold(holder, settings.limits().wait, tell),
     ):
-        return take(target, holder, wanted, tell, show)
+        made = take(target, holder, wanted, tell, show)
+    command = settings.backups().after
+    return after.run(made, command) if command else made
+
+
+def ensure_fresh(target: Settings, environment: str, tell: Tell, show: Show) -> None:
+    """Take the backup that the gates want before the database is changed, if there is none; `environment` is how strict
+    they are. None is wanted in development, for an empty database, and when the user goes without.
+    """
+    if environment == "development" or gates.accepted("backup"):
+        return
+    with postgres.connect(target) as connection:
+        wanted = not databases.is_empty(connection)
+        there = wanted and fresh.find(connection, settings.backups().folder, settings.limits().backup_fresh)
+    if wanted and not there:
+        tell(f"Taking a backup first: {make(target, Wanted(), tell, show).name}")
 
 
 def take(target: Settings, holder: Connection, wanted: Wanted, tell: Tell, show: Show) -> Backup:
