@@ -57,7 +57,7 @@ def test_what_an_interrupted_exec_left_running_is_waited_for_and_named(dev: Stac
     interrupted.send_signal(signal.SIGTERM)
     interrupted.wait()
 
-    result = dev.make("migrate")
+    result = dev.execute("app", "alembic", "upgrade", "head")
 
     assert result.code == 0, result.output
     assert "Waiting, because another migration or backup runs: pid " in result.output

@@ -45,7 +45,7 @@ def host(new_stack: Callable[[], Stack]) -> Iterator[Stack]:
 def staging(host: Stack) -> Stack:
     """A stack that the documented commands have brought up from nothing."""
     for words in (
-        ["up", "--detach", "--wait", "db"],
+        ["up", "--detach", "--wait", "db", "scratch"],
         ["run", "--rm", "--no-deps", "tools", "python", "-m", "scripts.migrate"],
         ["up", "--detach", "--wait", "app"],
     ):
@@ -62,14 +62,19 @@ def test_documented_order_brings_staging_to_head(staging: Stack) -> None:
     assert staging.inspect("app")["State"]["Health"]["Status"] == "healthy"
 
 
-def test_a_plan_needs_the_secret_of_tools_and_its_scratch_server(staging: Stack) -> None:
+def test_a_plan_and_a_verification_have_the_secret_of_tools_and_their_scratch_server(staging: Stack) -> None:
     assert staging.make("rollback").code == 0
     plan = staging.make("plan")
-    assert staging.make("migrate").code == 0
+    refused, verified = staging.make("migrate"), staging.make("verify-staging")
+    migrated = staging.make("migrate")
 
     assert plan.code == 0, plan.output
     assert "1 pending, tried on a copy of the schema of app, without rows:" in plan.output
-    assert PASSWORD not in plan.output
+    assert "make verify-staging; or, knowing it: ACCEPT=unverified" in refused.output
+    assert (verified.code, migrated.code) == (0, 0), verified.output + migrated.output
+    (report,) = (staging.folder / "reports").glob("*/index.html")
+    assert report.stat().st_uid == staging.folder.stat().st_uid
+    assert PASSWORD not in plan.output + verified.output + report.read_text()
 
 
 def test_nothing_is_published_and_everything_comes_back_after_a_reboot(staging: Stack) -> None:
@@ -125,7 +130,7 @@ def test_the_application_has_no_password_of_the_owner(staging: Stack) -> None:
 
 def test_the_application_works_and_cannot_drop_a_table_that_was_migrated_without_a_grant(staging: Stack) -> None:
     assert staging.make("rollback", "CONFIRM=app").code == 0
-    assert staging.make("migrate").code == 0
+    assert staging.make("migrate", "ACCEPT=unverified").code == 0
 
     written = staging.sql_as_application("DELETE FROM social_posts")
     dropped = staging.sql_as_application("DROP TABLE social_posts")
