@@ -52,8 +52,10 @@ def run(program: str, url: URL, *words: str, tick: Callable[[], None] = lambda: 
 
 def reason(said: str) -> str:
     """PostgreSQL's own words, else the program's, of what pg_dump or pg_restore said."""
-    found = re.search(r"(?:ERROR|FATAL): +(.*)", said) or re.search(r"error: (.*)", said)
-    return found[1] if found else said.splitlines()[-1]
+    for words in (r"(?:ERROR|FATAL): +(.+)", r"Error message from server: +(.+)", r"error: (.+)"):
+        if found := re.search(words, said):
+            return found[1]
+    return said.splitlines()[-1]
 
 
 @cache

@@ -12,7 +12,7 @@ import pytest
 
 from scripts.core.backups import archive, check
 from tests.conftest import Project
-from tests.core.running import Running, begin, call
+from tests.core.running import Running, begin, call, wait_until
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(300)]
 
@@ -83,7 +83,7 @@ def test_a_killed_backup_is_never_listed_as_one_and_the_next_cleans_up(
 
     assert result.returncode == 0, result.stderr
     assert archive.list_all(folder).failed == []
-    assert sessions(loaded) == 0
+    wait_until(lambda: sessions(loaded) == 0)
     assert archive.list_all(folder).backups[-1].manifest.tables["public.users"].rows == 20000
 
 
@@ -104,7 +104,7 @@ def test_a_killed_restore_leaves_the_target_whole_and_the_next_cleans_up(loaded:
     assert result.returncode == 0, result.stderr
     assert loaded.sql("SELECT count(*) FROM users") == [(20000,)]
     assert all("__kept_" in name for name in left), left
-    assert sessions(loaded) == 0
+    wait_until(lambda: sessions(loaded) == 0)
     listed = call(loaded, "backups").stdout
     assert all(name in listed for name in left)
     assert any(
