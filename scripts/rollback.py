@@ -25,6 +25,7 @@ from scripts.core import (
     settings,
 )
 from scripts.core.backups import dump
+from scripts.core.backups import lost as lost_rows
 from scripts.core.errors import USAGE, UserError
 from scripts.core.losses import Loss
 from scripts.core.steps import Step
@@ -58,9 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     lost = show_losses(target, environment, undone, wanted)
     if any(loss.count for loss in lost):
         require_confirmation(str(target.database_url.database))
-    dump.ensure_fresh(target, environment, console.say, console.bar)
-    migrations.downgrade(target, wanted, lost, show, console.say)
-    console.done(f"The database is at {wanted}.")
+    undo(target, environment, wanted, lost)
     return 0
 
 
@@ -80,6 +79,17 @@ def show_losses(target: settings.Settings, environment: str, undone: Sequence[Sc
         if downgrades.forward_is_better(connection, environment, undone, lost):
             console.say(f"A new revision that mends it loses nothing: {downgrades.FORWARD}")
     return lost
+
+
+def undo(target: settings.Settings, environment: str, wanted: str, lost: Sequence[Loss]) -> None:
+    """Outside development everything is in a backup first, and what goes is kept by itself too."""
+    dump.ensure_fresh(target, environment, console.say, console.bar)
+    kept = lost_rows.keep(target, lost) if environment != "development" else None
+    migrations.downgrade(target, wanted, lost, show, console.say)
+    console.done(f"The database is at {wanted}.")
+    if kept:
+        console.say(f"  What went is kept in {kept}.")
+        console.say(f"  Bring it back:  {lost_rows.command(kept)}")
 
 
 def require_confirmation(name: str) -> None:

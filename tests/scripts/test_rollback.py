@@ -1,5 +1,7 @@
 """make rollback"""
 
+import re
+
 import pytest
 
 from tests.conftest import Project
@@ -84,6 +86,48 @@ def test_outside_development_it_is_named_too_and_a_loss_confirmed_as_there(
     assert "  users: 1 rows\n" in refused.stdout
     assert "✗ Not confirmed: nobody typed the name." in refused.stderr
     assert project.version == []
+
+
+def test_outside_development_what_goes_is_kept_and_comes_back_by_what_is_said(
+    project: Project, revisions: list[str]
+) -> None:
+    name = str(project.url.database)
+    project.write_revision(
+        "abcd01",
+        revisions[-1],
+        upgrade="op.execute('ALTER TABLE users ADD bio text; CREATE TABLE tags (id serial PRIMARY KEY, note json)')",
+        downgrade="op.execute('ALTER TABLE users DROP bio; DROP TABLE tags')",
+    )
+    assert project.run("migrate").returncode == 0
+    project.sql("INSERT INTO users (username, email, bio) VALUES ('ada', 'a', E'x\\ty\\\\'), ('bob', 'b', NULL)")
+    project.sql("INSERT INTO tags (note) VALUES ('{}'), (NULL)")
+    read = (
+        "SELECT (SELECT json_agg(u ORDER BY id) FROM users u)::text, (SELECT json_agg(t ORDER BY id) FROM tags t)::text"
+    )
+    before = project.sql(read)
+    project.sql(f"COMMENT ON DATABASE {name} IS 'environment=staging'")
+    project.environment["APP_ENV"] = "staging"
+
+    undone = project.run("rollback", CONFIRM=name)
+    listed = project.run("backups")
+    assert project.version == revisions[-1:]
+    found = re.search(r'Bring it back:  make migrate, then make psql c="(.*)"\n', undone.stdout)
+    assert found, undone.stderr
+    again = project.run("migrate", ACCEPT="plan")
+    back = project.run("psql", f"--command={found[1]}")
+
+    assert found[0] in listed.stdout
+    assert (again.returncode, back.returncode) == (0, 0), again.stderr + back.stderr
+    assert project.sql(read) == before
+
+
+def test_in_development_what_was_confirmed_just_goes(project: Project) -> None:
+    assert project.run("seed").returncode == 0
+
+    result = project.run("rollback", CONFIRM=str(project.url.database))
+
+    assert result.returncode == 0
+    assert "Bring it back" not in result.stdout
 
 
 def test_rows_that_a_downgrade_changes_have_to_be_confirmed(project: Project, revisions: list[str]) -> None:

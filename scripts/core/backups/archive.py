@@ -24,6 +24,8 @@ from scripts.core.mutex import Tell
 
 PARTIAL = ".partial-"
 LATEST = "latest"
+LOST = "lost.sql"
+"""In a folder with this file is what a rollback took away; it stays until somebody deletes it."""
 _LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}")
 
 
@@ -49,21 +51,26 @@ class Listing:
     """What else lies in the folder: name, and why it is no backup."""
     failed: list[str]
     """Names of partial folders whose maker is gone."""
+    lost: list[Path]
+    """What rollbacks took away."""
 
 
 def list_all(folder: Path) -> Listing:
     """What is in the folder; nothing where there is none."""
-    backups, others, failed = [], {}, []
+    backups, others, failed, lost = [], {}, [], []
     for path in sorted(folder.iterdir()) if folder.is_dir() else []:
         if path.name.startswith(PARTIAL):
             if _is_abandoned(path):
                 failed.append(path.name)
             continue
+        if (path / LOST).is_file():
+            lost.append(path)
+            continue
         try:
             backups.append(Backup(path, manifest.read(path)))
         except UserError as error:
             others[path.name] = error.problem
-    return Listing(sorted(backups, key=lambda backup: backup.manifest.created), others, failed)
+    return Listing(sorted(backups, key=lambda backup: backup.manifest.created), others, failed, lost)
 
 
 def find(folder: Path, database: str, wanted: str) -> Backup:
@@ -147,7 +154,7 @@ def finish(made: Path, found: Manifest, tell: Tell) -> Backup:
             if newest - datetime.now(UTC) > timedelta(minutes=1):
                 tell(f"The clock of this machine is behind the newest backup, which says {newest:%Y-%m-%d %H:%M %Z}.")
             found = replace(found, created_at=(newest + timedelta(seconds=1)).isoformat(timespec="seconds"))
-        path = folder / _name(found)
+        path = folder / name(found.database, found.created, found.label)
         manifest.write(made, found)
         made.rename(path)
         manifest.sync(folder)
@@ -172,10 +179,10 @@ def files(path: Path) -> Iterator[str]:
                 yield found
 
 
-def _name(found: Manifest) -> str:
+def name(database: str, created: datetime, label: str) -> str:
     """Sorts by database, then time."""
-    database = re.sub(r"[^A-Za-z0-9_-]", "_", found.database)
-    return "-".join(filter(None, (database, f"{found.created:%Y%m%dT%H%M%SZ}", found.label)))
+    database = re.sub(r"[^A-Za-z0-9_-]", "_", database)
+    return "-".join(filter(None, (database, f"{created:%Y%m%dT%H%M%SZ}", label)))
 
 
 def _is_abandoned(path: Path) -> bool:
