@@ -10,7 +10,7 @@ from pathlib import Path
 
 from sqlalchemy import text
 
-from scripts.core import clients, postgres, scratch, shell, wheel
+from scripts.core import clients, databases, postgres, scratch, shell, wheel
 from scripts.core.backups import dump, restore, verify
 from scripts.core.backups.archive import Backup
 from scripts.core.scratch import Scratch
@@ -61,14 +61,14 @@ class Contest:
         old = restore.put_in_place(target, self.taken[0], None, _silent, _silent)
         took = time.monotonic() - started
         for name in (old, str(target.database_url.database)):
-            scratch.drop(self.server.server, name)
+            databases.drop(self.server.server, name)
         return took
 
     def restore_plainly(self) -> float:
         """Into an empty database."""
         target = scratch.create(self.server)
         took = _seconds(f"gunzip < '{self.plain}' | psql --quiet --no-psqlrc --set ON_ERROR_STOP=1", target)
-        scratch.drop(self.server.server, str(target.database_url.database))
+        databases.drop(self.server.server, str(target.database_url.database))
         return took
 
     def verify(self) -> float:

@@ -20,7 +20,8 @@ from scripts.core.errors import UserError
 from scripts.core.settings import Settings
 
 NOT_ALLOWED = "42501"
-_LEFT = text("SELECT datname FROM pg_database WHERE datname ~ '^scratch_[0-9]+_[0-9]+$'")
+# With what a restore makes beside one of them.
+_LEFT = text("SELECT datname FROM pg_database WHERE datname ~ '^scratch_[0-9]+_[0-9]+(__.*)?$'")
 
 
 @dataclass
@@ -52,7 +53,7 @@ def session(settings: Settings) -> Iterator[Scratch]:
             yield scratch
         finally:
             for name in scratch.made:
-                drop(server, name)
+                databases.drop(server, name)
 
 
 def create(scratch: Scratch, template: str = "template0") -> Settings:
@@ -81,10 +82,6 @@ def keep(scratch: Scratch, settings: Settings, name: str) -> None:
     except ProgrammingError as error:
         if getattr(error.orig, "pgcode", None) != "42P04":
             raise
-
-
-def drop(server: Connection, name: str) -> None:
-    server.exec_driver_sql(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
 
 
 def failed(error: UserError) -> UserError:
@@ -157,5 +154,5 @@ def _sweep(server: Connection) -> None:
     for name in server.scalars(_LEFT).all():
         key = {"key": int(name.split("_")[1])}
         if server.scalar(text("SELECT pg_try_advisory_lock(:key)"), key):
-            drop(server, name)
+            databases.drop(server, name)
             server.execute(text("SELECT pg_advisory_unlock(:key)"), key)

@@ -8,7 +8,7 @@ from alembic.util import to_tuple
 from sqlalchemy import text
 from sqlalchemy.exc import ProgrammingError
 
-from scripts.core import ROOT, history, migrations, scratch
+from scripts.core import ROOT, databases, history, migrations, scratch
 from scripts.core.history import History
 from scripts.core.mutex import Tell
 from scripts.core.scratch import Scratch
@@ -38,7 +38,7 @@ def build(server: Scratch, revisions: History, at: Sequence[str], tell: Tell) ->
             if wanted not in kept:
                 _make(server, wanted, _nearest(revisions, keys, at, kept), at, tell)
                 for name in kept[: max(0, len(kept) + 1 - KEPT)]:
-                    scratch.drop(server.server, name)
+                    databases.drop(server.server, name)
             return scratch.create(server, wanted)
         except ProgrammingError as error:
             if getattr(error.orig, "pgcode", None) != PRUNED:

@@ -35,14 +35,17 @@ def test_what_is_kept_stays_and_of_two_the_first(configured: Settings) -> None:
             scratch.keep(server, scratch.create(server), name)
     with scratch.session(configured) as server:
         assert name in names(server)
-        scratch.drop(server.server, name)
+        databases.drop(server.server, name)
 
 
-def test_what_a_killed_maker_left_is_dropped_and_what_a_living_one_has_is_not(configured: Settings) -> None:
-    left = f"scratch_{random.getrandbits(31)}_0"
+@pytest.mark.parametrize("beside", ["", "__kept_20261125T070028Z"])
+def test_what_a_killed_maker_left_is_dropped_and_what_a_living_one_has_is_not(
+    configured: Settings, beside: str
+) -> None:
+    left = f"scratch_{random.getrandbits(31)}_0{beside}"
     with scratch.session(configured) as first:
         mine = str(scratch.create(first).database_url.database)
-        first.server.exec_driver_sql(f"CREATE DATABASE {left} TEMPLATE template0")
+        first.server.exec_driver_sql(f'CREATE DATABASE "{left}" TEMPLATE template0')
         with scratch.session(configured) as second:
             assert left not in names(second)
             assert mine in names(second)

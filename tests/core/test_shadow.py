@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from sqlalchemy import text
 
-from scripts.core import history, migrations, postgres, scratch, shadow
+from scripts.core import databases, history, migrations, postgres, scratch, shadow
 from scripts.core.scratch import Scratch
 from scripts.core.settings import Settings
 
@@ -19,7 +19,7 @@ def throwaway(configured: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator
         before = set(server.server.scalars(shadow._SHADOWS))
         yield server
         for name in set(server.server.scalars(shadow._SHADOWS)) - before:
-            scratch.drop(server.server, name)
+            databases.drop(server.server, name)
 
 
 def tables(target: Settings) -> set[str]:
@@ -97,7 +97,7 @@ def test_another_file_is_another_shadow(throwaway: Scratch, revisions: list[str]
 def test_only_so_many_are_kept(throwaway: Scratch, revisions: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     dropped: list[str] = []
     monkeypatch.setattr(shadow, "KEPT", 1)
-    monkeypatch.setattr(scratch, "drop", lambda _server, name: dropped.append(name))
+    monkeypatch.setattr(databases, "drop", lambda _server, name: dropped.append(name))
 
     shadow.build(throwaway, history.load(), revisions[:1], print)
 
