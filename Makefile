@@ -25,8 +25,9 @@ override KEEP := $(value KEEP)
 override TO := $(value TO)
 override MODE := $(value MODE)
 override FROM := $(value FROM)
+override RELEASE := $(value RELEASE)
 override RUNTIME := $(value RUNTIME)
-export m c REV STEPS T FAULTS EMPTY JSON ALL ENV CONFIRM ACCEPT NAME BACKUP EXCLUDE KEEP TO MODE FROM RUNTIME
+export m c REV STEPS T FAULTS EMPTY JSON ALL ENV CONFIRM ACCEPT NAME BACKUP EXCLUDE KEEP TO MODE FROM RELEASE RUNTIME
 
 ## Every day
 up: ## Set up everything, start PostgreSQL and the app, migrate
@@ -86,8 +87,9 @@ verify-backup: ## Restore a backup on the scratch server and compare          (B
 	$(RUN) with_scratch python -m scripts.verify_backup $${MODE:+--mode="$$MODE"} $${BACKUP:+"$$BACKUP"}
 
 ## Staging
-verify-staging: ## Prove the pending migrations on a copy of the data   (FROM=latest JSON=1)
-	$(RUN) with_scratch python -m scripts.verify_staging $${FROM:+--from="$$FROM"} $${JSON:+--json}
+verify-staging: ## Prove the pending migrations on a copy of the data   (FROM=latest RELEASE=v1.4 JSON=1)
+	$(RUN) with_scratch python -m scripts.verify_staging $${FROM:+--from="$$FROM"} $${RELEASE:+--release="$$RELEASE"} \
+	  $${JSON:+--json}
 
 ## Development data
 seed: ## Add the application's example rows

@@ -2,6 +2,7 @@
 
 make verify-staging                       from the newest backup; a fresh one is taken where there is none
 make verify-staging FROM=feature-x        from a backup: its folder's name, or its NAME
+make verify-staging RELEASE=v1.4          the checks of the release that runs now too, with its code: a tag or a folder
 make verify-staging ACCEPT=drift          without a gate: drift, data, smoke, rollback or estimate
 make verify-staging JSON=1                print report.json
 
@@ -15,7 +16,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from scripts.core import ROOT, command, console, history, scratch, settings
+from scripts.core import ROOT, command, console, history, release, scratch, settings
 from scripts.core.backups import archive
 from scripts.core.errors import DONE, INTERRUPTED, NO
 from scripts.core.reports import document, folder
@@ -30,6 +31,7 @@ CODES = {"passed": DONE, "warned": DONE, "failed": NO, "interrupted": INTERRUPTE
 def main(argv: Sequence[str] | None = None) -> int:
     parser = command.parser(__doc__, "verify_staging")
     parser.add_argument("--from", dest="backup", default=archive.LATEST, metavar="BACKUP", help="default: latest")
+    parser.add_argument("--release", default="", metavar="NAME", help="a commit or tag, or a folder with its tree")
     parser.add_argument("--json", action="store_true", help="one JSON document on standard output")
     arguments = parser.parse_args(argv)
 
@@ -37,9 +39,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     revisions = history.load()
     wanted = history.head(revisions)
     started, clock = datetime.now(UTC), time.monotonic()
-    with scratch.session(target) as server:
+    with release.tree(arguments.release) as running, scratch.session(target) as server:
         environment = document.environment(server.server)
-        case = Case(target, revisions, wanted, arguments.backup, server, console.warn, console.bar)
+        case = Case(target, revisions, wanted, arguments.backup, server, console.warn, console.bar, running)
         results = run.run(case, silent if arguments.json else show)
         made = document.make(case, results, environment, started, time.monotonic() - clock)
         path = folder.write(settings.reports(), made) / folder.PAGE

@@ -1,6 +1,9 @@
 """What git knows about revision files. Everywhere without git, or outside a repository, it knows nothing."""
 
+import tarfile
+import tempfile
 from dataclasses import dataclass
+from pathlib import Path
 
 from scripts.core import ROOT, shell
 
@@ -54,6 +57,17 @@ def files_on(branch: str) -> set[str]:
     """Names of the revision files that a branch has."""
     listed = _git("ls-tree", "--name-only", branch, f"{VERSIONS}/") or ""
     return {line.rpartition("/")[2] for line in listed.splitlines() if line.endswith(".py")}
+
+
+def extract(name: str, folder: Path) -> bool:
+    """Write the tree of a commit, tag or branch into a folder; returns whether git has it."""
+    commit = (_git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}") or "").strip()
+    with tempfile.NamedTemporaryFile(suffix=".tar") as file:
+        if not commit or _git("archive", f"--output={file.name}", commit) is None:
+            return False
+        with tarfile.open(file.name) as tar:
+            tar.extractall(folder, filter="data")
+    return True
 
 
 def author(path: str) -> str | None:

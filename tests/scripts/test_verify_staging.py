@@ -3,6 +3,7 @@
 import json
 import re
 import signal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -305,6 +306,51 @@ def test_the_users_own_checks(staged: Project) -> None:
         'b.sql: column "nothing" does not exist',
         "c.py: (0, 50)",
     ]
+
+
+def commit(project: Project, tag: str) -> None:
+    """All of it, as a release."""
+    identity = ("-c", "user.name=a", "-c", "user.email=a@b.c")
+    for words in (("init", "-q"), ("add", "."), (*identity, "commit", "-qm", tag), ("tag", tag)):
+        assert project.call("git", *words).returncode == 0
+
+
+def test_the_checks_of_the_running_release_meet_the_new_schema_with_its_code(staged: Project, tmp_path: Path) -> None:
+    checks = staged.path / "tests" / "staging"
+    checks.mkdir(exist_ok=True)
+    (checks / "old.py").write_text(
+        "from sqlalchemy.orm import Session\nfrom app import database, settings\nfrom app.models.user import User\n"
+        "with Session(database.make_engine(settings.load())) as session: session.query(User).first()\n"
+    )
+    commit(staged, "v1")
+    (checks / "old.py").unlink()
+    pend(
+        staged,
+        execute("ALTER TABLE users RENAME email TO address"),
+        execute("ALTER TABLE users RENAME address TO email"),
+    )
+    staged.environment["ACCEPT"] = "drift,H08"
+
+    alone = staged.run("verify_staging")
+    both = staged.run("verify_staging", "--release=v1")
+    (tmp_path / "v0" / "tests" / "staging").mkdir(parents=True)
+    (tmp_path / "v0" / "tests" / "staging" / "fine.sql").write_text("SELECT 1 WHERE false")
+    folder = staged.run("verify_staging", f"--release={tmp_path / 'v0'}")
+
+    assert alone.returncode == 0, alone.stdout
+    assert both.returncode == 1
+    assert "column users.email does not exist" in both.stdout, both.stdout
+    assert "v1: old.py: " in both.stdout
+    assert folder.returncode == 0, folder.stdout
+    assert gate(staged, "smoke")["summary"] == "2 checks passed"
+
+
+def test_a_release_that_is_not_there_is_told_before_anything_is_done(staged: Project) -> None:
+    result = staged.run("verify_staging", "--release=v9")
+
+    assert result.returncode == 2
+    assert "RELEASE=v9 is neither a folder nor a commit that git has here." in result.stderr
+    assert result.stdout == ""
 
 
 def test_the_estimate_says_whether_it_fits_the_shortest_window(staged: Project) -> None:

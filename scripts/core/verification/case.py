@@ -13,6 +13,7 @@ from scripts.core.differences import Difference
 from scripts.core.history import History
 from scripts.core.mutex import Tell
 from scripts.core.plan import Planned
+from scripts.core.release import Release
 from scripts.core.rows import Table
 from scripts.core.schema import Schema
 from scripts.core.scratch import Scratch
@@ -81,6 +82,8 @@ class Case:
     server: Scratch
     tell: Tell
     show: Show
+    release: Release | None = None
+    """The one that runs now, whose checks the migrated copy has to pass too."""
     backup: Backup | None = None
     at: list[str] = field(default_factory=list)
     """The backup's revision."""
