@@ -1,5 +1,6 @@
 """One PostgreSQL a session, one database a test, and a copy of the project to be hard on."""
 
+import compileall
 import os
 import random
 import shutil
@@ -7,7 +8,9 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from sqlalchemy import Connection, create_engine, text
@@ -17,9 +20,7 @@ from sqlalchemy.pool import NullPool
 from scripts.core import embedded, history, settings
 
 ROOT = Path(__file__).parents[1]
-# Compiled files are copied along, with the times of their sources: a command starts much sooner. Not those that another
-# process is just writing.
-NOT_COPIED = shutil.ignore_patterns(".git", ".venv", ".postgres", ".env", ".*_cache", "containers", "*.pyc.*")
+NOT_COPIED = shutil.ignore_patterns(".git", ".venv", ".postgres", ".env", ".*_cache", "containers", "__pycache__")
 
 
 # In the containers there is one already, and root there may not become another account, as PostgreSQL wants.
@@ -165,14 +166,26 @@ class Project:
         return path
 
 
-def copy_project(to: Path) -> Path:
-    shutil.copytree(ROOT, to / "project", ignore=NOT_COPIED, symlinks=True)
-    python = to / "project" / ".venv" / "bin" / "python"
+@cache
+def original() -> "TemporaryDirectory[str]":
+    """The project as tests copy it: compiled, else every command would compile it anew, and without most tests."""
+    made = TemporaryDirectory(prefix="project-")
+    path = Path(made.name) / "project"
+    shutil.copytree(ROOT, path, ignore=NOT_COPIED, symlinks=True)
+    for folder in ("app", "core", "hazards", "scripts"):
+        shutil.rmtree(path / "tests" / folder)
+    for folder in ("alembic", "app", "scripts"):
+        compileall.compile_dir(path / folder, quiet=1)
+    python = path / ".venv" / "bin" / "python"
     python.parent.mkdir(parents=True)
     python.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
     python.chmod(0o755)
-    shutil.copy(ROOT / "requirements-dev.txt", to / "project" / ".venv")
-    return to / "project"
+    shutil.copy(ROOT / "requirements-dev.txt", path / ".venv")
+    return made
+
+
+def copy_project(to: Path) -> Path:
+    return shutil.copytree(Path(original().name) / "project", to / "project", symlinks=True)
 
 
 @pytest.fixture

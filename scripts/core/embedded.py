@@ -27,7 +27,8 @@ DUE = ROOT / "scripts" / "roles.sql"
 """A query for the statements that the roles still need."""
 SUPERUSER = "postgres"
 # The scratch server holds throwaway databases only: losing them costs nothing, waiting for the disk would.
-THROWAWAY = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "wal_level=minimal", "max_wal_senders=0")
+OFF = ("fsync", "synchronous_commit", "full_page_writes", "autovacuum")
+THROWAWAY = (*(f"{name}=off" for name in OFF), "wal_level=minimal", "max_wal_senders=0")
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from typing import Any, BinaryIO
 
 import psycopg2
@@ -28,6 +29,7 @@ STARTING = re.compile(
 RETRY_EVERY = 0.25
 
 
+@cache  # The first connection of an engine asks the server what it is.
 def engine(url: URL, application_name: str = "alembic-tools", options: str = "", **arguments: Any) -> Engine:
     """An engine without a pool: what a script is done with is closed at once. `options` are libpq's."""
     connect_args = {"application_name": application_name, "connect_timeout": 10, "options": options}
