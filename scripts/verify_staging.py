@@ -14,17 +14,17 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from scripts.core import ROOT, command, console, history, release, scratch, settings
 from scripts.core.backups import archive
 from scripts.core.errors import DONE, INTERRUPTED, NO
 from scripts.core.reports import document, folder
-from scripts.core.reports.words import SYMBOLS, VERDICTS, milliseconds
-from scripts.core.verification import run
+from scripts.core.reports.words import VERDICTS
+from scripts.core.verification import run, table
 from scripts.core.verification.case import Case, Result
 
-STYLES = {"failed": "red", "interrupted": "red", "warned": "yellow", "skipped": "yellow", "not run": "dim"}
 CODES = {"passed": DONE, "warned": DONE, "failed": NO, "interrupted": INTERRUPTED}
 
 
@@ -41,8 +41,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     started, clock = datetime.now(UTC), time.monotonic()
     with release.tree(arguments.release) as running, scratch.session(target) as server:
         environment = document.environment(server.server)
-        case = Case(target, revisions, wanted, arguments.backup, server, console.warn, console.bar, running)
-        results = run.run(case, silent if arguments.json else show)
+        unfinished = table.Unfinished([gate.NAME for gate in run.ALL])
+        case = Case(target, revisions, wanted, arguments.backup, server, console.warn, unfinished.show, running)
+        with console.below(unfinished.lines):
+            results = run.run(case, silent if arguments.json else partial(show, unfinished))
         made = document.make(case, results, environment, started, time.monotonic() - clock)
         path = folder.write(settings.reports(), made) / folder.PAGE
     # Where the user finds it: in a container REPORT_DIR is mounted at the root.
@@ -56,13 +58,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     return CODES[made["verdict"]]
 
 
-def show(result: Result) -> None:
-    """A gate in the table, and what it has to say."""
-    style = STYLES.get(result.status, "")
-    words = f"{SYMBOLS[result.status]} {result.name:<13}{result.status:<12}{milliseconds(result.seconds):>9}"
-    console.line(f"{words}  {result.summary}", style)
-    for detail in result.details:
-        console.line(f"      {detail}", "dim")
+def show(unfinished: table.Unfinished, result: Result) -> None:
+    """A gate goes from those that are not finished to those that are."""
+    unfinished.next()
+    for text, like in table.finished(result, console.columns()):
+        console.line(text, like)
 
 
 def silent(_result: Result) -> None:

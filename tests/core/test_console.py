@@ -1,10 +1,13 @@
 """scripts/core/console.py"""
 
+import fcntl
 import io
 import os
 import pty
+import struct
 import subprocess
 import sys
+import termios
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +16,7 @@ import pytest
 from scripts.core import console
 from scripts.core.errors import UserError
 from tests.conftest import ROOT
+from tests.core.terminal import screen
 
 GREEN = "\x1b[32m"
 
@@ -114,19 +118,59 @@ def test_a_log_folder_that_is_not_there_stops_nothing(
     assert "no log is kept" in captured.err
 
 
-def test_a_bar_is_drawn_on_a_terminal_and_wiped_by_what_is_printed_next() -> None:
+def run_on_terminal(program: str, columns: int = 80, rows: int = 24) -> str:
+    """What a program has printed on a terminal."""
     ours, theirs = pty.openpty()
-    program = "from scripts.core import console; console.bar(50, 200); console.warn('done')"
-
-    subprocess.run([sys.executable, "-c", program], stderr=theirs, cwd=ROOT, check=True)
-
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+    words = [sys.executable, "-c", f"import os, time; from scripts.core import console; {program}"]
+    # Pytest's readline puts the size of another terminal into the environment.
+    environment = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")}
+    subprocess.run(words, stdout=theirs, stderr=theirs, cwd=ROOT, env=environment, check=True)
     os.close(theirs)
-    drawn, wiped, _ = os.read(ours, 65536).decode().partition("\r\x1b[K\x1b[33m! done")
-    assert drawn == "\r\x1b[K[#######                       ]  25% of 200 rows"
-    assert wiped
+    return os.read(ours, 65536).decode()
 
 
-def test_without_a_terminal_there_is_no_bar(capsys: pytest.CaptureFixture[str]) -> None:
-    console.bar(1, 2)
+def test_a_bar_is_drawn_on_a_terminal_and_wiped_by_what_is_printed_next() -> None:
+    draw = "console.bar(50, 200, 'rows')"
 
-    assert capsys.readouterr() == ("", "")
+    assert screen(run_on_terminal(draw)) == ["[#######                       ]  25% of 200 rows", ""]
+    assert screen(run_on_terminal(f"{draw}; console.warn('done')")) == ["! done", ""]
+
+
+def test_without_a_terminal_nothing_is_drawn(capsys: pytest.CaptureFixture[str]) -> None:
+    console.bar(1, 2, "rows")
+    with console.below(lambda: [("waits", "")]):
+        console.say("done")
+
+    assert capsys.readouterr() == ("done\n", "")
+
+
+def test_what_is_below_stays_below_all_that_is_printed_and_is_gone_at_the_end() -> None:
+    program = (
+        "lines = [('first', 'bold'), ('second', '')]; below = console.below(lambda: lines); below.__enter__();"
+        "console.warn('one'); console.say('two'); {}; below.__exit__(None, None, None); console.say('three')"
+    )
+
+    assert screen(run_on_terminal(program.format("os._exit(0)"))) == ["! one", "two", "first", "second", ""]
+    assert screen(run_on_terminal(program.format("lines.pop()"))) == ["! one", "two", "three", ""]
+
+
+def test_what_is_below_is_drawn_anew_though_nothing_is_printed() -> None:
+    program = (
+        "clock = console.clock(); clock.__enter__(); lines = []; below = console.below(lambda: lines);"
+        "below.__enter__(); lines.append(('now', '')); time.sleep(0.5); os._exit(0)"
+    )
+
+    assert screen(run_on_terminal(program)) == ["now", ""]
+
+
+@pytest.mark.parametrize(
+    ("columns", "rows", "shown"), [(5, 24, ["0123", "abcd", "."]), (80, 3, ["0123456789", "abcdefgh"])]
+)
+def test_what_is_below_is_cut_where_the_terminal_ends(columns: int, rows: int, shown: list[str]) -> None:
+    program = (
+        "below = console.below(lambda: [('0123456789', ''), ('abcdefgh', ''), ('.', '')]); below.__enter__();"
+        "console.say('one'); os._exit(0)"
+    )
+
+    assert screen(run_on_terminal(program, columns, rows)) == ["one", *shown, ""]

@@ -5,11 +5,13 @@ import re
 import signal
 from pathlib import Path
 from typing import Any
+from unittest.mock import ANY
 
 import pytest
 
 from tests.conftest import ROOT, Project
 from tests.core.running import begin, wait_until
+from tests.core.terminal import Terminal
 
 ADD = "ALTER TABLE users ADD COLUMN note text"
 DROP = "ALTER TABLE users DROP COLUMN note"
@@ -390,18 +392,50 @@ def test_a_backup_at_a_revision_without_a_file_is_refused(staged: Project) -> No
     assert "The database is at revision abcd01, which has no file" in gate(staged, "source")["summary"]
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interruption_is_reported_and_leaves_nothing(staged: Project, number: signal.Signals) -> None:
-    pend(staged, execute(ADD, "SELECT pg_sleep(60)"), execute(DROP))
+def pend_a_sleep(project: Project) -> str:
+    """A revision, and one that does not end; returns the query that has a row while that runs."""
+    pend(project, execute(ADD), execute(DROP))
+    sleep = f"SELECT pg_sleep(60) AS {project.url.database}"
+    project.write_revision("abcd02", "abcd01", execute(sleep), "pass")
+    return f"SELECT 1 FROM pg_stat_activity WHERE query = '{sleep}' AND wait_event = 'PgSleep'"
+
+
+def check_interrupted(project: Project) -> None:
+    assert document(project)["verdict"] == "interrupted"
+    assert gate(project, "upgrade")["status"] == "interrupted"
+    assert gate(project, "drift")["status"] == "not run"
+    assert left_behind(project) == []
+
+
+def test_an_interruption_is_reported_and_leaves_nothing(staged: Project) -> None:
+    sleeping = pend_a_sleep(staged)
     running = begin(staged, "verify_staging")
-    sleeping = "SELECT 1 FROM pg_stat_activity WHERE datname LIKE 'scratch\\_%' AND wait_event = 'PgSleep'"
     wait_until(lambda: staged.sql(sleeping))
 
-    running.send(number)
+    running.send(signal.SIGTERM)
     result = running.end()
 
     assert result.returncode == 130, result.stderr
-    assert document(staged)["verdict"] == "interrupted"
-    assert gate(staged, "upgrade")["status"] == "interrupted"
-    assert gate(staged, "drift")["status"] == "not run"
-    assert left_behind(staged) == []
+    check_interrupted(staged)
+
+
+def test_a_terminal_shows_every_gate_from_the_beginning_and_is_as_before_after_ctrl_c(staged: Project) -> None:
+    sleeping = pend_a_sleep(staged)
+    terminal = Terminal(staged, "verify_staging")
+    terminal.read_until(lambda: len(terminal.lines) > len(GATES))
+    began = terminal.lines
+    terminal.read_until(lambda: staged.sql(sleeping) and " of 2 revisions" in "".join(terminal.lines))
+    running = terminal.lines
+    terminal.write("\x03")
+    code = terminal.end()
+
+    assert code == 130
+    check_interrupted(staged)
+    waiting = [line[2:15].strip() for line in began if line.endswith(" waits")]
+    assert waiting == ["restore", "before", "upgrade", "drift", "data kept", "smoke checks", "rollback", "estimate"]
+    assert [line[0] for line in running if re.search(" passed | 50% | waits$", line)] == ["✓"] * 3 + [ANY] + ["·"] * 5
+    *_, verdict, path, last = terminal.lines
+    assert [line[0] for line in terminal.lines if re.match("[✓✗·-] ", line)] == [*"✓✓✓✗-----"]
+    assert verdict == "Verification interrupted: upgrade: interrupted here"
+    assert (staged.path / path.strip()).is_file()
+    assert last == ""

@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 from sqlalchemy import Connection, text
 
-Show = Callable[[int, int], None]
-"""Is told the rows that are done, and all."""
+Show = Callable[[int, int, str], None]
+"""Is told how many are done, how many all are, and of what."""
 
 _COPYING = text(
     "SELECT format('%I.%I', n.nspname, c.relname) AS name, max(p.tuples_processed) AS rows FROM pg_stat_progress_copy p"
@@ -25,6 +25,6 @@ def watch(connection: Connection, rows: dict[str, int], show: Show) -> Callable[
     def tick() -> None:
         now = {row.name: int(row.rows) for row in connection.execute(_COPYING) if row.name in rows}
         seen.update({name: rows[name] for name in seen if name not in now}, **now)
-        show(min(sum(seen.values()), total), total)
+        show(min(sum(seen.values()), total), total, "rows")
 
     return tick

@@ -51,6 +51,7 @@ def _apply(case: Case, copy: Settings) -> UserError | None:
         seconds = max(0.0, step.seconds - (case.trace.looking - looked[0]))
         looked[0] = case.trace.looking
         case.timed.append(Timed(step.revision, seconds, size - size_before, wal - wal_before))
+        case.show(len(case.timed), len(case.pending), "revisions")
 
     case.trace.peak = measured[0][0]
     why = "With these rows they take longer, or they sleep, loop or wait."

@@ -9,6 +9,7 @@ from scripts.core.errors import UserError
 from scripts.core.schema import Schema
 from scripts.core.settings import Settings
 from scripts.core.snapshot import Column, Relation
+from scripts.core.steps import Step
 from scripts.core.trace import Statement
 from scripts.core.verification.case import FAILED, PASSED, WARNED, Case, Outcome
 
@@ -45,12 +46,18 @@ def _move(case: Case, copy: Settings, *, down: bool) -> Outcome | None:
     limits = settings.limits()
     start = case.at[0] if case.at else "base"
     why = "It sleeps, loops or waits; or takes longer than the upgrade may."
+    done: list[Step] = []
+
+    def on_step(step: Step) -> None:
+        done.append(step)
+        case.show(len(done), len(case.pending), f"revisions {'down' if down else 'up'}")
+
     try:
         with rehearsal.in_time(limits.max_seconds, why, "MAX_SECONDS"), scratch.only(copy, limits.statement_timeout):
             if down:
-                migrations.downgrade(copy, start, [], lambda _step: None, lambda _line: None)
+                migrations.downgrade(copy, start, [], on_step, lambda _line: None)
             else:
-                migrations.upgrade(copy, case.wanted, lambda _step: None, lambda _line: None)
+                migrations.upgrade(copy, case.wanted, on_step, lambda _line: None)
     except UserError as error:
         if isinstance(error.__cause__, NotImplementedError):
             return Outcome("cannot be undone, and says so: a restore is the way back", [error.problem], WARNED)

@@ -10,7 +10,7 @@ def test_the_rows_of_a_dump_are_told_while_it_runs(filled: Settings) -> None:
     execute(filled, "CREATE TABLE big AS SELECT n, repeat(md5(n::text), 20) AS t FROM generate_series(1, 300000) n")
     told: list[tuple[int, int]] = []
 
-    dump.make(filled, dump.Wanted(), silent, lambda done, total: told.append((done, total)))
+    dump.make(filled, dump.Wanted(), silent, lambda done, total, what: told.append((done, total)))
 
     assert told
     assert {total for _, total in told} == {300161}
@@ -29,7 +29,7 @@ def test_a_table_that_was_seen_and_is_done_counts_whole(filled: Settings) -> Non
         def execute(self, _query: object) -> list[object]:
             return [type("Row", (), {"name": name, "rows": rows}) for name, rows in copying.pop(0).items()]
 
-    tick = progress.watch(Looks(), {"public.a": 100, "public.b": 5}, lambda *now: told.append(now))  # type: ignore[arg-type]
+    tick = progress.watch(Looks(), {"public.a": 100, "public.b": 5}, lambda done, total, _: told.append((done, total)))  # type: ignore[arg-type]
     for _ in range(4):
         tick()
 
@@ -39,6 +39,6 @@ def test_a_table_that_was_seen_and_is_done_counts_whole(filled: Settings) -> Non
 def test_it_looks_at_its_own_database_only(filled: Settings, target: Settings) -> None:
     with postgres.connect(target, isolation_level="AUTOCOMMIT") as connection:
         told: list[tuple[int, int]] = []
-        progress.watch(connection, {"public.users": 3}, lambda *now: told.append(now))()
+        progress.watch(connection, {"public.users": 3}, lambda done, total, _: told.append((done, total)))()
 
     assert told == [(0, 3)]

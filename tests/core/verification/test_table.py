@@ -1,0 +1,62 @@
+"""scripts/core/verification/table.py"""
+
+import pytest
+
+from scripts.core.verification.case import Result
+from scripts.core.verification.table import Unfinished, finished
+
+RESULT = Result("source", "backup", "warned", 0.25, "app-20261125T044907Z is old", ["The database is elsewhere."])
+
+
+def test_the_gate_that_runs_tells_how_far_it_is_and_the_others_wait() -> None:
+    gates = Unfinished(["backup", "restore", "before"])
+    gates.show(30, 60, "rows")
+    first = gates.lines()
+    gates.next()
+
+    assert [line.split()[1:] for line, _ in first] == [
+        ["backup", "50%", "0", "s", "[########", "]", "of", "60", "rows"],
+        ["restore", "waits"],
+        ["before", "waits"],
+    ]
+    assert [line.split()[1:] for line, _ in gates.lines()] == [["restore", "running", "0", "s"], ["before", "waits"]]
+
+
+def test_nothing_is_below_when_every_gate_is_finished() -> None:
+    gates = Unfinished(["backup"])
+    gates.next()
+
+    assert gates.lines() == []
+
+
+@pytest.mark.parametrize(
+    ("columns", "lines"),
+    [
+        (
+            100,
+            ["! backup       warned         250 ms  app-20261125T044907Z is old", "      The database is elsewhere."],
+        ),
+        (
+            62,
+            [
+                "! backup       warned         250 ms  app-20261125T044907Z is",
+                "      old",
+                "      The database is elsewhere.",
+            ],
+        ),
+        (
+            30,
+            [
+                "! backup       warned",
+                "      250 ms",
+                "      app-20261125T044907Z is",
+                "      old",
+                "      The database is",
+                "      elsewhere.",
+            ],
+        ),
+    ],
+    ids=["wide", "narrow", "narrower than a row"],
+)
+def test_words_are_not_broken_where_a_terminal_ends(columns: int, lines: list[str]) -> None:
+    assert [line for line, _ in finished(RESULT, columns)] == lines
