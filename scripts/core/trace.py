@@ -134,6 +134,8 @@ class _Tracer:
         sampled = set[tuple[int, str]]()
         if self.driver.autocommit:
             sampled = sampling.enter_context(_sampled(self.observer, self.driver.info.backend_pid))
+        # The driver's %% is one % for PostgreSQL.
+        sql = sql.replace("%%", "%")
         statement = Statement(self.revision(), sql, line, self.transaction, alone=self.driver.autocommit)
         self.running.append((statement, moment, sampled, sampling))
         moment.at = time.monotonic()

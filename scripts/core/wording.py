@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from scripts.core.findings import Finding
 from scripts.core.plan import Planned
+from scripts.core.reports import words
 from scripts.core.trace import BLOCKS, Statement
 from scripts.core.weights import BLOCK, NOTE, WARN
 
@@ -60,7 +61,7 @@ def effects(statement: Statement) -> list[str]:
         *(f"blocks {whom} of {table} until the commit" for table, whom in blocked(statement.locks).items()),
         *(f"rewrites {name}" for name in statement.rewrites),
         *(f"reads all of {name}" for name in statement.scans),
-        *(f"writes {rows} rows of {name}" for name, rows in statement.rows_written.items()),
+        *(f"writes {words.counted(rows, 'row')} of {name}" for name, rows in statement.rows_written.items()),
     ]
 
 

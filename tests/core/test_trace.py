@@ -117,6 +117,12 @@ def test_loops_helpers_and_do_blocks_are_seen_with_the_line_that_ran_them(
     assert {statement.revision for statement in found} == {"abc"}
 
 
+def test_a_percent_sign_is_told_as_postgresql_gets_it(traced: Callable[..., list[Statement]]) -> None:
+    (statement,) = traced("execute(\"UPDATE one SET name = '5 %' WHERE id % 2 = 0\")")
+
+    assert statement.sql == "UPDATE one SET name = '5 %' WHERE id % 2 = 0"
+
+
 def test_a_lock_is_told_of_when_it_is_taken_and_not_again(traced: Callable[..., list[Statement]]) -> None:
     found = traced('execute("ALTER TABLE one ADD n int")', 'execute("ALTER TABLE one ADD m int")')
 
