@@ -404,6 +404,7 @@ def check_interrupted(project: Project) -> None:
     assert document(project)["verdict"] == "interrupted"
     assert gate(project, "upgrade")["status"] == "interrupted"
     assert gate(project, "drift")["status"] == "not run"
+    assert [len(one["statements"]) for one in document(project)["revisions"]] == [1, 0]
     assert left_behind(project) == []
 
 

@@ -21,12 +21,10 @@ def check(case: Case) -> Outcome:
     """Applies what is pending to a copy."""
     assert case.pristine
     copy = clone(case, case.pristine)
-    failure = _apply(case, copy)
-    files = {one.revision: Path(one.path).read_text(encoding="utf-8") for one in case.pending}
-    for statement in case.trace.statements:
-        statement.sql = literals.masked(statement.sql, files[statement.revision])
-    ran = {statement.revision for statement in case.trace.statements} | {timed.revision for timed in case.timed}
-    case.planned = [plan.planned(one, _rehearsal(case), case.weights) for one in case.pending if one.revision in ran]
+    try:
+        failure = _apply(case, copy)
+    finally:
+        files = _tell(case)
     if failure:
         why = [
             literals.masked(f"{name}: {fact}", "".join(files.values())) for name, fact in failure.facts if name == "Why"
@@ -37,6 +35,16 @@ def check(case: Case) -> Outcome:
         case.migrated_schema = schema.read(connection)
     case.migrated = copy
     return _judge(case)
+
+
+def _tell(case: Case) -> dict[str, str]:
+    """Leaves what ran for the report, also of a migration that was interrupted; returns the revisions' files."""
+    files = {one.revision: Path(one.path).read_text(encoding="utf-8") for one in case.pending}
+    for statement in case.trace.statements:
+        statement.sql = literals.masked(statement.sql, files[statement.revision])
+    ran = {statement.revision for statement in case.trace.statements} | {timed.revision for timed in case.timed}
+    case.planned = [plan.planned(one, _rehearsal(case), case.weights) for one in case.pending if one.revision in ran]
+    return files
 
 
 def _apply(case: Case, copy: Settings) -> UserError | None:
