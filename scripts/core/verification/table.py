@@ -63,4 +63,13 @@ def _row(symbol: str, name: str, status: str, seconds: str = "", summary: str = 
 
 
 def _wrapped(text: str, columns: int, indent: int) -> list[str]:
-    return textwrap.wrap(text, columns, subsequent_indent=" " * indent, break_long_words=False, break_on_hyphens=False)
+    """Never within a word, so that a name can be copied."""
+    wrap = textwrap.TextWrapper(
+        columns,
+        subsequent_indent=" " * indent,
+        expand_tabs=False,
+        replace_whitespace=False,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    return [part for line in text.split("\n") for part in wrap.wrap(line) or [""]]

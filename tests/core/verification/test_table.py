@@ -1,5 +1,7 @@
 """scripts/core/verification/table.py"""
 
+import sys
+
 import pytest
 
 from scripts.core.verification.case import Result
@@ -60,3 +62,16 @@ def test_nothing_is_below_when_every_gate_is_finished() -> None:
 )
 def test_words_are_not_broken_where_a_terminal_ends(columns: int, lines: list[str]) -> None:
     assert [line for line, _ in finished(RESULT, columns)] == lines
+
+
+def test_where_nothing_ends_the_lines_are_as_they_were() -> None:
+    told = Result("restore", "restore", "failed", 1.0, "It is not:\n    table a\tb", ["one " * 100 + "end", "a\n\n  b"])
+
+    assert [line for line, _ in finished(told, sys.maxsize)] == [
+        "✗ restore      failed          1.0 s  It is not:",
+        "    table a\tb",
+        "      " + "one " * 100 + "end",
+        "      a",
+        "",
+        "  b",
+    ]
