@@ -21,11 +21,10 @@ def render(document: dict[str, Any]) -> str:
         highlight=sql.highlight,
         words=words,
         failed=[gate for gate in document["gates"] if gate["status"] in ("failed", "interrupted")],
-        findings=[
-            (revision, finding)
-            for revision in document["revisions"]
-            for finding in revision["findings"]
-            if finding["severity"] != "note" or finding["silenced"]
-        ],
+        dangerous=[(one, findings) for one in document["revisions"] if (findings := _worth_telling(one))],
     )
     return page
+
+
+def _worth_telling(revision: dict[str, Any]) -> list[dict[str, Any]]:
+    return [one for one in revision["findings"] if one["severity"] != "note" or one["silenced"]]

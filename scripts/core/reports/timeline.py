@@ -1,5 +1,6 @@
 """Where the bars of the timeline lie: revisions over time, and below them the locks that keep the application out."""
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,8 +10,10 @@ from scripts.core.trace import BLOCKS
 LEFT, WIDTH, ROW, TOP = 200, 760, 26, 44
 """Of the picture's own units: room for names, for the time, for a line, and for the scale."""
 TABLES = 40
-"""So many have a line; the table of locks has all."""
+"""So many have a line, those that wait longest; the table of locks has all."""
 THIN = 2.0
+CHARACTER, MARGIN = 7.5, 12
+"""What a label in a bar takes."""
 
 
 @dataclass(frozen=True)
@@ -19,8 +22,14 @@ class Bar:
     width: float
     y: float
     kind: str
-    """revision, odd (every second one), writes, or both."""
+    """revision, writes, or both."""
+    name: str
     title: str
+
+    @property
+    def label(self) -> str:
+        """What stands in the bar, if it fits."""
+        return self.name if len(self.name) * CHARACTER + MARGIN <= self.width else ""
 
 
 @dataclass(frozen=True)
@@ -40,21 +49,19 @@ def make(document: dict[str, Any]) -> Timeline | None:
     if not spans:
         return None
     total = max(*(end for _, _, end in spans), *(lock["began"] + lock["seconds"] for lock in document["locks"]), 1e-4)
-    tables = list(dict.fromkeys(lock["relation"] for lock in document["locks"]))
-    shown = tables[:TABLES]
-    bars = []
-    for number, (name, began, end) in enumerate(spans):
-        title = f"{name}, {milliseconds(end - began)}"
-        bars.append(Bar(*_extent(total, began, end - began), _y(0), "odd" if number % 2 else "revision", title))
+    tables, shown = _tables(document["locks"])
+    bars = [
+        Bar(*_extent(total, began, end - began), _y(0), "revision", name, f"{name}, {milliseconds(end - began)}")
+        for name, began, end in spans
+    ]
     for lock in document["locks"]:
         if lock["relation"] in shown:
             whom, line = BLOCKS[lock["mode"]], 1 + shown.index(lock["relation"])
             title = f"{lock['relation']}: {lock['mode']} keeps out {whom} for {milliseconds(lock['seconds'])}"
             extent = _extent(total, lock["began"], lock["seconds"])
-            bars.append(Bar(*extent, _y(line), "writes" if whom == "writes" else "both", title))
+            bars.append(Bar(*extent, _y(line), "writes" if whom == "writes" else "both", lock["mode"], title))
     names = [(_y(number), _short(name)) for number, name in enumerate(["revisions", *shown])]
-    ticks = [(LEFT + WIDTH * part / 4, milliseconds(total * part / 4)) for part in range(5)]
-    return Timeline(_y(len(names)) + 8, names, ticks, bars, len(tables) - len(shown))
+    return Timeline(_y(len(names)) + 8, names, _ticks(total), bars, tables - len(shown))
 
 
 def _span(revision: dict[str, Any]) -> tuple[str, float, float] | None:
@@ -64,6 +71,23 @@ def _span(revision: dict[str, Any]) -> tuple[str, float, float] | None:
         return None
     end = max(one["began"] + max(one["held"], one["seconds"]) for one in statements)
     return revision["revision"], statements[0]["began"], end
+
+
+def _tables(locks: list[dict[str, Any]]) -> tuple[int, list[str]]:
+    """How many there are, and those that have a line, by when they are locked first."""
+    waits: dict[str, float] = {}
+    for lock in locks:
+        waits[lock["relation"]] = max(waits.get(lock["relation"], 0), lock["seconds"])
+    longest = set(sorted(waits, key=lambda name: -waits[name])[:TABLES])
+    return len(waits), [name for name in waits if name in longest]
+
+
+def _ticks(total: float) -> list[tuple[float, str]]:
+    """At most six, at round numbers."""
+    power = 10 ** math.floor(math.log10(total))
+    step = next(power * part for part in (0.2, 0.5, 1, 2) if total <= power * part * 5)
+    times = [number * step for number in range(int(total / step) + 1)]
+    return [(_extent(total, time, 0)[0], milliseconds(time) if time else "0") for time in times]
 
 
 def _extent(total: float, began: float, seconds: float) -> tuple[float, float]:

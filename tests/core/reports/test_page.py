@@ -166,8 +166,42 @@ def test_every_verdict_is_a_word(verdict: str) -> None:
 
     word = {"warned": "passed, with warnings"}.get(verdict, verdict)
 
-    assert f"</span> {word.capitalize()}</p>" in page.render(made)
+    assert f"</span> {word.capitalize()}</span></h1>" in page.render(made)
     assert summary.render(made).splitlines()[0].endswith(f": {word}")
+
+
+def test_a_gate_with_much_to_say_does_not_push_the_others_away() -> None:
+    made = document(gates=[gate("upgrade", "failed", *(f"hazard {number}" for number in range(600)))])
+    shown, hidden = page.render(made).split("<summary>and 592 more</summary>")
+
+    assert "and 592 more, in the table of gates" in shown
+    assert "hazard 7<" in shown
+    assert "hazard 8<" not in shown
+    assert "hazard 599<" in hidden
+
+
+def luminance(colour: str) -> float:
+    """As "Web Content Accessibility Guidelines" 2 defines it."""
+    digits = colour[1:] if len(colour) == 7 else "".join(digit * 2 for digit in colour[1:])
+    parts = [int(digits[start : start + 2], 16) / 255 for start in (0, 2, 4)]
+    red, green, blue = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+@pytest.mark.parametrize("scheme", [0, 1], ids=["light", "dark"])
+def test_everything_can_be_read_in_both_schemes(scheme: int) -> None:
+    colours = dict(
+        re.findall(r"--([\w-]+): (#\w+);", page.render(document()).split(":root {")[1 + scheme].split("}")[0])
+    )
+    words = [
+        (name, paper) for name in ("ink", "dim", "key", "text", "good", "warn", "bad") for paper in ("paper", "card")
+    ]
+    chips = [(name, f"{name}-bg") for name in ("good", "warn", "bad", "none")]
+    bars = [("paper", name) for name in ("revision", "writes", "both")]
+
+    for name, paper in words + chips + bars:
+        dark, bright = sorted(luminance(colours[one]) for one in (name, paper))
+        assert (bright + 0.05) / (dark + 0.05) >= 4.5, (name, paper)
 
 
 def test_sql_keeps_its_text() -> None:
@@ -189,6 +223,37 @@ def test_bars_lie_within_the_picture() -> None:
     assert timeline.make(document(revisions=0)) is None
 
 
+def test_the_tables_that_wait_longest_have_a_line() -> None:
+    made = document(tables=60)
+    for number, lock in enumerate(made["locks"]):
+        lock["seconds"] = number / 100
+
+    found = timeline.make(made)
+
+    assert found
+    assert [name for _, name in found.names] == ["revisions", *(f"users{number}" for number in range(20, 60))]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "labels"),
+    [
+        (0.0042, ["0", "1.0 ms", "2.0 ms", "3.0 ms", "4.0 ms"]),
+        (0.4, ["0", "100 ms", "200 ms", "300 ms", "400 ms"]),
+        (5.9, ["0", "2.0 s", "4.0 s"]),
+    ],
+)
+def test_the_scale_has_round_numbers(seconds: float, labels: list[str]) -> None:
+    made = document(tables=1)
+    made["locks"][0]["seconds"] = seconds - made["locks"][0]["began"]
+    for statement in made["revisions"][0]["statements"]:
+        statement |= {"began": 0, "held": seconds, "seconds": seconds}
+
+    found = timeline.make(made)
+
+    assert found
+    assert [label for _, label in found.ticks] == labels
+
+
 def test_two_hundred_tables_and_fifty_revisions_are_less_than_two_megabytes() -> None:
     assert len(page.render(document(tables=200, revisions=50)).encode()) < 2_000_000
 
@@ -207,12 +272,18 @@ def browse(tmp_path: Path) -> Callable[..., "subprocess.CompletedProcess[str]"]:
     return browse
 
 
-# What a reader sees without scrolling, told by the page itself to a copy of it that has a script.
+# What a reader sees without scrolling, and on a phone, told by the page itself to a copy of it that has a script.
 PROBE = """<script>
+const phone = document.createElement("iframe");
+phone.width = 390;
+phone.srcdoc = document.documentElement.outerHTML.replace(/<script>[^]*/, "");
+phone.onload = () => document.title = document.title.replace(
+  "phone", phone.contentDocument.documentElement.scrollWidth > 390);
+document.body.append(phone);
 const seen = [...document.querySelectorAll("h1, .word, .reason, .cause li")].map(e => e.getBoundingClientRect());
 document.title = JSON.stringify({
   lowest: Math.max(...seen.map(box => box.bottom)), height: innerHeight,
-  wide: document.documentElement.scrollWidth > innerWidth,
+  wide: document.documentElement.scrollWidth > innerWidth, narrow: "phone",
   headings: [...document.querySelectorAll("h2")].map(e => e.textContent),
 });
 </script></body>"""
@@ -227,11 +298,13 @@ def test_a_browser_shows_the_cause_without_scrolling_and_complains_of_nothing(
     result = browse(text.replace("</body>", PROBE), "--dump-dom")
 
     assert "CONSOLE" not in result.stderr, result.stderr
-    found = re.search(r'<title>\{"lowest":([\d.]+),"height":(\d+),"wide":(\w+),"headings":\[(.*?)\]', result.stdout)
+    found = re.search(
+        r'<title>\{"lowest":([\d.]+),"height":(\d+),"wide":(\w+),"narrow":"(\w+)","headings":\[(.*?)\]', result.stdout
+    )
     assert found, result.stdout[:500]
     assert float(found[1]) < int(found[2])
-    assert found[3] == "false"
-    assert found[4].replace('"', "").split(",")[:6] == SECTIONS
+    assert (found[3], found[4]) == ("false", "false")
+    assert found[5].replace('"', "").split(",")[:6] == SECTIONS
 
 
 @pytest.mark.skipif(not CHROMIUM, reason="chromium is not installed")
