@@ -12,10 +12,12 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 
 from sqlalchemy import text
 
-from scripts.core import command, console, dump_race, peers, postgres, schema, scratch, settings, shell
+from scripts.core import command, console, dump_race, peers, postgres, report_race, schema, scratch, settings, shell
+from scripts.core.reports import folder
 from scripts.core.scratch import Scratch
 from scripts.core.settings import Settings
 
@@ -61,6 +63,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         plans(server, 5, 200)
         shadows(server, 1000)
         backups(server, 500)
+        reports(server, 50)
     return 0
 
 
@@ -179,6 +182,21 @@ def backups(server: Scratch, megabytes: int) -> None:
         made = sides.taken[0].manifest
         size = made.bytes / sides.plain.stat().st_size
     console.say(f"{'size of the backup, ' + made.compression:<30} {size:.2f} x (goal: 1 x with zstd)")
+
+
+def reports(server: Scratch, number: int) -> None:
+    """Of a verification of so many revisions, and four times as many tables."""
+    with report_race.report(server, number) as report:
+        name = f"report of {number * report_race.CHANGED} tables and {number} revisions"
+        size = (report / folder.PAGE).stat().st_size
+        console.say(f"{name}, size {size / 1e6:.2f} MB (goal: 2 MB)")
+        console.say(opening(f"{name}, opened", report))
+
+
+def opening(name: str, report: Path) -> str:
+    if not report_race.CHROMIUM:
+        return f"{name}: not measured, because chromium is not installed"
+    return line(Race(name, partial(report_race.opened, report), 1, pairs=LONG_PAIRS))
 
 
 def line(race: Race) -> str:

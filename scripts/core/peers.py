@@ -103,6 +103,12 @@ def plan(checkout: Path, target: Settings) -> float:
     return shell.seconds([sys.executable, "-m", "scripts.plan"], checkout, _environment(target))
 
 
+def verify_staging(checkout: Path, target: Settings, settings: dict[str, str]) -> float:
+    """Seconds that `make verify-staging` takes there, as a whole process."""
+    words = [sys.executable, "-m", "scripts.verify_staging"]
+    return shell.seconds(words, checkout, {**_environment(target), **settings})
+
+
 def shadow(checkout: Path, server: Settings) -> float:
     """Seconds from the revision files to a database at their head, of a process that runs already."""
     environment = {**os.environ, **_environment(server)}

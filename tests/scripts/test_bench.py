@@ -2,12 +2,13 @@
 
 import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from scripts import bench
 from scripts.bench import Race, line, timed
-from scripts.core import scratch, settings
+from scripts.core import report_race, scratch, settings
 
 
 def test_a_race_tells_the_ratio_to_the_peer_and_the_goal() -> None:
@@ -70,3 +71,24 @@ def test_backups_are_compared_with_plain_dumps(
         *("backup", "restore", "full verification", "size of the backup"),
     ]
     assert all(re.search(r" \d\.\d\d x ", one) for one in told)
+
+
+def test_without_chromium_a_report_is_not_opened(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(report_race, "CHROMIUM", None)
+
+    assert bench.opening("report", Path()) == "report: not measured, because chromium is not installed"
+
+
+@pytest.mark.faults
+@pytest.mark.skipif(not report_race.CHROMIUM, reason="chromium is not installed")
+def test_the_report_of_a_real_verification_is_weighed_and_opened(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(bench, "LONG_PAIRS", 1)
+
+    with scratch.session(replace(settings.load(), runtime="embedded")) as server:
+        bench.reports(server, 2)
+
+    size, opened = capsys.readouterr().out.splitlines()
+    assert re.fullmatch(r"report of 8 tables and 2 revisions, size 0\.0[1-9] MB \(goal: 2 MB\)", size)
+    assert re.fullmatch(r"report of 8 tables and 2 revisions, opened +\d\.\d\d s \(goal: 1 s\)", opened)
