@@ -3,39 +3,42 @@
 import re
 from typing import Any
 
-from scripts.core.reports.words import VERDICTS, human, milliseconds
+from scripts.core.reports.words import NOTHING, SYMBOLS, VERDICTS, human, milliseconds, moment, took
 
-SHOWN = 20
-"""Lines of details; the page has all."""
+SHOWN, LONGEST = 20, 500
+"""Lines of details and of revisions, and characters of a text: a comment may have 65,536. The page has all."""
 
 
 def render(document: dict[str, Any]) -> str:
     """Markdown in which nothing of the document is markup."""
+    verdict = document["verdict"]
+    bad = [gate for gate in document["gates"] if gate["status"] == verdict != "passed"]
     lines = [
-        f"## Staging verification of {_plain(document['database'])}: {VERDICTS[document['verdict']]}",
+        f"## {SYMBOLS[verdict]} Staging verification of {_plain(document['database'])}: {VERDICTS[verdict]}",
         "",
         _plain(document["reason"]),
         "",
-        f"From {_plain(', '.join(document['from']) or 'base')} to {_plain(document['to'])},"
-        f" {document['started_at']}, {document['seconds']:g} s.",
-        "",
+        *_details(bad),
         "| gate | result | time | what was found |",
         "|---|---|---:|---|",
-        *(
-            f"| {gate['name']} | {gate['status']} | {gate['seconds']:.1f} s | {_plain(gate['summary'])} |"
-            for gate in document["gates"]
-        ),
+        *(_gate(gate) for gate in document["gates"]),
         "",
-        *_details(document),
+        *_details([gate for gate in document["gates"] if gate not in bad]),
         *_revisions(document),
+        f"From {_plain(', '.join(document['from']) or 'base')} to {_plain(document['to'])},"
+        f" {moment(document['started_at'])}, in {milliseconds(document['seconds'])}.",
     ]
-    return "\n".join(lines).rstrip() + "\n"
+    return "\n".join(lines) + "\n"
 
 
-def _details(document: dict[str, Any]) -> list[str]:
-    told = [f"- {gate['name']}: {_plain(detail)}" for gate in document["gates"] for detail in gate["details"]]
-    more = [f"- and {len(told) - SHOWN} more"] if len(told) > SHOWN else []
-    return [*told[:SHOWN], *more, ""] if told else []
+def _gate(gate: dict[str, Any]) -> str:
+    result = f"{SYMBOLS[gate['status']]} {gate['status']}"
+    return f"| {gate['name']} | {result} | {took(gate['status'], gate['seconds'])} | {_plain(gate['summary'])} |"
+
+
+def _details(gates: list[dict[str, Any]]) -> list[str]:
+    told = [f"- {gate['name']}: {_plain(detail)}" for gate in gates for detail in gate["details"]]
+    return [*_first(told, "- and {} more"), ""] if told else []
 
 
 def _revisions(document: dict[str, Any]) -> list[str]:
@@ -44,15 +47,29 @@ def _revisions(document: dict[str, Any]) -> list[str]:
     longest: dict[str, float] = {}
     for lock in document["locks"]:
         longest[lock["revision"]] = max(longest.get(lock["revision"], 0), lock["seconds"])
-    rows = [
-        f"| {_plain(one['revision'])} | {_plain(one['message'])} |"
-        f" {milliseconds(one['seconds']) if one['applied'] else 'not applied'} |"
-        f" {milliseconds(longest.get(one['revision'], 0))} | {human(one['grew'] or 0)} |"
-        for one in document["revisions"]
+    rows = [_revision(one, longest.get(one["revision"])) for one in document["revisions"]]
+    return [
+        "| revision | message | time | longest block | growth |",
+        "|---|---|---:|---:|---:|",
+        *_first(rows, "| and {} more | | | | |"),
+        "",
     ]
-    return ["| revision | message | time | longest block | growth |", "|---|---|---:|---:|---:|", *rows]
+
+
+def _revision(one: dict[str, Any], block: float | None) -> str:
+    numbers = ["not applied", NOTHING, NOTHING]
+    if one["applied"]:
+        numbers = [milliseconds(one["seconds"]), milliseconds(block) if block else NOTHING, human(one["grew"])]
+    return f"| {' | '.join([_plain(one['revision']), _plain(one['message']), *numbers])} |"
+
+
+def _first(lines: list[str], more: str) -> list[str]:
+    hidden = len(lines) - SHOWN
+    return [*lines[:SHOWN], more.format(hidden)] if hidden > 0 else lines
 
 
 def _plain(text: str) -> str:
     """On one line, with everything escaped that Markdown or HTML gives a meaning."""
-    return re.sub(r"([\\`*_{}\[\]<>|#~@])", r"\\\1", " ".join(text.split()))
+    line = " ".join(text.split())
+    line = line if len(line) <= LONGEST else line[:LONGEST] + " …"
+    return re.sub(r"([\\`*_{}\[\]<>|#~@&$])", r"\\\1", line)

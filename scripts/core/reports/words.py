@@ -9,6 +9,9 @@ VERDICTS = {
 SYMBOLS = {"passed": "✓", "warned": "!", "failed": "✗", "skipped": "-", "not run": "-", "interrupted": "✗"}
 
 
+NOTHING = "\N{EN DASH}"
+
+
 def milliseconds(seconds: float) -> str:
     """As people read a duration: 3.2 ms, 450 ms, 2.1 s, 3 min 20 s."""
     if seconds < 0.01:
@@ -18,6 +21,16 @@ def milliseconds(seconds: float) -> str:
     if seconds < 120:
         return f"{seconds:.1f} s"
     return f"{seconds // 60:.0f} min {seconds % 60:.0f} s"
+
+
+def took(status: str, seconds: float) -> str:
+    """The time of a gate, where it ran."""
+    return milliseconds(seconds) if status not in ("not run", "skipped") else NOTHING
+
+
+def moment(iso: str) -> str:
+    """A time in UTC, to the second."""
+    return iso.replace("T", " ").replace("+00:00", " UTC")
 
 
 def counted(number: int, what: str) -> str:

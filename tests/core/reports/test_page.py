@@ -160,6 +160,16 @@ def test_no_name_is_markup_in_the_page_or_the_summary() -> None:
     assert {len(re.findall(r"(?<!\\)\|", line)) for line in text.splitlines() if line.startswith("|")} == {5, 6}
 
 
+def test_the_summary_tells_the_cause_first_and_fits_into_a_comment() -> None:
+    gates = [gate("source"), gate("upgrade", "failed", *["x_" * 10_000] * 900), gate("data", "passed", "rows written")]
+    text = summary.render(document(revisions=300, gates=gates))
+
+    assert text.startswith("## ✗ Staging verification of users: failed\n\nupgrade: users\n\n- upgrade: x")
+    assert text.index("- and 880 more") < text.index("| gate |") < text.index("- data: rows written")
+    assert "| and 280 more | | | | |\n" in text
+    assert len(text) < 65_536
+
+
 @pytest.mark.parametrize("verdict", ["passed", "warned", "failed", "interrupted"])
 def test_every_verdict_is_a_word(verdict: str) -> None:
     made = document(verdict=verdict, gates=[gate("source", verdict)], revisions=0, locks=[], schema=[], data=[])
