@@ -8,7 +8,8 @@ from collections.abc import Collection, Iterator, Sequence
 
 from alembic.script import Script
 from alembic.util import to_tuple
-from sqlalchemy import Column, MetaData, Table
+from sqlalchemy import Column, Connection, MetaData, Table, inspect
+from sqlalchemy.dialects import postgresql
 
 from scripts.core import migration_log, postgres, scratch, shadow
 from scripts.core.history import History
@@ -16,6 +17,9 @@ from scripts.core.mutex import Tell
 from scripts.core.settings import Settings
 
 OURS = ("alembic_version", migration_log.TABLE)
+_POSTGRESQL = postgresql.dialect()  # type: ignore[no-untyped-call]
+_NOT_IN_WORDS = re.compile(r"[^A-Za-z0-9_\u00c0-\uffff\-\[\]()]+")
+_NOT_IN_NAMES = re.compile(r"[%\\]+")
 
 
 def schemas(
@@ -32,9 +36,9 @@ def tables(now: MetaData, later: MetaData) -> str:
     """The schema as it will be; what is pending of it is called new, changed or gone."""
     lines = ["erDiagram"]
     for name, table in sorted(later.tables.items()):
-        lines += [f"    {_quoted(name)} {{", *_columns(now.tables.get(name), table), "    }"]
+        lines += [f"    {_entity(name)} {{", *_columns(now.tables.get(name), table), "    }"]
     for name in sorted(now.tables.keys() - later.tables.keys()):
-        lines += [f"    {_quoted(name)} {{", '        gone gone "the table"', "    }"]
+        lines += [f"    {_entity(name)} {{", '        gone gone "the table"', "    }"]
     return "\n".join([*lines, *sorted(set(_references(later)))])
 
 
@@ -56,11 +60,20 @@ def history(revisions: Sequence[Script], done: Collection[str]) -> str:
 def _reflected(database: Settings) -> MetaData:
     with postgres.connect(database) as connection:
         found = MetaData()
-        found.reflect(connection)
+        for schema in _schemas(connection):
+            found.reflect(connection, schema)
     for name in OURS:
         if name in found.tables:
             found.remove(found.tables[name])
     return found
+
+
+def _schemas(connection: Connection) -> Iterator[str | None]:
+    """None for the one in which a name needs none."""
+    default = inspect(connection).default_schema_name
+    for name in inspect(connection).get_schema_names():
+        if name != "information_schema":
+            yield None if name == default else name
 
 
 def _columns(was: Table | None, table: Table) -> Iterator[str]:
@@ -68,17 +81,21 @@ def _columns(was: Table | None, table: Table) -> Iterator[str]:
     for column in table.columns:
         keys = ", ".join(["PK"] * column.primary_key + ["FK"] * (column.name in foreign))
         mark = _mark(None if was is None else was.columns.get(column.name), column)
-        yield " ".join(filter(None, (f"        {_word(str(column.type))} {_word(column.name)}", keys, mark)))
+        yield " ".join(filter(None, (f"        {_word(_type(column))} {_word(column.name)}", keys, mark)))
     for column in was.columns if was is not None else ():
         if column.name not in table.columns:
-            yield f'        {_word(str(column.type))} {_word(column.name)} "gone"'
+            yield f'        {_word(_type(column))} {_word(column.name)} "gone"'
 
 
 def _mark(was: "Column[object] | None", now: "Column[object]") -> str:
     if was is None:
         return '"new"'
-    same = str(was.type) == str(now.type) and was.nullable == now.nullable
+    same = _type(was) == _type(now) and was.nullable == now.nullable
     return "" if same else '"changed"'
+
+
+def _type(column: "Column[object]") -> str:
+    return column.type.compile(_POSTGRESQL).replace(" WITHOUT TIME ZONE", "").replace(" WITH TIME ZONE", "TZ")
 
 
 def _references(schema: MetaData) -> Iterator[str]:
@@ -86,19 +103,23 @@ def _references(schema: MetaData) -> Iterator[str]:
         for key in table.foreign_key_constraints:
             one = "|o" if any(column.nullable for column in key.columns) else "||"
             label = _quoted(", ".join(column.name for column in key.columns))
-            yield f"    {_quoted(key.referred_table.fullname)} {one}--o{{ {_quoted(table.fullname)} : {label}"
+            yield f"    {_entity(key.referred_table.fullname)} {one}--o{{ {_entity(table.fullname)} : {label}"
 
 
 def _word(text: str) -> str:
-    """Types and columns: letters, digits, - _ [ ] ( ), the first a letter."""
-    word = re.sub(r"[^\w\-\[\]()]+", "_", text, flags=re.ASCII).strip("_")
-    return word if word[:1].isalpha() else f"c_{word}"
+    """Types and columns: letters, digits, - _ [ ] ( ), the first a letter; and no word that means a key."""
+    word = _NOT_IN_WORDS.sub("_", text).strip("_")
+    return word if word[:1].isalpha() and word not in ("PK", "FK", "UK") else f"c_{word}"
+
+
+def _entity(name: str) -> str:
+    return _quoted(_NOT_IN_NAMES.sub("_", name))
 
 
 def _quoted(text: str) -> str:
-    return '"' + text.replace('"', "'") + '"'
+    return '"' + " ".join(text.replace('"', "'").split()) + '"'
 
 
 def _plain(text: str) -> str:
     """A message without what is markup in a label."""
-    return " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return " ".join(text.split()).replace("#", "#35;").replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

@@ -37,19 +37,27 @@ def test_what_is_pending_is_marked(project: Project) -> None:
         project.version[0],
         execute(
             *('ALTER TABLE users ADD "a b" double precision', "ALTER TABLE users DROP username"),
-            *("ALTER TABLE social_pages ALTER url TYPE text", "DROP TABLE social_posts"),
-            *("CREATE TABLE t (id int PRIMARY KEY)", 'CREATE TABLE "Odd (name)" ("1st" int REFERENCES t)'),
+            *("ALTER TABLE social_pages ALTER url TYPE text", "DROP TABLE social_accounts CASCADE"),
+            *("CREATE TABLE t (id int PRIMARY KEY)", 'CREATE TABLE "Odd (name) %" ("1st" int REFERENCES t)'),
+            *("ALTER TABLE social_posts ALTER due_at TYPE timestamp", 'ALTER TABLE t ADD "UK" numeric(9, 2)[]'),
+            *("CREATE SCHEMA other", "CREATE TABLE other.users (id int REFERENCES users)"),
         ),
     )
+    path = project.versions / "abcd01.py"
+    path.write_text(path.read_text().replace('"""', '"""5 % of #35; & "<b>"', 1))
 
     tables, history = blocks(project.run("diagram").stdout)
 
     assert '        DOUBLE_PRECISION a_b "new"' in tables
     assert '        VARCHAR(50) username "gone"' in tables
     assert '        TEXT url "changed"' in tables
-    assert tables[tables.index('    "social_posts" {') + 1] == '        gone gone "the table"'
+    assert tables[tables.index('    "social_accounts" {') + 1] == '        gone gone "the table"'
     assert '        INTEGER id PK "new"' in tables
-    assert '    "t" |o--o{ "Odd (name)" : "1st"' in tables
+    assert '        TIMESTAMP due_at "changed"' in tables
+    assert '        NUMERIC(9_2)[] c_UK "new"' in tables
+    assert '    "t" |o--o{ "Odd (name) _" : "1st"' in tables
+    assert '    "users" |o--o{ "other.users" : "id"' in tables
+    assert "5 % of #35;35; &amp; '&lt;b&gt;'" in history[-4]
     assert history[-1] == "    class rabcd01 pending"
 
 
