@@ -52,6 +52,8 @@ def session(settings: Settings) -> Iterator[Scratch]:
         try:
             yield scratch
         finally:
+            # An interruption in the middle of a query has closed the connection; after this there is another one.
+            server.rollback()
             for name in scratch.made:
                 databases.drop(server, name)
 

@@ -5,7 +5,7 @@ import random
 from dataclasses import replace
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import event, text
 
 from app import settings as application
 from scripts.core import databases, embedded, postgres, scratch
@@ -24,6 +24,18 @@ def test_what_is_made_is_marked_development_and_gone_at_the_end(configured: Sett
         with postgres.connect(made) as connection:
             assert connection.scalar(text("SELECT current_database()")) == name
             assert databases.mark(connection) == "development"
+    with scratch.session(configured) as server:
+        assert name not in names(server)
+
+
+def test_what_is_made_is_gone_after_an_interruption_in_the_middle_of_a_query(configured: Settings) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt), scratch.session(configured) as server:  # noqa: PT012
+        name = str(scratch.create(server).database_url.database)
+        event.listen(server.server, "after_cursor_execute", interrupt, once=True)
+        server.server.execute(text("SELECT 1"))
     with scratch.session(configured) as server:
         assert name not in names(server)
 
