@@ -99,6 +99,7 @@ def _pinned(connection: Connection) -> Iterator[None]:
         connection.execute(_PIN, {**_PINNED, "lock_timeout": PATIENCE})
         yield
     finally:
-        connection.exec_driver_sql(end)
+        if not connection.invalidated:  # by an interruption in the middle of the query
+            connection.exec_driver_sql(end)
         if ours:
             connection.rollback()

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import event, text
 from sqlalchemy.engine import URL
 
 from scripts.core import postgres, schema
@@ -245,6 +245,17 @@ def test_a_lock_that_is_not_given_leaves_the_open_transaction_alive(
         connection.commit()
 
     assert "table more" in read(shop).objects
+
+
+def test_an_interruption_in_the_middle_of_reading_stays_one(shop: Settings) -> None:
+    def interrupt(_connection: object, _cursor: object, sql: str, *_: object) -> None:
+        if sql == query.statement():
+            raise KeyboardInterrupt
+
+    with postgres.connect(shop) as connection:
+        event.listen(connection, "after_cursor_execute", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            schema.read(connection)
 
 
 def test_no_lock_is_left_behind(shop: Settings) -> None:
