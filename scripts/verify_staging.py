@@ -44,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         unfinished = table.Unfinished([gate.NAME for gate in run.ALL])
         case = Case(target, revisions, wanted, arguments.backup, server, console.warn, unfinished.show, running)
         with console.below(unfinished.lines):
-            results = run.run(case, silent if arguments.json else partial(show, unfinished))
+            results = run.run(case, partial(count if arguments.json else show, unfinished))
         made = document.make(case, results, environment, started, time.monotonic() - clock)
         path = folder.write(settings.reports(), made) / folder.PAGE
     # Where the user finds it: in a container REPORT_DIR is mounted at the root.
@@ -65,8 +65,9 @@ def show(unfinished: table.Unfinished, result: Result) -> None:
         console.line(text, like)
 
 
-def silent(_result: Result) -> None:
-    """Nothing: standard output is for the document."""
+def count(unfinished: table.Unfinished, _result: Result) -> None:
+    """Standard output is for the document."""
+    unfinished.next()
 
 
 def conclude(verdict: str, reason: str) -> None:
