@@ -1,16 +1,19 @@
 """What is in the tables: rows, and a hash of their contents that is the same whatever the order of the rows.
 
-The hash is the sum of a 64 bit hash of each row, as a numeric: rows that are there twice count twice, and PostgreSQL
-adds up with several workers. hash_record_extended is not the same in every major version: what was hashed is compared
-within one server, and never kept. Contents never leave the server.
+The hash is the sum of a 64 bit hash of each row: rows that are there twice count twice, and PostgreSQL adds up with
+several workers, in 128 bits. hash_record_extended is not the same in every major version: what was hashed is compared
+within one server, and never kept. Contents never leave the server, but for the keys at which ranges begin and end.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
+
+from scripts.core import ranges
+from scripts.core.ranges import Ranges
 
 WORKERS = 4
 NO_HASH_FUNCTION = "42883"
@@ -29,16 +32,21 @@ _PINNED = {
     "max_parallel_workers_per_gather": str(WORKERS),
 }
 _PIN = text("SELECT " + ", ".join(f"set_config('{name}', :{name}, false)" for name in _PINNED))
-# The version and the log are ours to write.
+# The version and the log are ours to write. Only a btree's key has an order.
 _COLUMNS = text(
-    "SELECT c.oid AS number, c.oid::regclass::text AS name, pg_table_size(c.oid) AS bytes, a.attnum AS column_number,"
-    " quote_ident(a.attname) AS column_name, a.atttypid AS type_number, format_type(a.atttypid, a.atttypmod) AS type"
+    "SELECT c.oid AS number, c.oid::regclass::text AS name, pg_table_size(c.oid) AS bytes,"
+    " pg_relation_size(c.oid) / current_setting('block_size')::int AS pages, a.attnum AS column_number,"
+    " quote_ident(a.attname) AS column_name, a.atttypid AS type_number, a.attcollation AS collation,"
+    " coalesce(k.columns, '{}') AS key"
     " FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
     " LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped"
+    " LEFT JOIN LATERAL (SELECT (i.indkey::int2[])[0:i.indnkeyatts - 1] AS columns FROM pg_index i"
+    " JOIN pg_class x ON x.oid = i.indexrelid JOIN pg_am m ON m.oid = x.relam"
+    " WHERE i.indrelid = c.oid AND i.indisprimary AND m.amname = 'btree') k ON true"
     " WHERE c.relkind = 'r' AND c.oid >= 16384 AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'"
     " AND c.relname NOT IN ('alembic_version', 'migration_log')"
     " AND NOT EXISTS (SELECT FROM pg_depend WHERE classid = 'pg_class'::regclass AND objid = c.oid AND deptype = 'e')"
-    " ORDER BY 2, 4"
+    " ORDER BY name, column_number"
 )
 
 
@@ -47,7 +55,7 @@ class Column:
     name: str
     """As SQL has it."""
     type_number: int
-    type: str
+    collation: int
 
 
 @dataclass(frozen=True)
@@ -56,15 +64,27 @@ class Table:
     """Of the table; a renamed one keeps it, and a copy of the database has the same."""
     name: str
     bytes: int
+    pages: int
     columns: dict[int, Column]
     """By number, which a renamed one keeps."""
+    key: tuple[int, ...]
+    """The columns of the primary key, in its order; or none."""
+
+
+Hash = tuple[int, ...]
+"""Rows, and for each expression the hash of what it gives in them."""
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What a table held when it was read."""
+
+    table: Table
     rows: int
-    hash: int
-    """Of all columns."""
-
-
-Hash = tuple[int, int]
-"""Rows, and the hash of their contents."""
+    hash: Hash
+    """Of all columns together."""
+    ranges: Ranges | None
+    """What of it is hashed; None: all."""
 
 
 def pin(connection: Connection) -> None:
@@ -72,46 +92,71 @@ def pin(connection: Connection) -> None:
     connection.execute(_PIN, _PINNED)
 
 
-def read(connection: Connection) -> dict[int, Table]:
-    """All tables with rows of their own, by number; the pinned session reads all of them."""
+def tables(connection: Connection) -> dict[int, Table]:
+    """All tables with rows of their own, by number, as the catalogs have them."""
     found: dict[int, list[Any]] = {}
     for row in connection.execute(_COLUMNS):
         found.setdefault(row.number, []).append(row)
-    return {number: _table(connection, rows) for number, rows in found.items()}
+    return {number: _table(rows) for number, rows in found.items()}
 
 
-def hashed(connection: Connection, table: str, expressions: Sequence[str]) -> Hash:
-    """Rows of a table, and the hash of what the expressions give; both as SQL has them."""
-    if not expressions:
-        return connection.exec_driver_sql(f"SELECT count(*) FROM ONLY {table}".replace("%", "%%")).scalar() or 0, 0
-    row = f"ROW({', '.join(expressions)})"
+def read(connection: Connection, table: Table, limit: float) -> Contents:
+    """The pinned session reads all of a table; of one with more bytes than `limit` it counts the rows, and hashes those
+    of some ranges of the primary key, where there is one.
+    """
+    chosen = None
+    if table.bytes > limit and table.key:
+        key = [table.columns[number].name for number in table.key]
+        chosen = ranges.choose(connection, table.name, table.pages, key)
+    made = hashed(connection, table.name, whole(table.columns.values()), chosen)
+    return Contents(table, count(connection, table.name) if chosen else made[0], made, chosen)
+
+
+def whole(columns: Iterable[Column]) -> list[str]:
+    """The expression for all columns together, where there are any."""
+    names = ", ".join(column.name for column in columns)
+    return [f"ROW({names})"] if names else []
+
+
+def hashed(connection: Connection, table: str, records: Sequence[str], part: Ranges | None = None) -> Hash:
+    """Rows of a table, or of ranges of it, and a hash of each record in them: ROW(a, b), as SQL has it."""
     try:
         with connection.begin_nested():
-            return _sum(connection, table, f"hash_record_extended({row}, 0)")
+            return _sums(connection, table, [f"hash_record_extended({record}, 0)" for record in records], part)
     except DBAPIError as error:
         if getattr(error.orig, "pgcode", None) != NO_HASH_FUNCTION:
             raise
-    return _sum(connection, table, f"hashtextextended({row}::text, 0)")
+    return _sums(connection, table, [f"hashtextextended({record}::text, 0)" for record in records], part)
 
 
-def values(connection: Connection, table: str, column: str) -> int:
-    """How many values of a column are not null."""
-    statement = f"SELECT count({column}) FROM ONLY {table}"
+def count(connection: Connection, table: str, what: str = "*") -> int:
+    """Rows of a table; or how many values of a column are not null."""
+    statement = f"SELECT count({what}) FROM ONLY {table}"
     return connection.exec_driver_sql(statement.replace("%", "%%")).scalar() or 0
 
 
-def _table(connection: Connection, found: Sequence[Any]) -> Table:
+def _table(found: Sequence[Any]) -> Table:
     first = found[0]
     columns = {
-        row.column_number: Column(row.column_name, row.type_number, row.type)
+        row.column_number: Column(row.column_name, row.type_number, row.collation)
         for row in found
         if row.column_number is not None
     }
-    count, total = hashed(connection, first.name, [column.name for column in columns.values()])
-    return Table(first.number, first.name, first.bytes, columns, count, total)
+    return Table(first.number, first.name, first.bytes, first.pages, columns, tuple(first.key))
 
 
-def _sum(connection: Connection, table: str, expression: str) -> Hash:
-    statement = f"SELECT count(*), coalesce(sum({expression}::numeric), 0) FROM ONLY {table}"
-    count, total = connection.exec_driver_sql(statement.replace("%", "%%")).one()
-    return count, int(total)
+def _sums(connection: Connection, table: str, hashes: Sequence[str], part: Ranges | None) -> Hash:
+    sums = "".join(f", coalesce(sum({one}), 0)" for one in hashes)
+    statement = f"SELECT count(*){sums} FROM ONLY {table}".replace("%", "%%")
+    if part is None:
+        return _numbers(connection.exec_driver_sql(statement).one())
+    # The planner cannot know how few rows are in a range of a key of several columns.
+    connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
+    statement += f" WHERE {part.condition}"
+    found = [_numbers(connection.exec_driver_sql(statement, values).one()) for values in part.values]
+    connection.exec_driver_sql("SET LOCAL enable_seqscan = on")
+    return tuple(map(sum, zip(*found, strict=True)))
+
+
+def _numbers(row: Sequence[Any]) -> Hash:
+    return tuple(map(int, row))

@@ -48,6 +48,8 @@ class Limits:
     """The longest that a verified migration may keep the application waiting."""
     max_seconds: float
     """A verified migration takes so long at most."""
+    hash_bytes: float
+    """Of a table with more bytes a verification compares some ranges, not all rows."""
     verify_fresh: float | None
     """So many days long a verification counts; None: nobody asks for one."""
     backup_fresh: float
@@ -154,6 +156,7 @@ def _limits(reader: Reader) -> Limits:
         large_bytes=reader.number("LARGE_TABLE_MB", 1024, int) * 1024 * 1024,
         max_block=reader.number("MAX_BLOCK_MS", 1000, float) / 1000,
         max_seconds=reader.number("MAX_SECONDS", 600, float),
+        hash_bytes=reader.number("HASH_MB", 1024, float) * 1024 * 1024,
         verify_fresh=reader.number("VERIFY_FRESH", 7, float) if reader.values.get("VERIFY_FRESH", "7") else None,
         backup_fresh=reader.number("BACKUP_FRESH", 3600, float),
         maintenance_window=text,

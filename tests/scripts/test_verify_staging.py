@@ -252,6 +252,31 @@ def test_rows_that_no_statement_wrote_must_be_what_they_were(staged: Project) ->
     assert gate(staged, "data")["details"] == ["users: 50 rows before, 50 after; other contents in email"]
 
 
+def test_large_tables_are_compared_by_ranges_of_the_key_and_every_part_of_the_report_says_so(staged: Project) -> None:
+    staged.sql("CREATE TABLE keyless AS SELECT 1 AS n")
+    rename = "ALTER TABLE users RENAME id TO number", "ALTER TABLE users RENAME TO people"
+    undo = "ALTER TABLE people RENAME TO users", "ALTER TABLE users RENAME number TO id"
+    pend(staged, execute(*rename, "ALTER TABLE people ALTER email TYPE varchar(255) USING 'x'"), execute(*undo))
+
+    result = staged.run("verify_staging", HASH_MB="0", ACCEPT="drift,H08")
+
+    assert result.returncode == 1
+    told = {id_: gate(staged, id_) for id_ in ("before", "data", "rollback")}
+    assert "hashed in full, 24 kB; 1 by ranges of the key" in told["before"]["summary"]
+    assert told["before"]["details"] == [
+        "keyless: 8 kB hashed in full, because it has no primary key to choose by",
+        "users: of 50 rows, which are counted, 50 are hashed in 1 range of id",
+    ]
+    wrong = "people: 50 rows before, 50 after; other contents in email; 50 of 50 rows compared, in ranges of id"
+    assert wrong in told["data"]["details"]
+    assert told["rollback"]["details"][0].startswith("users: other contents in email; ")
+    (people,) = (one for one in document(staged)["data"] if one["table"] == "people")
+    assert people["compared"] == 50
+    for path in (staged.path / "reports").glob("*/*"):
+        assert "50 of 50 rows compared, in ranges of id" in path.read_text(), path.name
+    assert document(staged)["environment"]["HASH_MB"] == "0"
+
+
 def test_what_a_migration_writes_is_told_with_numbers(staged: Project) -> None:
     pend(staged, execute("UPDATE users SET email = upper(email) WHERE id <= 10", "ALTER TABLE users RENAME TO people"))
 

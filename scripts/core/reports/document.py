@@ -132,6 +132,7 @@ def environment(server: Connection) -> dict[str, str]:
         "MAX_BLOCK_MS": f"{limits.max_block * 1000:g}",
         "MAX_SECONDS": f"{limits.max_seconds:g}",
         "STATEMENT_TIMEOUT": f"{limits.statement_timeout:g}",
+        "HASH_MB": f"{limits.hash_bytes / 1024 / 1024:g}",
         "MAINTENANCE_WINDOW": limits.maintenance_window or "always",
         "Python": platform.python_version(),
         "Alembic": alembic.__version__,

@@ -25,7 +25,7 @@ class Bar:
 
 def bars(case: Case) -> list[Bar]:
     """On tables that the application knows: nobody waits for one that the migration itself has made."""
-    there = {table.name for table in case.rows.values()}
+    there = {was.table.name for was in case.rows.values()}
     return [
         Bar(statement.revision, lock["relation"], lock["mode"], statement.began, statement.held)
         for statement in case.trace.statements

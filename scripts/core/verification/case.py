@@ -14,7 +14,7 @@ from scripts.core.history import History
 from scripts.core.mutex import Tell
 from scripts.core.plan import Planned
 from scripts.core.release import Release
-from scripts.core.rows import Table
+from scripts.core.rows import Contents
 from scripts.core.schema import Schema
 from scripts.core.scratch import Scratch
 from scripts.core.settings import Settings
@@ -70,6 +70,8 @@ class Kept:
     verdict: str
     """kept, new, written, converted, gone or changed."""
     note: str = ""
+    compared: int | None = None
+    """Rows whose contents were compared; None for a table that is new or gone."""
 
 
 @dataclass
@@ -92,7 +94,8 @@ class Case:
     """A database restored from the backup, which is never changed: every experiment has a copy of it."""
     schema: Schema | None = None
     """Before the migration."""
-    rows: dict[int, Table] = field(default_factory=dict)
+    rows: dict[int, Contents] = field(default_factory=dict)
+    """Of each table before the migration, by its number."""
     weights: Weights = field(default_factory=weights.unknown)
     trace: Trace = field(default_factory=lambda: Trace(peak=0))
     timed: list[Timed] = field(default_factory=list)

@@ -4,7 +4,8 @@ from sqlalchemy import Connection
 
 from scripts.core import postgres, rows
 from scripts.core.reports.words import counted
-from scripts.core.rows import Table
+from scripts.core.rows import Contents, Table
+from scripts.core.verification import comparison
 from scripts.core.verification.case import FAILED, PASSED, WARNED, Case, Kept, Outcome
 
 ID, NAME, NEEDS = "data", "data kept", ("migrated",)
@@ -18,9 +19,10 @@ def check(case: Case) -> Outcome:
     with postgres.connect(case.pristine) as before, postgres.connect(case.migrated) as after:
         rows.pin(before)
         rows.pin(after)
-        now = rows.read(after)
-        case.kept = [_compare(case, table, now.get(number), before, after) for number, table in case.rows.items()]
-    case.kept += [Kept(table.name, None, table.rows, "new") for number, table in now.items() if number not in case.rows]
+        now = rows.tables(after)
+        case.kept = [_compare(case, was, now.get(number), before, after) for number, was in case.rows.items()]
+        new = [table.name for number, table in now.items() if number not in case.rows]
+        case.kept += [Kept(name, None, rows.count(after, name), "new") for name in new]
     return _outcome(case.kept)
 
 
@@ -34,52 +36,45 @@ def _outcome(kept: list[Kept]) -> Outcome:
     written = [one.table for one in kept if one.verdict == "written"]
     if written:
         summary += f"; written: {', '.join(written)}"
+    sampled = [one.table for one in kept if one.compared != one.before and one.compared is not None]
+    if sampled:
+        summary += f"; compared by ranges: {', '.join(sampled)}"
     lost = any(one.verdict in LOST or "went with it" in one.note for one in kept)
     return Outcome(summary, told, WARNED if lost else PASSED)
 
 
-def _compare(case: Case, was: Table, now: Table | None, before: Connection, after: Connection) -> Kept:
+def _compare(case: Case, was: Contents, now: Table | None, before: Connection, after: Connection) -> Kept:
     if now is None:
-        return Kept(was.name, was.rows, None, "gone", f"{counted(was.rows, 'row')} went with the table")
-    dropped = _dropped(was, now, before)
-    written = _rows_written(case, was.name, now.name)
-    common = [number for number in was.columns if number in now.columns]
-    same_columns = was.columns.keys() == now.columns.keys()
-    if same_columns and (was.rows, was.hash) == (now.rows, now.hash) and _types(was) == _types(now):
-        return Kept(now.name, was.rows, now.rows, "kept")
-    changed = [number for number in common if not _is_same(was, now, number, before, after)]
-    if was.rows == now.rows and not changed:
-        new = f"{counted(written, 'row')} written, into new columns only" if written else ""
-        return Kept(now.name, was.rows, now.rows, "kept", "; ".join(filter(None, (new, dropped))))
-    names = ", ".join(now.columns[number].name for number in changed)
+        return Kept(was.table.name, was.rows, None, "gone", f"{counted(was.rows, 'row')} went with the table")
+    there = {number: number for number in was.table.columns if number in now.columns}
+    found = comparison.compare(was, now, there, before, after)
+    verdict, note = _verdict(case, was, now, found)
+    notes = [note, _dropped(was.table, now, before), comparison.extent(was, found)]
+    return Kept(now.name, was.rows, found.rows, verdict, "; ".join(filter(None, notes)), found.hashed)
+
+
+def _verdict(case: Case, was: Contents, now: Table, found: comparison.Comparison) -> tuple[str, str]:
+    """And a note."""
+    written = _rows_written(case, was.table.name, now.name)
+    if was.rows == found.rows and not found.changed:
+        is_grown = not now.columns.keys() <= was.table.columns.keys()
+        return "kept", f"{counted(written, 'row')} written, into new columns only" if written and is_grown else ""
+    names = ", ".join(now.columns[number].name for number in found.changed)
     if written:
-        note = f"{counted(written, 'row')} written; other contents in {names or 'no column that was there'}"
-        return Kept(now.name, was.rows, now.rows, "written", "; ".join(filter(None, (note, dropped))))
-    retyped = all(was.columns[number].type_number != now.columns[number].type_number for number in changed)
-    if was.rows == now.rows and retyped:
-        return Kept(now.name, was.rows, now.rows, "converted", f"other values in {names}, which got another type")
-    note = f"{was.rows:,} rows before, {now.rows:,} after; other contents in {names}"
-    return Kept(now.name, was.rows, now.rows, "changed", note)
+        return "written", f"{counted(written, 'row')} written; other contents in {names or 'no column that was there'}"
+    types = ((was.table.columns[number], now.columns[number]) for number in found.changed)
+    if was.rows == found.rows and all(old.type_number != new.type_number for old, new in types):
+        return "converted", f"other values in {names}, which got another type"
+    return "changed", f"{was.rows:,} rows before, {found.rows:,} after; other contents in {names}"
 
 
 def _dropped(was: Table, now: Table, before: Connection) -> str:
     """What went with columns, where anything was in them."""
     gone = [column.name for number, column in was.columns.items() if number not in now.columns]
-    counts = {column: rows.values(before, was.name, column) for column in gone}
+    counts = {column: rows.count(before, was.name, column) for column in gone}
     return "; ".join(
         f"column {column} is dropped, {counted(count, 'value')} went with it" for column, count in counts.items()
     )
-
-
-def _is_same(was: Table, now: Table, number: int, before: Connection, after: Connection) -> bool:
-    """Whether a column holds what it held: of another type, whether it prints the same."""
-    old, new = was.columns[number], now.columns[number]
-    cast = "" if old.type_number == new.type_number else "::text"
-    return rows.hashed(before, was.name, [old.name + cast]) == rows.hashed(after, now.name, [new.name + cast])
-
-
-def _types(table: Table) -> dict[int, int]:
-    return {number: column.type_number for number, column in table.columns.items()}
 
 
 def _rows_written(case: Case, *names: str) -> int:

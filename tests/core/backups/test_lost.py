@@ -3,6 +3,7 @@
 import os
 import subprocess
 from collections.abc import Sequence
+from math import inf
 from pathlib import Path
 
 import pytest
@@ -45,11 +46,11 @@ def make(target: Settings, *names: str, filled: bool = False) -> None:
             execute(target, f"INSERT INTO {quoted(name)} VALUES {', '.join(values)}")
 
 
-def contents(target: Settings) -> dict[str, tuple[int, int]]:
+def contents(target: Settings) -> dict[str, rows.Hash]:
     """Rows and hash of each table."""
     with postgres.connect(target) as connection:
         rows.pin(connection)
-        return {table.name: (table.rows, table.hash) for table in rows.read(connection).values()}
+        return {table.name: rows.read(connection, table, inf).hash for table in rows.tables(connection).values()}
 
 
 def give_back(url: URL, kept: Path) -> "subprocess.CompletedProcess[str]":
