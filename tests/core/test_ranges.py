@@ -54,6 +54,12 @@ def test_of_a_large_table_some_ranges_are_read_by_the_key(connection: Connection
     assert again(connection, was)[1] != was.hash[1]
 
 
+def test_no_row_is_in_two_ranges(connection: Connection) -> None:
+    run(connection, "CREATE TABLE large (n int PRIMARY KEY); INSERT INTO large SELECT generate_series(1, 25)")
+
+    assert 10 < read(connection, "large", 0).hash[0] <= 25
+
+
 def test_a_table_without_a_key_is_read_in_full(connection: Connection) -> None:
     run(connection, "CREATE TABLE large (n int NOT NULL UNIQUE); INSERT INTO large SELECT generate_series(1, 1000)")
 
