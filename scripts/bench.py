@@ -16,7 +16,19 @@ from pathlib import Path
 
 from sqlalchemy import text
 
-from scripts.core import command, console, dump_race, peers, postgres, report_race, schema, scratch, settings, shell
+from scripts.core import (
+    command,
+    console,
+    dump_race,
+    peers,
+    postgres,
+    report_race,
+    schema,
+    scratch,
+    settings,
+    shell,
+    staging_race,
+)
 from scripts.core.reports import folder
 from scripts.core.scratch import Scratch
 from scripts.core.settings import Settings
@@ -64,6 +76,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         shadows(server, 1000)
         backups(server, 500)
         reports(server, 50)
+        hashes(server, 2_000_000)
+        verifications(server, 500)
     return 0
 
 
@@ -197,6 +211,23 @@ def opening(name: str, report: Path) -> str:
     if not report_race.CHROMIUM:
         return f"{name}: not measured, because chromium is not installed"
     return line(Race(name, partial(report_race.opened, report), 1, pairs=LONG_PAIRS))
+
+
+def hashes(server: Scratch, number: int) -> None:
+    """Of a table of so many ordinary rows, as a verification reads it several times."""
+    target = scratch.create(server)
+    peers.make_people(target, number)
+    name, ours = f"hash of {number:,} rows", partial(staging_race.hashed, target)
+    console.say(line(Race(name, ours, 1)))
+    console.say(line(Race(name, ours, 0.6, "pgcopydb's", partial(peers.hashed, target))))
+
+
+def verifications(server: Scratch, megabytes: int) -> None:
+    """An index concurrently, a column and a backfill, proven; against restoring and migrating alone."""
+    with staging_race.race(server, megabytes) as sides:
+        name, peer = f"make verify-staging, {megabytes} MB", sides.restore_and_migrate
+        console.say(line(Race(name, sides.verify, 3, "restore, alembic upgrade head", peer, LONG_PAIRS, warm=False)))
+    console.say("   ".join(f"{gate} {seconds:.1f} s" for gate, seconds in sides.gates.items()))
 
 
 def line(race: Race) -> str:

@@ -83,12 +83,16 @@ def contest(server: Scratch, megabytes: int) -> Iterator[Contest]:
     source = scratch.create(server)
     with postgres.connect(source) as connection:
         connection.execute(text("CREATE TABLE alembic_version (version_num text)"))
-        for number in range(TABLES):
-            connection.execute(text(_TABLE.format(n=number, rows=megabytes * 1_000_000 // ROW // TABLES)))
+        connection.execute(text(tables(megabytes * 1_000_000 // ROW // TABLES)))
         connection.commit()
     with tempfile.TemporaryDirectory() as folder:
         os.environ["BACKUP_DIR"] = f"{folder}/backups"
         yield Contest(server, source, Path(folder))
+
+
+def tables(rows: int) -> str:
+    """Statements that make all tables, with so many rows in each."""
+    return ";".join(_TABLE.format(n=number, rows=rows) for number in range(TABLES))
 
 
 def _seconds(command: str, target: Settings) -> float:

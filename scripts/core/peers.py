@@ -1,4 +1,6 @@
-"""What we compare ourselves with: pg_dump, and raw Alembic on the same revisions with its documentation's env.py."""
+"""What we compare ourselves with: raw Alembic on the same revisions with its documentation's env.py, pg_dump, and
+pgcopydb's hash of a table.
+"""
 
 import os
 import sys
@@ -47,6 +49,12 @@ TABLES = """DO $$ BEGIN FOR n IN 1..number LOOP
     EXECUTE format('CREATE INDEX ON t%s (a); CREATE INDEX ON t%s (b, c) WHERE c > 0', n, n);
 END LOOP; END $$"""
 
+PEOPLE = """CREATE TABLE people AS SELECT id, 'user' || id AS name, 'person' || id || '@example.com' AS email,
+    timestamptz '2026-01-01' + id * interval '7 seconds' AS joined_at, (id % 10000 / 100.0)::numeric(10, 2) AS amount,
+    id % 3 > 0 AS active, repeat('n', id % 60) || id AS note FROM generate_series(1, number) id"""
+PGCOPYDB = "SELECT count(1), md5(sum(hashtext(p::text)::bigint)::text)::uuid FROM ONLY people AS p"
+"""As its `compare data` does."""
+
 SHADOW = """
 import time
 from scripts.core import history, scratch, settings, shadow
@@ -89,7 +97,7 @@ def checkouts(statements: Sequence[str]) -> Iterator[Checkouts]:
 def upgrade(checkout: Path, target: Settings) -> float:
     """Seconds that `alembic upgrade head` takes there, as a whole process."""
     alembic = str(Path(sys.executable).with_name("alembic"))
-    return shell.seconds([alembic, "upgrade", "head"], checkout, _environment(target))
+    return shell.seconds([alembic, "upgrade", "head"], checkout, environment(target))
 
 
 def add_revision(checkout: Path, number: int, sql: str) -> None:
@@ -100,22 +108,23 @@ def add_revision(checkout: Path, number: int, sql: str) -> None:
 
 def plan(checkout: Path, target: Settings) -> float:
     """Seconds that `make plan` takes there, as a whole process; the server of the target is its scratch server too."""
-    return shell.seconds([sys.executable, "-m", "scripts.plan"], checkout, _environment(target))
+    return shell.seconds([sys.executable, "-m", "scripts.plan"], checkout, environment(target))
 
 
 def verify_staging(checkout: Path, target: Settings, settings: dict[str, str]) -> float:
     """Seconds that `make verify-staging` takes there, as a whole process."""
     words = [sys.executable, "-m", "scripts.verify_staging"]
-    return shell.seconds(words, checkout, {**_environment(target), **settings})
+    return shell.seconds(words, checkout, {**environment(target), **settings})
 
 
 def shadow(checkout: Path, server: Settings) -> float:
     """Seconds from the revision files to a database at their head, of a process that runs already."""
-    environment = {**os.environ, **_environment(server)}
-    return float(shell.output([sys.executable, "-c", SHADOW], cwd=checkout, env=environment) or "nan")
+    whole = {**os.environ, **environment(server)}
+    return float(shell.output([sys.executable, "-c", SHADOW], cwd=checkout, env=whole) or "nan")
 
 
-def _environment(target: Settings) -> dict[str, str]:
+def environment(target: Settings) -> dict[str, str]:
+    """For a command on that database, whose server is its scratch server too."""
     url = target.database_url
     return {
         "DATABASE_URL": url.set(drivername="postgresql").render_as_string(hide_password=False),
@@ -133,6 +142,21 @@ def make_tables(target: Settings, number: int) -> None:
     with postgres.connect(target) as connection:
         connection.execute(text(TABLES.replace("number", str(number))))
         connection.commit()
+
+
+def make_people(target: Settings, number: int) -> None:
+    """A table of so many ordinary rows."""
+    with postgres.connect(target, isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text(PEOPLE.replace("number", str(number))))
+        connection.execute(text("VACUUM ANALYZE people"))
+
+
+def hashed(target: Settings) -> float:
+    """Seconds of pgcopydb's statement."""
+    with postgres.connect(target) as connection:
+        started = time.monotonic()
+        connection.exec_driver_sql(PGCOPYDB)
+        return time.monotonic() - started
 
 
 def dump(target: Settings) -> float:
