@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from scripts.core import differences, migrations, postgres, rehearsal, rows, schema, scratch, settings
 from scripts.core.errors import UserError
+from scripts.core.rows import Table
 from scripts.core.schema import Schema
 from scripts.core.settings import Settings
 from scripts.core.snapshot import Column, Relation
@@ -91,28 +92,35 @@ def _lost(case: Case) -> list[str]:
             found = comparison.compare(was, now[name], there, before, after)
             changed = [was.table.columns[number].name for number in found.changed]
             if changed or was.rows != found.rows:
-                told.append(_words(case, name, was.rows, found.rows, changed))
+                told.append(_words(case, was.table, was.rows, found.rows, changed))
     return told
 
 
-def _words(case: Case, table: str, was: int, now: int, columns: Sequence[str]) -> str:
-    culprits = [one.revision for one in case.pending if _touches(case, one.revision, table, columns)]
+def _words(case: Case, table: Table, was: int, now: int, columns: Sequence[str]) -> str:
+    names = _names(case, table)
+    culprits = [one.revision for one in case.pending if _touches(case, one.revision, names, columns)]
     count = f"{was:,} rows before, {now:,} after" if was != now else f"other contents in {', '.join(columns)}"
-    return f"{table}: {count}; " + (f"lost by {', '.join(culprits)}" if culprits else UNEXPLAINED)
+    return f"{table.name}: {count}; " + (f"lost by {', '.join(culprits)}" if culprits else UNEXPLAINED)
 
 
-def _touches(case: Case, revision: str, table: str, columns: Sequence[str]) -> bool:
+def _names(case: Case, table: Table) -> set[str]:
+    """What the table was called while the revisions ran."""
+    seen = [*case.trace.before.values(), *case.trace.after.values()]
+    return {table.name} | {one.relations[table.number].name for one in seen if table.number in one.relations}
+
+
+def _touches(case: Case, revision: str, names: set[str], columns: Sequence[str]) -> bool:
     """Whether the revision wrote rows of the table, emptied or dropped it, or changed one of the columns."""
     return any(
-        table in statement.rows_written or _destroys(statement, table, columns)
+        names & statement.rows_written.keys() or _destroys(statement, names, columns)
         for statement in case.trace.statements
         if statement.revision == revision
     )
 
 
-def _destroys(statement: Statement, table: str, columns: Sequence[str]) -> bool:
-    changes = [change for change in statement.changes if change.relation and change.relation.name == table]
+def _destroys(statement: Statement, names: set[str], columns: Sequence[str]) -> bool:
+    changes = [change for change in statement.changes if change.relation and change.relation.name in names]
     changed = [change.before for change in changes if isinstance(change.before, Column)]
     is_dropped = any(isinstance(change.before, Relation) and change.after is None for change in changes)
-    is_emptied = table in statement.rewrites and not changed
+    is_emptied = not names.isdisjoint(statement.rewrites) and not changed
     return is_dropped or is_emptied or any(column.name in columns for column in changed)
