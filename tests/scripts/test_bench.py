@@ -57,6 +57,26 @@ def test_the_fingerprint_is_compared_with_a_dump(
 
 
 @pytest.mark.faults
+def test_verifications_and_hashes_are_compared_and_the_time_of_each_gate_is_told(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(bench, "PAIRS", 1)
+    monkeypatch.setattr(bench, "LONG_PAIRS", 1)
+    monkeypatch.setenv("BACKUP_DIR", "")
+
+    with scratch.session(replace(settings.load(), runtime="embedded")) as server:
+        bench.hashes(server, 1000)
+        bench.verifications(server, 1)
+
+    told = capsys.readouterr().out.splitlines()
+    assert [re.split(" {3,}", one)[0] for one in told[:3]] == [
+        *["hash of 1,000 rows"] * 2,
+        "make verify-staging, 1 MB",
+    ]
+    assert re.fullmatch(r"(\w+( \w+)* \d\.\d s(   |$)){9}", told[3])
+
+
+@pytest.mark.faults
 def test_backups_are_compared_with_plain_dumps(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
