@@ -3,15 +3,19 @@
 import json
 import re
 import signal
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from unittest.mock import ANY
 
 import pytest
+from sqlalchemy.engine import URL
 
-from tests.conftest import ROOT, Project
+from tests.conftest import ROOT, Project, copy_project
 from tests.core.running import begin, wait_until
 from tests.core.terminal import Terminal
+from tests.gates import examples
 
 ADD = "ALTER TABLE users ADD COLUMN note text"
 DROP = "ALTER TABLE users DROP COLUMN note"
@@ -65,6 +69,47 @@ def add_note_to_the_model(project: Project) -> None:
     path.write_text(text + "    note: Mapped[str | None] = mapped_column(Text)\n")
 
 
+@pytest.fixture(scope="module")
+def shop(new_database: Callable[..., URL], tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A project whose application is the shop of the examples, with a backup of its rows."""
+    project = Project(copy_project(tmp_path_factory.mktemp("shop")), new_database())
+    examples.lay(project.path)
+    for verb in ("migrate", "backup"):
+        result = project.call(sys.executable, "-m", f"scripts.{verb}")
+        assert result.returncode == 0, result.stderr
+    return project
+
+
+@pytest.mark.parametrize("example", examples.BAD, ids=examples.name)
+def test_a_bad_migration_is_stopped_by_the_right_gate(shop: Project, example: Path) -> None:
+    examples.lay(shop.path, example)
+
+    result = shop.run("verify_staging", **examples.settings(example))
+
+    stopped_by = examples.stopped_by(document(shop))
+    assert result.returncode == 1, result.stdout + result.stderr
+    assert stopped_by["id"] == example.parent.name, result.stdout
+    told = "\n".join([stopped_by["summary"], *stopped_by["details"]])
+    assert [words for words in examples.said(example) if words not in told] == [], told
+    assert examples.SECRET not in everything_written(shop) + result.stdout + result.stderr
+
+
+@pytest.mark.parametrize("example", examples.GOOD, ids=examples.name)
+def test_a_good_migration_passes_every_gate(shop: Project, example: Path) -> None:
+    examples.lay(shop.path, example)
+
+    result = shop.run("verify_staging", **examples.settings(example))
+
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert document(shop)["verdict"] == "passed", result.stdout
+
+
+def test_the_examples_are_ten_of_each_kind_and_of_every_gate_that_a_migration_can_fail() -> None:
+    assert min(len(examples.BAD), len(examples.GOOD)) >= 10
+    without = {"restore", "before", "estimate"}
+    assert {example.parent.name for example in examples.BAD} == {id_ for id_ in GATES if id_ not in without}
+
+
 def test_a_good_migration_passes_every_gate_and_the_database_is_only_read(staged: Project) -> None:
     add_note_to_the_model(staged)
     staged.write_revision("abcd01", staged.version[0], execute(ADD, "UPDATE users SET note = 'x'"), execute(DROP))
@@ -109,48 +154,6 @@ def test_the_document_has_the_names_that_docs_promise(staged: Project) -> None:
     assert [one["id"] for one in expected["gates"]] == GATES
 
 
-@pytest.mark.parametrize(
-    ("statement", "said", "count"),
-    [
-        ("CREATE UNIQUE INDEX u ON users (email)", 'could not create unique index "u"', "20 rows of users"),
-        (
-            "ALTER TABLE users ADD UNIQUE (email)",
-            "unique",
-            "20 rows of users",
-        ),
-        ("ALTER TABLE users ALTER COLUMN email TYPE varchar(19)", "value too long", "31 rows of users"),
-        ("ALTER TABLE social_pages ALTER url SET NOT NULL", 'column "url"', "1 row of social_pages"),
-        (
-            "ALTER TABLE users ADD FOREIGN KEY (id) REFERENCES social_accounts (id)",
-            "violates foreign key constraint",
-            "49 rows of users",
-        ),
-    ],
-    ids=["duplicates", "constraint", "too long", "nulls", "foreign key"],
-)
-def test_rows_that_stand_in_the_way_are_counted_and_named_by_key_only(
-    staged: Project, statement: str, said: str, count: str
-) -> None:
-    staged.sql("INSERT INTO social_accounts (user_id, platform, handle) VALUES (1, 'x', 'secret-handle')")
-    staged.sql("INSERT INTO social_pages (account_id, name) VALUES (1, 'secret-name')")
-    pend(staged, execute(ADD, statement))
-
-    result = staged.run("verify_staging")
-
-    assert result.returncode == 1
-    failed = gate(staged, "upgrade")
-    assert failed["status"] == "failed"
-    assert re.match(rf"alembic/versions/abcd01\.py, line 12: .*{re.escape(said)}", failed["summary"])
-    assert any(one.startswith(count) for one in failed["details"]), failed
-    assert any(one.startswith("Their keys (id): ") for one in failed["details"])
-    for written in (everything_written(staged), result.stdout):
-        assert "@example.com" not in written
-        assert "secret" not in written
-    assert gate(staged, "rollback")["status"] == "not run"
-    assert document(staged)["reason"].startswith("upgrade: alembic/versions/abcd01.py")
-    assert left_behind(staged) == []
-
-
 def test_contents_that_a_revision_reads_and_puts_into_sql_stay_in_the_database(staged: Project) -> None:
     loop = (
         "[op.execute(f\"UPDATE users SET username = 'kept {row.email}' WHERE email = '{row.email}'\")"
@@ -180,17 +183,7 @@ def test_a_scratch_server_that_goes_away_fails_with_a_report(staged: Project) ->
     assert gate(staged, "upgrade")["status"] == "failed"
 
 
-def test_a_revision_that_never_ends_is_stopped_at_the_deadline(staged: Project) -> None:
-    pend(staged, execute(ADD, "SELECT pg_sleep(60)"))
-
-    result = staged.run("verify_staging", MAX_SECONDS="1")
-
-    assert result.returncode == 1
-    assert gate(staged, "upgrade")["summary"] == "The revisions were still running after 1 s."
-    assert gate(staged, "upgrade")["seconds"] < 20
-
-
-def test_a_lossy_downgrade_is_named_and_a_wrong_one_fails(staged: Project) -> None:
+def test_a_lossy_downgrade_is_named(staged: Project) -> None:
     pend(staged, execute("ALTER TABLE social_pages DROP url"), execute("ALTER TABLE social_pages ADD url varchar(500)"))
     staged.sql("INSERT INTO social_accounts (user_id, platform, handle) VALUES (1, 'x', 'y')")
     staged.sql("INSERT INTO social_pages (account_id, name, url) VALUES (1, 'a', 'https://example.com')")
@@ -201,10 +194,6 @@ def test_a_lossy_downgrade_is_named_and_a_wrong_one_fails(staged: Project) -> No
     assert gate(staged, "rollback")["status"] == "warned"
     assert gate(staged, "rollback")["details"] == ["social_pages: other contents in url; lost by abcd01"]
     assert gate(staged, "data")["details"] == ["social_pages: column url is dropped, 1 value went with it"]
-    pend(staged, execute("ALTER TABLE social_pages DROP url"), execute("ALTER TABLE social_pages ADD url text"))
-    wrong = staged.run("verify_staging", ACCEPT="drift,H08,H07")
-    assert wrong.returncode == 1
-    assert "After the downgrade: table social_pages, column url: text, expected varchar(500)" in wrong.stdout
 
 
 def test_a_revision_that_says_it_cannot_be_undone_is_a_warning(staged: Project) -> None:
@@ -242,16 +231,6 @@ def test_with_nothing_pending_the_restore_and_drift_are_still_proven(staged: Pro
     assert "Not as the models say: index users.by_hand is not in the models" in gate(staged, "drift")["details"]
 
 
-def test_rows_that_no_statement_wrote_must_be_what_they_were(staged: Project) -> None:
-    pend(staged, execute("ALTER TABLE users ALTER email TYPE varchar(255) USING 'x'"))
-
-    result = staged.run("verify_staging")
-
-    assert result.returncode == 1
-    assert gate(staged, "data")["summary"] == "other rows than before in users, which no statement wrote"
-    assert gate(staged, "data")["details"] == ["users: 50 rows before, 50 after; other contents in email"]
-
-
 def test_large_tables_are_compared_by_ranges_of_the_key_and_every_part_of_the_report_says_so(staged: Project) -> None:
     staged.sql("CREATE TABLE keyless AS SELECT 1 AS n")
     rename = "ALTER TABLE users RENAME id TO number", "ALTER TABLE users RENAME TO people"
@@ -286,32 +265,16 @@ def test_what_a_migration_writes_is_told_with_numbers(staged: Project) -> None:
     assert gate(staged, "data")["status"] == "passed"
 
 
-def test_a_lock_longer_than_the_budget_fails_until_it_is_accepted(staged: Project) -> None:
+def test_a_lock_longer_than_the_budget_may_be_accepted(staged: Project) -> None:
     pend(staged, execute(ADD, "SELECT pg_sleep(0.3)"), execute(DROP))
 
-    refused = staged.run("verify_staging", MAX_BLOCK_MS="100")
     accepted = staged.run("verify_staging", MAX_BLOCK_MS="100", ACCEPT="drift,budget")
 
-    assert refused.returncode == 1
-    assert "MAX_BLOCK_MS is 100, and abcd01 keeps reads and writes out of users for 3" in refused.stdout
-    assert "ACCEPT=budget" in refused.stdout
     assert accepted.returncode == 0, accepted.stdout
     assert gate(staged, "upgrade")["status"] == "warned"
     (lock,) = document(staged)["locks"]
     assert lock["mode"] == "AccessExclusiveLock"
     assert 0.3 < lock["seconds"] < 1
-
-
-def test_hazards_apply_with_the_real_sizes(staged: Project) -> None:
-    pend(staged, execute("CREATE INDEX i ON users (email)"), execute("DROP INDEX i"))
-
-    small = staged.run("verify_staging")
-    large = staged.run("verify_staging", LARGE_TABLE_ROWS="10")
-
-    assert small.returncode == 0, small.stdout
-    assert large.returncode == 1
-    assert "stopped by H03" in gate(staged, "upgrade")["summary"]
-    assert gate(staged, "rollback")["status"] == "passed"
 
 
 def test_the_users_own_checks(staged: Project) -> None:
@@ -403,18 +366,6 @@ def test_from_names_a_backup_which_is_told_when_it_is_of_another_revision(staged
     assert "The database is at abcd01 now; the backup is of another revision." in result.stdout
     assert "There is no backup second of" in unknown.stdout
     assert gate(staged, "restore")["status"] == "not run"
-
-
-def test_a_backup_at_a_revision_without_a_file_is_refused(staged: Project) -> None:
-    pend(staged, execute(ADD), execute(DROP))
-    staged.run("migrate")
-    staged.run("backup")
-    (staged.versions / "abcd01.py").unlink()
-
-    result = staged.run("verify_staging")
-
-    assert result.returncode == 1
-    assert "The database is at revision abcd01, which has no file" in gate(staged, "source")["summary"]
 
 
 def pend_a_sleep(project: Project) -> str:
