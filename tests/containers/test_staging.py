@@ -1,5 +1,6 @@
 """The staging files, in the documented order, and the runtime image."""
 
+import json
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.containers.stack import APP_PASSWORD, PASSWORD, POSTGRES_IMAGE, PYTHON_IMAGE, Result, Stack, docker, run
+from tests.gates import examples
 
 pytestmark = pytest.mark.timeout(600)
 MEGABYTE = 1_000_000
@@ -75,6 +77,34 @@ def test_a_plan_and_a_verification_have_the_secret_of_tools_and_their_scratch_se
     (report,) = (staging.folder / "reports").glob("*/index.html")
     assert report.stat().st_uid == staging.folder.stat().st_uid
     assert PASSWORD not in plan.output + verified.output + report.read_text()
+
+
+def in_shop(staging: Stack, shop: Path, verb: str, **environment: str) -> Result:
+    """A verb in a container of this release, with the application of the examples and its database."""
+    parts = ("alembic/versions", "app/models", "tests/staging")
+    mounts = [word for part in parts for word in ("--volume", f"{shop / part}:/srv/{part}:ro")]
+    words = ("run", "--rm", "--no-deps", "--no-TTY", *mounts, "tools", "python", "-m", f"scripts.{verb}")
+    return staging.compose(*words, POSTGRES_DB="shop", **environment)
+
+
+def stopped_by(staging: Stack, shop: Path, example: Path) -> str:
+    """The gate that stops the example; "passed" where none does."""
+    examples.lay(shop, example)
+    result = in_shop(staging, shop, "verify_staging", **examples.settings(example))
+    report = json.loads(max((staging.folder / "reports").glob("*/report.json")).read_text())
+    assert result.code == (1 if report["verdict"] == "failed" else 0), result.output
+    return str(examples.stopped_by(report)["id"] if report["verdict"] == "failed" else report["verdict"])
+
+
+@pytest.mark.faults  # minutes, on a disk that is waited for
+def test_bad_migrations_are_stopped_by_the_right_gate_and_good_ones_pass(staging: Stack, tmp_path: Path) -> None:
+    examples.lay(tmp_path)
+    assert in_shop(staging, tmp_path, "migrate").code == 0
+
+    found = {example: stopped_by(staging, tmp_path, example) for example in [*examples.BAD, *examples.GOOD]}
+
+    expected = {**{bad: bad.parent.name for bad in examples.BAD}, **dict.fromkeys(examples.GOOD, "passed")}
+    assert found == expected
 
 
 def test_nothing_is_published_and_everything_comes_back_after_a_reboot(staging: Stack) -> None:
