@@ -50,6 +50,13 @@ def connect(
         yield connection
 
 
+@contextmanager
+def patient(settings: Settings, **arguments: Any) -> Iterator[Connection]:
+    """A connection for what may take long: an interruption ends the statement that it is at."""
+    with connect(settings, **arguments) as connection, interruptible(connection.connection.dbapi_connection):
+        yield connection
+
+
 def ensure_server(settings: Settings) -> None:
     """Start the embedded server when this checkout runs on one; elsewhere the server is somebody else's to start."""
     if settings.runtime == "embedded" and not settings.external:
@@ -165,7 +172,8 @@ def address(settings: Settings) -> str:
 
 @contextmanager
 def interruptible(session: Any) -> Iterator[None]:
-    """While the block runs, Ctrl-C, SIGTERM and SIGALRM cancel what this session does; libpq would sit it out.
+    """While the block runs, Ctrl-C, SIGTERM and SIGALRM cancel what this session does; libpq would sit it out. One
+    block may be in another's.
 
     Python runs its own handlers only when libpq returns, but hands the signal's number on at once: see
     `signal.set_wakeup_fd`. psycopg2's wait callback would do too, but it forbids COPY.
@@ -177,7 +185,7 @@ def interruptible(session: Any) -> Iterator[None]:
     told.setblocking(False)
     over = threading.Event()
     before = signal.set_wakeup_fd(told.fileno(), warn_on_full_buffer=False)
-    listener = threading.Thread(target=_cancel_when_told, args=(session, heard, over), daemon=True)
+    listener = threading.Thread(target=_cancel_when_told, args=(session, heard, over, before), daemon=True)
     listener.start()
     try:
         yield
@@ -189,8 +197,10 @@ def interruptible(session: Any) -> Iterator[None]:
         heard.close()
 
 
-def _cancel_when_told(session: Any, heard: socket.socket, over: threading.Event) -> None:
+def _cancel_when_told(session: Any, heard: socket.socket, over: threading.Event, outer: int) -> None:
     while number := heard.recv(1):
+        with suppress(OSError):
+            os.write(outer, number)
         if number[0] in (signal.SIGINT, signal.SIGTERM, signal.SIGALRM):
             break
     # Again, should the first come before the statement has reached the server.

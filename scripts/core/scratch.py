@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 
 from sqlalchemy import Connection, text
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import ProgrammingError
+from sqlalchemy.exc import DBAPIError, ProgrammingError
 
 from scripts.core import databases, embedded, postgres
 from scripts.core import settings as configuration
@@ -20,6 +20,8 @@ from scripts.core.errors import UserError
 from scripts.core.settings import Settings
 
 NOT_ALLOWED = "42501"
+GONE = 2
+"""Seconds after which a server that has answered before is not coming back."""
 # With what a restore makes beside one of them.
 _LEFT = text("SELECT datname FROM pg_database WHERE datname ~ '^scratch_[0-9]+_[0-9]+(__.*)?$'")
 
@@ -52,10 +54,7 @@ def session(settings: Settings) -> Iterator[Scratch]:
         try:
             yield scratch
         finally:
-            # An interruption in the middle of a query has closed the connection; after this there is another one.
-            server.rollback()
-            for name in scratch.made:
-                databases.drop(server, name)
+            _drop(scratch)
 
 
 def create(scratch: Scratch, template: str = "template0") -> Settings:
@@ -63,8 +62,9 @@ def create(scratch: Scratch, template: str = "template0") -> Settings:
     name = f"scratch_{scratch.key}_{len(scratch.made)}"
     scratch.made.append(name)
     try:
-        # Copies files instead of writing every page to the log: ten times as fast where nothing is synced.
-        scratch.server.exec_driver_sql(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
+        with postgres.interruptible(scratch.server.connection.dbapi_connection):
+            # Copies files instead of writing every page to the log: ten times as fast where nothing is synced.
+            scratch.server.exec_driver_sql(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
     except ProgrammingError as error:
         if getattr(error.orig, "pgcode", None) != NOT_ALLOWED:
             raise
@@ -74,7 +74,9 @@ def create(scratch: Scratch, template: str = "template0") -> Settings:
             do=f"ALTER ROLE {scratch.settings.database_url.username} CREATEDB   (on the scratch server)",
         ) from error
     databases.set_mark(scratch.server, name, "development")
-    return replace(scratch.settings, database_url=scratch.settings.database_url.set(database=name))
+    url = scratch.settings.database_url.set(database=name)
+    # The server has answered: one that does no more is not starting.
+    return replace(scratch.settings, database_url=url, connect_wait=min(GONE, scratch.settings.connect_wait))
 
 
 def keep(scratch: Scratch, settings: Settings, name: str) -> None:
@@ -149,6 +151,17 @@ def _url(settings: Settings) -> URL:
         why="Throwaway databases are never made on the server that holds the data.",
         do="set RUNTIME in .env, or SCRATCH_HOST and SCRATCH_PORT to a PostgreSQL with nothing in it",
     )
+
+
+def _drop(scratch: Scratch) -> None:
+    """Drop what was made; where the server is gone, whoever comes next does."""
+    for name in scratch.made:
+        try:
+            if not scratch.server.invalidated:
+                databases.drop(scratch.server, name)
+        except DBAPIError:
+            if not scratch.server.invalidated:
+                raise
 
 
 def _sweep(server: Connection) -> None:

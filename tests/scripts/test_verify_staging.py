@@ -6,7 +6,6 @@ import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 from unittest.mock import ANY
 
 import pytest
@@ -15,6 +14,7 @@ from sqlalchemy.engine import URL
 from tests.conftest import ROOT, Project, copy_project
 from tests.core.running import begin, wait_until
 from tests.core.terminal import Terminal
+from tests.core.verification.reports import document, everything_written, gate, left_behind
 from tests.gates import examples
 
 ADD = "ALTER TABLE users ADD COLUMN note text"
@@ -40,27 +40,6 @@ def pend(project: Project, upgrade: str, downgrade: str = "pass") -> None:
     """One revision is pending, which the models know nothing of."""
     project.write_revision("abcd01", project.version[0], upgrade, downgrade)
     project.environment["ACCEPT"] = "drift"
-
-
-def document(project: Project) -> dict[str, Any]:
-    """The newest report."""
-    found: dict[str, Any] = json.loads(max((project.path / "reports").glob("*/report.json")).read_text())
-    return found
-
-
-def gate(project: Project, id_: str) -> dict[str, Any]:
-    return next(found for found in document(project)["gates"] if found["id"] == id_)
-
-
-def everything_written(project: Project) -> str:
-    return "".join(path.read_text() for path in (project.path / "reports").glob("*/*"))
-
-
-def left_behind(project: Project) -> list[tuple[object, ...]]:
-    """Scratch databases whose maker is gone: others run beside us."""
-    held = "SELECT objid FROM pg_locks WHERE locktype = 'advisory'"
-    databases = "SELECT datname FROM pg_database WHERE datname LIKE 'scratch\\_%'"
-    return project.sql(f"{databases} AND split_part(datname, '_', 2)::bigint NOT IN ({held})")
 
 
 def add_note_to_the_model(project: Project) -> None:

@@ -72,7 +72,7 @@ class Contents:
 def snapshot(settings: Settings, application_name: str) -> Iterator[Connection]:
     """A transaction that sees the database as it is now, for as long as the block runs."""
     options = "-c default_transaction_read_only=on"
-    with postgres.connect(
+    with postgres.patient(
         settings, application_name=application_name, options=options, isolation_level="REPEATABLE READ"
     ) as connection:
         connection.execute(_PATIENT)

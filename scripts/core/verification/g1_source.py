@@ -58,7 +58,7 @@ def _is_fresh(backup: Backup, at: list[str]) -> bool:
 def _version(case: Case) -> list[str] | None:
     """The target's; None where it does not answer."""
     try:
-        with postgres.connect(case.target) as connection:
+        with postgres.patient(case.target) as connection:
             return sorted(history.current(connection))
     except UserError as error:
         case.tell(error.problem)

@@ -13,7 +13,7 @@ def check(case: Case) -> Outcome:
     assert case.pristine
     limit = settings.limits().hash_bytes
     case.weights = weights.of(case.pristine, case.server.server)
-    with postgres.connect(case.pristine) as connection:
+    with postgres.patient(case.pristine) as connection:
         case.schema = schema.read(connection)
         rows.pin(connection)
         case.rows = {number: rows.read(connection, table, limit) for number, table in rows.tables(connection).items()}

@@ -16,7 +16,7 @@ def check(case: Case) -> Outcome:
     """Compares counts and hashes of every table, by number: a renamed one is the same one."""
     assert case.pristine
     assert case.migrated
-    with postgres.connect(case.pristine) as before, postgres.connect(case.migrated) as after:
+    with postgres.patient(case.pristine) as before, postgres.patient(case.migrated) as after:
         rows.pin(before)
         rows.pin(after)
         now = rows.tables(after)

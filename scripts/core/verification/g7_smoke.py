@@ -43,7 +43,7 @@ def _run_all(case: Case, tree: Path, prefix: str = "") -> dict[str, str]:
 def _sql(copy: Settings, path: Path) -> str:
     """What is wrong, or nothing. How many rows it returned is told, never which."""
     try:
-        with postgres.connect(copy) as connection:
+        with postgres.patient(copy) as connection:
             connection.exec_driver_sql(f"SET statement_timeout = '{settings.limits().statement_timeout}s'")
             found = connection.exec_driver_sql(path.read_text(encoding="utf-8").replace("%", "%%"))
             count = len(found.all()) if found.returns_rows else 0

@@ -78,7 +78,7 @@ def _lost(case: Case) -> list[str]:
     """Columns whose contents are others than at the start, by name: a column that came back has another number."""
     assert case.pristine
     assert case.migrated
-    with postgres.connect(case.pristine) as before, postgres.connect(case.migrated) as after:
+    with postgres.patient(case.pristine) as before, postgres.patient(case.migrated) as after:
         rows.pin(before)
         rows.pin(after)
         now = {table.name: table for table in rows.tables(after).values()}

@@ -30,9 +30,9 @@ _PRIMARY = text(
 
 def describe(copy: Settings, error: BaseException | None) -> list[str]:
     """Of a revision that failed on `copy`, which is as it was before that revision; nothing when it cannot be told."""
-    if not isinstance(error, DBAPIError):
+    if not isinstance(error, DBAPIError) or error.connection_invalidated:
         return []
-    with postgres.connect(copy, isolation_level="AUTOCOMMIT") as connection, suppress(DBAPIError):
+    with postgres.patient(copy, isolation_level="AUTOCOMMIT") as connection, suppress(DBAPIError):
         table, condition = _condition(connection, error)
         if table:
             return list(_lines(connection, table, condition))

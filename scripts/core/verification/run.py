@@ -53,6 +53,8 @@ def _result(case: Case, gate: ModuleType) -> Result:
 
 
 def _missing(case: Case, gate: ModuleType) -> Iterator[Outcome]:
+    if case.server.server.invalidated:
+        yield Outcome("the scratch server is gone", (), NOT_RUN)
     for name in gate.NEEDS:
         if getattr(case, name) is None:
             yield Outcome("an earlier gate failed", (), NOT_RUN)
