@@ -45,8 +45,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         case = Case(target, revisions, wanted, arguments.backup, server, console.warn, unfinished.show, running)
         with console.below(unfinished.lines):
             results = run.run(case, partial(count if arguments.json else show, unfinished))
-        made = document.make(case, results, environment, started, time.monotonic() - clock)
-        path = folder.write(settings.reports(), made) / folder.PAGE
+        with command.finishing():
+            made = document.make(case, results, environment, started, time.monotonic() - clock)
+            path = folder.write(settings.reports(), made) / folder.PAGE
     # Where the user finds it: in a container REPORT_DIR is mounted at the root.
     root = Path("/") if target.runtime == "docker" else ROOT
     path = path.relative_to(root) if path.is_relative_to(root) else path

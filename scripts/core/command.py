@@ -4,7 +4,8 @@ import argparse
 import signal
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from io import TextIOWrapper
 from pathlib import Path
 
@@ -44,6 +45,21 @@ def run(main: Main, argv: Sequence[str] | None = None) -> int:
             return INTERRUPTED
         except Exception as error:
             return _explain(error)
+
+
+@contextmanager
+def finishing() -> Iterator[None]:
+    """What is done in the block is done to its end; an interruption meanwhile comes after it."""
+    heard: list[int] = []
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.signal(number, lambda number, _: heard.append(number)) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if heard:
+        raise KeyboardInterrupt
 
 
 def _explain(error: Exception) -> int:
