@@ -94,7 +94,8 @@ _QUERIES: dict[type[Any], str] = {
     Column: (
         "SELECT attnum, attrelid, attname, format_type(atttypid, atttypmod), attnotnull,"
         " atthasdef OR attidentity <> '', attgenerated::text, attidentity::text"
-        " FROM pg_attribute WHERE attrelid >= 16384 AND attnum > 0 AND NOT attisdropped"
+        " FROM pg_attribute WHERE attrelid IN (SELECT oid FROM pg_class WHERE oid >= 16384 AND relkind IN"
+        " ('r', 'p', 'm', 'v', 'f')) AND attnum > 0 AND NOT attisdropped"
     ),
     # NOT NULL (n, from PostgreSQL 18 on) is a column's; t is a trigger's.
     Constraint: (
@@ -107,6 +108,13 @@ _QUERIES: dict[type[Any], str] = {
 }
 
 
+# Which versions of which rows are visible, of all catalogs that the queries look into; and how names are printed.
+_CATALOGS = ("class", "index", "attribute", "attrdef", "constraint", "enum", "type", "namespace")
+_VERSIONS = "SELECT current_setting('search_path'), " + ", ".join(
+    f"(SELECT sum(hashtextextended(ctid::text || xmin, 0)) FROM pg_{catalog})" for catalog in _CATALOGS
+)
+
+
 @dataclass(frozen=True)
 class Snapshot:
     relations: dict[int, Relation]
@@ -115,6 +123,8 @@ class Snapshot:
     """By relation and number in it."""
     constraints: dict[int, Constraint]
     labels: dict[int, Label]
+    versions: tuple[Any, ...] = ()
+    """Of the rows that it was read from."""
 
     def names(self, relation: int, numbers: Iterable[int]) -> list[str]:
         """Names of a relation's columns; nothing for an expression."""
@@ -136,10 +146,18 @@ class Change:
     """The revision found that relation; it did not make it."""
 
 
-def read(driver: Any) -> Snapshot:
-    """As the session of this driver's connection sees it: nobody else sees what it has not committed."""
+def read(driver: Any, known: Snapshot = EMPTY) -> Snapshot:
+    """As the session of this driver's connection sees it: nobody else sees what it has not committed.
+
+    Where nothing has changed since `known` was read, that is returned: most statements change rows only, and to read a
+    large schema takes ten times as long as to see whether it is another.
+    """
     found: dict[type[Any], list[Any]] = {}
     with driver.cursor() as cursor:
+        cursor.execute(_VERSIONS)
+        versions = cursor.fetchone()
+        if versions == known.versions:
+            return known
         for kind, query in _QUERIES.items():
             cursor.execute(query)
             found[kind] = [kind(*(tuple(v) if isinstance(v, list) else v for v in row)) for row in cursor.fetchall()]
@@ -149,6 +167,7 @@ def read(driver: Any) -> Snapshot:
         columns={(thing.relation, thing.number): thing for thing in found[Column]},
         constraints={thing.number: thing for thing in found[Constraint]},
         labels={thing.number: thing for thing in found[Label]},
+        versions=versions,
     )
 
 

@@ -117,6 +117,7 @@ class _Tracer:
     revision: Callable[[], str]
     trace: Trace
     transaction: int = 0
+    known: Snapshot = snapshot.EMPTY
     existing: Collection[int] | None = None
     """Relations that were there when the transaction began; None before its first statement."""
     running: list[tuple[Statement, _Moment, set[tuple[int, str]], ExitStack]] = field(default_factory=list)
@@ -126,7 +127,7 @@ class _Tracer:
         if line is None:
             return
         looked = time.monotonic()
-        moment = _look(self.driver)
+        moment = _look(self.driver, self.known)
         if self.existing is None:
             self.existing = moment.state.relations.keys() | moment.state.indexes.keys()
         self.trace.before.setdefault(self.revision(), moment.state)
@@ -149,8 +150,9 @@ class _Tracer:
         ended = time.monotonic()
         statement.seconds = ended - moment.at
         sampling.close()
-        now = _look(self.driver)
+        now = _look(self.driver, moment.state)
         now.locks |= sampled
+        self.known = now.state
         _compare(statement, moment, now, self.existing or ())
         found = self.trace.before[statement.revision].relations
         statement.changes = snapshot.changes(moment.state, now.state, found)
@@ -201,14 +203,14 @@ def _rewritten(before: Snapshot, now: Snapshot, existing: Collection[int]) -> It
             yield was.name
 
 
-def _look(driver: Any) -> _Moment:
+def _look(driver: Any, known: Snapshot) -> _Moment:
     with driver.cursor() as cursor:
         cursor.execute(_COUNTS)
         counts = cursor.fetchall()
         cursor.execute(_LOCKS.format(pid=driver.info.backend_pid))
         locks = set(cursor.fetchall())
     scans, written = ({row[0]: row[column] for row in counts} for column in (1, 2))
-    return _Moment(snapshot.read(driver), scans, written, locks)
+    return _Moment(snapshot.read(driver, known), scans, written, locks)
 
 
 def _size(driver: Any) -> int:

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import NullPool, create_engine, text
 from sqlalchemy.engine import URL
 
-from scripts.core import trace
+from scripts.core import snapshot, trace
 from scripts.core.trace import Statement, Trace
 
 SETUP = """
@@ -167,3 +167,27 @@ def test_names_are_written_as_postgresql_wants_them(traced: Callable[..., list[S
     (statement,) = traced('execute(\'ALTER TABLE "My Shop"."Sm""all" ADD m int\')')
 
     assert strongest(statement, '"My Shop"."Sm""all"') == "AccessExclusiveLock"
+
+
+def test_the_catalogs_are_read_again_when_they_are_others_and_only_then(new_database: Callable[..., URL]) -> None:
+    engine = create_engine(new_database(), poolclass=NullPool)
+    with engine.begin() as connection:
+        driver = connection.connection.dbapi_connection
+
+        def read_again(statement: str) -> bool:
+            connection.execute(text(statement))
+            last, read[:] = read[0], [snapshot.read(driver, read[0])]
+            return read[0] is not last
+
+        read = [snapshot.read(driver)]
+        statements = {
+            "CREATE TABLE t (id int)": True,
+            "INSERT INTO t SELECT generate_series(1, 100)": False,
+            "SAVEPOINT before": False,
+            "ALTER TABLE t ADD n int": True,
+            "ROLLBACK TO SAVEPOINT before": True,
+            "TRUNCATE t": True,
+            "CREATE TYPE e AS ENUM ('a')": True,
+            "SET search_path = ''": True,
+        }
+        assert [read_again(one) for one in statements] == list(statements.values())

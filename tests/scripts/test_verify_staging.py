@@ -5,12 +5,14 @@ import re
 import signal
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from unittest.mock import ANY
 
 import pytest
 from sqlalchemy.engine import URL
 
+from scripts.core.backups import archive, manifest
 from tests.conftest import ROOT, Project, copy_project
 from tests.core.running import begin, wait_until
 from tests.core.terminal import Terminal
@@ -332,6 +334,18 @@ def test_the_estimate_says_whether_it_fits_the_shortest_window(staged: Project) 
     assert "fits the window of 120 min" in gate(staged, "estimate")["summary"]
 
 
+def test_a_backup_of_a_newer_major_is_refused(staged: Project) -> None:
+    staged.run("backup")
+    (found,) = archive.list_all(staged.path / "backups").backups
+    manifest.write(found.path, replace(found.manifest, server=990001))
+
+    result = staged.run("verify_staging")
+
+    assert result.returncode == 1, result.stdout
+    assert "is of PostgreSQL 99; the server is 1" in gate(staged, "source")["summary"]
+    assert gate(staged, "restore")["status"] == "not run"
+
+
 def test_from_names_a_backup_which_is_told_when_it_is_of_another_revision(staged: Project) -> None:
     staged.run("backup", "--name=first")
     pend(staged, execute(ADD), execute(DROP))
@@ -364,6 +378,7 @@ def check_interrupted(project: Project) -> None:
 
 
 def test_an_interruption_is_reported_and_leaves_nothing(staged: Project) -> None:
+    """At one gate; at each of them: tests/core/verification/test_interruptions.py"""
     sleeping = pend_a_sleep(staged)
     running = begin(staged, "verify_staging")
     wait_until(lambda: staged.sql(sleeping))

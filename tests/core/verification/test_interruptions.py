@@ -122,7 +122,7 @@ def test_interrupted_in_the_estimate_and_before_all_gates(slow: Project) -> None
             stack.enter_context(holding_estimates(slow))
         wait_until(lambda: estimates_are_held(slow))
         running.send(signal.SIGTERM)
-    at_the_last = running.end()
+    at_the_last, left = running.end(), left_by(slow, database)
     with holding_estimates(slow):
         running = begin(slow, "verify_staging")
         wait_until(lambda: estimates_are_held(slow))
@@ -131,7 +131,7 @@ def test_interrupted_in_the_estimate_and_before_all_gates(slow: Project) -> None
 
     assert at_the_last.returncode == before_the_first.returncode == 130
     assert_interrupted_at(slow, "estimate")
-    assert left_by(slow, database) == []
+    assert left == []
     assert "Interrupted." in before_the_first.stderr
 
 
