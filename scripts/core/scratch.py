@@ -7,12 +7,12 @@ by whoever comes next; parallel runs leave each other alone.
 import os
 import random
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 
 from sqlalchemy import Connection, text
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import DBAPIError, ProgrammingError
+from sqlalchemy.exc import ProgrammingError
 
 from scripts.core import databases, embedded, postgres
 from scripts.core import settings as configuration
@@ -154,14 +154,14 @@ def _url(settings: Settings) -> URL:
 
 
 def _drop(scratch: Scratch) -> None:
-    """Drop what was made; where the server is gone, whoever comes next does."""
-    for name in scratch.made:
-        try:
-            if not scratch.server.invalidated:
-                databases.drop(scratch.server, name)
-        except DBAPIError:
-            if not scratch.server.invalidated:
-                raise
+    """Drop what was made, in a new session: an interruption ends the one that it hits.
+
+    Where the server is gone, whoever comes next does it.
+    """
+    answering = replace(scratch.settings, connect_wait=min(GONE, scratch.settings.connect_wait))
+    with suppress(UserError), postgres.connect(answering, isolation_level="AUTOCOMMIT") as server:
+        for name in scratch.made:
+            databases.drop(server, name)
 
 
 def _sweep(server: Connection) -> None:

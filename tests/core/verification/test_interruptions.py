@@ -98,19 +98,31 @@ def assert_interrupted_at(project: Project, id_: str) -> None:
 
 @pytest.mark.parametrize("id_", GATES[:-1])
 def test_interrupted_or_killed_at_a_gate(slow: Project, id_: str) -> None:
-    for number in (signal.SIGINT, signal.SIGKILL):
-        with holding(slow, id_):
-            running = begin(slow, "verify_staging")
-            wait_until(lambda: held(slow, id_))
-            database = held(slow, id_)
-            running.send(number)
-            result = running.end()
-        if number == signal.SIGINT:
-            assert result.returncode == 130, result.stderr
-            assert_interrupted_at(slow, id_)
-        else:
-            assert call(slow, "plan").returncode == 0
-        assert left_by(slow, database) == []
+    with holding(slow, id_):
+        running = begin(slow, "verify_staging")
+        wait_until(lambda: held(slow, id_))
+        database = held(slow, id_)
+        running.send(signal.SIGINT)
+        result = running.end()
+        left = left_by(slow, database)
+    assert result.returncode == 130, result.stderr
+    assert left == []
+    assert_interrupted_at(slow, id_)
+    if id_ == "source":
+        return  # nothing was made yet
+
+    with holding(slow, id_):
+        running = begin(slow, "verify_staging")
+        wait_until(lambda: held(slow, id_))
+        database = held(slow, id_)
+        running.kill()
+        # What was killed goes on there.
+        found = left_by(slow, database)
+        next_ = call(slow, "verify_staging", "--from=nothing")
+        left = left_by(slow, database)
+    assert found != []
+    assert "There is no backup nothing" in next_.stdout
+    assert left == []
 
 
 def test_interrupted_in_the_estimate_and_before_all_gates(slow: Project) -> None:
