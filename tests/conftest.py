@@ -20,7 +20,7 @@ from sqlalchemy.pool import NullPool
 from scripts.core import embedded, history, settings
 
 ROOT = Path(__file__).parents[1]
-NOT_COPIED = shutil.ignore_patterns(".git", ".venv", ".postgres", ".env", ".*_cache", "containers", "__pycache__")
+OURS = shutil.ignore_patterns(".git", ".venv", ".postgres", ".env", ".*_cache", "containers", "__pycache__")
 
 
 # In the containers there is one already, and root there may not become another account, as PostgreSQL wants.
@@ -166,12 +166,18 @@ class Project:
         return path
 
 
+def not_copied(folder: str, names: list[str]) -> set[str]:
+    """Nor are the backups and reports of this checkout."""
+    made = {"backups", "reports"} if Path(folder) == ROOT else set()
+    return OURS(folder, names) | (made & set(names))
+
+
 @cache
 def original() -> "TemporaryDirectory[str]":
     """The project as tests copy it: compiled, else every command would compile it anew, and without most tests."""
     made = TemporaryDirectory(prefix="project-")
     path = Path(made.name) / "project"
-    shutil.copytree(ROOT, path, ignore=NOT_COPIED, symlinks=True)
+    shutil.copytree(ROOT, path, ignore=not_copied, symlinks=True)
     for folder in ("app", "core", "hazards", "scripts"):
         shutil.rmtree(path / "tests" / folder)
     for folder in ("alembic", "app", "scripts"):

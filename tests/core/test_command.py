@@ -17,7 +17,7 @@ from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from scripts.core import command, console
 from scripts.core.errors import BUG, DONE, INTERRUPTED, NO, USAGE, UserError
-from tests.conftest import NOT_COPIED, ROOT
+from tests.conftest import ROOT, not_copied
 
 SCRIPTS = ROOT / "scripts"
 
@@ -110,7 +110,7 @@ def test_a_terminal_without_our_signs_gets_others_instead_of_an_error(monkeypatc
 
 def test_help_needs_no_settings_and_is_the_docstring_of_the_script(tmp_path: Path) -> None:
     verbs = {path.stem: ast.get_docstring(ast.parse(path.read_text())) for path in SCRIPTS.glob("[a-z]*.py")}
-    shutil.copytree(ROOT, tmp_path / "project", ignore=NOT_COPIED)
+    shutil.copytree(ROOT, tmp_path / "project", ignore=not_copied)
 
     result = subprocess.run(
         [sys.executable, "-c", SHOW_HELP, *verbs],
