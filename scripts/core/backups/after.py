@@ -8,11 +8,12 @@ from scripts.core.backups import manifest
 from scripts.core.backups.archive import Backup
 from scripts.core.backups.manifest import Check
 from scripts.core.errors import UserError
+from scripts.core.mutex import Tell
 
 AFTER = "after"
 
 
-def run(backup: Backup, command: str) -> Backup:
+def run(backup: Backup, command: str, tell: Tell) -> Backup:
     """Run the command by sh, with the backup's folder as $1 and its manifest on standard input; how it went is kept.
 
     Raises UserError when it fails; the backup itself is whole.
@@ -21,7 +22,7 @@ def run(backup: Backup, command: str) -> Backup:
     text = (backup.path / manifest.FILE).read_text(encoding="utf-8")
     said = shell.failure(["sh", "-c", command, "sh", str(backup.path)], text)
     check = Check(manifest.now(), AFTER, not said, round(time.monotonic() - started, 2), said.rpartition("\n")[2])
-    checked = replace(backup, manifest=manifest.add(backup.path, backup.manifest, check))
+    checked = replace(backup, manifest=manifest.add(backup.path, backup.manifest, check, tell))
     if said:
         raise UserError(
             f"BACKUP_AFTER failed: {check.found}",

@@ -74,7 +74,7 @@ def list_all(folder: Path) -> Listing:
 
 
 def find(folder: Path, database: str, wanted: str) -> Backup:
-    """The backup of this name; else the newest whose NAME was this; `latest`: the newest of this database.
+    """The backup of this name or path; else the newest whose NAME was this; `latest`: the newest of this database.
 
     Raises UserError when there is none, naming what there is.
     """
@@ -82,7 +82,7 @@ def find(folder: Path, database: str, wanted: str) -> Backup:
     if wanted in listing.others:
         raise UserError(listing.others[wanted], do="make backups")
     ours = [backup for backup in listing.backups if backup.manifest.database == database]
-    exact = [backup for backup in listing.backups if backup.name == wanted]
+    exact = [backup for backup in listing.backups if backup.name == Path(wanted).name]
     found = exact or [backup for backup in ours if wanted in (LATEST, backup.manifest.label)]
     if found:
         return found[-1]
@@ -128,17 +128,24 @@ def partial(folder: Path) -> Iterator[Path]:
             claim = os.open(made, os.O_RDONLY)
             fcntl.flock(claim, fcntl.LOCK_EX)
     except OSError as error:
-        raise UserError(
-            f"{folder} cannot be written: {error.strerror}.", do="correct BACKUP_DIR in .env, or who owns the folder"
-        ) from error
+        raise _unwritable(folder, error) from error
     try:
         yield made
-    except BaseException:
+    except BaseException as error:
         for path in made.iterdir() if made.exists() else []:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
+        if isinstance(error, OSError):
+            raise _unwritable(folder, error) from error
         raise
     finally:
         os.close(claim)
+
+
+def _unwritable(folder: Path, error: OSError) -> UserError:
+    return UserError(
+        f"{folder} cannot be written: {error.strerror}.",
+        do="make room there, or correct BACKUP_DIR in .env, or who owns the folder",
+    )
 
 
 def finish(made: Path, found: Manifest, tell: Tell) -> Backup:
@@ -169,13 +176,16 @@ def remove(backup: Backup) -> None:
 
 
 def files(path: Path) -> Iterator[str]:
-    """Everything under a backup but its manifest, by its path there: links and empty folders too."""
+    """Everything under a backup but its manifest, by its path there: links and empty folders too.
+
+    Nor is it a manifest of which a kill left a part.
+    """
     for root, folders, names in os.walk(path):
         links = [name for name in folders if (Path(root) / name).is_symlink()]
         empty = [""] if not folders and not names else []
         for name in [*names, *links, *empty]:
             found = str((Path(root) / name).relative_to(path))
-            if found != manifest.FILE:
+            if found not in (manifest.FILE, manifest.NEW):
                 yield found
 
 

@@ -53,10 +53,9 @@ def keep(target: Settings, lost: Sequence[Loss]) -> Path | None:
             manifest.sync(made)
             made.rename(kept)
             manifest.sync(folder)
-    except (OSError, DBAPIError) as error:
-        why = postgres.first_line(error) if isinstance(error, DBAPIError) else str(error.strerror)
+    except DBAPIError as error:
         raise UserError(
-            f"What would be lost cannot be kept in {folder}: {why}.", do="mend that, then run this again"
+            f"What would be lost cannot be kept: {postgres.first_line(error)}", do="mend that, then run this again"
         ) from error
     return kept
 

@@ -22,8 +22,10 @@ from typing import Any
 
 from scripts.core.backups.properties import Properties
 from scripts.core.errors import UserError
+from scripts.core.mutex import Tell
 
 FILE = "manifest.json"
+NEW = f"{FILE}.new"
 FORMAT = 1
 
 
@@ -77,6 +79,11 @@ class Manifest:
         return datetime.fromisoformat(self.created_at)
 
     @property
+    def taken(self) -> datetime:
+        """By the clock of that moment; `created` is later where that clock was behind an older backup's."""
+        return datetime.fromisoformat(self.checks[0].at) if self.checks else self.created
+
+    @property
     def rows(self) -> int:
         """Of all tables whose rows were dumped."""
         return sum(table.rows for name, table in self.tables.items() if name not in self.excluded)
@@ -96,7 +103,7 @@ def now() -> str:
 
 def write(folder: Path, manifest: Manifest) -> None:
     """Write it in one step, and onto the disk: after a crash it is there as a whole, or as it was."""
-    new = folder / f"{FILE}.new"
+    new = folder / NEW
     with new.open("w", encoding="utf-8") as file:
         file.write(_text(manifest))
         file.flush()
@@ -122,10 +129,13 @@ def read(folder: Path) -> Manifest:
     return found
 
 
-def add(folder: Path, manifest: Manifest, check: Check) -> Manifest:
-    """The manifest with one more check, written."""
+def add(folder: Path, manifest: Manifest, check: Check, tell: Tell) -> Manifest:
+    """The manifest with one more check, written; where it cannot be, that is told, and what was found counts."""
     new = replace(manifest, checks=[*manifest.checks, check])
-    write(folder, new)
+    try:
+        write(folder, new)
+    except OSError as error:
+        tell(f"What was found out about {folder.name} cannot be written down: {error.strerror}.")
     return new
 
 

@@ -31,7 +31,7 @@ def verify(target: Settings, backup: Backup, mode: str, tell: Tell, show: Show) 
     made = Check(
         manifest.now(), mode, not problem, round(time.monotonic() - started, 2), problem.problem if problem else ""
     )
-    checked = replace(backup, manifest=manifest.add(backup.path, backup.manifest, made))
+    checked = replace(backup, manifest=manifest.add(backup.path, backup.manifest, made, tell))
     if problem:
         raise problem
     return checked

@@ -178,6 +178,29 @@ def test_a_backup_of_a_newer_major_is_refused(filled: Settings, backup: Backup) 
         full(filled, newer)
 
 
+def test_what_cannot_be_written_down_is_told_and_counts(filled: Settings, backup: Backup) -> None:
+    """As in a folder that is read-only, or full."""
+    (backup.path / manifest.NEW).mkdir()
+    told: list[str] = []
+
+    checked = verify.verify(filled, backup, "quick", told.append, silent)
+
+    assert checked.manifest.checks[-1].passed
+    assert told == [f"What was found out about {backup.name} cannot be written down: Is a directory."]
+    assert manifest.read(backup.path) == backup.manifest
+
+
+def test_a_manifest_that_was_being_written_when_all_was_killed_damages_nothing(
+    filled: Settings, backup: Backup
+) -> None:
+    (backup.path / manifest.NEW).write_text('{"format": 1, ')
+
+    verify.verify(filled, backup, "quick", silent, silent)
+
+    assert last(backup).passed
+    assert not (backup.path / manifest.NEW).exists()
+
+
 def test_without_a_scratch_server_nothing_is_written_down(
     filled: Settings, backup: Backup, monkeypatch: pytest.MonkeyPatch
 ) -> None:
