@@ -77,6 +77,8 @@ def read(connection: Connection) -> Schema:
             for kind, name, definition in connection.exec_driver_sql(query.statement()):
                 found[kind][name] = definition
     except DBAPIError as error:
+        if error.connection_invalidated:
+            raise
         raise UserError(
             f"The schema cannot be read: {postgres.first_line(error)}",
             why=f"Another session changes it; a lock is waited for {PATIENCE} at most.",
@@ -99,7 +101,7 @@ def _pinned(connection: Connection) -> Iterator[None]:
         connection.execute(_PIN, {**_PINNED, "lock_timeout": PATIENCE})
         yield
     finally:
-        if not connection.invalidated:  # by an interruption in the middle of the query
+        if not connection.invalidated:  # by an interruption, or because its session was ended
             connection.exec_driver_sql(end)
         if ours:
             connection.rollback()

@@ -17,10 +17,9 @@ from scripts.core.settings import Settings
 LOCK_WAIT = 10
 """Seconds to wait for a table that somebody locks against being read."""
 
-_PATIENT = text(
-    "SELECT set_config(name, '0', true) FROM pg_settings WHERE name IN ('statement_timeout', 'transaction_timeout',"
-    " 'idle_in_transaction_session_timeout')"
-)
+# The first one of a transaction may come too late for these: they are there before it.
+_OPTIONS = "-c default_transaction_read_only=on -c statement_timeout=0 -c idle_in_transaction_session_timeout=0"
+_PATIENT = text("SELECT set_config(name, '0', true) FROM pg_settings WHERE name = 'transaction_timeout'")
 _OURS = "n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'"
 _NO_EXTENSION = (
     "NOT EXISTS (SELECT FROM pg_depend WHERE classid = 'pg_class'::regclass AND objid = c.oid AND deptype = 'e')"
@@ -71,9 +70,8 @@ class Contents:
 @contextmanager
 def snapshot(settings: Settings, application_name: str) -> Iterator[Connection]:
     """A transaction that sees the database as it is now, for as long as the block runs."""
-    options = "-c default_transaction_read_only=on"
     with postgres.patient(
-        settings, application_name=application_name, options=options, isolation_level="REPEATABLE READ"
+        settings, application_name=application_name, options=_OPTIONS, isolation_level="REPEATABLE READ"
     ) as connection:
         connection.execute(_PATIENT)
         connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{LOCK_WAIT}s'")
@@ -133,6 +131,8 @@ def _measured(connection: Connection, table: str) -> Table:
     try:
         return Table(*connection.exec_driver_sql(statement, (table,)).one())
     except DBAPIError as error:
+        if error.connection_invalidated:
+            raise
         raise UserError(
             f"{table} cannot be read: {postgres.first_line(error)}",
             why="Somebody locks it, or has dropped it just now."

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
 
 from scripts.core import clients, databases, gates, migration_log, mutex, postgres, schema, settings
 from scripts.core.backups import after, archive, check, contents, fresh, manifest, progress, structure
@@ -43,13 +44,18 @@ def make(target: Settings, wanted: Wanted, tell: Tell, show: Show) -> Backup:
     Raises UserError; then there is no new backup, and the old ones are as they were.
     """
     archive.require_label(wanted.label)
-    with (
-        postgres.connect(target, application_name=_application(), isolation_level="AUTOCOMMIT") as holder,
-        mutex.hold(holder, settings.limits().wait, tell),
-    ):
-        made = take(target, holder, wanted, tell, show)
+    try:
+        with (
+            postgres.connect(target, application_name=_application(), isolation_level="AUTOCOMMIT") as holder,
+            mutex.hold(holder, settings.limits().wait, tell),
+        ):
+            made = take(target, holder, wanted, tell, show)
+    except DBAPIError as error:
+        raise UserError(
+            f"The backup broke off: {postgres.first_line(error)}", do="run this again", state=NOTHING_KEPT
+        ) from error
     command = settings.backups().after
-    return after.run(made, command) if command else made
+    return after.run(made, command, tell) if command else made
 
 
 def ensure_fresh(target: Settings, environment: str, tell: Tell, show: Show) -> None:

@@ -16,17 +16,20 @@ from scripts.core.errors import UserError
 from scripts.core.mutex import Tell
 from scripts.core.settings import Settings
 
-ONLY_A_TRY = "what was restored is dropped again; everything else is as it was."
+ONLY_A_TRY = "what was restored is dropped, at the latest by the next run; everything else is as it was."
 
 
 def require_server(backup: Backup, server: int) -> None:
-    """Raises UserError for a backup of a newer major than the server's, which has what the older one does not know."""
+    """Raises UserError for a backup of a newer major than the server's, which has what the older one does not know, or
+    of a newer pg_dump than the programs here.
+    """
     if backup.manifest.server // 10000 > server // 10000:
         raise UserError(
             f"{backup.name} is of PostgreSQL {backup.manifest.server // 10000}; the server is {server // 10000}.",
             why="A dump can be restored into its own major or a newer one.",
             do="set POSTGRES_IMAGE, or DATABASE_URL, to a newer server",
         )
+    clients.find("pg_restore", backup.manifest.client)
 
 
 def fill(backup: Backup, into: Settings, tell: Tell, show: Show) -> None:

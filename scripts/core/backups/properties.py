@@ -76,5 +76,7 @@ def _try(connection: Connection, statement: str, tell: Tell, setting: dict[str, 
         connection.exec_driver_sql(statement.replace("%", "%%"))
         connection.exec_driver_sql("COMMIT")
     except DBAPIError as error:
+        if error.connection_invalidated:
+            raise
         connection.exec_driver_sql("ROLLBACK")
         tell(f"Left out: {statement}: {postgres.first_line(error)}")

@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 
+from sqlalchemy.exc import DBAPIError
+
 from scripts.core import beside, databases, gates, history, migration_log, mutex, postgres, settings
 from scripts.core.backups import kept, load, verify
 from scripts.core.backups.archive import Backup
@@ -76,7 +78,24 @@ def _swap(target: Settings, new: str) -> str:
 
 @contextmanager
 def _alone(target: Settings, tell: Tell) -> Iterator[None]:
-    """Keeps migrations and backups of the target away, if there is a target."""
+    """Keeps migrations and backups of the target away, if there is a target.
+
+    Raises UserError when the server has ended a session of ours, whose last words nobody knows.
+    """
+    try:
+        with _mutex(target, tell):
+            yield
+    except DBAPIError as error:
+        name = databases.name_of(target.database_url)
+        raise UserError(
+            f"The restore broke off: {postgres.first_line(error)}",
+            do="make backups   (lists the database that a restore has put aside); then this again, if it was not done",
+            state=f"{name} is wholly what it was; or wholly the other, and what it was is kept.",
+        ) from error
+
+
+@contextmanager
+def _mutex(target: Settings, tell: Tell) -> Iterator[None]:
     name = f"alembic-restore {migration_log.who()}"[:63]
     with ExitStack() as stack:
         try:

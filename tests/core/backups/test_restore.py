@@ -1,21 +1,26 @@
 """scripts/core/backups/restore.py: the target is wholly what it was or what it shall be, and nothing is lost"""
 
+import os
+import subprocess
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from sqlalchemy import NullPool, create_engine, text
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
 
-from scripts.core import databases, history, postgres
-from scripts.core.backups import contents, kept, restore
+from scripts.core import clients, databases, history, postgres, wheel
+from scripts.core.backups import contents, kept, load, restore
 from scripts.core.backups.archive import Backup
 from scripts.core.errors import UserError
 from scripts.core.settings import Settings
+from tests.conftest import needs_embedded
 from tests.core.backups.conftest import execute, flip, silent, take, value
 from tests.core.running import session
 
@@ -168,13 +173,50 @@ def test_a_restore_that_fails_leaves_the_target_and_nothing_beside_it(filled: Se
     with pytest.raises(UserError, match="cannot be restored: ") as caught:
         put(filled, backup)
 
-    assert "State: what was restored is dropped again" in str(caught.value)
+    assert "State: what was restored is dropped" in str(caught.value)
     assert value(filled, "SELECT count(*) FROM users") == 101
     assert names(filled) == [filled.database_url.database]
 
 
-def test_a_server_that_becomes_full_leaves_the_target(filled: Settings, backup: Backup) -> None:
-    """As near as a test comes without filling the server's disk: writing fails in the middle."""
+@needs_embedded
+def test_a_disk_of_the_server_that_becomes_full_leaves_the_target(target: Settings) -> None:
+    """A tablespace with room for one of the two databases."""
+    place = Path(tempfile.mkdtemp(prefix="tablespace-"))
+    if os.getuid() or subprocess.call(["mount", "-t", "tmpfs", "-o", "size=6m,mode=777", "tmpfs", str(place)]):
+        pytest.skip("only root can mount")
+    try:
+        wheel.give(place)
+        space = f"test_{place.name[-8:]}"
+        execute(
+            target,
+            f"CREATE TABLESPACE \"{space}\" LOCATION '{place}'",
+            f'CREATE TABLE noise TABLESPACE "{space}" AS SELECT n, sha512(n::text::bytea) AS b'
+            " FROM generate_series(1, 40000) n",
+        )
+        with pytest.raises(UserError, match=r"cannot be restored: could not extend file .*: No space left on device"):
+            put(target, take(target))
+
+        assert value(target, "SELECT count(*) FROM noise") == 40000
+        assert names(target) == [target.database_url.database]
+        execute(target, "DROP TABLE noise", f'DROP TABLESPACE "{space}"')
+    finally:
+        subprocess.run(["umount", str(place)], check=True)
+        place.rmdir()
+
+
+def test_programs_that_are_too_old_for_the_backup_are_found_out_first(
+    filled: Settings, backup: Backup, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(clients, "_major", lambda _path: 12)
+    monkeypatch.setattr(load, "_make_roles", None)
+
+    with pytest.raises(UserError, match="This needs pg_restore of PostgreSQL"):
+        put(filled, backup)
+
+    assert names(filled) == [filled.database_url.database]
+
+
+def test_a_server_whose_sessions_end_leaves_the_target(filled: Settings, backup: Backup) -> None:
     execute(filled, "CREATE TABLE big AS SELECT n, repeat(md5(n::text), 20) AS t FROM generate_series(1, 100000) n")
     backup = take(filled)
     made = databases.temporary(str(filled.database_url.database))
