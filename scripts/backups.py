@@ -13,12 +13,14 @@ import os
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
-from scripts.core import command, console, databases, settings
+from scripts.core import beside, command, console, databases, settings
 from scripts.core.backups import archive, kept, lost, retention
 from scripts.core.backups.archive import Backup, Listing
 from scripts.core.backups.kept import Kept
+from scripts.core.backups.manifest import Check
 from scripts.core.errors import UserError
 
 
@@ -35,14 +37,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         return tidy(listing, folder.name, retention.superfluous(listing, name, arguments.keep))
     try:
         with databases.server(target) as server:
-            databases_kept = kept.list_all(server, name)
+            databases_kept, unfinished = kept.list_all(server, name), beside.left(server, name)
     except UserError as error:
         console.warn(error.problem)
-        databases_kept = []
+        databases_kept, unfinished = [], []
     if arguments.json:
         console.say(json.dumps(document(listing, databases_kept), indent=2))
     else:
-        show(listing, databases_kept)
+        show(folder, listing, databases_kept)
+        for made in unfinished:
+            console.warn(f"{made}: a database that an interrupted restore or reset left; the next one removes it.")
     return 0
 
 
@@ -77,9 +81,9 @@ def row(backup: Backup) -> dict[str, Any]:
     }
 
 
-def show(listing: Listing, databases_kept: list[Kept]) -> None:
+def show(folder: Path, listing: Listing, databases_kept: list[Kept]) -> None:
     if not listing.backups:
-        console.say("There is no backup yet: make backup")
+        console.say(f"There is no backup in {folder} yet: make backup")
     for backup in listing.backups:
         found = backup.manifest
         console.say(backup.name, console.BOLD)
@@ -105,13 +109,17 @@ def show(listing: Listing, databases_kept: list[Kept]) -> None:
 
 def verified(backup: Backup) -> str:
     """What the last check of it found, and when."""
-    check = backup.manifest.last("full") or backup.manifest.last("quick")
-    last = backup.manifest.last("quick", "full")
-    if last and not last.passed:
-        return f"FAILED its check {age(datetime.fromisoformat(last.at))} ago: {last.found}"
-    if check and check.kind == "full":
-        return f"restored on trial {age(datetime.fromisoformat(check.at))} ago"
-    return "never restored on trial   (make verify-backup)"
+    full, last = backup.manifest.last("full"), backup.manifest.last("quick", "full")
+    failed = next((check for check in (last, full) if check and not check.passed), None)
+    if failed:
+        return f"FAILED its check {ago(failed)}: {failed.found}"
+    if full:
+        return f"restored on trial {ago(full)}"
+    return f"{'read ' + ago(last) + ', ' if last else ''}never restored on trial   (make verify-backup)"
+
+
+def ago(check: Check) -> str:
+    return f"{age(datetime.fromisoformat(check.at))} ago"
 
 
 def age(then: datetime) -> str:

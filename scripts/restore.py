@@ -30,8 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     name = databases.name_of(target.database_url)
     with databases.server(target) as server:
         is_kept = arguments.backup in [found.name for found in kept.list_all(server, name)]
-        if databases.exists(server, arguments.to):
-            raise UserError(f"TO={arguments.to} is there already.", do="give another name", code=USAGE)
+        require_free(arguments.to, databases.exists(server, arguments.to), is_kept)
     if is_kept:
         return swap_back(target, arguments.backup)
 
@@ -41,10 +40,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments.to:
         target = replace(target, database_url=target.database_url.set(database=arguments.to))
     else:
+        if backup.manifest.database != name:
+            console.warn(f"{backup.name} is a backup of {backup.manifest.database}, not of {name}.")
         require_confirmation(target, state, arguments.backup)
     old = restore.put_in_place(target, backup, state.mark, console.warn, console.bar)
     report(target, f"as it was at {backup.manifest.created:%Y-%m-%d %H:%M %Z}", old)
     return 0
+
+
+def require_free(name: str, is_there: bool, is_kept: bool) -> None:
+    """Raises UserError for a TO under which nothing can be restored."""
+    if is_there:
+        raise UserError(f"TO={name} is there already.", do="give another name", code=USAGE)
+    if len(name.encode()) > 63:
+        raise UserError(f"TO={name} is too long: a name has up to 63 bytes.", do="give a shorter one", code=USAGE)
+    if name and is_kept:
+        raise UserError("TO is for backups; a kept database is beside the other already.", code=USAGE)
 
 
 def swap_back(target: settings.Settings, name: str) -> int:

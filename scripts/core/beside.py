@@ -49,6 +49,19 @@ def new(settings: Settings, environment: str | None) -> Iterator[URL]:
                 databases.drop(connection, made)
 
 
+def left(connection: Connection, name: str) -> list[str]:
+    """The databases that an interrupted run left beside this one; none while a run may be at work on them.
+
+    `connection` is to the maintenance database, where a run has its lock.
+    """
+    key = {"key": f"beside {name}"}
+    if not connection.scalar(text("SELECT pg_try_advisory_lock(hashtext(:key))"), key):
+        return []
+    found = _unfinished(connection, name)
+    connection.execute(text("SELECT pg_advisory_unlock(hashtext(:key))"), key)
+    return found
+
+
 def replace(settings: Settings, new: str) -> None:
     """Put another database in the target's place and drop the old one."""
     old = _old(databases.name_of(settings.database_url))

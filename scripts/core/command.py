@@ -15,7 +15,7 @@ from sqlalchemy.exc import DBAPIError
 from scripts.core import console, postgres
 from scripts.core.errors import BUG, INTERRUPTED, UserError
 
-INTERRUPTED_STATE = "every revision is wholly applied or not at all; see: make status"
+INTERRUPTED_STATE = "every revision, backup and restore is wholly done or not at all; see: make status, make backups"
 
 Main = Callable[[Sequence[str] | None], int]
 

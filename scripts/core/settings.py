@@ -81,7 +81,7 @@ def limits() -> Limits:
 def backups() -> Backups:
     """Where backups are kept, and what is done with each."""
     reader = read()
-    return Backups(ROOT / reader.text("BACKUP_DIR", "backups"), reader.text("BACKUP_AFTER", ""))
+    return Backups(ROOT / Path(reader.text("BACKUP_DIR", "backups")).expanduser(), reader.text("BACKUP_AFTER", ""))
 
 
 def reports() -> Path:

@@ -62,6 +62,21 @@ def test_what_was_not_swapped_in_is_gone_at_the_end(target: Settings) -> None:
     assert names(target) == [target.database_url.database]
 
 
+def test_what_an_interrupted_run_left_is_told_from_what_a_living_one_makes(target: Settings) -> None:
+    name = str(target.database_url.database)
+    maintenance = postgres.maintenance(target)
+    with beside.new(target, "development"), postgres.connect(target, maintenance) as other:
+        assert beside.left(other, name) == []
+    left = f"{name}__unfinished_0a1b2c3d"
+    execute(target, f"CREATE DATABASE {left}", url=maintenance)
+
+    with postgres.connect(target, maintenance) as connection:
+        assert beside.left(connection, name) == [left]
+        connection.rollback()
+        with beside.new(target, "development"):
+            assert left not in names(target)
+
+
 def test_of_two_at_once_the_second_is_refused(target: Settings) -> None:
     with beside.new(target, "development"):
         second = beside.new(target, "development")

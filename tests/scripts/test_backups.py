@@ -1,6 +1,7 @@
 """make backups"""
 
 import json
+import re
 
 from tests.conftest import Project
 
@@ -13,7 +14,7 @@ def test_without_any_it_says_how_to_take_one(settled: Project) -> None:
     result = settled.run("backups")
 
     assert result.returncode == 0
-    assert result.stdout == "There is no backup yet: make backup\n"
+    assert result.stdout == f"There is no backup in {settled.path}/backups yet: make backup\n"
 
 
 def test_each_is_listed_with_what_was_proven_of_it(project: Project, revisions: list[str]) -> None:
@@ -22,15 +23,19 @@ def test_each_is_listed_with_what_was_proven_of_it(project: Project, revisions: 
     project.run("verify_backup", "proven")
     (project.path / "backups" / "rubbish").mkdir()
     (project.path / "backups" / ".partial-x").mkdir()
+    left = f"{project.url.database}__unfinished_0a1b2c3d"
+    project.sql_on_server(f"CREATE DATABASE {left}")
 
     result = project.run("backups")
+    project.sql_on_server(f"DROP DATABASE {left}")
 
     assert result.returncode == 0, result.stderr
     first, second = result.stdout.splitlines()[1::2]
     assert f" s old, 0.0 MB, at {revisions[-1]}, took " in first
-    assert first.endswith("never restored on trial   (make verify-backup)")
+    assert re.search(r", read \d+ s ago, never restored on trial   \(make verify-backup\)$", first)
     assert "restored on trial " in second
     assert "! rubbish: rubbish is no backup: its manifest cannot be read" in result.stderr
+    assert f"! {left}: a database that an interrupted restore or reset left; the next one removes it." in result.stderr
     assert "! .partial-x: left by a backup that failed; the next one removes it." in result.stderr
 
 

@@ -102,12 +102,38 @@ def test_beside_the_database_nothing_is_swapped(backed_up: Project) -> None:
 
     result = backed_up.run("restore", "one", f"--to={other}")
     again = backed_up.run("restore", "one", f"--to={other}")
+    long = backed_up.run("restore", "one", f"--to={'x' * 64}")
 
     assert result.returncode == 0, result.stderr
     assert databases(backed_up) == [other]
     assert users(backed_up) == 2
     assert again.returncode == 2
     assert f"✗ TO={other} is there already." in again.stderr
+    assert long.returncode == 2
+
+
+def test_a_kept_database_changes_places_and_nothing_else(backed_up: Project) -> None:
+    restore(backed_up, "one")
+    (kept,) = databases(backed_up)
+
+    result = restore(backed_up, kept, "--to=other")
+
+    assert result.returncode == 2
+    assert users(backed_up) == 1
+    assert databases(backed_up) == [kept]
+
+
+def test_whose_backup_it_is_is_told_before_the_name_is_typed(backed_up: Project) -> None:
+    (made,) = (backed_up.path / "backups").iterdir()
+    other = f"{name(backed_up)}_other"
+    backed_up.sql_on_server(f"CREATE DATABASE {other} TEMPLATE {name(backed_up)}")
+    backed_up.sql_on_server(f"COMMENT ON DATABASE {other} IS 'environment=development'")
+
+    result = backed_up.run("restore", f"backups/{made.name}/", POSTGRES_DB=other)
+
+    assert result.returncode == 1
+    assert f"! {made.name} is a backup of {name(backed_up)}, not of {other}.\n" in result.stderr
+    assert f"Do:    make restore BACKUP=backups/{made.name}/ CONFIRM={other}" in result.stderr
 
 
 def test_a_damaged_backup_changes_nothing(backed_up: Project) -> None:

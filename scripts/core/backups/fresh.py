@@ -22,7 +22,7 @@ def find(connection: Connection, folder: Path, seconds: float) -> Backup | None:
     """
     oldest = datetime.now(UTC) - timedelta(seconds=seconds)
     for backup in reversed(archive.list_all(folder).backups):
-        is_new = oldest <= backup.manifest.created <= datetime.now(UTC) + SLACK
+        is_new = oldest <= backup.manifest.taken <= datetime.now(UTC) + SLACK
         if is_new and _is_of(connection, backup.manifest) and not check.damage(backup):
             return backup
     return None

@@ -10,7 +10,8 @@ from scripts.core.errors import USAGE, UserError
 def superfluous(listing: Listing, database: str, rule: str) -> list[Backup]:
     """The backups of this database that a rule such as `5,30d` does not keep, oldest first.
 
-    Raises UserError for another rule, and when the last backup has failed: then the old ones are all there is.
+    Raises UserError for another rule, and when the last backup or its copy elsewhere has failed: then the old ones are
+    all there is.
     """
     number, days = _parse(rule)
     if listing.failed:
@@ -19,6 +20,12 @@ def superfluous(listing: Listing, database: str, rule: str) -> list[Backup]:
             do="make backup, then this again",
         )
     ours = [backup for backup in listing.backups if backup.manifest.database == database]
+    after = ours[-1].manifest.last("after") if ours else None
+    if after and not after.passed:
+        raise UserError(
+            f"Nothing is removed: BACKUP_AFTER failed for the last backup, {ours[-1].name}: {after.found}",
+            do="mend it, make backup, then this again",
+        )
     since = datetime.now(UTC) - timedelta(days=days)
     staying = {backup.name for backup in ours[-number:]}
     staying |= {backup.name for backup in ours if backup.manifest.created >= since}

@@ -15,7 +15,7 @@ from sqlalchemy import text
 from sqlalchemy.engine import URL
 
 from scripts.core import clients, databases, postgres
-from scripts.core.backups import archive, contents, dump, manifest, verify
+from scripts.core.backups import archive, check, contents, dump, fresh, manifest, verify
 from scripts.core.backups.archive import Backup
 from scripts.core.errors import UserError
 from scripts.core.settings import Settings
@@ -299,6 +299,31 @@ def test_a_disk_that_becomes_full_leaves_no_backup_and_no_bytes(filled: Settings
     assert archive.list_all(small_disk).failed == []
 
 
+@pytest.mark.faults
+def test_a_disk_that_becomes_full_at_any_moment_leaves_no_backup(
+    filled: Settings, small_disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Page by page: while pg_dump writes, or the roles, the schema or the manifest."""
+    monkeypatch.setenv("ACCEPT", "space")
+    archive.remove(take(filled))
+    said = set()
+    for pages in range(1, 100):
+        subprocess.run(["mount", "-o", f"remount,size={pages * 4096}", str(small_disk)], check=True)
+        if pages * 4096 > shutil.disk_usage(small_disk).used:
+            try:
+                take(filled)
+                break
+            except UserError as error:
+                said.add(error.problem)
+            assert archive.list_all(small_disk).backups == []
+            assert archive.list_all(small_disk).others == {}
+            assert list(small_disk.glob("*/*")) == []
+
+    assert check.damage(archive.list_all(small_disk).backups[0]) == ""
+    assert f"{small_disk} cannot be written: No space left on device." in said
+    assert len(said) > 2
+
+
 def test_a_disk_that_is_too_small_is_seen_before(
     filled: Settings, small_disk: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -369,6 +394,8 @@ def test_a_clock_that_goes_back_does_not_make_an_older_backup_the_latest(filled:
 
     assert archive.find(folder, second.manifest.database, "latest") == second
     assert "The clock of this machine is behind the newest backup" in told[0]
+    with postgres.connect(filled) as connection:
+        assert fresh.find(connection, folder, 60) == second, "it was taken just now, whatever its name says"
 
 
 def test_several_backups_within_a_second_have_names_of_their_own(filled: Settings, folder: Path) -> None:
@@ -387,7 +414,7 @@ def test_a_backup_is_found_by_its_name_its_label_or_as_the_latest(
     assert archive.find(folder, database, first.name) == first
     assert archive.find(folder, database, "x") == second
     assert archive.find(folder, database, "latest") == third
-    assert archive.find(folder, "other", first.name) == first
+    assert archive.find(folder, "other", f"backups/{first.name}/") == first
     with pytest.raises(UserError, match="There is no backup of other in"):
         archive.find(folder, "other", "latest")
     with pytest.raises(UserError, match="There is no backup y of") as caught:

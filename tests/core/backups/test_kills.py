@@ -112,6 +112,28 @@ def test_a_killed_restore_leaves_the_target_whole_and_the_next_cleans_up(loaded:
     ), "what was there before the first restore is still there"
 
 
+@pytest.mark.parametrize("seed", [0, 1])
+def test_a_killed_verification_leaves_no_database_after_the_next(loaded: Project, folder: Path, seed: int) -> None:
+    moments = random.Random(seed)
+    assert call(loaded, "backup").returncode == 0
+    for _ in range(KILLS):
+        running = begin(loaded, "verify_backup")
+        time.sleep(moments.uniform(0.1, 2.0))
+        kill_somebody(running, moments)
+        assert archive.list_all(folder).others == {}
+
+    result = call(loaded, "verify_backup")
+
+    assert result.returncode == 0, result.stderr
+    (backup,) = archive.list_all(folder).backups
+    assert check.damage(backup) == ""
+    abandoned = (
+        "SELECT datname FROM pg_database WHERE datname ~ '^scratch_[0-9]+_' AND NOT EXISTS"
+        " (SELECT FROM pg_locks WHERE locktype = 'advisory' AND objid = split_part(datname, '_', 2)::bigint)"
+    )
+    wait_until(lambda: loaded.sql(abandoned) == [])
+
+
 @pytest.mark.parametrize("seed", SEEDS)
 def test_of_a_swap_that_is_killed_both_databases_are_there(loaded: Project, seed: int) -> None:
     """Back and forth, killed around the moment of the renames."""

@@ -84,6 +84,14 @@ def test_after_a_failed_run_all_stay() -> None:
         goes("1", made(2), made(1), failed=".partial-x")
 
 
+def test_after_a_copy_elsewhere_that_failed_all_stay() -> None:
+    failed, went = ("after", False), ("after", True)
+
+    with pytest.raises(UserError, match="Nothing is removed: BACKUP_AFTER failed for the last backup, app-1: "):
+        goes("1", made(2), made(1, failed))
+    assert goes("1", made(3), made(2, failed), made(1, failed, went), made(0.5, database="other")) == ["app-3", "app-2"]
+
+
 @pytest.mark.parametrize("rule", ["0", "-1", "x", "5d", "5,", "5,x", "", "1.5", "٣", "99999", "1;2", "0,30d"])
 def test_another_rule_is_refused(rule: str) -> None:
     with pytest.raises(UserError, match="is not a number of backups, and of days") as caught:
