@@ -195,7 +195,11 @@ def backups(server: Scratch, megabytes: int) -> None:
             console.say(line(race))
         made = sides.taken[0].manifest
         size = made.bytes / sides.plain.stat().st_size
+        most = sides.peaks()
+    with dump_race.contest(server, megabytes // 10) as sides:
+        little = sides.peaks()
     console.say(f"{'size of the backup, ' + made.compression:<30} {size:.2f} x (goal: 1 x with zstd)")
+    console.say(f"memory of backup, verification, restore {most} MB   a tenth of the rows {little} MB (goal: the same)")
 
 
 def reports(server: Scratch, number: int) -> None:

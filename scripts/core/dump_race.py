@@ -1,6 +1,7 @@
 """Our backups against plain pg_dump and psql, on a database of realistic rows."""
 
 import os
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ from pathlib import Path
 
 from sqlalchemy import text
 
-from scripts.core import clients, databases, postgres, scratch, shell, wheel
+from scripts.core import ROOT, clients, databases, peers, postgres, scratch, shell, wheel
 from scripts.core.backups import dump, restore, verify
 from scripts.core.backups.archive import Backup
 from scripts.core.scratch import Scratch
@@ -31,6 +32,16 @@ CREATE TABLE orders{n} AS SELECT id, (id * 7919) % 50000 AS customer_id,
 ALTER TABLE orders{n} ADD PRIMARY KEY (id);
 CREATE INDEX ON orders{n} (customer_id);
 CREATE INDEX ON orders{n} (placed_at, state)"""
+
+_PEAK = """
+import contextlib, importlib, resource, sys
+from scripts.core import command
+
+with contextlib.redirect_stdout(sys.stderr):
+    code = command.run(importlib.import_module("scripts." + sys.argv[1]).main, sys.argv[2:])
+print(max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)) // 1024)
+sys.exit(code)
+"""
 
 
 @dataclass
@@ -70,6 +81,13 @@ class Contest:
         took = _seconds(f"gunzip < '{self.plain}' | psql --quiet --no-psqlrc --set ON_ERROR_STOP=1", target)
         databases.drop(self.server.server, str(target.database_url.database))
         return took
+
+    def peaks(self) -> list[int]:
+        """Megabytes that the largest process of a backup takes, of a full verification, and of a restore."""
+        verbs = (["backup"], ["verify_backup", "latest"], ["restore", "latest"])
+        confirmed = {**os.environ, **peers.environment(self.source), "CONFIRM": str(self.source.database_url.database)}
+        words = [sys.executable, "-c", _PEAK]
+        return [int(shell.output([*words, *verb], cwd=ROOT, env=confirmed) or 0) for verb in verbs]
 
     def verify(self) -> float:
         started = time.monotonic()

@@ -88,9 +88,10 @@ def test_backups_are_compared_with_plain_dumps(
 
     told = capsys.readouterr().out.splitlines()
     assert [name.partition(",")[0] for name in told] == [
-        *("backup", "restore", "full verification", "size of the backup"),
+        *("backup", "restore", "full verification", "size of the backup", "memory of backup"),
     ]
-    assert all(re.search(r" \d\.\d\d x ", one) for one in told)
+    assert all(re.search(r" \d\.\d\d x ", one) for one in told[:-1])
+    assert re.search(r"restore \[\d\d, \d\d, \d\d\] MB   a tenth of the rows \[\d\d, \d\d, \d\d\] MB", told[-1])
 
 
 def test_without_chromium_a_report_is_not_opened(monkeypatch: pytest.MonkeyPatch) -> None:
