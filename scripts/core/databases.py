@@ -17,6 +17,7 @@ from scripts.core.settings import Settings
 
 MARK = "environment="
 AUTOCOMMIT = "AUTOCOMMIT"
+NOT_ALLOWED = "42501"
 
 
 def mark(connection: Connection, database: str | None = None) -> str | None:

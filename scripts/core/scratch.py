@@ -19,7 +19,6 @@ from scripts.core import settings as configuration
 from scripts.core.errors import UserError
 from scripts.core.settings import Settings
 
-NOT_ALLOWED = "42501"
 GONE = 2
 """Seconds after which a server that has answered before is not coming back."""
 # With what a restore makes beside one of them.
@@ -66,7 +65,7 @@ def create(scratch: Scratch, template: str = "template0") -> Settings:
             # Copies files instead of writing every page to the log: ten times as fast where nothing is synced.
             scratch.server.exec_driver_sql(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
     except ProgrammingError as error:
-        if getattr(error.orig, "pgcode", None) != NOT_ALLOWED:
+        if getattr(error.orig, "pgcode", None) != databases.NOT_ALLOWED:
             raise
         raise UserError(
             "The scratch server lets this role make no databases.",

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import event, text
 from sqlalchemy.engine import URL
+from sqlalchemy.exc import DBAPIError
 
 from scripts.core import postgres, schema
 from scripts.core.catalogs import query
@@ -231,6 +232,16 @@ def test_a_lock_is_waited_for_and_not_for_ever(shop: Settings, isolation: str, m
                 schema.read(connection)
             assert time.monotonic() - started < 2
         assert "table users" in schema.read(connection).objects
+
+
+@pytest.mark.parametrize("isolation", ["AUTOCOMMIT", "REPEATABLE READ"])
+def test_a_session_that_is_ended_is_told_as_such(shop: Settings, isolation: str) -> None:
+    with postgres.connect(shop, isolation_level=isolation) as connection, postgres.connect(shop) as other:
+        pid = connection.scalar(text("SELECT pg_backend_pid()"))
+        other.execute(text("SELECT pg_terminate_backend(:pid, 1000)"), {"pid": pid})
+
+        with pytest.raises(DBAPIError, match=r"terminat|closed"):
+            schema.read(connection)
 
 
 def test_a_lock_that_is_not_given_leaves_the_open_transaction_alive(

@@ -169,10 +169,17 @@ def finish(made: Path, found: Manifest, tell: Tell) -> Backup:
 
 
 def remove(backup: Backup) -> None:
-    """Delete a backup; what a kill in the middle leaves is no backup, and abandoned."""
-    gone = backup.path.with_name(PARTIAL + backup.name)
-    backup.path.rename(gone)
-    shutil.rmtree(gone)
+    """Delete a backup; what a kill in the middle leaves is no backup, and abandoned.
+
+    Alone, or the next backup would delete what is abandoned at the same time. Raises UserError when it cannot.
+    """
+    folder, gone = backup.path.parent, backup.path.with_name(PARTIAL + backup.name)
+    try:
+        with _locked(folder):
+            backup.path.rename(gone)
+            shutil.rmtree(gone)
+    except OSError as error:
+        raise _unwritable(folder, error) from error
 
 
 def files(path: Path) -> Iterator[str]:

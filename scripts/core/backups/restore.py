@@ -86,10 +86,13 @@ def _alone(target: Settings, tell: Tell) -> Iterator[None]:
         with _mutex(target, tell):
             yield
     except DBAPIError as error:
-        name = databases.name_of(target.database_url)
+        name, role = databases.name_of(target.database_url), target.database_url.username
+        lacking = getattr(error.orig, "pgcode", None) == databases.NOT_ALLOWED
         raise UserError(
             f"The restore broke off: {postgres.first_line(error)}",
-            do="make backups   (lists the database that a restore has put aside); then this again, if it was not done",
+            do=f"have a superuser ALTER DATABASE {name} OWNER TO {role}, and ALTER ROLE {role} CREATEDB"
+            if lacking
+            else "make backups   (lists what a restore has put aside); then this again, if it was not done",
             state=f"{name} is wholly what it was; or wholly the other, and what it was is kept.",
         ) from error
 

@@ -450,6 +450,36 @@ def test_the_mark_is_that_of_the_database(filled: Settings, configured: Settings
     assert take(filled).manifest.environment == "staging"
 
 
+def test_all_of_a_backup_is_on_the_disk_before_it_has_its_name(
+    filled: Settings, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """pg_dump brings there what it writes, unless it is told not to."""
+    done: list[str] = []
+    sync, rename, run = os.fsync, Path.rename, clients.run
+
+    def synced(descriptor: int) -> None:
+        done.append(Path(os.readlink(f"/proc/self/fd/{descriptor}")).name)
+        sync(descriptor)
+
+    def renamed(path: Path, to: Path) -> Path:
+        done.append("renamed")
+        return rename(path, to)
+
+    def dumped(program: str, url: URL, *words: str, **more: Callable[[], None]) -> str:
+        assert "--no-sync" not in words
+        return run(program, url, *words, **more)
+
+    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(Path, "rename", renamed)
+    monkeypatch.setattr(clients, "run", dumped)
+    take(filled)
+
+    *files, made, last, parent = done
+    assert {"schema.json", "roles.sql", manifest.NEW} == set(files)
+    assert made.startswith(archive.PARTIAL)
+    assert (last, parent) == ("renamed", folder.name)
+
+
 def test_removing_a_backup_leaves_nothing_of_it(backup: Backup, folder: Path) -> None:
     archive.remove(backup)
 

@@ -353,6 +353,17 @@ def test_roles_that_are_missing_and_may_not_be_made_are_named(
             databases.drop(server, str(one))
 
 
+def test_a_role_that_may_make_no_database_is_told_what_it_lacks(
+    filled: Settings, backup: Backup, new_role: Callable[..., URL]
+) -> None:
+    role = new_role("secret").set(database=filled.database_url.database)
+
+    with pytest.raises(UserError, match="permission denied to create database") as caught:
+        put(replace(filled, database_url=role), backup)
+
+    assert f"ALTER ROLE {role.username} CREATEDB" in str(caught.value)
+
+
 ODD = r"""
 CREATE EXTENSION citext;
 CREATE SCHEMA "My Schema: 100%";
