@@ -4,6 +4,7 @@ make psql
 make psql c="SELECT count(*) FROM users"
 """
 
+import shutil
 import sys
 from collections.abc import Sequence
 
@@ -17,7 +18,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     target = settings.load()
     postgres.ensure_server(target)
-    words = [postgres.program("psql"), "--no-psqlrc", *(["--command", arguments.command] if arguments.command else [])]
+    # The wheel's knows no TLS, which somebody else's server may want.
+    psql = (target.external and shutil.which("psql")) or postgres.program("psql")
+    words = [psql, "--no-psqlrc", *(["--command", arguments.command] if arguments.command else [])]
     shell.replace(words, postgres.tool_environment(target.database_url))
 
 

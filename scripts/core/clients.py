@@ -23,7 +23,7 @@ def find(name: str, major: int) -> str:
     Raises UserError when all are older: pg_dump refuses a newer server, pg_restore an archive of a newer pg_dump.
     """
     here = [(version, path) for path in _places(name) if (version := _major(path))]
-    fitting = sorted(found for found in here if found[0] >= major)
+    fitting = sorted((found for found in here if found[0] >= major), key=lambda found: found[0])
     if fitting:
         return fitting[0][1]
     newest = max((version for version, _ in here), default=None)
@@ -52,6 +52,8 @@ def run(program: str, url: URL, *words: str, tick: Callable[[], None] = lambda: 
 
 def reason(said: str) -> str:
     """PostgreSQL's own words, else the program's, of what pg_dump or pg_restore said."""
+    if "SSL support is not compiled in" in said:
+        return "the embedded PostgreSQL's programs know no TLS; put PostgreSQL's own client programs onto the PATH"
     for words in (r"(?:ERROR|FATAL): +(.+)", r"Error message from server: +(.+)", r"error: (.+)"):
         if found := re.search(words, said):
             return found[1]
@@ -70,8 +72,9 @@ def compression(pg_dump: str) -> str:
 
 
 def _places(name: str) -> list[str]:
+    """Of one major that of the PATH is preferred: the wheel's know no TLS."""
     on_path = shutil.which(name)
-    return [*([wheel.program(name)] if wheel.is_installed() else []), *([on_path] if on_path else [])]
+    return [*([on_path] if on_path else []), *([wheel.program(name)] if wheel.is_installed() else [])]
 
 
 @cache

@@ -86,7 +86,7 @@ def _opened(engine: Engine, settings: Settings) -> Connection:
 
 def _fault(url: URL, error: OperationalError, settings: Settings) -> UserError:
     """Which of the usual faults it is, by the words of libpq and the server."""
-    message, server = str(error.orig), f"{url.host}:{url.port or 5432}"
+    message, server = str(error.orig), _place(url)
     if "password authentication failed" in message:
         return PasswordError(
             f"{server} refuses the password of user {url.username}.",
@@ -167,7 +167,13 @@ def address(settings: Settings) -> str:
     url = settings.database_url
     if settings.runtime == "docker" and not settings.external:
         return f"127.0.0.1:{os.environ['DB_PORT']}" if os.environ.get("DB_PORT") else f"{url.host} (inside Compose)"
-    return f"{url.host}:{url.port or 5432}"
+    return _place(url)
+
+
+def _place(url: URL) -> str:
+    if not url.host and url.query.get("service"):
+        return f"service {url.query['service']}"
+    return f"{url.host or 'the local socket'}:{url.port or 5432}"
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from scripts.core import postgres
 from scripts.core.catalogs import query
 from scripts.core.errors import UserError
 
+OLDEST = 160000
 PATIENCE = "2s"
 """The longest that reading waits for a lock."""
 
@@ -81,7 +82,9 @@ def read(connection: Connection) -> Schema:
             raise
         raise UserError(
             f"The schema cannot be read: {postgres.first_line(error)}",
-            why=f"Another session changes it; a lock is waited for {PATIENCE} at most.",
+            why=f"Another session changes it; a lock is waited for {PATIENCE} at most."
+            if postgres.version(connection) >= OLDEST
+            else f"Servers before PostgreSQL {OLDEST // 10000} have other catalogs.",
             do="wait for the migration or VACUUM FULL that locks a table (make psql; SELECT * FROM pg_stat_activity)",
         ) from error
     order = {name: json.loads(columns) for name, columns in found["order"].items()}

@@ -322,18 +322,22 @@ def test_missing_variables_of_staging_are_in_the_list(host: Stack) -> None:
     assert "APP_DB_USER is missing" in result.output
 
 
-def test_database_outside_compose(staging: Stack) -> None:
-    network = ["--network", f"{staging.project}_default", "--network-alias", "elsewhere"]
-    elsewhere = docker("run", "--detach", *network, "--env", "POSTGRES_PASSWORD=word", POSTGRES_IMAGE)
+def test_database_outside_compose_that_is_reached_by_tls(staging: Stack) -> None:
+    words = ["--network", f"{staging.project}_default", "--network-alias", "elsewhere"]
+    words += ["--env", "POSTGRES_PASSWORD=word", "--env", "POSTGRES_DB=shop", POSTGRES_IMAGE, "-c", "ssl=on"]
+    words += ["-c", "ssl_cert_file=/etc/ssl/certs/ssl-cert-snakeoil.pem"]
+    elsewhere = docker("run", "--detach", *words, "-c", "ssl_key_file=/etc/ssl/private/ssl-cert-snakeoil.key")
     environment = {
         "COMPOSE_PROFILES": "",
-        "DATABASE_URL": "postgresql://postgres:word@elsewhere:5432/postgres",
+        "DATABASE_URL": "postgresql://postgres:word@elsewhere:5432/shop?sslmode=require",
         "DB_VOLUME": "",
         "POSTGRES_DB": "",
     }
     staging.set(COMPOSE_PROFILES="")
 
     migrate = staging.make("migrate", **environment)
+    backup = staging.make("backup", **environment)
+    restore = staging.make("restore", "BACKUP=latest", "CONFIRM=shop", **environment)
     app = staging.compose("up", "--detach", "--wait", "app", **environment)
     seen = staging.execute("app", "python", "-m", "app.health")
 
@@ -341,6 +345,8 @@ def test_database_outside_compose(staging: Stack) -> None:
     docker("rm", "--force", "--volumes", elsewhere)
     staging.make("up")
     assert migrate.code == 0, migrate.output
+    assert backup.code == 0, backup.output
+    assert restore.code == 0, restore.output
     assert app.code == 0, app.output
     assert seen.code == 0, seen.output
 

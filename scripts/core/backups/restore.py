@@ -82,11 +82,13 @@ def _alone(target: Settings, tell: Tell) -> Iterator[None]:
 
     Raises UserError when the server has ended a session of ours, whose last words nobody knows.
     """
+    name, role = databases.name_of(target.database_url), target.database_url.username
+    if name == postgres.maintenance(target).database:
+        raise UserError(f"{name} cannot be put aside: databases are renamed from it.", do="restore TO=another")
     try:
         with _mutex(target, tell):
             yield
     except DBAPIError as error:
-        name, role = databases.name_of(target.database_url), target.database_url.username
         lacking = getattr(error.orig, "pgcode", None) == databases.NOT_ALLOWED
         raise UserError(
             f"The restore broke off: {postgres.first_line(error)}",

@@ -353,6 +353,11 @@ def test_roles_that_are_missing_and_may_not_be_made_are_named(
             databases.drop(server, str(one))
 
 
+def test_the_maintenance_database_is_not_swapped(configured: Settings, backup: Backup) -> None:
+    with pytest.raises(UserError, match="postgres cannot be put aside"):
+        put(configured, backup)
+
+
 def test_a_role_that_may_make_no_database_is_told_what_it_lacks(
     filled: Settings, backup: Backup, new_role: Callable[..., URL]
 ) -> None:
