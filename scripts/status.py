@@ -9,6 +9,8 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
+from sqlalchemy import text
+
 from scripts.core import command, console, databases, git, history, migration_log, models, postgres, roles, settings
 from scripts.core.backups import archive
 from scripts.core.roles import Application, Owner
@@ -77,7 +79,9 @@ def look(target: settings.Settings) -> Status:
         at = history.current(connection)
         server, mark = postgres.describe(connection), databases.mark(connection)
         edited = migration_log.edited(connection, history.files(revisions, at))
-        owner, application = roles.owner(connection), roles.look(connection, str(target.application_url.username))
+        # A service file may say who logs in.
+        login = target.application_url.username or str(connection.scalar(text("SELECT current_user")))
+        owner, application = roles.owner(connection), roles.look(connection, login)
     heads, name = revisions.get_heads(), str(target.database_url.database)
     unknown = history.unknown(revisions, at)
     pending = [] if unknown else [found.revision for found in history.missing(revisions, at)]

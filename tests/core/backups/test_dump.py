@@ -159,6 +159,17 @@ def test_the_owner_of_a_database_need_not_be_a_superuser(filled: Settings, new_r
     assert f"CREATE ROLE {owner.username};" in (backup.path / "roles.sql").read_text()
 
 
+def test_the_server_may_be_named_by_a_service_file(
+    filled: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = filled.database_url
+    (tmp_path / "services").write_text(f"[shop]\nhost={url.host}\nport={url.port}\nuser={url.username}\n")
+    monkeypatch.setenv("PGSERVICEFILE", str(tmp_path / "services"))
+    by_service = URL.create(url.drivername, password=url.password, database=url.database, query={"service": "shop"})
+
+    assert take(replace(filled, database_url=by_service)).manifest.rows == 161
+
+
 def test_a_policy_that_would_hide_rows_is_an_error(filled: Settings, new_role: Callable[..., URL]) -> None:
     role = new_role("secret")
     execute(filled, f"GRANT pg_read_all_data TO {role.username}", "ALTER TABLE posts ENABLE ROW LEVEL SECURITY")
