@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.containers.stack import POSTGRES_IMAGE, Stack, docker
+from tests.containers.stack import INHERITED, POSTGRES_IMAGE, SOMEBODY, Stack, docker, run
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -152,3 +152,65 @@ def test_base_image_that_cannot_be_pulled_is_named(fresh: Stack) -> None:
 
     assert result.code != 0
     assert "✗ An image could not be pulled." in result.output
+
+
+def killed_in_the_middle(dev: Stack, *words: str) -> str:
+    """What the command says whose server is killed while it copies rows."""
+    for _ in range(5):
+        environment = {name: os.environ[name] for name in INHERITED if name in os.environ}
+        running = subprocess.Popen(
+            ["make", *words],
+            cwd=dev.folder,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        while running.poll() is None and dev.sql_as_superuser("SELECT 1 FROM pg_stat_progress_copy").output == "":
+            time.sleep(0.05)
+        docker("kill", dev.container("db"))
+        said, _ = running.communicate(timeout=120)
+        assert dev.compose("up", "--detach", "--wait", "db").code == 0
+        if running.returncode:
+            return said
+    raise AssertionError("it was always done before")
+
+
+def test_a_server_that_is_killed_during_a_backup_and_a_restore_loses_nothing(dev: Stack) -> None:
+    dev.sql("CREATE TABLE noise AS SELECT n, sha512(n::text::bytea) AS b FROM generate_series(1, 250000) n")
+    assert dev.make("backup", "NAME=whole").code == 0
+
+    backup = killed_in_the_middle(dev, "backup")
+    restore = killed_in_the_middle(dev, "restore", "BACKUP=whole", "CONFIRM=app")
+
+    for said in (backup, restore):
+        assert "✗ " in said
+        assert "State: " in said
+        assert "bug of ours" not in said
+    assert "250000" in dev.sql("SELECT count(*) FROM noise")
+    assert dev.make("backup").code == 0
+    assert dev.make("restore", "BACKUP=whole", "CONFIRM=app").code == 0
+    listed = dev.make("backups").output
+    assert "left by" not in listed
+    for line in [line for line in listed.splitlines() if "Drop it:" in line]:
+        assert run(["sh", "-c", line.split(":  ")[1].strip()], dev.folder).code == 0
+    dev.sql("DROP TABLE noise")
+
+
+def test_a_disk_that_becomes_full_leaves_no_backup(dev: Stack) -> None:
+    small = dev.folder / "small"
+    small.mkdir()
+    if os.getuid() or subprocess.call(["mount", "-t", "tmpfs", "-o", f"size=40k,uid={SOMEBODY}", "tmpfs", str(small)]):
+        pytest.skip("only root can mount")
+    dev.set(BACKUP_DIR=str(small))
+
+    result = dev.make("backup", "ACCEPT=space")
+
+    left = list(small.glob("*/*"))
+    dev.set(BACKUP_DIR="")
+    assert dev.make("up").code == 0
+    subprocess.run(["umount", str(small)], check=True)
+    assert result.code != 0
+    assert "No space left on device" in result.output
+    assert "bug of ours" not in result.output
+    assert left == []
