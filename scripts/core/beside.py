@@ -1,6 +1,7 @@
 """A new database beside the target: filled, checked, and then put into the target's place in one step."""
 
 import random
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from threading import Event, Thread
@@ -22,6 +23,9 @@ _IN_THE_WAY = text(
     "SELECT 'pid ' || pid || ', ' || usename || ', ' || application_name FROM pg_stat_activity"
     " WHERE datname = :name AND NOT pg_has_role(usesysid, 'USAGE')"
 )
+_TAKE = text("SELECT pg_try_advisory_lock(hashtext(:key))")
+PATIENCE = 10.0
+"""Seconds."""
 PROVIDERS = {"c": "libc", "i": "icu", "b": "builtin"}
 """pg_database.datlocprovider in the words of CREATE DATABASE."""
 
@@ -37,8 +41,7 @@ def new(settings: Settings, environment: str | None) -> Iterator[URL]:
     # A name of its own: what a killed run has left working must not find the next one's database under its name.
     made = f"{_prefix(name)}{random.getrandbits(32):08x}"
     with databases.server(settings) as connection:
-        if not connection.scalar(text("SELECT pg_try_advisory_lock(hashtext('beside ' || :name))"), {"name": name}):
-            raise UserError(f"Another reset or restore of {name} runs.", do="wait for it, then run this again")
+        _be_alone(connection, name)
         for left in [_old(name), *_unfinished(connection, name)]:
             databases.drop_leftover(connection, left, environment)
         databases.create(connection, made, settings, environment, _like(connection, name))
@@ -49,13 +52,22 @@ def new(settings: Settings, environment: str | None) -> Iterator[URL]:
                 databases.drop(connection, made)
 
 
+def _be_alone(connection: Connection, name: str) -> None:
+    """Take the lock that a run has, waiting for what a killed one has left working on the server."""
+    deadline = time.monotonic() + PATIENCE
+    while not connection.scalar(_TAKE, {"key": f"beside {name}"}):
+        if time.monotonic() > deadline:
+            raise UserError(f"Another reset or restore of {name} runs.", do="wait for it, then run this again")
+        time.sleep(0.1)
+
+
 def left(connection: Connection, name: str) -> list[str]:
     """The databases that an interrupted run left beside this one; none while a run may be at work on them.
 
     `connection` is to the maintenance database, where a run has its lock.
     """
     key = {"key": f"beside {name}"}
-    if not connection.scalar(text("SELECT pg_try_advisory_lock(hashtext(:key))"), key):
+    if not connection.scalar(_TAKE, key):
         return []
     found = _unfinished(connection, name)
     connection.execute(text("SELECT pg_advisory_unlock(hashtext(:key))"), key)

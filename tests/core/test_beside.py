@@ -1,5 +1,7 @@
 """scripts/core/beside.py"""
 
+from threading import Timer
+
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
@@ -77,12 +79,26 @@ def test_what_an_interrupted_run_left_is_told_from_what_a_living_one_makes(targe
             assert left not in names(target)
 
 
-def test_of_two_at_once_the_second_is_refused(target: Settings) -> None:
+def test_of_two_at_once_the_second_is_refused(target: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(beside, "PATIENCE", 0.2)
     with beside.new(target, "development"):
         second = beside.new(target, "development")
         with pytest.raises(UserError, match=r"Another reset or restore of test_\w+ runs\."):
             second.__enter__()
         assert len(names(target)) == 2
+
+
+def test_what_a_killed_run_still_does_on_the_server_is_waited_for(target: Settings) -> None:
+    """A session goes on with CREATE DATABASE, and keeps its lock, when nobody waits for it any more."""
+    maintenance = postgres.maintenance(target)
+    with postgres.connect(target, maintenance) as orphan:
+        key = {"key": f"beside {target.database_url.database}"}
+        orphan.execute(text("SELECT pg_advisory_lock(hashtext(:key))"), key)
+        Timer(1, orphan.connection.dbapi_connection.close).start()  # type: ignore[union-attr]
+
+        with beside.new(target, "development"):
+            assert len(names(target)) == 2
+        orphan.invalidate()
 
 
 @pytest.mark.parametrize(
