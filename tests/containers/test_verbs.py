@@ -46,6 +46,7 @@ def test_a_dropped_table_comes_back_from_a_backup_that_lies_on_the_host(dev: Sta
     manifest = json.loads((made / "manifest.json").read_text())
     verified = dev.make("verify-backup")
     dev.sql("DROP TABLE social_posts")
+    started = dev.inspect("app")["State"]["StartedAt"]
 
     restored = dev.make("restore", "BACKUP=before", "CONFIRM=app")
 
@@ -56,7 +57,8 @@ def test_a_dropped_table_comes_back_from_a_backup_that_lies_on_the_host(dev: Sta
     assert "is what was backed up" in verified.output
     assert restored.code == 0, restored.output
     assert dev.make("status").code == 0
-    assert dev.sql("SELECT count(*) FROM social_posts")
+    assert dev.inspect("app")["State"]["StartedAt"] == started, "it works again by itself"
+    assert "(0,)" in dev.sql_as_application("SELECT count(*) FROM social_posts").output
     (drop,) = [line.split(":  ")[1].strip() for line in restored.output.splitlines() if "Drop it:" in line]
     assert run(["sh", "-c", drop], dev.folder).code == 0
 
