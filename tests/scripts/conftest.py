@@ -16,10 +16,11 @@ from tests.conftest import Project, copy_project
 # Half a second of every script goes into importing other people's packages. This process has imported them; for each
 # line it reads it forks, and the fork becomes `python -m scripts.<verb>` with the project's own code still unread.
 FORKS = """
-import json, os, runpy, sys
+import gc, json, os, runpy, sys
 import alembic.command, alembic.config, dotenv.parser, encodings.idna, psycopg2.extras, sqlalchemy.orm
 import sqlalchemy.dialects.postgresql.psycopg2
 
+gc.freeze()  # A quarter of a fork's time would go into looking through all that for garbage.
 for line in sys.stdin:
     child = os.fork()
     if child == 0:
