@@ -14,6 +14,10 @@ from sqlalchemy.engine import URL
 from scripts.core import shell, wheel
 from scripts.core.errors import UserError
 
+CORES = os.cpu_count() or 1
+JOBS = min(4, CORES)
+"""How much a program does at once."""
+
 _PASSFILE = "pgpass-"
 
 
@@ -41,13 +45,13 @@ def major(path: str) -> int:
     return _major(path)
 
 
-def run(program: str, url: URL, *words: str, tick: Callable[[], None] = lambda: None) -> str:
+def run(program: str, url: URL, *words: str, tick: Callable[[], None] = lambda: None, options: str = "") -> str:
     """Run a program on a database; what it said when it failed, else nothing.
 
-    Its sessions are called `alembic-dump`. `tick` is called now and then meanwhile.
+    Its sessions are called `alembic-dump`, and have the `options`. `tick` is called now and then meanwhile.
     """
     with _passfile(url) as environment:
-        return shell.follow([program, f"--dbname={_conninfo(url)}", *words], environment, tick)
+        return shell.follow([program, f"--dbname={_conninfo(url, options)}", *words], environment, tick)
 
 
 def reason(said: str) -> str:
@@ -84,10 +88,11 @@ def _major(path: str) -> int:
     return int(found[1]) if found else 0
 
 
-def _conninfo(url: URL) -> str:
+def _conninfo(url: URL, options: str) -> str:
     """Everything but the password, in libpq's own words: TLS and service files too."""
     parts = {"host": url.host, "port": url.port, "user": url.username, **url.query, "dbname": url.database}
     parts["application_name"] = "alembic-dump"
+    parts["options"] = f"{parts.get('options', '')} {options}".strip()
     return " ".join(f"{name}={_quoted(value)}" for name, value in parts.items() if value)
 
 

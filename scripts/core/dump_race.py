@@ -102,6 +102,7 @@ def contest(server: Scratch, megabytes: int) -> Iterator[Contest]:
     with postgres.connect(source) as connection:
         connection.execute(text("CREATE TABLE alembic_version (version_num text)"))
         connection.execute(text(tables(megabytes * 1_000_000 // ROW // TABLES)))
+        connection.execute(text("ANALYZE"))
         connection.commit()
     with tempfile.TemporaryDirectory() as folder:
         os.environ["BACKUP_DIR"] = f"{folder}/backups"

@@ -5,8 +5,8 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import IO, NoReturn
 
@@ -66,25 +66,18 @@ def follow(words: Sequence[str], environment: Mapping[str, str], tick: Callable[
     In a process group of its own, which is ended as a whole when we are interrupted or `tick` raises: pg_dump's workers
     would go on without it. Raises UserError when the program is not there.
     """
-    with tempfile.TemporaryFile("w+", errors="replace") as said:
-        try:
-            process = subprocess.Popen(
-                words,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=said,
-                env={**os.environ, **environment},
-                process_group=0,
-            )
-        except FileNotFoundError as error:
-            raise UserError(f"{words[0]} is not installed.", do="install PostgreSQL's client programs") from error
-        try:
-            while _runs(process):
-                tick()
-        finally:
-            _end(process)
-        said.seek(0)
-        return (said.read().strip() or f"exit code {process.returncode}") if process.returncode else ""
+    return follow_all([words], environment, tick)
+
+
+def follow_all(
+    commands: Sequence[Sequence[str]], environment: Mapping[str, str], tick: Callable[[], None] = lambda: None
+) -> str:
+    """As `follow`, several programs beside each other; what the first said of those that failed, else nothing."""
+    with ExitStack() as stack:
+        started = [stack.enter_context(_started(words, environment)) for words in commands]
+        while any([_runs(process) for process, _ in started]):
+            tick()
+        return next(filter(None, (_complaint(process, said) for process, said in started)), "")
 
 
 def seconds(words: Sequence[str], folder: Path | None = None, environment: Mapping[str, str] | None = None) -> float:
@@ -112,10 +105,39 @@ def replace(words: Sequence[str], environment: Mapping[str, str]) -> NoReturn:
         raise UserError(f"{words[0]} is not installed.", do="install PostgreSQL's client programs") from error
 
 
+_Started = tuple["subprocess.Popen[bytes]", IO[str]]
+
+
+@contextmanager
+def _started(words: Sequence[str], environment: Mapping[str, str]) -> Iterator[_Started]:
+    """A program, and the file with what it says on standard error; ended after the block."""
+    with tempfile.TemporaryFile("w+", errors="replace") as said:
+        try:
+            process = subprocess.Popen(
+                words,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=said,
+                env={**os.environ, **environment},
+                process_group=0,
+            )
+        except FileNotFoundError as error:
+            raise UserError(f"{words[0]} is not installed.", do="install PostgreSQL's client programs") from error
+        try:
+            yield process, said
+        finally:
+            _end(process)
+
+
 def _runs(process: "subprocess.Popen[bytes]") -> bool:
     with suppress(subprocess.TimeoutExpired):
         process.wait(TICK)
     return process.returncode is None
+
+
+def _complaint(process: "subprocess.Popen[bytes]", said: IO[str]) -> str:
+    said.seek(0)
+    return (said.read().strip() or f"exit code {process.returncode}") if process.returncode else ""
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:

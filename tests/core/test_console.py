@@ -9,6 +9,7 @@ import subprocess
 import sys
 import termios
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -127,7 +128,12 @@ def run_on_terminal(program: str, columns: int = 80, rows: int = 24) -> str:
     environment = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")}
     subprocess.run(words, stdout=theirs, stderr=theirs, cwd=ROOT, env=environment, check=True)
     os.close(theirs)
-    return os.read(ours, 65536).decode()
+    printed = b""
+    with suppress(OSError):  # at the end
+        while part := os.read(ours, 65536):
+            printed += part
+    os.close(ours)
+    return printed.decode()
 
 
 def test_a_bar_is_drawn_on_a_terminal_and_wiped_by_what_is_printed_next() -> None:

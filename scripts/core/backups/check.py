@@ -2,6 +2,8 @@
 
 import hashlib
 import os
+import re
+import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -31,9 +33,18 @@ def damage(backup: Backup) -> str:
 def undecodable(dump: Path, major: int) -> str:
     """What pg_restore says against a dump of this major's pg_dump; nothing when it can read all of it.
 
-    Written to nowhere, pg_restore decompresses everything and needs no database.
+    Written to nowhere, pg_restore decompresses everything and needs no database; but without one it has no --jobs, so
+    several of them read a part each.
     """
-    said = shell.follow([clients.find("pg_restore", major), f"--file={os.devnull}", str(dump)], {})
+    words = [clients.find("pg_restore", major), f"--file={os.devnull}", str(dump)]
+    entries = re.findall(r"^\d+;.+", shell.output([words[0], "--list", str(dump)]) or "", re.MULTILINE)
+    commands = []
+    with tempfile.TemporaryDirectory() as folder:
+        for number in range(min(clients.JOBS, len(entries))):
+            part = Path(folder, str(number))
+            part.write_text("\n".join(entries[number :: clients.JOBS]), encoding="utf-8")
+            commands.append([*words, f"--use-list={part}"])
+        said = shell.follow_all(commands or [words], {})
     return clients.reason(said) if said else ""
 
 

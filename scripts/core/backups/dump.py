@@ -20,7 +20,6 @@ from scripts.core.errors import UserError
 from scripts.core.mutex import Tell
 from scripts.core.settings import Settings
 
-JOBS = min(4, os.cpu_count() or 1)
 SMALLER = 4
 """A dump takes about so many times less than its tables."""
 NOTHING_KEPT = "no backup was made; the database was only read."
@@ -83,10 +82,12 @@ def take(target: Settings, holder: Connection, wanted: Wanted, tell: Tell, show:
         rows = {name: table.rows for name, table in found.tables.items() if name not in excluded}
         _require_space(made, found, excluded)
         words = [
-            *("--format=directory", f"--jobs={JOBS}", f"--compress={clients.compression(pg_dump)}"),
+            *("--format=directory", f"--jobs={clients.JOBS}", f"--compress={clients.compression(pg_dump)}"),
             f"--snapshot={snapshot.scalar(text('SELECT pg_export_snapshot()'))}",
             *(f"--lock-wait-timeout={contents.LOCK_WAIT}s", f"--file={made / 'dump'}"),
             *(f"--exclude-table-data={table}" for table in excluded),
+            # They hold values of the rows, of excluded tables too.
+            *(["--statistics"] if found.server >= 180000 and not excluded else []),
         ]
         tick = progress.watch(holder, rows, show)
         _require_nothing(clients.run(pg_dump, target.database_url, *words, tick=tick), "pg_dump")

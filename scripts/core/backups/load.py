@@ -9,13 +9,23 @@ from scripts.core import clients, databases, gates, postgres, schema
 from scripts.core.backups import contents, progress, properties, structure
 from scripts.core.backups.archive import Backup
 from scripts.core.backups.contents import Contents
-from scripts.core.backups.dump import JOBS
 from scripts.core.backups.manifest import Manifest
 from scripts.core.backups.progress import Show
 from scripts.core.errors import UserError
 from scripts.core.mutex import Tell
 from scripts.core.settings import Settings
 
+# The jobs are parallel already; and what comes after them is waited for, which no earlier commit can be missing then.
+_QUICKLY = "-c synchronous_commit=off" + (
+    " -c max_parallel_maintenance_workers=0" if clients.CORES <= clients.JOBS else ""
+)
+# Extended statistics are in no dump.
+_WITHOUT_STATISTICS = text(
+    "SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+    " WHERE c.relkind IN ('r', 'm') AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'"
+    " AND (EXISTS (SELECT FROM pg_statistic_ext WHERE stxrelid = c.oid) OR NOT EXISTS"
+    " (SELECT FROM pg_stats s WHERE s.schemaname = n.nspname AND s.tablename = c.relname)) ORDER BY 1"
+)
 ONLY_A_TRY = "what was restored is dropped, at the latest by the next run; everything else is as it was."
 
 
@@ -43,19 +53,21 @@ def fill(backup: Backup, into: Settings, tell: Tell, show: Show) -> None:
         if not gates.accepted("roles"):
             _make_roles(connection, backup.manifest.roles)
         rows = {name: rows for name, rows in _rows(backup.manifest).items() if rows}
-        _restore(backup, into, progress.watch(connection, rows, show))
+        _restore(backup, into, connection, progress.watch(connection, rows, show))
     # Before the comparing, because where alembic_version is may depend on search_path.
     with databases.server(into) as server:
         properties.apply(server, databases.name_of(into.database_url), backup.manifest.properties, tell)
     _compare(backup, into)
 
 
-def _restore(backup: Backup, into: Settings, tick: Callable[[], None]) -> None:
+def _restore(backup: Backup, into: Settings, connection: Connection, tick: Callable[[], None]) -> None:
     words = ["--exit-on-error", *(["--no-owner", "--no-privileges"] if gates.accepted("roles") else [])]
+    jobs = f"--jobs={clients.JOBS}"
     pg_restore, vacuumdb = (clients.find(name, backup.manifest.client) for name in ("pg_restore", "vacuumdb"))
-    said = clients.run(pg_restore, into.database_url, *words, f"--jobs={JOBS}", str(backup.dump), tick=tick)
-    # No dump has the statistics that the planner needs.
-    said = said or clients.run(vacuumdb, into.database_url, "--analyze-only", f"--jobs={JOBS}")
+    said = clients.run(pg_restore, into.database_url, *words, jobs, str(backup.dump), tick=tick, options=_QUICKLY)
+    # A dump of PostgreSQL 18 has the statistics that the planner needs, if there were any; an older one has none.
+    missing = [f"--table={table}" for table in connection.scalars(_WITHOUT_STATISTICS)] if not said else []
+    said = said or (clients.run(vacuumdb, into.database_url, "--analyze-only", jobs, *missing) if missing else "")
     if said:
         raise UserError(
             f"{backup.name} cannot be restored: {clients.reason(said)}",

@@ -78,6 +78,14 @@ def test_a_database_that_is_gone_comes_back(filled: Settings, backup: Backup) ->
     assert value(filled, "SELECT count(*) FROM users") == 100
 
 
+def test_the_planner_knows_the_restored_tables(filled: Settings) -> None:
+    execute(filled, "ANALYZE users")
+
+    put(filled, take(filled))
+
+    assert value(filled, "SELECT count(*) FROM pg_stats WHERE tablename IN ('users', 'posts')") == 6
+
+
 def test_the_mark_is_set_on_purpose_and_the_rest_of_the_comment_comes_back(filled: Settings) -> None:
     name = filled.database_url.database
     execute(filled, f"COMMENT ON DATABASE {name} IS 'it''s 100%\nenvironment=staging\nmore'")
