@@ -28,7 +28,8 @@ def superfluous(listing: Listing, database: str, rule: str) -> list[Backup]:
         )
     since = datetime.now(UTC) - timedelta(days=days)
     staying = {backup.name for backup in ours[-number:]}
-    staying |= {backup.name for backup in ours if backup.manifest.created >= since}
+    # Without days none is kept for its time, which may be a moment ahead.
+    staying |= {backup.name for backup in ours if days and backup.manifest.created >= since}
     staying |= {backup.name for backup in [one for one in ours if _is_proven(one)][-1:]}
     return [backup for backup in ours if backup.name not in staying]
 

@@ -57,6 +57,11 @@ def test_the_newest_stay() -> None:
     assert goes("9", *backups) == []
 
 
+def test_a_time_that_is_a_moment_ahead_keeps_none() -> None:
+    """Of several in one second the later ones are called after the next seconds."""
+    assert goes("1", made(-0.01), made(-0.02)) == ["app--0.01"]
+
+
 def test_those_of_the_last_days_stay_too() -> None:
     backups = [made(days) for days in (4, 3, 1.9, 1)]
 
