@@ -33,6 +33,8 @@ def parser(doc: str | None, verb: str) -> argparse.ArgumentParser:
 def run(main: Main, argv: Sequence[str] | None = None) -> int:
     """Run a script and return its exit code: 0 done, 1 no or refused, 2 usage, 3 our bug, 130 interrupted."""
     signal.signal(signal.SIGTERM, _terminate)
+    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             # A terminal that has no ✓ gets a ? instead of an error in the middle of a migration.

@@ -17,7 +17,8 @@ from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from scripts.core import command, console
 from scripts.core.errors import BUG, DONE, INTERRUPTED, NO, USAGE, UserError
-from tests.conftest import ROOT, not_copied
+from tests.conftest import ROOT, copy_project, not_copied
+from tests.core.running import wait_until
 
 SCRIPTS = ROOT / "scripts"
 
@@ -106,6 +107,27 @@ def test_a_terminal_without_our_signs_gets_others_instead_of_an_error(monkeypatc
 
     assert command.run(main, []) == DONE
     assert written.getvalue() == b"? gr??er\n"
+
+
+# Who runs the tests in the background has it ignored, and so would have those whom he starts.
+BEGIN = """
+import os, signal, sys
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+os.execv(sys.executable, [sys.executable, "-m", "scripts.status"])
+"""
+
+
+def test_an_interruption_in_the_midst_of_the_imports_shows_no_traceback(tmp_path: Path) -> None:
+    project = copy_project(tmp_path)
+    imported, here = project / "app" / "settings.py", project / "here"
+    imported.write_text(f"import pathlib, time; pathlib.Path({str(here)!r}).touch(); time.sleep(60)")
+    with subprocess.Popen([sys.executable, "-c", BEGIN], cwd=project, stderr=subprocess.PIPE) as process:
+        wait_until(here.exists)
+
+        process.send_signal(signal.SIGINT)
+
+        assert process.communicate(timeout=20)[1] == b""
+    assert process.returncode == -signal.SIGINT
 
 
 def test_help_needs_no_settings_and_is_the_docstring_of_the_script(tmp_path: Path) -> None:
