@@ -16,19 +16,8 @@ from pathlib import Path
 
 from sqlalchemy import text
 
-from scripts.core import (
-    command,
-    console,
-    dump_race,
-    peers,
-    postgres,
-    report_race,
-    schema,
-    scratch,
-    settings,
-    shell,
-    staging_race,
-)
+from scripts.core import command, console, postgres, schema, scratch, settings, shell
+from scripts.core.races import dumps, large_report, peers, verification
 from scripts.core.reports import folder
 from scripts.core.scratch import Scratch
 from scripts.core.settings import Settings
@@ -184,7 +173,7 @@ def fingerprint(target: Settings) -> float:
 
 def backups(server: Scratch, megabytes: int) -> None:
     """Ours, with all that they check, against plain pg_dump and psql."""
-    with dump_race.contest(server, megabytes) as sides:
+    with dumps.contest(server, megabytes) as sides:
         races = [
             ("backup", sides.back_up, 0.5, "pg_dump | gzip", sides.back_up_plainly),
             ("restore", sides.restore, 0.7, "gunzip | psql", sides.restore_plainly),
@@ -196,7 +185,7 @@ def backups(server: Scratch, megabytes: int) -> None:
         made = sides.taken[0].manifest
         size = made.bytes / sides.plain.stat().st_size
         most = sides.peaks()
-    with dump_race.contest(server, megabytes // 10) as sides:
+    with dumps.contest(server, megabytes // 10) as sides:
         little = sides.peaks()
     console.say(f"{'size of the backup, ' + made.compression:<30} {size:.2f} x (goal: 1 x with zstd)")
     console.say(f"memory of backup, verification, restore {most} MB   a tenth of the rows {little} MB (goal: the same)")
@@ -204,31 +193,31 @@ def backups(server: Scratch, megabytes: int) -> None:
 
 def reports(server: Scratch, number: int) -> None:
     """Of a verification of so many revisions, and four times as many tables."""
-    with report_race.report(server, number) as report:
-        name = f"report of {number * report_race.CHANGED} tables and {number} revisions"
+    with large_report.report(server, number) as report:
+        name = f"report of {number * large_report.CHANGED} tables and {number} revisions"
         size = (report / folder.PAGE).stat().st_size
         console.say(f"{name}, size {size / 1e6:.2f} MB (goal: 2 MB)")
         console.say(opening(f"{name}, opened", report))
 
 
 def opening(name: str, report: Path) -> str:
-    if not report_race.CHROMIUM:
+    if not large_report.CHROMIUM:
         return f"{name}: not measured, because chromium is not installed"
-    return line(Race(name, partial(report_race.opened, report), 1, pairs=LONG_PAIRS))
+    return line(Race(name, partial(large_report.opened, report), 1, pairs=LONG_PAIRS))
 
 
 def hashes(server: Scratch, number: int) -> None:
     """Of a table of so many ordinary rows, as a verification reads it several times."""
     target = scratch.create(server)
     peers.make_people(target, number)
-    name, ours = f"hash of {number:,} rows", partial(staging_race.hashed, target)
+    name, ours = f"hash of {number:,} rows", partial(verification.hashed, target)
     console.say(line(Race(name, ours, 1)))
     console.say(line(Race(name, ours, 0.6, "pgcopydb's", partial(peers.hashed, target))))
 
 
 def verifications(server: Scratch, megabytes: int) -> None:
     """An index concurrently, a column and a backfill, proven; against restoring and migrating alone."""
-    with staging_race.race(server, megabytes) as sides:
+    with verification.race(server, megabytes) as sides:
         name, peer = f"make verify-staging, {megabytes} MB", sides.restore_and_migrate
         console.say(line(Race(name, sides.verify, 3, "restore, alembic upgrade head", peer, LONG_PAIRS, warm=False)))
     console.say("   ".join(f"{gate} {seconds:.1f} s" for gate, seconds in sides.gates.items()))

@@ -13,9 +13,10 @@ from math import inf
 
 from sqlalchemy import text
 
-from scripts.core import databases, dump_race, peers, postgres, rows, scratch, shell
-from scripts.core.dump_race import Contest
-from scripts.core.peers import Checkouts
+from scripts.core import databases, postgres, rows, scratch, shell
+from scripts.core.races import dumps, peers
+from scripts.core.races.dumps import Contest
+from scripts.core.races.peers import Checkouts
 from scripts.core.scratch import Scratch
 from scripts.core.settings import Settings
 
@@ -89,7 +90,7 @@ class Race:
 @contextmanager
 def race(server: Scratch, megabytes: int) -> Iterator[Race]:
     """On a database of so many megabytes, its indexes not counted."""
-    with dump_race.contest(server, megabytes) as contest, peers.checkouts([dump_race.tables(0)]) as checkouts:
+    with dumps.contest(server, megabytes) as contest, peers.checkouts([dumps.tables(0)]) as checkouts:
         for before, revision in zip([START, *PENDING], PENDING, strict=False):
             upgrade, downgrade = PENDING[revision]
             code = _REVISION.format(revision=revision, before=before, upgrade=upgrade, downgrade=downgrade)

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from sqlalchemy import text
 
-from scripts.core import peers, postgres, scratch, shell
+from scripts.core import postgres, scratch, shell
+from scripts.core.races import peers
 from scripts.core.reports.folder import PAGE
 from scripts.core.scratch import Scratch
 from scripts.core.settings import Settings

@@ -11,9 +11,10 @@ from pathlib import Path
 
 from sqlalchemy import text
 
-from scripts.core import ROOT, clients, databases, peers, postgres, scratch, shell, wheel
+from scripts.core import ROOT, clients, databases, postgres, scratch, shell, wheel
 from scripts.core.backups import dump, restore, verify
 from scripts.core.backups.archive import Backup
+from scripts.core.races import peers
 from scripts.core.scratch import Scratch
 from scripts.core.settings import Settings
 

@@ -1,0 +1,1 @@
+"""What `make bench` measures: ours and the peers, each once and in seconds."""
