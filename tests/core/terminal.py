@@ -4,6 +4,7 @@ import os
 import pty
 import re
 import select
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -37,16 +38,21 @@ def screen(printed: str) -> list[str]:
     return lines
 
 
+LOG_IN = "import os, sys; os.login_tty(0); os.execv(sys.executable, [sys.executable, *sys.argv[1:]])"
+
+
 class Terminal:
     """python -m scripts.<verb> with a person in front of it."""
 
     def __init__(self, project: Project, verb: str) -> None:
         environment = {**project.variables(), **project.environment, "TERM": "xterm"}
         self._printed = b""
-        self._pid, self._terminal = pty.fork()
-        if self._pid == 0:
-            os.chdir(project.path)
-            os.execve(sys.executable, [sys.executable, "-m", f"scripts.{verb}"], environment)
+        self._terminal, theirs = pty.openpty()
+        words = [sys.executable, "-c", LOG_IN, "-m", f"scripts.{verb}"]
+        self._process = subprocess.Popen(
+            words, cwd=project.path, env=environment, stdin=theirs, stdout=theirs, stderr=theirs
+        )
+        os.close(theirs)
 
     @property
     def lines(self) -> list[str]:
@@ -65,7 +71,7 @@ class Terminal:
         """Its exit code."""
         while self._read():
             pass
-        return os.waitstatus_to_exitcode(os.waitpid(self._pid, 0)[1])
+        return self._process.wait()
 
     def _read(self) -> bool:
         """Whether there may be more to read."""
