@@ -23,7 +23,7 @@ _QUICKLY = "-c synchronous_commit=off" + (
 _WITHOUT_STATISTICS = text(
     "SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
     " WHERE c.relkind IN ('r', 'm') AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'"
-    " AND (EXISTS (SELECT FROM pg_statistic_ext WHERE stxrelid = c.oid) OR NOT EXISTS"
+    " AND pg_relation_size(c.oid) > 0 AND (EXISTS (SELECT FROM pg_statistic_ext WHERE stxrelid = c.oid) OR NOT EXISTS"
     " (SELECT FROM pg_stats s WHERE s.schemaname = n.nspname AND s.tablename = c.relname)) ORDER BY 1"
 )
 ONLY_A_TRY = "what was restored is dropped, at the latest by the next run; everything else is as it was."
