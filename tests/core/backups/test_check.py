@@ -96,6 +96,19 @@ def test_what_pg_restore_cannot_read_is_told_in_its_words(backup: Backup) -> Non
     assert check.undecodable(backup.dump, backup.manifest.client)
 
 
+def test_the_rows_of_every_table_are_decoded(backup: Backup) -> None:
+    tables = list(backup.dump.glob("[0-9]*.dat*"))
+
+    for path in tables:
+        whole = path.read_bytes()
+        path.write_bytes(whole[: len(whole) // 2])
+        assert check.undecodable(backup.dump, backup.manifest.client), path.name
+        path.write_bytes(whole)
+
+    assert len(tables) > 4
+    assert not check.undecodable(backup.dump, backup.manifest.client)
+
+
 def test_a_folder_without_a_manifest_is_no_backup(backup: Backup, folder: Path) -> None:
     (backup.path / manifest.FILE).unlink()
 
