@@ -1,6 +1,7 @@
 """make bench"""
 
 import re
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +11,17 @@ from scripts import bench
 from scripts.bench import Race, line, timed
 from scripts.core import scratch, settings
 from scripts.core.races import large_report
+from scripts.core.scratch import Scratch
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Scratch]:
+    """Where each race is run once."""
+    monkeypatch.setattr(bench, "PAIRS", 1)
+    monkeypatch.setattr(bench, "LONG_PAIRS", 1)
+    monkeypatch.setenv("BACKUP_DIR", "")
+    with scratch.session(replace(settings.load(), runtime="embedded")) as session:
+        yield session
 
 
 def test_a_race_tells_the_ratio_to_the_peer_and_the_goal() -> None:
@@ -25,16 +37,9 @@ def test_without_a_peer_it_tells_the_seconds() -> None:
 
 
 @pytest.mark.faults
-def test_revisions_and_waits_are_compared_with_raw_alembic(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(bench, "PAIRS", 1)
-    monkeypatch.setattr(bench, "LONG_PAIRS", 1)
-    configured = replace(settings.load(), runtime="embedded")
-
-    with scratch.session(configured) as server:
-        bench.upgrades(server, 3)
-        bench.waits(server, 2, 3.0)
+def test_revisions_and_waits_are_compared_with_raw_alembic(server: Scratch, capsys: pytest.CaptureFixture[str]) -> None:
+    bench.upgrades(server, 3)
+    bench.waits(server, 2, 3.0)
 
     told = capsys.readouterr().out.splitlines()
     assert [name.partition("   ")[0].strip() for name in told[:2]] == ["3 revisions", "nothing to do, 3 revisions"]
@@ -44,13 +49,8 @@ def test_revisions_and_waits_are_compared_with_raw_alembic(
 
 
 @pytest.mark.faults
-def test_the_fingerprint_is_compared_with_a_dump(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(bench, "PAIRS", 1)
-
-    with scratch.session(replace(settings.load(), runtime="embedded")) as server:
-        bench.fingerprints(server, 3)
+def test_the_fingerprint_is_compared_with_a_dump(server: Scratch, capsys: pytest.CaptureFixture[str]) -> None:
+    bench.fingerprints(server, 3)
 
     told = capsys.readouterr().out.splitlines()
     assert re.fullmatch(r"fingerprint of 3 tables +0\.\d\d s \(goal: 0\.5 s\)", told[0])
@@ -59,15 +59,10 @@ def test_the_fingerprint_is_compared_with_a_dump(
 
 @pytest.mark.faults
 def test_verifications_and_hashes_are_compared_and_the_time_of_each_gate_is_told(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    server: Scratch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(bench, "PAIRS", 1)
-    monkeypatch.setattr(bench, "LONG_PAIRS", 1)
-    monkeypatch.setenv("BACKUP_DIR", "")
-
-    with scratch.session(replace(settings.load(), runtime="embedded")) as server:
-        bench.hashes(server, 1000)
-        bench.verifications(server, 1)
+    bench.hashes(server, 1000)
+    bench.verifications(server, 1)
 
     told = capsys.readouterr().out.splitlines()
     assert [re.split(" {3,}", one)[0] for one in told[:3]] == [
@@ -78,14 +73,8 @@ def test_verifications_and_hashes_are_compared_and_the_time_of_each_gate_is_told
 
 
 @pytest.mark.faults
-def test_backups_are_compared_with_plain_dumps(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(bench, "LONG_PAIRS", 1)
-    monkeypatch.setenv("BACKUP_DIR", "")
-
-    with scratch.session(replace(settings.load(), runtime="embedded")) as server:
-        bench.backups(server, 5)
+def test_backups_are_compared_with_plain_dumps(server: Scratch, capsys: pytest.CaptureFixture[str]) -> None:
+    bench.backups(server, 5)
 
     told = capsys.readouterr().out.splitlines()
     assert [name.partition(",")[0] for name in told] == [
@@ -104,12 +93,9 @@ def test_without_chromium_a_report_is_not_opened(monkeypatch: pytest.MonkeyPatch
 @pytest.mark.faults
 @pytest.mark.skipif(not large_report.CHROMIUM, reason="chromium is not installed")
 def test_the_report_of_a_real_verification_is_weighed_and_opened(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    server: Scratch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(bench, "LONG_PAIRS", 1)
-
-    with scratch.session(replace(settings.load(), runtime="embedded")) as server:
-        bench.reports(server, 2)
+    bench.reports(server, 2)
 
     size, opened = capsys.readouterr().out.splitlines()
     assert re.fullmatch(r"report of 8 tables and 2 revisions, size 0\.0[1-9] MB \(goal: 2 MB\)", size)

@@ -32,10 +32,8 @@ def gate(id_: str, status: str = "passed", *details: str) -> dict[str, Any]:
     }
 
 
-def document(name: str = "users", tables: int = 2, revisions: int = 2, **other: Any) -> dict[str, Any]:
-    """A report in which everything that can be a user's word is `name`."""
-    lock = {"relation": name, "mode": "AccessExclusiveLock"}
-    statement = {
+def statement(name: str) -> dict[str, Any]:
+    return {
         "sql": f"ALTER TABLE {name} ADD x text DEFAULT '{name}' -- {name}",
         "line": 12,
         "count": 1,
@@ -43,13 +41,16 @@ def document(name: str = "users", tables: int = 2, revisions: int = 2, **other: 
         "seconds": 0.2,
         "held": 0.3,
         "alone": False,
-        "locks": [lock],
+        "locks": [{"relation": name, "mode": "AccessExclusiveLock"}],
         "rewrites": [name],
         "scans": [name],
         "rows_written": {name: 5},
         "effects": [f"rewrites {name}"],
     }
-    finding = {
+
+
+def finding(name: str) -> dict[str, Any]:
+    return {
         "id": "H01",
         "hazard": "rewrite",
         "severity": "block",
@@ -60,8 +61,11 @@ def document(name: str = "users", tables: int = 2, revisions: int = 2, **other: 
         "instead": f'op.execute("{name}")',
         "silenced": None,
     }
-    revision = {
-        "revision": "abcd01",
+
+
+def revision(id_: str, name: str) -> dict[str, Any]:
+    return {
+        "revision": id_,
         "message": name,
         "file": f"alembic/versions/{name}.py",
         "author": name,
@@ -71,10 +75,21 @@ def document(name: str = "users", tables: int = 2, revisions: int = 2, **other: 
         "seconds": 0.3,
         "grew": -4096,
         "wal": 10,
-        "statements": [statement],
-        "findings": [finding],
+        "statements": [statement(name)],
+        "findings": [finding(name)],
     }
-    held = {**lock, "revision": "abcd01", "began": 0.1, "seconds": 0.3}
+
+
+def lock(name: str) -> dict[str, Any]:
+    return {"relation": name, "mode": "AccessExclusiveLock", "revision": "abcd01", "began": 0.1, "seconds": 0.3}
+
+
+def backup(name: str) -> dict[str, Any]:
+    return {"name": name, "created_at": "", "environment": name, "tables": 1, "rows": 9, "bytes": 1, "excluded": []}
+
+
+def document(name: str = "users", tables: int = 2, revisions: int = 2, **other: Any) -> dict[str, Any]:
+    """A report in which everything that can be a user's word is `name`."""
     return {
         "format": 1,
         "verdict": "failed",
@@ -84,18 +99,10 @@ def document(name: str = "users", tables: int = 2, revisions: int = 2, **other: 
         "database": name,
         "from": [name],
         "to": name,
-        "backup": {
-            "name": name,
-            "created_at": "",
-            "environment": name,
-            "tables": 1,
-            "rows": 9,
-            "bytes": 1,
-            "excluded": [],
-        },
+        "backup": backup(name),
         "gates": [gate("source"), gate("upgrade", "failed", f"20 rows of {name} in the way."), gate("data", "not run")],
-        "revisions": [{**revision, "revision": f"abcd{number:02}"} for number in range(revisions)],
-        "locks": [{**held, "relation": f"{name}{number or ''}"} for number in range(tables)],
+        "revisions": [revision(f"abcd{number:02}", name) for number in range(revisions)],
+        "locks": [lock(f"{name}{number or ''}") for number in range(tables)],
         "schema": [{"name": name, "kind": "structure", "before": name, "after": None}],
         "data": [
             {"table": f"{name}{number}", "before": 1, "after": None, "verdict": "gone", "note": name}
@@ -253,7 +260,7 @@ def test_the_tables_that_wait_longest_have_a_line() -> None:
     ],
 )
 def test_the_scale_has_round_numbers(seconds: float, labels: list[str]) -> None:
-    made = document(tables=1)
+    made = document(tables=1, revisions=1)
     made["locks"][0]["seconds"] = seconds - made["locks"][0]["began"]
     for statement in made["revisions"][0]["statements"]:
         statement |= {"began": 0, "held": seconds, "seconds": seconds}
