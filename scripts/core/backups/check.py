@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from scripts.core import clients, shell
-from scripts.core.backups import archive
+from scripts.core.backups import archive, frames
 from scripts.core.backups.archive import Backup
 from scripts.core.backups.manifest import File
 
@@ -31,11 +31,14 @@ def damage(backup: Backup) -> str:
 
 
 def undecodable(dump: Path, major: int) -> str:
-    """What pg_restore says against a dump of this major's pg_dump; nothing when it can read all of it.
+    """What speaks against a dump of this major's pg_dump, in pg_restore's words where it does; nothing when all of it
+    can be read.
 
     Written to nowhere, pg_restore decompresses everything and needs no database; but without one it has no --jobs, so
     several of them read a part each.
     """
+    if cut := [path.name for path in sorted(dump.iterdir()) if frames.cut_short(path)]:
+        return f"{cut[0]} ends too early"
     words = [clients.find("pg_restore", major), f"--file={os.devnull}", str(dump)]
     entries = re.findall(r"^\d+;.+", shell.output([words[0], "--list", str(dump)]) or "", re.MULTILINE)
     commands = []

@@ -90,10 +90,10 @@ def test_a_link_in_the_place_of_a_file_is_found(backup: Backup, tmp_path: Path) 
 
 
 def test_what_pg_restore_cannot_read_is_told_in_its_words(backup: Backup) -> None:
-    path = data_file(backup)
+    path = backup.dump / "toc.dat"
     path.write_bytes(path.read_bytes()[:-10])
 
-    assert check.undecodable(backup.dump, backup.manifest.client)
+    assert check.undecodable(backup.dump, backup.manifest.client) == "could not read from input file: end of file"
 
 
 def test_the_rows_of_every_table_are_decoded(backup: Backup) -> None:
@@ -101,8 +101,9 @@ def test_the_rows_of_every_table_are_decoded(backup: Backup) -> None:
 
     for path in tables:
         whole = path.read_bytes()
-        path.write_bytes(whole[: len(whole) // 2])
-        assert check.undecodable(backup.dump, backup.manifest.client), path.name
+        for at in (0, 1, len(whole) // 2, len(whole) - 1):
+            path.write_bytes(whole[:at])
+            assert check.undecodable(backup.dump, backup.manifest.client), (path.name, at)
         path.write_bytes(whole)
 
     assert len(tables) > 4
