@@ -15,6 +15,8 @@ from scripts.core.catalogs import query
 from scripts.core.errors import UserError
 
 OLDEST = 160000
+FINGERPRINT_VERSION = 2
+"""Raise it with every change of what is read or how it is told: fingerprints of two versions cannot be compared."""
 PATIENCE = "2s"
 """The longest that reading waits for a lock."""
 
