@@ -10,7 +10,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from scripts.core import beside, command, console, databases, history, migrations, postgres, settings
+from scripts.core import beside, command, console, databases, history, migrations, postgres, row_estimate, settings
 from scripts.core.errors import UserError
 from scripts.core.steps import Step
 
@@ -22,10 +22,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     head = history.head(history.load())
     databases.ensure(target)
     name = str(target.database_url.database)
-    with postgres.connect(target) as connection:
+    with postgres.connect(target, isolation_level="AUTOCOMMIT") as connection:
         require_development(target, name, databases.mark(connection))
-        rows = databases.row_counts(connection)
-    console.say(f"Database {name}: {len(rows)} tables with {sum(rows.values())} rows will be lost.")
+        rows = row_estimate.read(connection)
+    console.say(f"Database {name}: {len(rows)} tables with {row_estimate.total(rows)} rows will be lost.")
     for table, count in rows.items():
         console.say(f"  {table}: {count}")
     require_confirmation(name)

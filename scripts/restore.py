@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 
-from scripts.core import command, console, databases, history, postgres, settings
+from scripts.core import command, console, databases, history, postgres, row_estimate, settings
 from scripts.core.backups import archive, kept, restore
 from scripts.core.backups.restore import State
 from scripts.core.errors import USAGE, UserError
@@ -68,10 +68,10 @@ def swap_back(target: settings.Settings, name: str) -> int:
 def require_confirmation(target: settings.Settings, state: State, backup: str) -> None:
     """The database's name has to be typed where something has rows."""
     name = databases.name_of(target.database_url)
-    rows = sum(state.rows.values())
-    if not rows:
+    rows = row_estimate.total(state.rows)
+    if not rows.number:
         return
-    console.say(f"{name} at {postgres.address(target)}: {len(state.rows)} tables with {rows:,} rows. It will be kept.")
+    console.say(f"{name} at {postgres.address(target)}: {len(state.rows)} tables with {rows} rows. It will be kept.")
     typed = os.environ.get("CONFIRM") or console.ask(f"Type {name} to put another in its place:")
     if typed != name:
         raise UserError(

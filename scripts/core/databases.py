@@ -9,7 +9,6 @@ from contextlib import contextmanager
 
 from sqlalchemy import Connection, text
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import OperationalError
 
 from scripts.core import postgres, privileges, roles
 from scripts.core.errors import UserError
@@ -57,37 +56,9 @@ def ensure(settings: Settings) -> bool:
 
 def is_empty(connection: Connection) -> bool:
     """Whether the connected database has no table yet: there is nothing to lose, and nobody waits for it."""
-    tables = "SELECT FROM pg_class WHERE oid >= 16384 AND relkind IN ('r', 'p', 'm', 'f')"
+    tables = "SELECT FROM pg_class WHERE oid >= 16384 AND relkind IN ('r', 'p', 'm', 'f') AND relpersistence <> 't'"
     ours = "relname IN ('alembic_version', 'migration_log') OR relnamespace = 'pg_toast'::regnamespace"
     return not connection.scalar(text(f"SELECT EXISTS ({tables} AND NOT ({ours}))"))
-
-
-def row_counts(connection: Connection) -> dict[str, int]:
-    """Exact rows of every table of the connected database, for saying what will be lost.
-
-    Raises UserError when somebody locks a table against being read.
-    """
-    connection.exec_driver_sql("SET lock_timeout = '2s'")
-    tables = connection.scalars(
-        text(
-            "SELECT oid::regclass::text FROM pg_class WHERE relkind = 'r' AND relnamespace::regnamespace::text"
-            " NOT IN ('pg_catalog', 'information_schema')"
-            " AND relname NOT IN ('alembic_version', 'migration_log') ORDER BY 1"
-        )
-    ).all()
-    return {table: _count(connection, table) for table in tables}
-
-
-def _count(connection: Connection, table: str) -> int:
-    statement = f"SELECT count(*) FROM {table}".replace("%", "%%")
-    try:
-        return connection.exec_driver_sql(statement).scalar() or 0
-    except OperationalError as error:
-        raise UserError(
-            f"Cannot count what would be lost: {table} is locked by another session.",
-            why=postgres.first_line(error),
-            do="end that session (make psql; SELECT * FROM pg_stat_activity), then run this again",
-        ) from error
 
 
 @contextmanager

@@ -23,7 +23,8 @@ _SIZES = text(
     " FROM pg_class c, LATERAL (SELECT oid, reltuples FROM pg_class WHERE oid = c.oid AND c.relkind <> 'p'"
     " UNION ALL SELECT p.oid, p.reltuples FROM pg_partition_tree(c.oid) t JOIN pg_class p ON p.oid = t.relid"
     " WHERE c.relkind = 'p' AND t.isleaf) l"
-    " WHERE c.oid >= 16384 AND c.relkind IN ('r', 'p', 'm') AND c.relnamespace <> 'pg_toast'::regnamespace GROUP BY 1"
+    " WHERE c.oid >= 16384 AND c.relkind IN ('r', 'p', 'm') AND c.relpersistence <> 't'"
+    " AND c.relnamespace <> 'pg_toast'::regnamespace GROUP BY 1"
 )
 _SAMPLE_ROWS = 20_000
 

@@ -144,12 +144,13 @@ def test_of_several_that_find_it_missing_one_creates_it(missing: Callable[[str],
     assert mark(wanted) == "test"
 
 
-def test_rows_are_counted_exactly_in_every_schema_and_under_every_name(target: Settings) -> None:
-    odd = ['"Odd Name"', '":b"', '"100%"', '"quo""te"', "shop.orders", "orders"]
-    execute(target, "CREATE SCHEMA shop", "CREATE TABLE alembic_version (version_num text)")
-    with postgres.connect(target) as connection:
-        for table in odd:
-            connection.exec_driver_sql(f"CREATE TABLE {table} AS SELECT generate_series(1, 3)".replace("%", "%%"))
-        connection.commit()
+def test_a_temporary_table_of_another_session_makes_no_database_full(target: Settings) -> None:
+    with postgres.connect(target) as other, postgres.connect(target) as connection:
+        other.execute(text("CREATE TEMPORARY TABLE passing (n int)"))
+        other.commit()
 
-        assert databases.row_counts(connection) == dict.fromkeys(sorted(odd), 3)
+        assert databases.is_empty(connection)
+
+        other.execute(text("CREATE TABLE staying (n int)"))
+        other.commit()
+        assert not databases.is_empty(connection)

@@ -228,3 +228,28 @@ def test_a_table_that_somebody_locks_is_named_instead_of_waited_for(project: Pro
 
     assert result.returncode == 1
     assert "users is locked by another session" in result.stderr
+
+
+def test_a_temporary_table_of_another_session_is_no_obstacle(project: Project) -> None:
+    with create_engine(project.url, poolclass=NullPool).connect() as other:
+        other.execute(text("CREATE TEMPORARY TABLE passing AS SELECT 1"))
+        other.commit()
+
+        result = reset(project)
+        other.invalidate()
+
+    assert result.returncode == 0, result.stderr
+    assert f"Database {name(project)}: 4 tables with 0 rows will be lost." in result.stdout
+
+
+def test_rows_of_a_large_table_are_not_counted_before_the_question(precious: Project) -> None:
+    precious.sql("CREATE TABLE large WITH (autovacuum_enabled = off) AS SELECT generate_series(1, 60000)")
+    precious.sql("ANALYZE large")
+
+    result = precious.run("reset")
+    precious.sql("DROP TABLE large")
+
+    assert result.returncode == 1
+    assert f"Database {name(precious)}: 5 tables with about 60,002 rows will be lost." in result.stdout
+    assert "  large: about 60,000\n" in result.stdout
+    assert "  users: 2\n" in result.stdout

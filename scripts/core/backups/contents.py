@@ -41,13 +41,18 @@ _REFERENCES = text(
     " WHERE contype = 'f' AND confrelid = ANY(CAST(:tables AS regclass[]))"
     " AND conrelid <> ALL(CAST(:tables AS regclass[]))"
 )
-# Who is granted something or owns something; what belongs to the first superuser is not in pg_shdepend.
+# Who is granted something or owns something; what belongs to the first superuser is not in pg_shdepend. A session's
+# temporary tables are in no dump, nor are the schemas and row types that they have.
 _ROLES = text(
-    "SELECT rolname FROM pg_roles WHERE rolname !~ '^pg_' AND oid IN ("
+    "WITH passing AS (SELECT oid FROM pg_namespace WHERE nspname ~ '^pg_(toast_)?temp_')"
+    " SELECT rolname FROM pg_roles WHERE rolname !~ '^pg_' AND oid IN ("
     " SELECT refobjid FROM pg_shdepend WHERE refclassid = 'pg_authid'::regclass"
-    "  AND dbid = (SELECT oid FROM pg_database WHERE datname = current_database())"
-    " UNION SELECT relowner FROM pg_class WHERE oid >= 16384 UNION SELECT nspowner FROM pg_namespace WHERE oid >= 16384"
-    " UNION SELECT proowner FROM pg_proc WHERE oid >= 16384 UNION SELECT typowner FROM pg_type WHERE oid >= 16384"
+    "  AND dbid = (SELECT oid FROM pg_database WHERE datname = current_database()) AND NOT EXISTS (SELECT FROM pg_class"
+    "  WHERE classid = 'pg_class'::regclass AND pg_class.oid = objid AND relnamespace IN (SELECT oid FROM passing))"
+    " UNION SELECT relowner FROM pg_class WHERE oid >= 16384 AND relnamespace NOT IN (SELECT oid FROM passing)"
+    " UNION SELECT nspowner FROM pg_namespace WHERE oid >= 16384 AND oid NOT IN (SELECT oid FROM passing)"
+    " UNION SELECT proowner FROM pg_proc WHERE oid >= 16384 AND pronamespace NOT IN (SELECT oid FROM passing)"
+    " UNION SELECT typowner FROM pg_type WHERE oid >= 16384 AND typnamespace NOT IN (SELECT oid FROM passing)"
     ") ORDER BY 1"
 )
 

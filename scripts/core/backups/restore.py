@@ -6,13 +6,14 @@ from dataclasses import dataclass, replace
 
 from sqlalchemy.exc import DBAPIError
 
-from scripts.core import beside, databases, gates, history, migration_log, mutex, postgres, settings
+from scripts.core import beside, databases, gates, history, migration_log, mutex, postgres, row_estimate, settings
 from scripts.core.backups import kept, load, verify
 from scripts.core.backups.archive import Backup
 from scripts.core.backups.progress import Show
 from scripts.core.errors import DatabaseMissingError, UserError
 from scripts.core.history import History
 from scripts.core.mutex import Tell
+from scripts.core.row_estimate import Rows
 from scripts.core.settings import Settings
 
 
@@ -22,17 +23,17 @@ class State:
 
     exists: bool
     mark: str | None
-    rows: dict[str, int]
+    rows: dict[str, Rows]
     """Of each table."""
 
 
 def look(target: Settings) -> State:
     """The target as it is. Raises UserError when this environment may not touch it."""
     try:
-        with postgres.connect(target) as connection:
+        with postgres.connect(target, isolation_level="AUTOCOMMIT") as connection:
             mark = databases.mark(connection)
             gates.effective(target, mark)
-            return State(True, mark, databases.row_counts(connection))
+            return State(True, mark, row_estimate.read(connection))
     except DatabaseMissingError:
         return State(False, target.app_env, {})
 

@@ -74,6 +74,18 @@ def test_the_manifest_says_what_is_in_the_backup(filled: Settings) -> None:
     assert ended(filled)
 
 
+def test_a_session_with_temporary_tables_leaves_no_trace_in_a_backup(two_roles: Settings) -> None:
+    """Nor the superuser who owns the schemas that they are in."""
+    with postgres.connect(two_roles, two_roles.application_url) as other:
+        other.execute(text("CREATE TEMPORARY TABLE passing AS SELECT 1"))
+        other.commit()
+
+        found = take(two_roles).manifest
+
+    assert found.tables == {}
+    assert found.roles == sorted(str(login.username) for login in (two_roles.database_url, two_roles.application_url))
+
+
 def test_the_roles_are_kept_without_their_passwords(filled: Settings, new_role: Callable[..., URL]) -> None:
     role = new_role("pass-word-of-the-role")
 
