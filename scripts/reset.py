@@ -31,6 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     require_confirmation(name)
 
     with beside.new(target, target.app_env) as new:
+        databases.let_application_in(target, new)
         migrations.upgrade(target, head, show, console.say, new)
         beside.replace(target, str(new.database))
     console.done(f"Database {name} is empty and at {head}.")

@@ -50,6 +50,7 @@ def ensure(settings: Settings) -> bool:
         if exists(connection, name):
             return False
         create(connection, temporary(name), settings, settings.app_env)
+        let_application_in(settings, settings.database_url.set(database=temporary(name)))
         rename(connection, temporary(name), name)
     return True
 
@@ -70,9 +71,9 @@ def server(settings: Settings) -> Iterator[Connection]:
 
 
 def create(connection: Connection, name: str, settings: Settings, environment: str | None, options: str = "") -> None:
-    """Create a database, empty and marked, in place of what an interrupted run left; the application's role gets in.
+    """Create a database, empty and marked, in place of what an interrupted run left.
 
-    Raises UserError when the server lacks that role.
+    Raise UserError if the server lacks the application's role.
     """
     role = roles.application(settings)
     if role:
@@ -82,14 +83,13 @@ def create(connection: Connection, name: str, settings: Settings, environment: s
     connection.exec_driver_sql(f"CREATE DATABASE {quoted} TEMPLATE template0 {options}")
     if environment:
         set_mark(connection, name, environment)
-    let_application_in(settings, settings.database_url.set(database=name))
 
 
 def let_application_in(settings: Settings, url: URL) -> None:
     """Give the application's role, where it has one, its privileges in a database."""
     role = roles.application(settings)
     if role:
-        with postgres.connect(settings, url) as connection:
+        with postgres.connect(settings, url, options="-c default_transaction_read_only=off") as connection:
             privileges.ensure(connection, role)
 
 

@@ -53,22 +53,24 @@ def apply(connection: Connection, database: str, properties: Properties, tell: T
     What the role may not do, or what names a role that is not there, is told and left out: the rows are there.
     """
     quote = connection.dialect.identifier_preparer.quote
-    name = quote(database)
+    name, owner = quote(database), quote(properties.owner)
+    # First, because the owner's own rights are among the grants.
+    is_owned = _try(connection, f"ALTER DATABASE {name} OWNER TO {owner}", tell)
     databases.set_comment(connection, database, properties.comment)
     for setting in properties.settings:
         whose = f"ROLE {quote(setting['role'])} IN DATABASE {name}" if setting["role"] else f"DATABASE {name}"
         _try(connection, f"ALTER {whose} SET {quote(setting['name'])} FROM CURRENT", tell, setting)
     if properties.grants is not None:
-        _try(connection, f"REVOKE ALL ON DATABASE {name} FROM PUBLIC", tell)
+        _try(connection, f"REVOKE ALL ON DATABASE {name} FROM {f'PUBLIC, {owner}' if is_owned else 'PUBLIC'}", tell)
     for grant in properties.grants or []:
         option = " WITH GRANT OPTION" if grant["grantable"] else ""
         _try(connection, f"GRANT {grant['privilege']} ON DATABASE {name} TO {quote(grant['role'])}{option}", tell)
-    # Last: the rest is the owner's to do.
-    _try(connection, f"ALTER DATABASE {name} OWNER TO {quote(properties.owner)}", tell)
 
 
-def _try(connection: Connection, statement: str, tell: Tell, setting: dict[str, str] | None = None) -> None:
-    """With a setting of the session, as it is: a list such as search_path has quotes of its own."""
+def _try(connection: Connection, statement: str, tell: Tell, setting: dict[str, str] | None = None) -> bool:
+    """Return whether it could be run, with a setting of the session as it is: a list such as search_path has quotes of
+    its own.
+    """
     try:
         connection.exec_driver_sql("BEGIN")
         if setting:
@@ -80,3 +82,5 @@ def _try(connection: Connection, statement: str, tell: Tell, setting: dict[str, 
             raise
         connection.exec_driver_sql("ROLLBACK")
         tell(f"Left out: {statement}: {postgres.first_line(error)}")
+        return False
+    return True

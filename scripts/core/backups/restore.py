@@ -4,9 +4,21 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 
+from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
 
-from scripts.core import beside, databases, gates, history, migration_log, mutex, postgres, row_estimate, settings
+from scripts.core import (
+    beside,
+    databases,
+    gates,
+    history,
+    migration_log,
+    mutex,
+    postgres,
+    roles,
+    row_estimate,
+    settings,
+)
 from scripts.core.backups import kept, load, verify
 from scripts.core.backups.archive import Backup
 from scripts.core.backups.progress import Show
@@ -59,8 +71,18 @@ def put_in_place(target: Settings, backup: Backup, mark: str | None, tell: Tell,
     """
     with _alone(target, tell), beside.new(target, mark) as made:
         load.fill(backup, replace(target, database_url=made), tell, show)
-        databases.let_application_in(target, made)
+        _let_application_in(target, made, backup, tell)
         return _swap(target, databases.name_of(made))
+
+
+def _let_application_in(target: Settings, made: URL, backup: Backup, tell: Tell) -> None:
+    """Grants come back as they were. Only where they were left out does the application get its usual rights."""
+    role = roles.application(target)
+    if role and gates.accepted("roles"):
+        databases.let_application_in(target, made)
+        tell(f"Owners and grants of the backup were left out. {role} has its usual rights.")
+    elif role and role not in backup.manifest.roles:
+        tell(f"The backup grants nothing to {role}. Give it its rights: make roles")
 
 
 def bring_back(target: Settings, name: str, tell: Tell) -> str:

@@ -67,6 +67,38 @@ def filled(target: Settings) -> Settings:
     return target
 
 
+# What is granted otherwise than PostgreSQL itself does, each under a readable name.
+GRANTED = """
+WITH found (name, acl, usual) AS (
+    SELECT 'database', datacl, acldefault('d', datdba) FROM pg_database WHERE datname = current_database()
+    UNION ALL SELECT oid::regclass::text, relacl, acldefault(CASE relkind WHEN 'S' THEN 's'::"char" ELSE 'r' END,
+        relowner)
+        FROM pg_class WHERE relnamespace <> 'pg_toast'::regnamespace
+    UNION ALL SELECT format('%s.%s', attrelid::regclass, attname), attacl, '{}' FROM pg_attribute
+    UNION ALL SELECT oid::regprocedure::text, proacl, acldefault('f', proowner) FROM pg_proc
+    UNION ALL SELECT 'schema ' || nspname, nspacl, acldefault('n', nspowner) FROM pg_namespace
+        WHERE nspname !~ '^pg_(toast|temp)'
+    UNION ALL SELECT 'type ' || oid::regtype, typacl, acldefault('T', typowner) FROM pg_type
+    UNION ALL SELECT 'language ' || lanname, lanacl, acldefault('l', lanowner) FROM pg_language
+    UNION ALL SELECT 'wrapper ' || fdwname, fdwacl, acldefault('F', fdwowner) FROM pg_foreign_data_wrapper
+    UNION ALL SELECT 'server ' || srvname, srvacl, acldefault('S', srvowner) FROM pg_foreign_server
+    UNION ALL SELECT 'large object ' || oid, lomacl, acldefault('L', lomowner) FROM pg_largeobject_metadata
+    UNION ALL SELECT format('default %s %s %s', defaclrole::regrole, defaclnamespace::regnamespace, defaclobjtype),
+        defaclacl, '{}' FROM pg_default_acl
+), sorted AS (
+    SELECT name, (SELECT string_agg(item::text, ', ' ORDER BY item::text) FROM unnest(acl) item) AS acl,
+        (SELECT string_agg(item::text, ', ' ORDER BY item::text) FROM unnest(usual) item) AS usual
+    FROM found WHERE acl IS NOT NULL
+) SELECT name || ': ' || coalesce(acl, '') FROM sorted WHERE acl IS DISTINCT FROM usual ORDER BY 1
+"""
+
+
+def granted(target: Settings) -> list[str]:
+    """Every ACL of a database and in it. PostgreSQL keeps its items in the order of granting."""
+    with postgres.connect(target) as connection:
+        return list(connection.exec_driver_sql(GRANTED.replace("%", "%%")).scalars())
+
+
 @pytest.fixture
 def backup(filled: Settings) -> Backup:
     return take(filled)
