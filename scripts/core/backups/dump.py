@@ -93,6 +93,8 @@ def take(target: Settings, holder: Connection, wanted: Wanted, tell: Tell, show:
         _require_nothing(clients.run(pg_dump, target.database_url, *words, tick=tick), "pg_dump")
         found_schema = schema.read(snapshot)
         structure.write(made, found_schema)
+        for name, why in structure.undumped(found_schema).items():
+            tell(f"Not in the backup: {name}: {why}.")
         _dump_roles(target, pg_dump, made)
         _require_nothing(
             check.undecodable(made / "dump", clients.major(pg_dump)), "pg_restore, reading the dump again,"

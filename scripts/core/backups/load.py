@@ -57,12 +57,12 @@ def fill(backup: Backup, into: Settings, tell: Tell, show: Show) -> None:
     # Before the comparing, because where alembic_version is may depend on search_path.
     with databases.server(into) as server:
         properties.apply(server, databases.name_of(into.database_url), backup.manifest.properties, tell)
-    _compare(backup, into)
+    _compare(backup, into, tell)
 
 
 def _restore(backup: Backup, into: Settings, connection: Connection, tick: Callable[[], None]) -> None:
     words = ["--exit-on-error", *(["--no-owner", "--no-privileges"] if gates.accepted("roles") else [])]
-    jobs = f"--jobs={clients.JOBS}"
+    jobs = f"--jobs={clients.JOBS if structure.restorable_in_parallel(structure.read(backup.path)) else 1}"
     pg_restore, vacuumdb = (clients.find(name, backup.manifest.client) for name in ("pg_restore", "vacuumdb"))
     said = clients.run(pg_restore, into.database_url, *words, jobs, str(backup.dump), tick=tick, options=_QUICKLY)
     # A dump of PostgreSQL 18 has the statistics that the planner needs, if there were any; an older one has none.
@@ -92,8 +92,8 @@ def _make_roles(connection: Connection, roles: list[str]) -> None:
         ) from error
 
 
-def _compare(backup: Backup, into: Settings) -> None:
-    """Raises UserError unless the database has the schema, rows, large objects and revision of the backup."""
+def _compare(backup: Backup, into: Settings, tell: Tell) -> None:
+    """Raise UserError unless the database has the schema, rows, large objects and revision of the backup."""
     with contents.snapshot(into, "alembic-restore") as connection:
         found, found_schema = contents.read(connection), schema.read(connection)
     saved = structure.read(backup.path)
@@ -106,6 +106,8 @@ def _compare(backup: Backup, into: Settings) -> None:
             do="restore another: make backups",
             state=ONLY_A_TRY,
         )
+    for name, why in structure.undumped(saved).items():
+        tell(f"Not in the backup: {name}: {why}.")
 
 
 def _differences(manifest: Manifest, found: Contents) -> list[str]:

@@ -12,7 +12,8 @@ def check(case: Case) -> Outcome:
     """Restores the backup on the scratch server."""
     assert case.backup
     made = scratch.create(case.server)
-    load.fill(case.backup, made, case.tell, case.show)
+    told: list[str] = []
+    load.fill(case.backup, made, told.append, case.show)
     case.pristine = made
     found = case.backup.manifest
-    return Outcome(f"{counted(len(found.tables), 'table')}, {counted(found.rows, 'row')}, as the manifest says")
+    return Outcome(f"{counted(len(found.tables), 'table')}, {counted(found.rows, 'row')}, as the manifest says", told)
