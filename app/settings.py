@@ -19,6 +19,9 @@ DRIVERS = ("postgres", "postgresql", "postgresql+psycopg2")
 OWNER = ("POSTGRES_USER", "POSTGRES_PASSWORD")
 APPLICATION = ("APP_DB_USER", "APP_DB_PASSWORD")
 
+LONGEST_NAME = 63
+"""Bytes: PostgreSQL cuts longer names off, in the middle of a character too."""
+
 T = TypeVar("T")
 
 
@@ -86,6 +89,18 @@ class Reader:
             hint = ": make it mode 0444 in a folder of mode 0700" if isinstance(error, PermissionError) else ""
             self.faults.append(f"{name}_FILE: cannot read {path}: {_reason(error)}{hint}")
             return ""
+
+    def name(self, name: str) -> str:
+        """The name of a database or a role."""
+        value = self.text(name)
+        self.require_short(value, name)
+        return value
+
+    def require_short(self, value: str | None, name: str, what: str = "") -> None:
+        size = len((value or "").encode())
+        if size > LONGEST_NAME:
+            has = f"{what} of {size} bytes" if what else f"has {size} bytes"
+            self.faults.append(f"{name} {has}; PostgreSQL takes {LONGEST_NAME}{self.place(name)}")
 
     def number(self, name: str, default: float, convert: Callable[[str], T]) -> T:
         value = self.text(name, str(default))
@@ -182,11 +197,11 @@ def login_url(reader: Reader, login: tuple[str, str] = OWNER) -> URL:
     """The URL of the database by its parts, with the role and the password of these settings: those of who migrates."""
     return URL.create(
         "postgresql+psycopg2",
-        username=reader.text(login[0]),
+        username=reader.name(login[0]),
         password=reader.text(login[1]),
         host=reader.text("POSTGRES_HOST", "127.0.0.1"),
         port=reader.number("POSTGRES_PORT", reader.number("DB_PORT", 5432, int), int),
-        database=reader.text("POSTGRES_DB"),
+        database=reader.name("POSTGRES_DB"),
     )
 
 
@@ -209,6 +224,8 @@ def postgresql_url(given: str, name: str, reader: Reader) -> URL:
         return nothing
     if not url.database:
         reader.faults.append(f"{name} names no database{reader.place(name)}")
+    reader.require_short(url.database, name, "names a database")
+    reader.require_short(url.username, name, "names a role")
     hidden = url.query.get("password")
     if isinstance(hidden, str):
         # SQLAlchemy hides the password of the first part only.

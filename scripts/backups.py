@@ -38,13 +38,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         with databases.server(target) as server:
             databases_kept, unfinished = kept.list_all(server, name), beside.left(server, name)
+            doubtful = kept.doubtful(server, name)
     except UserError as error:
         console.warn(error.problem)
-        databases_kept, unfinished = [], []
+        databases_kept, unfinished, doubtful = [], [], []
     if arguments.json:
         console.say(json.dumps(document(listing, databases_kept), indent=2))
     else:
         show(folder, listing, databases_kept)
+        for doubt in doubtful:
+            console.warn(f"{doubt} If it is {name}'s: {doubt.cure}")
         for made in unfinished:
             console.warn(f"{made}: a database that an interrupted restore or reset left; the next one removes it.")
     return 0

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 
-from scripts.core import command, console, databases, history, postgres, row_estimate, settings
+from scripts.core import command, console, database_names, databases, history, postgres, row_estimate, settings
 from scripts.core.backups import archive, kept, restore
 from scripts.core.backups.restore import State
 from scripts.core.errors import USAGE, UserError
@@ -29,6 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     target = settings.load()
     name = databases.name_of(target.database_url)
     with databases.server(target) as server:
+        kept.require_certain(server, name, arguments.backup)
         is_kept = arguments.backup in [found.name for found in kept.list_all(server, name)]
         require_free(arguments.to, databases.exists(server, arguments.to), is_kept)
     if is_kept:
@@ -52,7 +53,7 @@ def require_free(name: str, is_there: bool, is_kept: bool) -> None:
     """Raises UserError for a TO under which nothing can be restored."""
     if is_there:
         raise UserError(f"TO={name} is there already.", do="give another name", code=USAGE)
-    if len(name.encode()) > 63:
+    if len(name.encode()) > database_names.LIMIT:
         raise UserError(f"TO={name} is too long: a name has up to 63 bytes.", do="give a shorter one", code=USAGE)
     if name and is_kept:
         raise UserError("TO is for backups; a kept database is beside the other already.", code=USAGE)

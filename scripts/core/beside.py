@@ -10,7 +10,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError, OperationalError
 
-from scripts.core import databases, postgres
+from scripts.core import database_names, databases, postgres
 from scripts.core.errors import UserError
 from scripts.core.settings import Settings
 
@@ -168,4 +168,4 @@ def _prefix(name: str) -> str:
 
 
 def _old(name: str) -> str:
-    return f"{name[:50]}__replaced"
+    return database_names.derived(name, database_names.REPLACED)

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from sqlalchemy import Connection, text
 from sqlalchemy.engine import URL
 
-from scripts.core import postgres, privileges, roles
+from scripts.core import database_names, postgres, privileges, roles
 from scripts.core.errors import UserError
 from scripts.core.settings import Settings
 
@@ -142,4 +142,4 @@ def name_of(url: URL) -> str:
 
 def temporary(name: str) -> str:
     """The name of a database that is being made in place of this one."""
-    return f"{name[:40]}__unfinished"
+    return database_names.derived(name, database_names.UNFINISHED)

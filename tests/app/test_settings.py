@@ -110,6 +110,17 @@ def test_all_faults_are_told_at_once_with_their_lines(read: Read) -> None:
     ]
 
 
+def test_a_name_that_postgresql_would_cut_is_a_fault(read: Read) -> None:
+    lines = "POSTGRES_USER=app\nPOSTGRES_PASSWORD=x\nPOSTGRES_DB="
+
+    assert faults(read, f"{lines}{'ß' * 32}\n") == ["POSTGRES_DB has 64 bytes; PostgreSQL takes 63 (line 3)"]
+    assert faults(read, DATABASE_URL=f"postgresql://{'r' * 64}:x@host/{'d' * 65}") == [
+        "DATABASE_URL names a database of 65 bytes; PostgreSQL takes 63",
+        "DATABASE_URL names a role of 64 bytes; PostgreSQL takes 63",
+    ]
+    assert read(f"{lines}{'ß' * 31}x\n").database_url.database == "ß" * 31 + "x"
+
+
 def test_faults_name_the_file_that_was_read(read: Read, tmp_path: Path) -> None:
     with pytest.raises(SettingsError) as caught:
         read()

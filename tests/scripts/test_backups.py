@@ -103,3 +103,20 @@ def test_after_a_failed_backup_none_goes(project: Project) -> None:
     assert result.returncode == 1
     assert "✗ Nothing is removed: the last backup failed" in result.stderr
     assert len([name for name in names(project) if not name.startswith(".")]) == 2
+
+
+def test_a_kept_database_that_may_be_another_s_is_named_and_not_restored(settled: Project) -> None:
+    """Its name is of an older version, and two databases begin so."""
+    beginning = f"{settled.url.database}_".ljust(40, "x")
+    made = [f"{beginning}1", f"{beginning}2", f"{beginning}__kept_20261127T071800Z"]
+    settled.sql_on_server(*(f'CREATE DATABASE "{name}" STRATEGY file_copy' for name in made))
+    try:
+        listed = settled.run("backups", POSTGRES_DB=made[0])
+        refused = settled.run("restore", made[2], POSTGRES_DB=made[0], CONFIRM=made[0])
+    finally:
+        settled.sql_on_server(*(f'DROP DATABASE "{name}"' for name in made))
+
+    for result in (listed, refused):
+        assert f"{made[2]} was kept by a restore of {made[0]} or of {made[1]}; its name does not" in result.stderr
+        assert f'make psql c=\'ALTER DATABASE "{made[2]}" RENAME TO' in result.stderr
+    assert (listed.returncode, refused.returncode) == (0, 1)

@@ -160,12 +160,18 @@ def finish(made: Path, found: Manifest, tell: Tell) -> Backup:
         if newest and newest >= found.created:
             if newest - datetime.now(UTC) > timedelta(minutes=1):
                 tell(f"The clock of this machine is behind the newest backup, which says {newest:%Y-%m-%d %H:%M %Z}.")
-            found = replace(found, created_at=(newest + timedelta(seconds=1)).isoformat(timespec="seconds"))
-        path = folder / name(found.database, found.created, found.label)
+            found = _later(found, newest)
+        # Another database's name may look the same in a folder's name.
+        while (path := folder / name(found.database, found.created, found.label)).exists():
+            found = _later(found, found.created)
         manifest.write(made, found)
         made.rename(path)
         manifest.sync(folder)
     return Backup(path, found)
+
+
+def _later(found: Manifest, than: datetime) -> Manifest:
+    return replace(found, created_at=(than + timedelta(seconds=1)).isoformat(timespec="seconds"))
 
 
 def remove(backup: Backup) -> None:

@@ -437,6 +437,18 @@ def test_several_backups_within_a_second_have_names_of_their_own(filled: Setting
     assert [backup.name for backup in archive.list_all(folder).backups] == taken == sorted(taken)
 
 
+def test_databases_whose_names_look_the_same_in_a_folder_s_name_have_folders_of_their_own(
+    backup: Backup, folder: Path
+) -> None:
+    found = []
+    for database in ("a b", "a_b", "a/b"):
+        with archive.partial(folder) as made:
+            found.append(archive.finish(made, replace(backup.manifest, database=database), silent))
+
+    assert len({one.path for one in found}) == 3
+    assert [archive.find(folder, database, "latest") for database in ("a b", "a_b", "a/b")] == found
+
+
 def test_a_backup_is_found_by_its_name_its_label_or_as_the_latest(
     filled: Settings, folder: Path, configured: Settings
 ) -> None:
