@@ -11,7 +11,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
 from scripts.core import clients, databases, gates, migration_log, mutex, postgres, schema, settings
-from scripts.core.backups import after, archive, check, contents, fresh, manifest, progress, structure
+from scripts.core.backups import after, archive, check, contents, fresh, hash_partitions, manifest, progress, structure
 from scripts.core.backups.archive import Backup
 from scripts.core.backups.contents import Contents
 from scripts.core.backups.manifest import Check, Manifest
@@ -86,8 +86,8 @@ def take(target: Settings, holder: Connection, wanted: Wanted, tell: Tell, show:
             f"--snapshot={snapshot.scalar(text('SELECT pg_export_snapshot()'))}",
             *(f"--lock-wait-timeout={contents.LOCK_WAIT}s", f"--file={made / 'dump'}"),
             *(f"--exclude-table-data={table}" for table in excluded),
-            # They hold values of the rows, of excluded tables too.
-            *(["--statistics"] if found.server >= 180000 and not excluded else []),
+            *(["--load-via-partition-root"] if hash_partitions.may_move(snapshot) else []),
+            *(["--statistics"] if found.server >= 180000 and not excluded else []),  # they hold values of rows
         ]
         tick = progress.watch(holder, rows, show)
         _require_nothing(clients.run(pg_dump, target.database_url, *words, tick=tick), "pg_dump")

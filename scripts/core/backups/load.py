@@ -6,7 +6,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
 from scripts.core import clients, databases, gates, postgres, schema
-from scripts.core.backups import contents, progress, properties, structure
+from scripts.core.backups import contents, hash_partitions, progress, properties, structure
 from scripts.core.backups.archive import Backup
 from scripts.core.backups.contents import Contents
 from scripts.core.backups.manifest import Manifest
@@ -96,10 +96,11 @@ def _compare(backup: Backup, into: Settings, tell: Tell) -> None:
     """Raise UserError unless the database has the schema, rows, large objects and revision of the backup."""
     with contents.snapshot(into, "alembic-restore") as connection:
         found, found_schema = contents.read(connection), schema.read(connection)
+        roots = hash_partitions.roots(connection)
     saved = structure.read(backup.path)
     if gates.accepted("roles"):
         saved, found_schema = saved.structure, found_schema.structure
-    told = [str(one) for one in structure.changes(saved, found_schema)] + _differences(backup.manifest, found)
+    told = [str(one) for one in structure.changes(saved, found_schema)] + _differences(backup.manifest, found, roots)
     if told:
         raise UserError(
             f"{backup.name} was restored, but is not what was backed up:" + "".join(f"\n    {one}" for one in told),
@@ -110,15 +111,25 @@ def _compare(backup: Backup, into: Settings, tell: Tell) -> None:
         tell(f"Not in the backup: {name}: {why}.")
 
 
-def _differences(manifest: Manifest, found: Contents) -> list[str]:
+def _differences(manifest: Manifest, found: Contents, roots: dict[str, str]) -> list[str]:
     """Of the rows, and the rest that is counted; a table that is missing is the schema's to tell."""
     pairs = {
-        **{f"rows of {name}": (rows, found.tables[name].rows) for name, rows in _rows(manifest).items()
-           if name in found.tables},
+        **_pairs_of_rows(manifest, found, roots),
         "large objects": (manifest.large_objects, found.large_objects),
         "revision": (manifest.revision, found.revision),
     }  # fmt: skip
     return [f"{name}: {is_}, expected {was}" for name, (was, is_) in pairs.items() if was != is_]
+
+
+def _pairs_of_rows(manifest: Manifest, found: Contents, roots: dict[str, str]) -> dict[str, tuple[int, int]]:
+    """Return the rows that were and that are there: of each table, and of all hash partitions of a table together."""
+    pairs: dict[str, tuple[int, int]] = {}
+    for name, rows in _rows(manifest).items():
+        if name in found.tables:
+            what = f"rows of {roots.get(name, name)}"
+            was, now = pairs.get(what, (0, 0))
+            pairs[what] = (was + rows, now + found.tables[name].rows)
+    return pairs
 
 
 def _rows(manifest: Manifest) -> dict[str, int]:
