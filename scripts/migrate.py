@@ -10,7 +10,19 @@ from collections.abc import Sequence
 
 from alembic.script import Script
 
-from scripts.core import command, console, databases, gates, history, migrations, plan, postgres, settings, wording
+from scripts.core import (
+    command,
+    console,
+    databases,
+    gates,
+    history,
+    migrations,
+    plan,
+    postgres,
+    settings,
+    unfinished_rollback,
+    wording,
+)
 from scripts.core.backups import archive, dump
 from scripts.core.errors import UserError
 from scripts.core.plan import Plan
@@ -29,16 +41,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     wanted = history.resolve(revisions, arguments.rev)
     with postgres.connect(target) as connection:
         at = history.current(connection)
-        if history.unknown(revisions, at):
-            for name in archive.fitting(settings.backups().folder, str(target.database_url.database), revisions)[:3]:
-                console.warn(f"A backup fits this checkout: make restore BACKUP={name}")
-        history.require_known(revisions, at)
+        require_known(target, revisions, at)
         pending = history.pending(revisions, at, wanted)
         environment, empty = gates.effective(target, databases.mark(connection)), databases.is_empty(connection)
         if not pending:
             gates.check_edited(connection, environment, history.files(revisions, at), console.warn)
     if not pending:
         console.done(f"Nothing to do: the database is at {', '.join(at) or 'base'}.")
+        unfinished_rollback.settle(target, settings.limits(), console.say)
         return 0
 
     console.say(f"{len(pending)} pending:")
@@ -48,6 +58,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     migrations.upgrade_seen(target, wanted, show, console.say, made.seen if made else None)
     console.done(f"The database is at {wanted}.")
     return 0
+
+
+def require_known(target: settings.Settings, revisions: history.History, at: Sequence[str]) -> None:
+    """Raise UserError for a database at a revision without a file, after naming the backups that fit."""
+    if history.unknown(revisions, at):
+        for name in archive.fitting(settings.backups().folder, str(target.database_url.database), revisions)[:3]:
+            console.warn(f"A backup fits this checkout: make restore BACKUP={name}")
+    history.require_known(revisions, at)
 
 
 def look(

@@ -4,6 +4,8 @@ make rollback                one revision
 make rollback CONFIRM=app    also when there are rows in what goes
 make rollback STEPS=3        three
 make rollback REV=1a2b3c     everything after a revision; REV=base: everything
+
+One that was killed is finished by the same command, or by make rollback; make status shows it.
 """
 
 import os
@@ -23,6 +25,7 @@ from scripts.core import (
     postgres,
     rollback,
     settings,
+    unfinished_rollback,
 )
 from scripts.core.backups import dump
 from scripts.core.backups import lost as lost_rows
@@ -37,30 +40,37 @@ def main(argv: Sequence[str] | None = None) -> int:
     where.add_argument("--steps", help="how many revisions (default: 1)")
     where.add_argument("--rev", metavar="REV", help="undo everything after this revision")
     arguments = parser.parse_args(argv)
-    steps = whole_number("1" if arguments.steps is None else arguments.steps)
+    steps = None if arguments.steps is None else whole_number(arguments.steps)
 
     target = settings.load()
     revisions = history.load()
+    goal = None if arguments.rev is None else history.resolve(revisions, arguments.rev)
     with postgres.connect(target) as connection:
         at = history.current(connection)
         environment = gates.effective(target, databases.mark(connection))
-    history.require_known(revisions, at)
-    if not at:
-        console.done("Nothing to do: the database is at base, no revision is applied.")
+        history.require_known(revisions, at)
+        begun = unfinished_rollback.resumed(connection, revisions, at, steps, goal)
+    if begun:
+        console.say(f"This goes on with {begun}.")
+    wanted = begun.goal if begun else goal or steps_back(revisions, at, steps or 1)
+    undone = history.undone(revisions, at, wanted) if at else []
+    if undone:
+        run(target, environment, undone, wanted)
         return 0
-    wanted = (
-        history.steps_back(revisions, at, steps) if arguments.rev is None else history.resolve(revisions, arguments.rev)
-    )
-    undone = history.undone(revisions, at, wanted)
-    if not undone:
-        console.done(f"Nothing to do: the database is at {', '.join(at)}.")
-        return 0
+    console.done(f"Nothing to do: the database is at {', '.join(at) or 'base, no revision is applied'}.")
+    unfinished_rollback.settle(target, settings.limits(), console.say)
+    return 0
 
+
+def steps_back(revisions: history.History, at: Sequence[str], steps: int) -> str:
+    return history.steps_back(revisions, at, steps) if at else "base"
+
+
+def run(target: settings.Settings, environment: str, undone: Sequence[Script], wanted: str) -> None:
     lost = show_losses(target, environment, undone, wanted)
     if any(loss.count for loss in lost):
         require_confirmation(str(target.database_url.database))
     undo(target, environment, wanted, lost)
-    return 0
 
 
 def show_losses(target: settings.Settings, environment: str, undone: Sequence[Script], wanted: str) -> list[Loss]:
@@ -90,6 +100,7 @@ def undo(target: settings.Settings, environment: str, wanted: str, lost: Sequenc
     if kept:
         console.say(f"  What went is kept in {kept}.")
         console.say(f"  Bring it back:  {lost_rows.command(kept)}")
+    unfinished_rollback.close(target)
 
 
 def require_confirmation(name: str) -> None:

@@ -11,9 +11,22 @@ from dataclasses import asdict, dataclass
 
 from sqlalchemy import text
 
-from scripts.core import command, console, databases, git, history, migration_log, models, postgres, roles, settings
+from scripts.core import (
+    command,
+    console,
+    databases,
+    git,
+    history,
+    migration_log,
+    models,
+    postgres,
+    roles,
+    settings,
+    unfinished_rollback,
+)
 from scripts.core.backups import archive
 from scripts.core.roles import Application, Owner
+from scripts.core.unfinished_rollback import Rollback
 
 NEXT = """
 Next:
@@ -48,6 +61,8 @@ class Status:
     owner: Owner
     """Who migrates."""
     application: Application
+    rollback: Rollback | None
+    """One that has begun and is not closed."""
     not_imported: list[str]
     """Files that define a model and are not imported by app/models/__init__.py."""
 
@@ -78,6 +93,7 @@ def look(target: settings.Settings) -> Status:
     with postgres.connect(target) as connection:
         at = history.current(connection)
         server, mark = postgres.describe(connection), databases.mark(connection)
+        rollback = unfinished_rollback.find(connection)
         edited = migration_log.edited(connection, history.files(revisions, at))
         # A service file may say who logs in.
         login = target.application_url.username or str(connection.scalar(text("SELECT current_user")))
@@ -101,6 +117,7 @@ def look(target: settings.Settings) -> Status:
         edited=edited,
         owner=owner,
         application=application,
+        rollback=rollback,
         not_imported=models.not_imported(),
     )
 
@@ -123,6 +140,8 @@ def show(status: Status) -> None:
         "Not imported": ", ".join(status.not_imported),
     }
     console.facts([(name, value) for name, value in names.items() if value])
+    if status.rollback:
+        console.warn(f"Not finished: {status.rollback}. To finish it: make rollback. To give it up: make migrate")
     if status.application.dangers:
         console.warn(f"The application could drop tables: it {', '.join(status.application.dangers)}. See: make roles")
     if not status.application.exists:

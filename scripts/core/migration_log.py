@@ -15,6 +15,8 @@ from sqlalchemy import Connection, text
 from scripts.core import git, privileges, source
 
 TABLE = "migration_log"
+ROLLBACK = "rollback"
+"""The direction of a row that is no step: see unfinished_rollback.py."""
 
 _CREATE = text(f"""CREATE TABLE {TABLE} (
     id bigint GENERATED ALWAYS AS IDENTITY CONSTRAINT pk_{TABLE} PRIMARY KEY,
@@ -30,9 +32,18 @@ _CREATE = text(f"""CREATE TABLE {TABLE} (
     overrides text,
     file_sha256 text,
     source_sha256 text,
-    backup text)""")
-# Tables that older versions of this code have made lack the last column.
-_IS_NEW = text(f"SELECT true FROM pg_attribute WHERE attrelid = to_regclass('{TABLE}') AND attname = 'backup'")
+    backup text,
+    start_revisions text[],
+    undoes text[],
+    database_id text,
+    closed_at timestamptz)""")
+# Tables that older versions of this code have made lack the last columns.
+_IS_NEW = text(f"SELECT true FROM pg_attribute WHERE attrelid = to_regclass('{TABLE}') AND attname = 'closed_at'")
+_RENEW = text(
+    f"ALTER TABLE {TABLE} ADD COLUMN IF NOT EXISTS backup text, ADD COLUMN IF NOT EXISTS start_revisions text[],"
+    " ADD COLUMN IF NOT EXISTS undoes text[], ADD COLUMN IF NOT EXISTS database_id text,"
+    " ADD COLUMN IF NOT EXISTS closed_at timestamptz"
+)
 # In the driver's own words, because it is executed once for each revision.
 _INSERT = (
     f"INSERT INTO {TABLE} (revision, direction, started_at, seconds, run_by, app_version, git_commit, git_dirty,"
@@ -42,7 +53,7 @@ _INSERT = (
 )
 _LAST = text(
     "SELECT DISTINCT ON (revision) revision, direction, started_at, seconds, run_by, file_sha256, source_sha256"
-    f" FROM {TABLE} ORDER BY revision, id DESC"
+    f" FROM {TABLE} WHERE direction <> '{ROLLBACK}' ORDER BY revision, id DESC"
 )
 
 
@@ -74,11 +85,11 @@ def write(
 
 
 def ensure(connection: Connection) -> None:
-    """Make the table where it is missing, for its owner only, and its last column where that is."""
+    """Make the table where it is missing, for its owner only, and its last columns where those are."""
     if connection.scalar(_IS_NEW):
         return
     if exists(connection):
-        connection.execute(text(f"ALTER TABLE {TABLE} ADD COLUMN backup text"))
+        connection.execute(_RENEW)
         return
     connection.execute(_CREATE)
     privileges.close(connection, TABLE)

@@ -12,10 +12,10 @@ from alembic import context
 from alembic.runtime.migration import MigrationContext
 from alembic.script.revision import RevisionError
 from alembic.util import CommandError
-from sqlalchemy import MetaData
+from sqlalchemy import Connection, MetaData
 from sqlalchemy.engine import URL
 
-from scripts.core import gates, history, indexes, migration_log, mutex, postgres, settings, tries
+from scripts.core import gates, history, indexes, migration_log, mutex, postgres, settings, tries, unfinished_rollback
 from scripts.core.conditions import Conditions
 from scripts.core.errors import UserError
 from scripts.core.mutex import Tell
@@ -52,9 +52,11 @@ def _online(metadata: Metadata) -> None:
             context.configure(connection=connection, target_metadata=metadata(), **_options())
             _guarded(context.run_migrations, target, url)
             return
-        steps = _guarded(lambda: _plan(command, history.current(connection)), target, url)
+        steps = _guarded(lambda: _plan(command, connection), target, url)
     if steps:
         _change_the_version(command, target, limits, url)
+    else:
+        unfinished_rollback.settle(target, limits, context.config.attributes.get("tell", log.info), url)
 
 
 def _change_the_version(
@@ -66,7 +68,7 @@ def _change_the_version(
         mutex.hold(holder, limits.wait, tell),
     ):
         at = history.current(holder)
-        steps = Steps(_plan(command, at), at, context.config.attributes.get("on_step"))
+        steps = Steps(_plan(command, holder), at, context.config.attributes.get("on_step"))
         if not steps:
             tell("Another migration has done it meanwhile.")
             return
@@ -82,12 +84,17 @@ def _change_the_version(
         seen = context.config.attributes.get("seen")
         conditions = gates.check(conditions, steps, history.files(context.script, at), seen)
         indexes.drop_invalid(holder, tell)
+        if not context.config.attributes.get("trace"):
+            unfinished_rollback.record(conditions, steps, at, str(command.opts["destination_rev"]))
         tries.run(
             conditions,
             steps,
             lambda connection, on_apply: _once(connection, steps, on_apply),
         )
         _check(target, url, steps)
+        if steps.command == "downgrade" and conditions.confirmed is None:
+            # Typed by hand, it has no other report. The make target closes it after its own.
+            unfinished_rollback.close(target, url)
 
 
 def _once(connection: Any, steps: Steps, on_apply: Callable[..., None]) -> None:
@@ -120,8 +127,12 @@ def _check(target: settings.Settings, url: URL, steps: Steps) -> None:
         )
 
 
-def _plan(command: MigrationContext, at: tuple[str, ...]) -> list[Any]:
-    """What the command would do to a database at `at`."""
+def _plan(command: MigrationContext, connection: Connection) -> list[Any]:
+    """What the command would do to the connected database."""
+    at, script = history.current(connection), context.script
+    begun = unfinished_rollback.resumed_by_hand(connection, script, at, str(command.opts["destination_rev"]))
+    if begun:
+        return list(script._downgrade_revs(begun.goal, at))  # type: ignore[arg-type]
     return list(command.opts["fn"](() if command.purge else at, command))
 
 

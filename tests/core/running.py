@@ -68,6 +68,10 @@ class Running:
         assert self._process.pid
         return self._process.pid
 
+    @property
+    def printed(self) -> str:
+        return self._printed.read_text() if self._printed.exists() else ""
+
     def send(self, number: signal.Signals) -> None:
         os.kill(self.pid, number)
 

@@ -61,7 +61,7 @@ def new_process() -> None:
 
 
 def rows(target: Settings, columns: str = "revision, direction", condition: str = "true") -> list[tuple[Any, ...]]:
-    query = f"SELECT {columns} FROM migration_log WHERE {condition} ORDER BY id"
+    query = f"SELECT {columns} FROM migration_log WHERE direction <> 'rollback' AND {condition} ORDER BY id"
     with postgres.connect(target) as connection:
         return [tuple(row) for row in connection.execute(text(query))]
 
@@ -126,6 +126,10 @@ def test_each_step_has_a_row_with_everything_known_of_it(
             "app_version": "1.2.3",
             "git_commit": "c0ffee",
             "overrides": "CONFIRM=app",
+            "start_revisions": None,
+            "undoes": None,
+            "database_id": None,
+            "closed_at": None,
             "file_sha256": hashlib.sha256(files[revision].read_bytes()).hexdigest(),
             "source_sha256": source.sums(files[revision])[1],
         }
