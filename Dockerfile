@@ -45,3 +45,4 @@ COPY tests/staging tests/staging
 # Last, because it changes with every commit.
 ARG GIT_COMMIT=
 ENV GIT_COMMIT=${GIT_COMMIT}
+RUN : "${GIT_COMMIT:?is empty: build with --build-arg GIT_COMMIT=<the commit of this release>}"

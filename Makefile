@@ -90,6 +90,8 @@ verify-backup: ## Restore a backup on the scratch server and compare          (B
 verify-staging: ## Prove the pending migrations on a copy of the data   (FROM=latest RELEASE=v1.4 JSON=1)
 	$(RUN) with_scratch python -m scripts.verify_staging $${FROM:+--from="$$FROM"} $${RELEASE:+--release="$$RELEASE"} \
 	  $${JSON:+--json}
+build: ## Build the image from this checkout; all else pulls it
+	$(RUN) build
 
 ## Development data
 seed: ## Add the application's example rows
@@ -112,4 +114,4 @@ help: ## Show this menu
 	@awk -f scripts/help.awk Makefile
 
 .PHONY: up down status logs ps shell psql app revision migrate plan lint rollback stamp history current diagram merge alembic mark \
-	roles backup backups restore verify-backup verify-staging seed reset test check format lock bench help
+	roles backup backups restore verify-backup verify-staging build seed reset test check format lock bench help

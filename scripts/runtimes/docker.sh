@@ -17,10 +17,9 @@ setting() {
     printf '%s\n' "$value"
 }
 
-is_development() {
-    case $(setting COMPOSE_FILE) in *staging*) return 1 ;; esac
-    [ "$(setting APP_ENV)" = development ]
-}
+# The image of a release, which has the code; else development's, on which the checkout is mounted.
+is_release() { case $(setting COMPOSE_FILE) in *staging*) ;; *) return 1 ;; esac }
+is_development() { ! is_release && [ "$(setting APP_ENV)" = development ]; }
 
 # Reads what runs of this project (service, id, hash of its settings, image's id, image, status) and which services .env
 # wants (service, hash). The hashes are equal as long as nothing has changed that Compose reads.
@@ -65,32 +64,57 @@ start() {
     look
 }
 
-image() { if is_development; then echo "$project-app:dev"; else setting APP_IMAGE; fi; }
+image() { if is_release; then setting APP_IMAGE; else echo "$project-app:dev"; fi; }
 has_image() { docker image inspect "$(image)" >/dev/null 2>&1; }
 
-build() {
+# build_image SERVICE
+build_image() {
     has_image || say "Building $(image), which takes a minute or two …"
-    GIT_COMMIT=${GIT_COMMIT:-$(git rev-parse HEAD 2>/dev/null || true)}
-    export GIT_COMMIT
-    said=$(docker compose --progress plain build app 2>&1) || explain_build "$said"
+    said=$(docker compose --progress plain build "$1" 2>&1) || explain_build "$said"
     look
 }
 
-# A release comes from its registry; without one it is built here.
-pull_or_build() {
-    if has_image; then return; fi
-    say "Pulling $(image) …"
-    compose pull --quiet app >/dev/null 2>&1 || build
+build() {
+    look
+    service=app
+    if is_release; then
+        service=release
+        [ -n "${GIT_COMMIT:-}" ] || GIT_COMMIT=$(clean_commit)
+        export GIT_COMMIT
+    fi
+    build_image "$service"
+    say "✓ Built $(image)."
+}
+
+# The commit of this checkout. A release is what its commit says: a change that is in none is refused.
+clean_commit() {
+    head=$(git rev-parse HEAD 2>&1) || explain_commit "$head"
+    copied=$(sed -n 's/^COPY \([^ ]*\) .*/\1/p' Dockerfile)
+    # shellcheck disable=SC2086  # several words
+    changed=$(git status --porcelain -- $copied Dockerfile requirements.txt)
+    [ -z "$changed" ] || explain_changes "$changed"
+    echo "$head"
+}
+
+# A release is pulled, or was made by `make build`.
+need_release() {
+    if ! is_release || [ -n "${origin:-}" ]; then return; fi
+    if ! has_image; then
+        say "Pulling $(image) …"
+        said=$(docker compose --progress plain pull app 2>&1) || explain_release "$said"
+    fi
+    origin=$(docker image inspect --format '{{json .RepoDigests}} {{json .Config}}' "$(image)")
+    made_of=$(echo "$origin" | sed -n 's/.*"GIT_COMMIT=\([^"]*\)".*/\1/p')
+    case $origin in
+    # Compose made it in the place of what it could not pull; `make build` writes the commit into it.
+    *"\"com.docker.compose.project\":\"$project\""*) [ -n "$made_of" ] || explain_accident ;;
+    esac
+    case $origin in "[] "*) say "! $(image) comes from no registry: it was built of ${made_of:-an unknown commit}." ;; esac
 }
 
 prepare() {
     look
-    if is_development; then
-        build
-    else
-        check_secrets
-        pull_or_build
-    fi
+    if is_release; then check_secrets && need_release; else build_image app; fi
 }
 
 # On demand, as in the embedded runtime; but nobody's staging database starts as a side effect.
@@ -125,6 +149,7 @@ one_off() {
 run() {
     [ -n "${wanted:-}" ] || look
     need_db
+    need_release
     set_flags
     app=$(current app | head -n 1 | cut -d ' ' -f 2)
     if [ -n "$app" ] && is_development; then in_app "$@"; else one_off "$@"; fi
@@ -133,6 +158,7 @@ run() {
 # On demand: only throwaway databases live there.
 with_scratch() {
     look
+    need_release
     # Its profile is not of those that .env wants, so its hash has to be asked for.
     wanted="$wanted
 $(compose --profile tools config --hash scratch)"
@@ -144,7 +170,7 @@ $(compose --profile tools config --hash scratch)"
 # started anew where its password has changed, or where it could not log in until now.
 with_superuser() {
     look
-    is_development || check_secrets
+    ! is_release || check_secrets
     outdated=
     if is_wanted db; then
         need_db
@@ -223,11 +249,10 @@ edit() {
 verb=${1:-}
 [ $# = 0 ] || shift
 case $verb in
-up | down | logs | run | edit | with_scratch | with_superuser) "$verb" "$@" ;;
+up | down | logs | build | run | edit | with_scratch | with_superuser) "$verb" "$@" ;;
 test) run_tests "$@" ;;
 ps) show ;;
 shell) run bash ;;
-psql) run python -m scripts.psql ;;
 *)
     echo "✗ scripts/runtime.sh has no verb '$verb'." >&2
     exit 2

@@ -13,7 +13,7 @@ complain() {
 }
 
 quote() { printf '%s\n' "$1" | tail -n "${2:-15}" | sed 's/^/    /' >&2; }
-last_line() { printf '%s\n' "$1" | sed '/^[[:space:]]*$/d' | tail -n 1; }
+last_line() { printf '%s\n' "$1" | sed '/^[[:space:]]*$/d; s/^[[:space:]*]*//' | tail -n 1; }
 
 # The settings without which this .env cannot work.
 required() {
@@ -83,9 +83,31 @@ explain_build() {
         "what runs still runs"
 }
 
+explain_commit() {
+    complain "Nothing says which commit this checkout is." "$(printf '%s\n' "$1" | head -n 1)" "GIT_COMMIT=<the commit> make build" \
+        "nothing was built"
+}
+
+explain_changes() {
+    quote "$1"
+    complain "These files are not what the last commit says." "a release is named by its commit" \
+        "commit them, or: git stash; to build them under a name of yours: GIT_COMMIT=<name> make build" "nothing was built"
+}
+
+explain_release() {
+    complain "The image $(image) could not be pulled." "$(last_line "$1")" \
+        "correct APP_IMAGE in .env, or docker login; to build it from this checkout: make build" \
+        "nothing was built; what runs still runs"
+}
+
+explain_accident() {
+    complain "The image $(image) is no release." "Compose built it from a checkout, and it names no commit" \
+        "docker compose pull app; to build it from this checkout: make build" "what runs still runs"
+}
+
 explain_pull() {
     complain "An image could not be pulled." "$(last_line "$1")" \
-        "check the network, or name a mirror's image as POSTGRES_IMAGE, PYTHON_IMAGE or APP_IMAGE in .env; $go_over" \
+        "correct POSTGRES_IMAGE or PYTHON_IMAGE in .env, check the network, or name a mirror's image there; $go_over" \
         "what runs still runs"
 }
 
@@ -99,7 +121,8 @@ explain_start() {
         complain "There is no volume $(setting DB_VOLUME)." "staging's data lives outside the project, where down -v cannot reach it" \
             "docker volume create $(setting DB_VOLUME)" "nothing was changed" ;;
     *"unhealthy"* | *"exited ("*) explain_service "$1" ;;
-    *"pull access denied"* | *"manifest unknown"* | *"failed to resolve"* | *"lookup "* | *"dial tcp"* | *"Client.Timeout"*)
+    *"access denied"* | *"unauthorized"* | *"manifest"* | *"failed to resolve"* | *"lookup "* | *"dial tcp"* | \
+        *"Client.Timeout"* | *"toomanyrequests"* | *"invalid reference format"*)
         explain_pull "$2" ;;
     esac
     complain "$1 could not be started." "$(last_line "$2")" "make ps" "volumes are untouched"

@@ -65,6 +65,7 @@ down) down ;;
 ps) show_processes ;;
 logs) show_logs ;;
 shell) run_in_venv "${SHELL:-/bin/sh}" ;;
+build) fail "There is no image to build." "make build RUNTIME=docker" ;;
 run | edit | test | with_scratch | with_superuser) run_in_venv "$@" ;;
 *)
     echo "✗ scripts/runtime.sh has no verb '$verb'." >&2

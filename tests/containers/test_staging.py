@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.containers.registry import serving
 from tests.containers.stack import APP_PASSWORD, PASSWORD, POSTGRES_IMAGE, PYTHON_IMAGE, Result, Stack, docker, run
 from tests.gates import examples
 
@@ -37,7 +38,7 @@ def host(new_stack: Callable[[], Stack]) -> Iterator[Stack]:
     for folder in (stack.folder / "backups", stack.folder / "reports"):
         folder.mkdir(mode=0o700, exist_ok=True)
         os.chown(folder, stack.folder.stat().st_uid, stack.folder.stat().st_gid)
-    assert stack.compose("build", "app", GIT_COMMIT="c0ffee").code == 0
+    assert stack.make("build", GIT_COMMIT="c0ffee").code == 0
     yield stack
     stack.compose("--profile", "*", "down", "--volumes", "--remove-orphans", "--timeout", "0")
     docker("volume", "rm", volume)
@@ -351,6 +352,103 @@ def test_database_outside_compose_that_is_reached_by_tls(staging: Stack) -> None
     assert seen.code == 0, seen.output
 
 
+VERBS = ("status", "migrate", "plan", "verify-staging", "roles", "up")
+
+
+@pytest.fixture(scope="module")
+def registry(staging: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """HOST of a registry that has this release as HOST/blog:1.4.6, and nothing else."""
+    with serving(staging.setting("APP_IMAGE"), "blog:1.4.6", tmp_path_factory.mktemp("registry")) as host:
+        yield host
+
+
+@pytest.mark.parametrize("words", [*(["make", verb] for verb in VERBS), ["docker", "compose", "up", "--detach", "app"]])
+def test_a_mistyped_tag_is_the_registrys_answer_and_never_built(
+    staging: Stack, registry: str, words: list[str]
+) -> None:
+    result = run(words, staging.folder, APP_IMAGE=f"{registry}/blog:1.4.6-typo")
+
+    assert result.code != 0
+    assert "manifest unknown" in result.output
+    assert docker("image", "ls", "--quiet", f"{registry}/blog") == ""
+    assert staging.inspect("app")["Config"]["Image"] == staging.setting("APP_IMAGE")
+    assert words[0] != "make" or "to build it from this checkout: make build" in result.output
+
+
+def test_a_registry_that_does_not_answer_is_named(staging: Stack) -> None:
+    result = staging.make("status", APP_IMAGE="localhost:1/blog:1")
+
+    assert result.code != 0
+    assert "connection refused" in result.output
+    assert docker("image", "ls", "--quiet", "localhost:1/blog") == ""
+
+
+def test_a_release_is_pulled_and_is_told_from_an_image_of_this_machine(staging: Stack, registry: str) -> None:
+    built, release = staging.setting("APP_IMAGE"), f"{registry}/blog:1.4.6"
+
+    local = staging.make("status")
+    pulled = staging.make("status", APP_IMAGE=release)
+    again = staging.make("status", APP_IMAGE=release)
+
+    docker("image", "rm", "--no-prune", release)
+    assert f"! {built} comes from no registry: it was built of c0ffee." in local.output
+    assert (pulled.code, again.code) == (0, 0), pulled.output + again.output
+    assert f"Pulling {release}" in pulled.output
+    assert "Pulling" not in again.output
+    assert "comes from no registry" not in pulled.output + again.output
+
+
+def test_an_image_that_compose_built_in_the_place_of_a_release_is_refused(staging: Stack) -> None:
+    accident = f"{staging.project}-accident:1"
+    dockerfile = f"FROM {staging.setting('APP_IMAGE')}\nENV GIT_COMMIT=\n"
+    words = ["docker", "build", "--quiet", "--label", f"com.docker.compose.project={staging.project}"]
+    built = run([*words, "--tag", accident, "-"], stdin=dockerfile)
+
+    result = staging.make("migrate", APP_IMAGE=accident)
+
+    docker("image", "rm", accident)
+    assert built.code == 0, built.output
+    assert result.code != 0
+    assert f"✗ The image {accident} is no release." in result.output
+    assert "docker compose pull app" in result.output
+
+
+TRUSTED = {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "safe.directory", "GIT_CONFIG_VALUE_0": "*"}
+
+
+def test_make_build_makes_the_release_that_the_commit_says(staging: Stack) -> None:
+    image = f"{staging.project}-release:2"
+    changed = staging.folder / "app/new.py"
+    changed.touch()
+    with_change = staging.make("build", APP_IMAGE=image, **TRUSTED)
+    changed.unlink()
+
+    result = staging.make("build", APP_IMAGE=image, **TRUSTED)
+
+    commit = run(["git", "rev-parse", "HEAD"], staging.folder, **TRUSTED).output.strip()
+    inside = docker("run", "--rm", image, "printenv", "GIT_COMMIT")
+    docker("image", "rm", "--no-prune", image)
+    assert with_change.code != 0
+    assert "?? app/new.py" in with_change.output
+    assert "git stash" in with_change.output
+    assert result.code == 0, result.output
+    assert f"✓ Built {image}." in result.output
+    assert inside == commit
+
+
+def test_a_release_without_a_commit_is_not_built(host: Stack) -> None:
+    by_make = run(
+        ["make", "build"], host.folder, APP_IMAGE="nameless:1", PATH="/nowhere:/usr/bin:/bin", GIT_DIR="/nowhere"
+    )
+    by_hand = host.compose("build", "release", APP_IMAGE="nameless:1")
+
+    assert by_make.code != 0
+    assert "✗ Nothing says which commit this checkout is." in by_make.output
+    assert by_hand.code != 0
+    assert "GIT_COMMIT: is empty" in by_hand.output
+    assert docker("image", "ls", "--quiet", "nameless") == ""
+
+
 def test_runtime_image_is_small_and_has_no_development_tools(host: Stack) -> None:
     image, base = host.setting("APP_IMAGE"), PYTHON_IMAGE
     size, base_size = (int(docker("image", "inspect", name, "--format", "{{.Size}}")) for name in (image, base))
@@ -365,7 +463,7 @@ def test_runtime_image_is_small_and_has_no_development_tools(host: Stack) -> Non
 def test_image_has_neither_env_file_nor_password_nor_history(host: Stack) -> None:
     image = host.setting("APP_IMAGE")
     host.set(POSTGRES_PASSWORD="needle-in-a-layer")
-    assert host.compose("build", "app", GIT_COMMIT="c0ffee").code == 0
+    assert host.compose("build", "release", GIT_COMMIT="c0ffee").code == 0
     host.set(POSTGRES_PASSWORD="")
 
     files = docker("run", "--rm", image, "find", "/srv", "-name", ".*")
@@ -380,7 +478,7 @@ def test_source_change_reinstalls_nothing(host: Stack) -> None:
     with (host.folder / "app/__init__.py").open("a") as file:
         file.write("# changed\n")
 
-    result = host.compose("--progress", "plain", "build", "app", GIT_COMMIT="c0ffee")
+    result = host.compose("--progress", "plain", "build", "release", GIT_COMMIT="c0ffee")
 
     steps = [line for line in result.output.splitlines() if "RUN" in line]
     assert steps
