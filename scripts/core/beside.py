@@ -24,6 +24,10 @@ _IN_THE_WAY = text(
     " WHERE datname = :name AND NOT pg_has_role(usesysid, 'USAGE')"
 )
 _TAKE = text("SELECT pg_try_advisory_lock(hashtext(:key))")
+_TABLESPACE = text(
+    "SELECT replace(quote_ident(spcname), '%', '%%') FROM pg_database d JOIN pg_tablespace t ON t.oid = d.dattablespace"
+    " WHERE datname = :name AND spcname !~ '^pg_' AND has_tablespace_privilege(t.oid, 'CREATE')"
+)
 PATIENCE = 10.0
 """Seconds."""
 PROVIDERS = {"c": "libc", "i": "icu", "b": "builtin"}
@@ -117,7 +121,7 @@ def _move_away(connection: Connection, name: str, kept: str) -> None:
 
 
 def _like(connection: Connection, name: str) -> str:
-    """The options that give a new database the encoding and the order of another; nothing where there is no other.
+    """The options that give a new database the encoding, order and tablespace of another; nothing where there is none.
 
     The columns of pg_database have other names in other versions.
     """
@@ -131,9 +135,11 @@ def _like(connection: Connection, name: str) -> str:
         "LC_COLLATE": row["datcollate"],
         "LC_CTYPE": row["datctype"],
     }
+    space = connection.scalar(_TABLESPACE, {"name": name})
     if provider != "libc":
         options[f"{provider}_LOCALE"] = row.get("datlocale") or row["daticulocale"]
-    return " ".join(f"{option} {databases.literal(value)}" for option, value in options.items())
+    said = [f"{option} {databases.literal(value)}" for option, value in options.items()]
+    return " ".join([*said, *([f"TABLESPACE {space}"] if space else [])])
 
 
 @contextmanager

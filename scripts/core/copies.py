@@ -67,7 +67,7 @@ def _dump(target: Settings, dump: Path) -> None:
 
 
 def _restore(made: Settings, dump: Path) -> None:
-    words = ("--exit-on-error", "--no-owner", "--no-privileges", str(dump))
+    words = ("--exit-on-error", "--no-tablespaces", "--no-subscriptions", "--no-owner", "--no-privileges", str(dump))
     said = clients.run(postgres.program("pg_restore"), made.database_url, *words)
     if said:
         raise UserError(

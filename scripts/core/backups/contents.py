@@ -41,6 +41,18 @@ _REFERENCES = text(
     " WHERE contype = 'f' AND confrelid = ANY(CAST(:tables AS regclass[]))"
     " AND conrelid <> ALL(CAST(:tables AS regclass[]))"
 )
+_HEIRS = text(
+    "WITH RECURSIVE heir (above, oid) AS (SELECT inhparent, inhrelid FROM pg_inherits"
+    " UNION SELECT above, inhrelid FROM pg_inherits JOIN heir ON inhparent = heir.oid)"
+    " SELECT format('%I.%I', pn.nspname, p.relname) AS name, array_agg(format('%I.%I', n.nspname, c.relname)) AS heirs"
+    " FROM heir JOIN pg_class c USING (oid) JOIN pg_namespace n ON n.oid = c.relnamespace"
+    " JOIN pg_class p ON p.oid = above JOIN pg_namespace pn ON pn.oid = p.relnamespace WHERE p.relkind = 'r' GROUP BY 1"
+)
+# Tables whose policies keep this role from rows: with row_security off, reading them is an error.
+_HIDDEN = text(
+    f"SELECT format('%I.%I', n.nspname, c.relname) {_CLASSES} AND c.relkind = 'r' AND row_security_active(c.oid)"
+    " ORDER BY 1"
+)
 # Who is granted something or owns something; what belongs to the first superuser is not in pg_shdepend. A session's
 # temporary tables are in no dump, nor are the schemas and row types that they have.
 _ROLES = text(
@@ -90,13 +102,7 @@ def read(connection: Connection) -> Contents:
 
     Raises UserError naming the tables that this role cannot read, or the one that somebody locks or has dropped.
     """
-    unreadable = list(connection.scalars(_UNREADABLE))
-    if unreadable:
-        raise UserError(
-            f"The role {connection.engine.url.username} may not read {', '.join(unreadable)}.",
-            why="A backup without them would not be one.",
-            do=f"GRANT pg_read_all_data TO {connection.engine.url.username}, as a superuser",
-        )
+    _require_readable(connection)
     return Contents(
         database=databases.name_of(connection.engine.url),
         environment=databases.mark(connection),
@@ -108,6 +114,29 @@ def read(connection: Connection) -> Contents:
         properties=properties.read(connection),
         roles=list(connection.scalars(_ROLES)),
     )
+
+
+def _require_readable(connection: Connection) -> None:
+    role = connection.engine.url.username
+    unreadable = list(connection.scalars(_UNREADABLE))
+    if unreadable:
+        raise UserError(
+            f"The role {role} may not read {', '.join(unreadable)}.",
+            why="A backup without them would not be one.",
+            do=f"GRANT pg_read_all_data TO {role}, as a superuser",
+        )
+    hidden = list(connection.scalars(_HIDDEN))
+    if hidden:
+        raise UserError(
+            f"Row level security keeps the role {role} from rows of {', '.join(hidden)}.",
+            why="A backup without them would not be one. No grant changes that; an owner is kept from them by FORCE.",
+            do=f"ALTER ROLE {role} BYPASSRLS, as a superuser",
+        )
+
+
+def heirs(connection: Connection) -> dict[str, list[str]]:
+    """Return, for each table that others inherit from, all tables below it."""
+    return {row.name: list(row.heirs) for row in connection.execute(_HEIRS)}
 
 
 def excluded(connection: Connection, words: Sequence[str]) -> list[str]:
@@ -132,7 +161,7 @@ def excluded(connection: Connection, words: Sequence[str]) -> list[str]:
 
 
 def _measured(connection: Connection, table: str) -> Table:
-    statement = f"SELECT count(*), pg_table_size(%s::regclass) FROM {table.replace('%', '%%')}"
+    statement = f"SELECT count(*), pg_table_size(%s::regclass) FROM ONLY {table.replace('%', '%%')}"
     try:
         return Table(*connection.exec_driver_sql(statement, (table,)).one())
     except DBAPIError as error:

@@ -11,7 +11,18 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
 from scripts.core import clients, databases, gates, migration_log, mutex, postgres, schema, settings
-from scripts.core.backups import after, archive, check, contents, fresh, hash_partitions, manifest, progress, structure
+from scripts.core.backups import (
+    after,
+    archive,
+    check,
+    contents,
+    fresh,
+    hash_partitions,
+    left_out,
+    manifest,
+    progress,
+    structure,
+)
 from scripts.core.backups.archive import Backup
 from scripts.core.backups.contents import Contents
 from scripts.core.backups.manifest import Check, Manifest
@@ -93,8 +104,9 @@ def take(target: Settings, holder: Connection, wanted: Wanted, tell: Tell, show:
         _require_nothing(clients.run(pg_dump, target.database_url, *words, tick=tick), "pg_dump")
         found_schema = schema.read(snapshot)
         structure.write(made, found_schema)
-        for name, why in structure.undumped(found_schema).items():
-            tell(f"Not in the backup: {name}: {why}.")
+        without = left_out.find(snapshot)
+        left_out.write(made, without)
+        left_out.tell_all(without.objects | structure.undumped(found_schema), tell)
         _dump_roles(target, pg_dump, made)
         _require_nothing(
             check.undecodable(made / "dump", clients.major(pg_dump)), "pg_restore, reading the dump again,"

@@ -6,7 +6,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
 from scripts.core import clients, databases, gates, postgres, schema
-from scripts.core.backups import contents, hash_partitions, progress, properties, structure
+from scripts.core.backups import contents, hash_partitions, left_out, progress, properties, structure
 from scripts.core.backups.archive import Backup
 from scripts.core.backups.contents import Contents
 from scripts.core.backups.manifest import Manifest
@@ -19,10 +19,12 @@ from scripts.core.settings import Settings
 _QUICKLY = "-c synchronous_commit=off" + (
     " -c max_parallel_maintenance_workers=0" if clients.CORES <= clients.JOBS else ""
 )
-# Extended statistics are in no dump.
+# Extended statistics are in no dump. Those of a table with foreign children are read from another server.
 _WITHOUT_STATISTICS = text(
     "SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
     " WHERE c.relkind IN ('r', 'm') AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'"
+    " AND NOT EXISTS (WITH RECURSIVE below AS (SELECT c.oid UNION ALL SELECT inhrelid FROM pg_inherits JOIN below"
+    "  ON inhparent = below.oid) SELECT FROM below JOIN pg_class f USING (oid) WHERE f.relkind = 'f')"
     " AND pg_relation_size(c.oid) > 0 AND (EXISTS (SELECT FROM pg_statistic_ext WHERE stxrelid = c.oid) OR NOT EXISTS"
     " (SELECT FROM pg_stats s WHERE s.schemaname = n.nspname AND s.tablename = c.relname)) ORDER BY 1"
 )
@@ -53,18 +55,36 @@ def fill(backup: Backup, into: Settings, tell: Tell, show: Show) -> None:
         if not gates.accepted("roles"):
             _make_roles(connection, backup.manifest.roles)
         rows = {name: rows for name, rows in _rows(backup.manifest).items() if rows}
-        _restore(backup, into, connection, progress.watch(connection, rows, show))
+        options = _options(backup, connection, tell)
+        _restore(backup, into, connection, options, progress.watch(connection, rows, show))
     # Before the comparing, because where alembic_version is may depend on search_path.
     with databases.server(into) as server:
         properties.apply(server, databases.name_of(into.database_url), backup.manifest.properties, tell)
     _compare(backup, into, tell)
 
 
-def _restore(backup: Backup, into: Settings, connection: Connection, tick: Callable[[], None]) -> None:
-    words = ["--exit-on-error", *(["--no-owner", "--no-privileges"] if gates.accepted("roles") else [])]
-    jobs = f"--jobs={clients.JOBS if structure.restorable_in_parallel(structure.read(backup.path)) else 1}"
+def _options(backup: Backup, connection: Connection, tell: Tell) -> list[str]:
+    """Return the words for pg_restore: what is left out because the server lacks it, or because it is another's."""
+    missing = left_out.missing_tablespaces(connection, left_out.read(backup.path).tablespaces)
+    if missing:
+        tell(f"Tables and indexes are in the default tablespace: this role cannot use {', '.join(missing)}.")
+    is_parallel = structure.restorable_in_parallel(structure.read(backup.path))
+    return [
+        f"--jobs={clients.JOBS if is_parallel else 1}",
+        # Two databases cannot have the same one; and with one in it, a database cannot be dropped.
+        "--no-subscriptions",
+        *(["--no-tablespaces"] if missing else []),
+        *(["--no-owner", "--no-privileges"] if gates.accepted("roles") else []),
+    ]
+
+
+def _restore(
+    backup: Backup, into: Settings, connection: Connection, options: list[str], tick: Callable[[], None]
+) -> None:
+    words = ("--exit-on-error", *options, str(backup.dump))
+    jobs = f"--jobs={clients.JOBS}"
     pg_restore, vacuumdb = (clients.find(name, backup.manifest.client) for name in ("pg_restore", "vacuumdb"))
-    said = clients.run(pg_restore, into.database_url, *words, jobs, str(backup.dump), tick=tick, options=_QUICKLY)
+    said = clients.run(pg_restore, into.database_url, *words, tick=tick, options=_QUICKLY)
     # A dump of PostgreSQL 18 has the statistics that the planner needs, if there were any; an older one has none.
     missing = [f"--table={table}" for table in connection.scalars(_WITHOUT_STATISTICS)] if not said else []
     said = said or (clients.run(vacuumdb, into.database_url, "--analyze-only", jobs, *missing) if missing else "")
@@ -96,39 +116,46 @@ def _compare(backup: Backup, into: Settings, tell: Tell) -> None:
     """Raise UserError unless the database has the schema, rows, large objects and revision of the backup."""
     with contents.snapshot(into, "alembic-restore") as connection:
         found, found_schema = contents.read(connection), schema.read(connection)
-        roots = hash_partitions.roots(connection)
+        roots, heirs = hash_partitions.roots(connection), contents.heirs(connection)
     saved = structure.read(backup.path)
     if gates.accepted("roles"):
         saved, found_schema = saved.structure, found_schema.structure
-    told = [str(one) for one in structure.changes(saved, found_schema)] + _differences(backup.manifest, found, roots)
+    told = [str(one) for one in structure.changes(saved, found_schema)] + _differences(
+        backup.manifest, found, roots, heirs
+    )
     if told:
         raise UserError(
             f"{backup.name} was restored, but is not what was backed up:" + "".join(f"\n    {one}" for one in told),
             do="restore another: make backups",
             state=ONLY_A_TRY,
         )
-    for name, why in structure.undumped(saved).items():
-        tell(f"Not in the backup: {name}: {why}.")
+    left_out.tell_all(left_out.read(backup.path).objects | structure.undumped(saved), tell)
 
 
-def _differences(manifest: Manifest, found: Contents, roots: dict[str, str]) -> list[str]:
+def _differences(manifest: Manifest, found: Contents, roots: dict[str, str], heirs: dict[str, list[str]]) -> list[str]:
     """Of the rows, and the rest that is counted; a table that is missing is the schema's to tell."""
+    expected = {name: rows for name, rows in _rows(manifest).items() if name in found.tables}
+    own = {name: found.tables[name].rows for name in expected}
+    now = dict(own)
+    for name, below in heirs.items():
+        # Older backups counted the rows of the tables that inherit from it too.
+        whole = own.get(name, 0) + sum(own.get(heir, 0) for heir in below)
+        if expected.get(name) == whole:
+            now[name] = whole
     pairs = {
-        **_pairs_of_rows(manifest, found, roots),
+        **{f"rows of {name}": counts for name, counts in _together(expected, now, roots).items()},
         "large objects": (manifest.large_objects, found.large_objects),
         "revision": (manifest.revision, found.revision),
-    }  # fmt: skip
+    }
     return [f"{name}: {is_}, expected {was}" for name, (was, is_) in pairs.items() if was != is_]
 
 
-def _pairs_of_rows(manifest: Manifest, found: Contents, roots: dict[str, str]) -> dict[str, tuple[int, int]]:
+def _together(expected: dict[str, int], now: dict[str, int], roots: dict[str, str]) -> dict[str, tuple[int, int]]:
     """Return the rows that were and that are there: of each table, and of all hash partitions of a table together."""
     pairs: dict[str, tuple[int, int]] = {}
-    for name, rows in _rows(manifest).items():
-        if name in found.tables:
-            what = f"rows of {roots.get(name, name)}"
-            was, now = pairs.get(what, (0, 0))
-            pairs[what] = (was + rows, now + found.tables[name].rows)
+    for name, rows in expected.items():
+        was, is_ = pairs.get(roots.get(name, name), (0, 0))
+        pairs[roots.get(name, name)] = (was + rows, is_ + now[name])
     return pairs
 
 

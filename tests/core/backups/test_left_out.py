@@ -1,14 +1,18 @@
 """scripts/core/backups/structure.py and load.py: what is in no dump by design is named, and stops no restore"""
 
+import random
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from sqlalchemy.exc import DBAPIError
 
-from scripts.core import databases
+from scripts.core import copies, databases, scratch
 from scripts.core.backups import dump, restore, verify
+from scripts.core.errors import UserError
 from scripts.core.settings import Settings
-from tests.core.backups.conftest import execute, silent, value
+from tests.core.backups.conftest import execute, silent, take, value
+from tests.core.backups.test_verify import changed
 
 INVALID = "it is invalid, and no query uses it. Drop it, or REINDEX it."
 
@@ -136,3 +140,172 @@ def test_a_check_that_was_turned_off_is_named_because_it_is_on_again(target: Set
         "Not in the backup: table t, disabled check of f: the check is on after a restore."
         " ALTER TABLE … DISABLE TRIGGER turns it off again."
     ]
+
+
+def test_a_table_that_was_added_to_an_extension_is_named(target: Settings) -> None:
+    execute(
+        target,
+        "CREATE EXTENSION citext",
+        "CREATE TABLE kept (a int)",
+        'CREATE TABLE "Lost 100%" (a int)',
+        'INSERT INTO "Lost 100%" VALUES (1)',
+        'ALTER EXTENSION citext ADD TABLE "Lost 100%"',
+    )
+
+    assert round_trip(target) == [
+        'Not in the backup: table public."Lost 100%": it belongs to the extension citext, and pg_dump leaves it to'
+        ' CREATE EXTENSION. ALTER EXTENSION citext DROP TABLE public."Lost 100%" puts it into backups.'
+    ]
+
+
+def test_a_subscription_is_named_and_holds_no_database(target: Settings) -> None:
+    """A database with one in it cannot be dropped."""
+    execute(target, "CREATE TABLE t (a int)")
+    execute(
+        target,
+        "CREATE SUBSCRIPTION news CONNECTION 'host=127.0.0.1 port=1' PUBLICATION p"
+        " WITH (connect = false, slot_name = NONE)",
+    )
+    try:
+        backup = dump.make(target, dump.Wanted(), silent, silent)
+        told: list[str] = []
+        verify.verify(target, backup, verify.FULL, told.append, silent)
+        with scratch.session(target) as server:
+            copies.restored(server, target)
+    finally:
+        execute(target, "DROP SUBSCRIPTION news")
+
+    assert told == [
+        "Not in the backup: subscription news: it belongs to one server. After a restore make it again with"
+        " CREATE SUBSCRIPTION."
+    ]
+    with databases.server(target) as server:
+        assert server.exec_driver_sql("SELECT count(*) FROM pg_subscription").scalar() == 0
+    restore.put_in_place(target, backup, "development", told.append, silent)
+    assert told[0] == told[1]
+
+
+@pytest.fixture
+def tablespace(target: Settings) -> Iterator[str]:
+    name = f"test_space_{random.getrandbits(31)}"
+    execute(target, "SET allow_in_place_tablespaces = on", f"CREATE TABLESPACE {name} LOCATION ''")
+    yield name
+    execute(target, f"DROP TABLESPACE IF EXISTS {name}")
+
+
+def test_a_tablespace_that_the_server_lacks_is_named(target: Settings, tablespace: str) -> None:
+    execute(
+        target,
+        f"CREATE TABLE t (a int PRIMARY KEY USING INDEX TABLESPACE {tablespace}) TABLESPACE {tablespace}",
+        "INSERT INTO t VALUES (1)",
+    )
+    backup = dump.make(target, dump.Wanted(), silent, silent)
+    told: list[str] = []
+    restore.put_in_place(target, backup, "development", told.append, silent)
+    space = "SELECT spcname FROM pg_class c JOIN pg_tablespace t ON t.oid = c.reltablespace WHERE relname = 't'"
+    assert (told, value(target, space)) == ([], tablespace)
+    with databases.server(target) as server:
+        for name in server.exec_driver_sql("SELECT datname FROM pg_database").scalars().all():
+            if name.startswith(f"{target.database_url.database}__"):
+                databases.drop(server, name)
+    execute(target, "DROP TABLE t", f"DROP TABLESPACE {tablespace}")
+
+    verify.verify(target, backup, verify.FULL, told.append, silent)
+    restore.put_in_place(target, backup, "development", told.append, silent)
+
+    assert told == [f"Tables and indexes are in the default tablespace: this role cannot use {tablespace}."] * 2
+    assert value(target, "SELECT a FROM t") == 1
+
+
+def test_plan_and_rollback_need_no_tablespace(target: Settings, tablespace: str) -> None:
+    execute(target, f"CREATE TABLE t (a int) TABLESPACE {tablespace}")
+
+    with scratch.session(target) as server:
+        copy = copies.restored(server, target)
+        assert value(copy, "SELECT reltablespace FROM pg_class WHERE relname = 't'") == 0
+    execute(target, "DROP TABLE t")
+
+
+def test_a_database_stays_in_its_tablespace(target: Settings, tablespace: str) -> None:
+    name = target.database_url.database
+    with databases.server(target) as server:
+        server.exec_driver_sql(f"ALTER DATABASE {name} SET TABLESPACE {tablespace}")
+
+    round_trip(target)
+
+    space = "SELECT spcname FROM pg_database d JOIN pg_tablespace t ON t.oid = dattablespace WHERE datname = "
+    assert value(target, f"{space}'{name}'") == tablespace
+    with databases.server(target) as server:
+        server.exec_driver_sql(f"ALTER DATABASE {name} SET TABLESPACE pg_default")
+        for other in server.exec_driver_sql("SELECT datname FROM pg_database").scalars().all():
+            if other.startswith(f"{name}__"):
+                databases.drop(server, other)
+
+
+def test_a_foreign_table_whose_server_is_away_stops_nothing(target: Settings) -> None:
+    execute(
+        target,
+        "CREATE EXTENSION postgres_fdw",
+        "CREATE SERVER away FOREIGN DATA WRAPPER postgres_fdw OPTIONS (host '127.0.0.1', port '1')",
+        "CREATE USER MAPPING FOR CURRENT_USER SERVER away OPTIONS (user 'a', password 'b')",
+        "CREATE TABLE parent (a int)",
+        "INSERT INTO parent SELECT n FROM generate_series(1, 5) n",
+        "CREATE TABLE near () INHERITS (parent)",
+        "INSERT INTO near SELECT n FROM generate_series(1, 3) n",
+        "CREATE FOREIGN TABLE far () INHERITS (parent) SERVER away",
+        "CREATE TABLE p (a int) PARTITION BY LIST (a)",
+        "CREATE TABLE p1 PARTITION OF p FOR VALUES IN (1)",
+        "CREATE FOREIGN TABLE p2 PARTITION OF p FOR VALUES IN (2) SERVER away",
+        "INSERT INTO p VALUES (1)",
+    )
+
+    assert round_trip(target) == []
+    assert value(target, "SELECT count(*) FROM ONLY parent") == 5
+    assert value(target, "SELECT count(*) FROM near") == 3
+
+
+def test_an_older_backup_counted_the_rows_of_heirs_too(target: Settings) -> None:
+    execute(
+        target,
+        "CREATE TABLE parent (a int)",
+        "INSERT INTO parent VALUES (1), (2)",
+        "CREATE TABLE child () INHERITS (parent)",
+        "CREATE TABLE grandchild () INHERITS (child)",
+        "INSERT INTO grandchild VALUES (3)",
+    )
+    backup = take(target)
+    rows = {name: table.rows for name, table in backup.manifest.tables.items()}
+    assert rows == {"public.child": 0, "public.grandchild": 1, "public.parent": 2}
+    older = {"public.child": 1, "public.grandchild": 1, "public.parent": 3}
+    tables = {name: replace(table, rows=older[name]) for name, table in backup.manifest.tables.items()}
+
+    verify.verify(target, changed(backup, tables=tables), verify.FULL, silent, silent)
+
+    tables["public.parent"] = replace(tables["public.parent"], rows=4)
+    with pytest.raises(UserError, match=r"rows of public\.parent: 2, expected 4"):
+        verify.verify(target, changed(backup, tables=tables), verify.FULL, silent, silent)
+
+
+def test_an_owner_who_is_kept_from_rows_is_told_what_helps(two_roles: Settings, configured: Settings) -> None:
+    execute(
+        two_roles,
+        "CREATE TABLE t (a int)",
+        "INSERT INTO t VALUES (1), (2)",
+        "ALTER TABLE t ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY",
+        "CREATE POLICY few ON t USING (a = 1)",
+    )
+
+    with pytest.raises(UserError, match=r"Row level security keeps the role \S+ from rows of public\.t") as caught:
+        take(two_roles)
+
+    (cure,) = [fact.removesuffix(", as a superuser") for name, fact in caught.value.facts if name == "Do"]
+    execute(configured, cure)
+    backup = take(two_roles)
+    told: list[str] = []
+    restore.put_in_place(two_roles, backup, "development", told.append, silent)
+    assert told == []
+    assert value(two_roles, "SELECT count(*) FROM t") == 2
+    with databases.server(two_roles) as server:
+        for name in server.exec_driver_sql("SELECT datname FROM pg_database").scalars().all():
+            if name.startswith(f"{two_roles.database_url.database}__"):
+                databases.drop(server, name)

@@ -1,0 +1,77 @@
+"""What is in no dump by design, or comes back only where the server has what it needs. A backup says it in a file."""
+
+import json
+import os
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from sqlalchemy import Connection, text
+
+from scripts.core.mutex import Tell
+
+FILE = "left_out.json"
+# pg_dump leaves these to CREATE EXTENSION; of a table that the extension registers it dumps the rows.
+_OF_EXTENSIONS = text(
+    "SELECT CASE c.relkind WHEN 'm' THEN 'materialized view' WHEN 'f' THEN 'foreign table' ELSE 'table' END AS kind,"
+    " format('%I.%I', n.nspname, c.relname) AS name, quote_ident(e.extname) AS extension FROM pg_depend d"
+    " JOIN pg_extension e ON e.oid = d.refobjid AND d.refclassid = 'pg_extension'::regclass"
+    " JOIN pg_class c ON c.oid = d.objid AND d.classid = 'pg_class'::regclass"
+    " JOIN pg_namespace n ON n.oid = c.relnamespace"
+    " WHERE d.deptype = 'e' AND c.relkind IN ('r', 'p', 'm', 'f') AND c.oid <> ALL(coalesce(e.extconfig, '{}'))"
+    " ORDER BY 2"
+)
+_SUBSCRIPTIONS = text(
+    "SELECT quote_ident(subname) FROM pg_subscription"
+    " WHERE subdbid = (SELECT oid FROM pg_database WHERE datname = current_database()) ORDER BY 1"
+)
+_TABLESPACES = text(
+    "SELECT DISTINCT spcname FROM pg_class c JOIN pg_tablespace t ON t.oid = c.reltablespace"
+    " WHERE c.oid >= 16384 AND spcname !~ '^pg_' ORDER BY 1"
+)
+_HAS = text("SELECT spcname FROM pg_tablespace WHERE has_tablespace_privilege(oid, 'CREATE')")
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    objects: dict[str, str] = field(default_factory=dict)
+    """By name: why, and what to do."""
+    tablespaces: list[str] = field(default_factory=list)
+    """Those that tables and indexes are in."""
+
+
+def find(connection: Connection) -> LeftOut:
+    """Return what a dump of the connected database lacks, or needs of its server."""
+    objects = {
+        f"{row.kind} {row.name}": f"it belongs to the extension {row.extension}, and pg_dump leaves it to CREATE"
+        f" EXTENSION. ALTER EXTENSION {row.extension} DROP {row.kind.upper()} {row.name} puts it into backups"
+        for row in connection.execute(_OF_EXTENSIONS)
+    }
+    objects |= {
+        f"subscription {name}": "it belongs to one server. After a restore make it again with CREATE SUBSCRIPTION"
+        for name in connection.scalars(_SUBSCRIPTIONS)
+    }
+    return LeftOut(objects, list(connection.scalars(_TABLESPACES)))
+
+
+def tell_all(objects: dict[str, str], tell: Tell) -> None:
+    for name, why in sorted(objects.items()):
+        tell(f"Not in the backup: {name}: {why}.")
+
+
+def missing_tablespaces(connection: Connection, needed: list[str]) -> list[str]:
+    """Return the tablespaces that the connected server lacks, or lets this role put nothing into."""
+    there = set(connection.scalars(_HAS)) if needed else set()
+    return [name for name in needed if name not in there]
+
+
+def write(folder: Path, found: LeftOut) -> None:
+    with (folder / FILE).open("w", encoding="utf-8") as file:
+        json.dump(asdict(found), file, indent=1)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def read(folder: Path) -> LeftOut:
+    """Return what the backup says; nothing of one that an older version of this code made."""
+    path = folder / FILE
+    return LeftOut(**json.loads(path.read_text(encoding="utf-8"))) if path.exists() else LeftOut()
