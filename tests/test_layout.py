@@ -86,7 +86,7 @@ def test_the_application_knows_nothing_of_scripts(path: Path) -> None:
 DOORS = [
     ("subprocess", r"subprocess\b.*|os\.(exec|spawn|posix_spawn|fork|popen|system).*|pty\b.*", ["core/shell.py"]),
     ("engines", r"(sqlalchemy\.|sa\.)?(create_engine|engine_from_config)", ["core/postgres.py", "app/database.py"]),
-    ("the driver", r"psycopg2?\b.*", ["core/postgres.py"]),
+    ("the driver", r"psycopg2?\b.*", ["core/postgres.py", "core/driver.py"]),
     ("printing", r"print|sys\.std(out|err)\.write", ["core/console.py", "app/health.py"]),
     ("asking", r"input|getpass\b.*", ["core/console.py"]),
     ("command lines", r"argparse(?!\.Namespace$)\b.+|.*ArgumentParser", ["core/command.py"]),

@@ -10,9 +10,17 @@ from scripts.core import history, indexes, patience, postgres
 from scripts.core.conditions import Conditions
 from scripts.core.errors import UserError
 from scripts.core.steps import Steps
+from scripts.core.transactions import TransactionError
 
+COMMITS = re.compile(r"autocommit|\bcommit\b", re.IGNORECASE)
+"""How a revision commits before it is through."""
 # Duplicate schema, relation, column, object and function; see "PostgreSQL Error Codes" in its documentation.
 ALREADY_THERE = ("42P06", "42P07", "42701", "42710", "42723")
+
+
+def is_of_a_revision(error: Exception) -> bool:
+    """Return whether the error comes from a revision's own code."""
+    return isinstance(error, TransactionError) or (not isinstance(error, UserError) and bool(history.place(error)))
 
 
 def failed(conditions: Conditions, steps: Steps, error: Exception) -> UserError:
@@ -24,6 +32,10 @@ def failed(conditions: Conditions, steps: Steps, error: Exception) -> UserError:
             do="run this again",
             state=_state(conditions, steps),
         )
+    if isinstance(error, TransactionError):
+        return UserError(
+            f"{error.place}: {error}", do=f"{error.do}, then run this again", state=_state(conditions, steps)
+        )
     said = postgres.first_line(error) if isinstance(error, DBAPIError) else f"{type(error).__name__}: {error}"
     if conditions.settings.runtime == "embedded" and re.search(r'extension ".*" is not available', said):
         said += " in the embedded PostgreSQL; the one of RUNTIME=docker has all of contrib"
@@ -32,13 +44,19 @@ def failed(conditions: Conditions, steps: Steps, error: Exception) -> UserError:
     return UserError(
         f"{history.place(error) or 'Migrating'}: {said}",
         why=f"The statement was: {statement}" if statement else "",
-        do="write if_not_exists=True there, then run this again"
-        if half_done
-        else "correct that file, or the data that it meets, then run this again",
+        do=_do(steps, half_done),
         state=_state(conditions, steps)
         + " If an earlier run was stopped in the middle of this revision, then what stands before this statement, and"
-        " it too, was done and committed by its autocommit block." * half_done,
+        " it too, was done and committed." * half_done,
     )
+
+
+def _do(steps: Steps, half_done: bool) -> str:
+    if half_done:
+        return "write if_not_exists=True there, then run this again"
+    if any(not commit.block for commit in steps.committed_within):
+        return "correct that file so that it can run again after what is committed (IF NOT EXISTS), then run this again"
+    return "correct that file, or the data that it meets, then run this again"
 
 
 def late(conditions: Conditions, tries: int, watch: patience.Watch) -> UserError:
@@ -65,12 +83,12 @@ def _is_half_done(steps: Steps, error: Exception) -> bool:
     if getattr(getattr(error, "orig", None), "pgcode", None) not in ALREADY_THERE or not steps.running:
         return False
     path = getattr(steps.running.up_revision, "path", None)
-    return path is not None and "autocommit_block" in Path(path).read_text(encoding="utf-8")
+    return path is not None and bool(COMMITS.search(Path(path).read_text(encoding="utf-8")))
 
 
 def _state(conditions: Conditions, steps: Steps) -> str:
     """Read from a new connection: the old ones may be gone, with the server or without it."""
-    kept = "what it did in an autocommit block stays" if steps.committed_within else "what failed was rolled back"
+    kept = _committed(steps) or "what failed was rolled back"
     patient = replace(conditions.settings, connect_wait=min(2, conditions.settings.connect_wait))
     try:
         with postgres.connect(patient, conditions.url, isolation_level="AUTOCOMMIT") as connection:
@@ -78,3 +96,14 @@ def _state(conditions: Conditions, steps: Steps) -> str:
             return " ".join([f"the database is at {at}; {kept}.", *indexes.clear_up(connection)])
     except (UserError, DBAPIError):
         return f"the server does not answer; {kept}. See: make status"
+
+
+def _committed(steps: Steps) -> str:
+    """Return what the revision has committed, or nothing."""
+    if not steps.committed_within:
+        return ""
+    last = steps.committed_within[-1]
+    if last.block:
+        return "what it did in an autocommit block stays"
+    where = f"up to line {last.line}" if last.statement else f"before the commit in line {last.line}"
+    return f"what {steps.revision} did {where} is committed and stays; the rest was rolled back"

@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import TypeVar
 
 from scripts.core.snapshot import Change, Column, Constraint, Index, Label, Relation, Snapshot, Thing
+from scripts.core.steps import Commit
 from scripts.core.trace import BLOCKS, Statement
 from scripts.core.weights import BLOCK, WARN, Weights
 
@@ -64,6 +65,8 @@ class Subject:
     """Read when a hazard asks for it."""
     undone: Undone = field(default_factory=Undone)
     downgrade_line: int = 1
+    commits: Collection[Commit] = ()
+    """What the revision committed before it was through."""
 
     def existing(self, statement: Statement, kind: type[T]) -> Iterator[tuple[Change, T | None, T | None]]:
         """Changes by a statement to things of a kind, of relations that the revision found."""

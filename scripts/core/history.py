@@ -1,8 +1,10 @@
 """The revision files: heads, what is pending, what a user means by REV, and revisions that have no file here."""
 
+import sys
 import warnings
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from types import FrameType
 
 from alembic.config import Config
 from alembic.script import Script, ScriptDirectory
@@ -209,11 +211,23 @@ def place(error: Exception) -> str:
         return f"alembic/versions/{Path(error.filename or '').name}, line {error.lineno}"
     trace, found = error.__traceback__, ""
     while trace:
-        path = Path(trace.tb_frame.f_code.co_filename)
-        if path.parent.name == "versions":
-            found = f"alembic/versions/{path.name}, line {trace.tb_lineno}"
+        path = trace.tb_frame.f_code.co_filename
+        if _is_revision_file(path):
+            found = f"alembic/versions/{Path(path).name}, line {trace.tb_lineno}"
         trace = trace.tb_next
     return found
+
+
+def line() -> int | None:
+    """Return the line of the innermost frame in a revision file, or None when no revision is running."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame and not _is_revision_file(frame.f_code.co_filename):
+        frame = frame.f_back
+    return frame.f_lineno if frame else None
+
+
+def _is_revision_file(path: str) -> bool:
+    return Path(path).parent.name == "versions"
 
 
 def _without_file(revision: str) -> str:

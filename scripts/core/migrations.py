@@ -18,9 +18,9 @@ from scripts.core.gates import Seen
 from scripts.core.losses import Loss
 from scripts.core.mutex import Tell
 from scripts.core.settings import Settings
-from scripts.core.steps import OnStep
+from scripts.core.steps import Commits, OnStep
 
-Trace = Callable[[Connection, Callable[[], str]], None]
+Trace = Callable[[Connection, Callable[[], str], Commits], None]
 
 
 def upgrade(settings: Settings, target: str, on_step: OnStep, tell: Tell, url: URL | None = None) -> None:
@@ -34,8 +34,8 @@ def upgrade_seen(settings: Settings, target: str, on_step: OnStep, tell: Tell, s
 
 
 def traced(settings: Settings, target: str, on_step: OnStep, tell: Tell, trace: Trace) -> None:
-    """Apply everything up to `target` on a throwaway database. `trace` is given the migrating connection and a function
-    that names the running revision. Raises UserError as `upgrade` does.
+    """Apply everything up to `target` on a throwaway database. `trace` is given the migrating connection, a function
+    that names the running revision, and what each revision commits by itself. Raises UserError as `upgrade` does.
     """
     _run(settings, lambda config: command.upgrade(config, target), on_step=on_step, tell=tell, trace=trace)
 

@@ -113,6 +113,7 @@ def _findings(script: Script, statements: list[Statement], tried: Rehearsal, wei
         mainline=mainline.read,
         undone=tried.undone.get(script.revision, Undone()),
         downgrade_line=_line_of(path, "downgrade"),
+        commits=trace.commits.get(script.revision, ()),
     )
     return silences.apply(hazards.find(subject), silences.of(path))
 

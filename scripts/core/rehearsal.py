@@ -47,7 +47,10 @@ def undo(copy: Settings, wanted: str, tell: Tell) -> Trace:
     with _limited(copy), _observer(copy) as observer:
         try:
             migrations.traced_downgrade(
-                copy, wanted, tell, lambda connection, revision: trace.attach(connection, observer, revision, found)
+                copy,
+                wanted,
+                tell,
+                lambda connection, revision, commits: trace.attach(connection, observer, revision, commits, found),
             )
         except UserError as error:
             raise scratch.failed(error) from error
@@ -62,8 +65,12 @@ def upgrade(copy: Settings, wanted: str, on_step: OnStep, tell: Tell, into: Trac
             wanted,
             on_step,
             tell,
-            lambda connection, revision: trace.attach(connection, observer, revision, into),
+            _tracer(observer, into),
         )
+
+
+def _tracer(observer: Connection, into: Trace) -> migrations.Trace:
+    return lambda connection, revision, commits: trace.attach(connection, observer, revision, commits, into)
 
 
 @contextmanager

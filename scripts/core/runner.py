@@ -86,23 +86,19 @@ def _change_the_version(
         indexes.drop_invalid(holder, tell)
         if not context.config.attributes.get("trace"):
             unfinished_rollback.record(conditions, steps, at, str(command.opts["destination_rev"]))
-        tries.run(
-            conditions,
-            steps,
-            lambda connection, on_apply: _once(connection, steps, on_apply),
-        )
+        tries.run(conditions, steps, _once)
         _check(target, url, steps)
         if steps.command == "downgrade" and conditions.confirmed is None:
             # Typed by hand, it has no other report. The make target closes it after its own.
             unfinished_rollback.close(target, url)
 
 
-def _once(connection: Any, steps: Steps, on_apply: Callable[..., None]) -> None:
+def _once(connection: Any, left: Callable[..., Any], on_apply: Callable[..., None]) -> None:
     """One try of what is left to do."""
     # A purge deletes the version first: kept in one transaction with the stamp, or a kill leaves a database at base.
     purge = bool(context.get_context().purge)
     options = _options() | {"on_version_apply": on_apply, "transaction_per_migration": not purge}
-    context.configure(connection=connection, fn=steps.left, **options)
+    context.configure(connection=connection, fn=left, **options)
     with context.begin_transaction():
         context.run_migrations()
 

@@ -21,6 +21,22 @@ class Step:
 OnStep = Callable[[Step], None]
 
 
+@dataclass(frozen=True)
+class Commit:
+    """Something that a revision committed before it was through."""
+
+    line: int | None
+    """Of its file; the last that is known to stand before the commit."""
+    block: bool
+    """It was an autocommit_block."""
+    statement: bool
+    """It was a statement that committed by itself."""
+
+
+Commits = dict[str, list[Commit]]
+"""Of each revision."""
+
+
 class Steps:
     """The steps of one command. A retry goes on where the database is: asked again for `-1`, Alembic would count it
     from there and undo a revision too many.
@@ -32,9 +48,8 @@ class Steps:
         self._after: list[set[str]] = [set(start)]
         self.running: MigrationInfo | None = None
         """The step that is being run, until its version is written."""
-        self.committed_within = False
-        """Something of the running step was committed before the step was through (an autocommit block)."""
-        self._uncommitted = False
+        self.commits: Commits = {}
+        """What each revision committed before it was through."""
         self._written: Step | None = None
 
     def __len__(self) -> int:
@@ -62,7 +77,8 @@ class Steps:
         first = 0 if command.purge else self._position(set(at))
         del self._after[first + 1 :]
         for step in self._steps[first:]:
-            self.running, self.committed_within, self._uncommitted = step.info, False, False
+            self.running = step.info
+            self.commits.pop(self.revision, None)
             yield step
             if self._on_step and self._written:
                 self._on_step(self._written)
@@ -74,14 +90,18 @@ class Steps:
         if step and step.up_revision_id and not step.is_stamp:
             self._written = Step(step.up_revision_id, step.is_upgrade, seconds)
 
-    def executed(self, *, autocommit: bool) -> None:
-        """A statement was through, on its own or in a transaction."""
-        self._uncommitted = not autocommit
-        self.committed_within |= autocommit and self.running is not None
+    @property
+    def revision(self) -> str:
+        """The one that is being run, or nothing."""
+        return str(self.running.up_revision_id or "") if self.running else ""
 
-    def committed(self) -> None:
-        self.committed_within |= self._uncommitted and self.running is not None
-        self._uncommitted = False
+    @property
+    def committed_within(self) -> list[Commit]:
+        """What the running step committed before it was through."""
+        return self.commits.get(self.revision, []) if self.running else []
+
+    def committed(self, commit: Commit) -> None:
+        self.commits.setdefault(self.revision, []).append(commit)
 
     def _position(self, at: set[str]) -> int:
         for number in reversed(range(len(self._after))):

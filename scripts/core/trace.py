@@ -4,19 +4,18 @@ Read from PostgreSQL and not from the SQL, so that loops, helpers and DO blocks 
 enough: a scan counts when it finds nothing, and a rewrite gives a table another file.
 """
 
-import sys
 import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from threading import Event, Thread
 from typing import Any
 
 from sqlalchemy import Connection, event, text
 
-from scripts.core import snapshot
+from scripts.core import driver, history, snapshot
 from scripts.core.snapshot import Change, Index, Relation, Snapshot, Thing
+from scripts.core.steps import Commits
 
 BLOCKS = {
     "ShareLock": "writes",
@@ -68,6 +67,8 @@ class Trace:
     before: dict[str, Snapshot] = field(default_factory=dict)
     """What each revision found, if it executed anything."""
     after: dict[str, Snapshot] = field(default_factory=dict)
+    commits: Commits = field(default_factory=dict)
+    """What each revision committed before it was through."""
     definitions: dict[Thing, str] = field(default_factory=dict)
     """Texts of new constraints, indexes and defaults of tables that revisions found."""
     peak: int | None = None
@@ -94,11 +95,14 @@ class _Moment:
     at: float = 0.0
 
 
-def attach(connection: Connection, observer: Connection, revision: Callable[[], str], trace: Trace) -> None:
+def attach(
+    connection: Connection, observer: Connection, revision: Callable[[], str], commits: Commits, trace: Trace
+) -> None:
     """From now on every statement that a revision executes on `connection` is added to `trace`.
 
     `observer` is another session on the same database, in autocommit.
     """
+    trace.commits = commits
     if not trace.statements:
         trace.start, trace.looking = time.monotonic(), 0.0
     tracer = _Tracer(connection.connection.dbapi_connection, observer, revision, trace)
@@ -117,15 +121,21 @@ class _Tracer:
     revision: Callable[[], str]
     trace: Trace
     transaction: int = 0
+    committed: int = 0
+    """How often the revision had committed by itself."""
     known: Snapshot = snapshot.EMPTY
     existing: Collection[int] | None = None
     """Relations that were there when the transaction began; None before its first statement."""
     running: list[tuple[Statement, _Moment, set[tuple[int, str]], ExitStack]] = field(default_factory=list)
 
     def before(self, _connection: Any, _cursor: Any, sql: str, *_: Any) -> None:
-        line = _line()
+        line = history.line()
         if line is None:
             return
+        committed = len(self.trace.commits.get(self.revision(), ()))
+        if committed != self.committed and self.existing is not None:
+            self.end()
+        self.committed, alone = committed, driver.is_alone(self.driver)
         looked = time.monotonic()
         moment = _look(self.driver, self.known)
         if self.existing is None:
@@ -133,18 +143,18 @@ class _Tracer:
         self.trace.before.setdefault(self.revision(), moment.state)
         sampling = ExitStack()
         sampled = set[tuple[int, str]]()
-        if self.driver.autocommit:
+        if alone:
             sampled = sampling.enter_context(_sampled(self.observer, self.driver.info.backend_pid))
         # The driver's %% is one % for PostgreSQL.
         sql = sql.replace("%%", "%")
-        statement = Statement(self.revision(), sql, line, self.transaction, alone=self.driver.autocommit)
+        statement = Statement(self.revision(), sql, line, self.transaction, alone=alone)
         self.running.append((statement, moment, sampled, sampling))
         moment.at = time.monotonic()
         self.trace.looking += moment.at - looked
         statement.began = self.trace.clock
 
     def after(self, *_: Any) -> None:
-        if _line() is None or not self.running:
+        if history.line() is None or not self.running:
             return
         statement, moment, sampled, sampling = self.running.pop()
         ended = time.monotonic()
@@ -162,7 +172,7 @@ class _Tracer:
         if self.trace.peak is not None:
             self.trace.peak = max(self.trace.peak, _size(self.driver))
         self.trace.looking += time.monotonic() - ended
-        if self.driver.autocommit:
+        if statement.alone:
             self.end()
 
     def end(self, *_: Any) -> None:
@@ -237,13 +247,3 @@ def _sampled(observer: Connection, pid: int) -> Iterator[set[tuple[int, str]]]:
     finally:
         over.set()
         thread.join()
-
-
-def _line() -> int | None:
-    """Where in a revision file we are; None when Alembic does something by itself."""
-    frame = sys._getframe(1)
-    while frame:
-        if Path(frame.f_code.co_filename).parent.name == "versions":
-            return frame.f_lineno
-        frame = frame.f_back  # type: ignore[assignment]
-    return None

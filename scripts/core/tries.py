@@ -10,12 +10,12 @@ from alembic.runtime.migration import MigrationContext, MigrationInfo
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.exc import DBAPIError
 
-from scripts.core import failures, gates, history, indexes, migration_log, mutex, patience, postgres, privileges
+from scripts.core import failures, gates, indexes, migration_log, mutex, patience, postgres, privileges
 from scripts.core.conditions import Conditions
-from scripts.core.errors import UserError
 from scripts.core.steps import Steps
+from scripts.core.transactions import Transactions
 
-Once = Callable[[Connection, Callable[..., None]], None]
+Once = Callable[[Connection, Callable[..., Any], Callable[..., None]], None]
 
 # They may read a whole table, which takes its time, without standing in anybody's way.
 UNLIMITED = re.compile(r"\bCONCURRENTLY\b|\bVALIDATE\s+CONSTRAINT\b", re.IGNORECASE)
@@ -40,7 +40,7 @@ def run(conditions: Conditions, steps: Steps, once: Once) -> None:
             if time.monotonic() + pause > deadline:
                 raise failures.late(conditions, number, watch) from error
         except Exception as error:
-            if isinstance(error, UserError) or not history.place(error):
+            if not failures.is_of_a_revision(error):
                 raise
             raise failures.failed(conditions, steps, error) from error
         conditions.tell(_try_line(number, watch, pause))
@@ -61,17 +61,22 @@ def _try(conditions: Conditions, engine: Engine, steps: Steps, once: Once, watch
         # From here on a second runner sees this session and waits for it, whatever becomes of the mutex.
         mutex.require_held(conditions.observer)
         driver: Any = connection.connection.dbapi_connection
-        _listen(conditions, connection, steps, watch)
+        transactions = Transactions(connection, conditions.observer, steps)
+        _listen(conditions, connection, watch)
         if steps.command == "downgrade":
             event.listen(connection, "begin", lambda connection: gates.keep_empty(connection, conditions))
         trace = context.config.attributes.get("trace")
         if trace:
-            trace(connection, lambda: steps.running and steps.running.up_revision_id)
+            trace(connection, lambda: steps.revision, steps.commits)
         with (
             postgres.interruptible(driver),
             patience.watched(watcher, driver.info.backend_pid, conditions.limits.lock_timeout, watch),
         ):
-            once(connection, _on_apply(conditions, steps))
+            once(
+                connection,
+                lambda at, command: transactions.watched(steps.left(at, command)),
+                _on_apply(conditions, steps),
+            )
 
 
 def _on_apply(conditions: Conditions, steps: Steps) -> Callable[..., None]:
@@ -105,13 +110,15 @@ def _engine(conditions: Conditions) -> Engine:
         "statement_timeout": f"{limits.statement_timeout * 1000:.0f}ms",
         "idle_in_transaction_session_timeout": f"{limits.statement_timeout * 1000:.0f}ms",
         "client_connection_check_interval": "500ms",
+        # As the driver reads dates. Set by the driver itself, it would be gone with the first RESET ALL.
+        "datestyle": "ISO",
     }
     text = " ".join(f"-c {name}={value}" for name, value in options.items())
     return postgres.engine(conditions.url, conditions.application, text)
 
 
-def _listen(conditions: Conditions, connection: Connection, steps: Steps, watch: patience.Watch) -> None:
-    """Notice commits within a step, and lift the limits for the statements that need none."""
+def _listen(conditions: Conditions, connection: Connection, watch: patience.Watch) -> None:
+    """Lift the limits for the statements that need none."""
     cursors: list[Any] = []
 
     def before(connection: Any, cursor: Any, statement: str, *_: Any) -> None:
@@ -127,7 +134,6 @@ def _listen(conditions: Conditions, connection: Connection, steps: Steps, watch:
             cursor.execute("SET lock_timeout = 0")
 
     def after(connection: Any, cursor: Any, *_: Any) -> None:
-        steps.executed(autocommit=connection.connection.dbapi_connection.autocommit)
         if cursor in cursors:
             cursors.remove(cursor)
             watch.suspended = False
@@ -138,7 +144,6 @@ def _listen(conditions: Conditions, connection: Connection, steps: Steps, watch:
                     f" SET statement_timeout = {limits.statement_timeout * 1000:.0f}"
                 )
 
-    event.listen(connection, "commit", lambda _connection: steps.committed())
     event.listen(connection, "before_cursor_execute", before)
     event.listen(connection, "after_cursor_execute", after)
 

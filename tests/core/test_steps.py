@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from scripts.core.errors import UserError
-from scripts.core.steps import Step, Steps
+from scripts.core.steps import Commit, Step, Steps
 from tests.conftest import Project
 from tests.core.running import call
 
@@ -53,7 +53,6 @@ def follow(steps: Steps, at: Sequence[str], until: str = "", command: Any = UPGR
             break
         ran.append(step.to)
         steps.applied({step.to}, 0.5)
-        steps.committed()
     return ran
 
 
@@ -114,27 +113,15 @@ def test_a_stamp_that_forgets_the_version_begins_anew() -> None:
     assert steps.goal == {"a"}
 
 
-def test_only_a_commit_within_a_step_is_one() -> None:
+def test_what_a_step_committed_is_forgotten_when_it_is_run_again() -> None:
     steps = three()
-    running = steps.left([], UPGRADE)  # type: ignore[arg-type]
-    next(running)
-    steps.executed(autocommit=False)
-    steps.applied({"a"}, 0.5)
-    steps.committed()
-    assert not steps.committed_within
+    follow(steps, [], until="b")
+    steps.committed(Commit(12, block=False, statement=True))
+    assert steps.committed_within == steps.commits["b"]
 
-    next(running)
-    steps.committed()
-    assert not steps.committed_within, "an autocommit block commits the transaction before it, also an empty one"
-    steps.executed(autocommit=False)
+    follow(steps, ["a"], until="c")
     assert not steps.committed_within
-    steps.committed()
-    assert steps.committed_within
-
-    next(running)
-    assert not steps.committed_within
-    steps.executed(autocommit=True)
-    assert steps.committed_within
+    assert not steps.commits
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,7 @@ def traced(new_database: Callable[..., URL], tmp_path: Path) -> Callable[..., li
             engine.connect().execution_options(**options) as connection,
             engine.connect().execution_options(isolation_level="AUTOCOMMIT") as observer,
         ):
-            trace.attach(connection, observer, lambda: "abc", found)
+            trace.attach(connection, observer, lambda: "abc", {}, found)
             run_file(file, lambda sql: connection.execute(text(sql)), connection.commit)
             connection.commit()
         return found.statements

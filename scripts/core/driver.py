@@ -1,0 +1,34 @@
+"""A session as the driver knows it, below SQLAlchemy."""
+
+from typing import Any
+
+import psycopg2
+from psycopg2.extensions import STATUS_BEGIN, TRANSACTION_STATUS_IDLE, TRANSACTION_STATUS_INERROR
+from sqlalchemy.exc import OperationalError
+
+
+def is_idle(session: Any) -> bool:
+    """Return whether no transaction is open on the server."""
+    return bool(session.info.transaction_status == TRANSACTION_STATUS_IDLE)
+
+
+def has_failed(session: Any) -> bool:
+    """Return whether the transaction takes no more statements, because one of them failed."""
+    return bool(session.info.transaction_status == TRANSACTION_STATUS_INERROR)
+
+
+def is_alone(session: Any) -> bool:
+    """Return whether the next statement will commit by itself."""
+    # The second: SQL has ended the transaction. The driver does not know it, and does not begin the next one.
+    return bool(session.autocommit) or (session.status == STATUS_BEGIN and is_idle(session))
+
+
+def ask(session: Any, sql: str) -> str | None:
+    """Execute a text that SQLAlchemy is not told of. Return the value of its last statement, if it has one."""
+    try:
+        with session.cursor() as cursor:
+            cursor.execute(sql)
+            row = cursor.fetchone() if cursor.description else None
+    except psycopg2.Error as error:
+        raise OperationalError(sql, None, error, connection_invalidated=bool(session.closed)) from error
+    return None if row is None or row[0] is None else str(row[0])
