@@ -16,7 +16,7 @@ from pathlib import Path
 
 from sqlalchemy import text
 
-from scripts.core import command, console, postgres, schema, scratch, settings, shell
+from scripts.core import command, console, postgres, rights, schema, scratch, settings, shell
 from scripts.core.races import dumps, large_report, peers, verification
 from scripts.core.reports import folder
 from scripts.core.scratch import Scratch
@@ -55,7 +55,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     console.say(f"RUNTIME={target.runtime}, pairs of whole processes, medians")
     for race in targets(target.runtime):
         console.say(line(race))
-    with scratch.session(replace(target, runtime="embedded")) as server:
+    with scratch.session(replace(target, runtime="embedded"), rights.default(target)) as server:
         for number in (1, 1000):
             upgrades(server, number)
         for number in (1, 4):
@@ -87,13 +87,13 @@ def timed(*words: str) -> Callable[[], float]:
 def upgrades(server: Scratch, number: int) -> None:
     """So many revisions onto an empty database, and then once more."""
     with peers.checkouts([f"CREATE TABLE t{n} (id int)" for n in range(number)]) as both:
-        ours, raw = scratch.create(server), scratch.create(server)
+        ours, raw = peers.database(server), peers.database(server)
         empty = Race(
             f"{number} revisions",
-            lambda: peers.upgrade(both.ours, scratch.create(server)),
+            lambda: peers.upgrade(both.ours, peers.database(server)),
             1.15,
             "alembic upgrade head",
-            lambda: peers.upgrade(both.raw, scratch.create(server)),
+            lambda: peers.upgrade(both.raw, peers.database(server)),
             LONG_PAIRS,
             warm=False,
         )
@@ -113,7 +113,7 @@ def upgrades(server: Scratch, number: int) -> None:
 
 def plans(server: Scratch, number: int, tables: int) -> None:
     """`make plan` of so many revisions on a schema of so many tables."""
-    target = scratch.create(server)
+    target = peers.database(server)
     peers.make_tables(target, tables)
     with peers.checkouts([f"ALTER TABLE t{n} ADD COLUMN note text" for n in range(1, number + 1)]) as both:
         name = f"plan of {number} revisions, {tables} tables"
@@ -125,14 +125,16 @@ def shadows(server: Scratch, number: int) -> None:
     with peers.checkouts([f"CREATE TABLE s{n} (id int)" for n in range(number)]) as both:
         warm = Race(
             f"shadow of {number} revisions",
-            lambda: peers.shadow(both.ours, server.settings),
+            lambda: peers.shadow(both.ours, server.administrator),
             0.7,
             pairs=LONG_PAIRS,
         )
-        raw = peers.upgrade(both.raw, scratch.create(server))
+        raw = peers.upgrade(both.raw, peers.database(server))
         console.say(f"{line(warm)}   alembic upgrade head {raw:.2f} s")
         peers.add_revision(both.ours, number, "CREATE TABLE another (id int)")
-        console.say(f"shadow after one more revision {peers.shadow(both.ours, server.settings):5.2f} s (goal: 1.2 s)")
+        console.say(
+            f"shadow after one more revision {peers.shadow(both.ours, server.administrator):5.2f} s (goal: 1.2 s)"
+        )
 
 
 def waits(server: Scratch, number: int, held: float) -> None:
@@ -142,7 +144,7 @@ def waits(server: Scratch, number: int, held: float) -> None:
     longest = []
     with peers.checkouts(["; ".join(statements)]) as both:
         for checkout in (both.ours, both.raw):
-            target = scratch.create(server)
+            target = peers.database(server)
             with postgres.connect(target) as connection:
                 for table in tables:
                     connection.execute(text(f"CREATE TABLE {table} AS SELECT generate_series(1, 1000) AS id"))
@@ -157,7 +159,7 @@ def waits(server: Scratch, number: int, held: float) -> None:
 
 def fingerprints(server: Scratch, number: int) -> None:
     """Of so many tables, with 10 columns, 2 indexes and a foreign key each."""
-    target = scratch.create(server)
+    target = peers.database(server)
     peers.make_tables(target, number)
     name, ours = f"fingerprint of {number} tables", partial(fingerprint, target)
     console.say(line(Race(name, ours, 0.5)))
@@ -208,7 +210,7 @@ def opening(name: str, report: Path) -> str:
 
 def hashes(server: Scratch, number: int) -> None:
     """Of a table of so many ordinary rows, as a verification reads it several times."""
-    target = scratch.create(server)
+    target = peers.database(server)
     peers.make_people(target, number)
     name, ours = f"hash of {number:,} rows", partial(verification.hashed, target)
     console.say(line(Race(name, ours, 1)))

@@ -17,7 +17,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     target = settings.load()
     if action == "start" and not target.external:
         embedded.start(embedded.target(target))
-    clusters = (embedded.target(target), embedded.scratch(target))
+    clusters = (embedded.target(target), embedded.scratch())
     if action == "stop":
         for cluster in clusters:
             if embedded.stop(cluster):

@@ -32,16 +32,16 @@ def pytest_collection_finish() -> None:
 needs_embedded = pytest.mark.skipif("SCRATCH_HOST" in os.environ, reason="the embedded server is for the host")
 
 
+ADMINISTRATOR: dict[str, str] = {}
+"""The login to the scratch server, as commands find it in their environment."""
+
+
 @pytest.fixture(scope="session")
-def server() -> Iterator[URL]:
+def server() -> URL:
     """The scratch server: of Compose where SCRATCH_HOST names it, else an embedded one."""
-    configured = settings.load()
-    url = configured.database_url.set(database="postgres")
-    if os.environ.get("SCRATCH_HOST"):
-        url = url.set(username=os.environ["POSTGRES_USER"], password=os.environ["POSTGRES_PASSWORD"])
-        yield url.set(host=os.environ["SCRATCH_HOST"], port=int(os.environ["SCRATCH_PORT"]))
-    else:
-        yield url.set(host="127.0.0.1", port=embedded.start(embedded.scratch(configured)))
+    url = settings.scratch_server(settings.load()) or embedded.start_scratch()
+    ADMINISTRATOR.update({"SCRATCH_USER": str(url.username), "SCRATCH_PASSWORD": str(url.password)})
+    return url
 
 
 @pytest.fixture(scope="session")
@@ -135,6 +135,7 @@ class Project:
             "POSTGRES_DB": str(self.url.database),
             "SCRATCH_HOST": str(self.url.host),
             "SCRATCH_PORT": str(self.url.port),
+            **ADMINISTRATOR,
             "VERIFY_FRESH": "",
         }
 

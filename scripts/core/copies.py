@@ -37,10 +37,12 @@ def restored(server: Scratch, source: Settings) -> Settings:
     Raises UserError as `schema` does.
     """
     made = scratch.create(server)
+    administrator = scratch.as_administrator(server, made)
     with tempfile.TemporaryDirectory() as folder:
         dump = Path(folder) / "schema"
         _dump(source, dump)
-        _restore(made, dump)
+        # What the administrator restores has its owners and grants; an ordinary role cannot give them.
+        _restore(administrator, dump, () if server.login.is_separate else ("--no-owner", "--no-privileges"))
     return made
 
 
@@ -66,8 +68,8 @@ def _dump(target: Settings, dump: Path) -> None:
         )
 
 
-def _restore(made: Settings, dump: Path) -> None:
-    words = ("--exit-on-error", "--no-tablespaces", "--no-subscriptions", "--no-owner", "--no-privileges", str(dump))
+def _restore(made: Settings, dump: Path, without: Sequence[str]) -> None:
+    words = ("--exit-on-error", "--no-tablespaces", "--no-subscriptions", *without, str(dump))
     said = clients.run(postgres.program("pg_restore"), made.database_url, *words)
     if said:
         raise UserError(
@@ -84,7 +86,7 @@ def _take_over(target: Connection, server: Scratch, made: Settings) -> None:
     for name, value in target.execute(_SESSION).mappings().one().items():
         server.server.execute(text("SELECT set_config(:name, :value, false)"), {"name": name, "value": value or ""})
         server.server.exec_driver_sql(f"ALTER DATABASE {made.database_url.database} SET {name} FROM CURRENT")
-    with postgres.connect(made) as connection:
+    with postgres.connect(scratch.as_administrator(server, made)) as connection:
         for version in versions:
             connection.execute(text("INSERT INTO alembic_version VALUES (:version)"), {"version": version})
         connection.commit()

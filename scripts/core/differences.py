@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from itertools import takewhile
 from typing import Literal
 
-from scripts.core import copies, postgres, schema
+from scripts.core import copies, postgres, schema, scratch
 from scripts.core.schema import Schema
 from scripts.core.scratch import Scratch
 from scripts.core.settings import Settings
@@ -62,7 +62,7 @@ def compare(server: Scratch, expected: Settings, found: Settings) -> list[Differ
     told = between(_read(expected), _read(found))
     if not any(_may_be_rephrased(one) for one in told):
         return told
-    expected_copy, found_copy = (_read(copies.restored(server, one)).objects for one in (expected, found))
+    expected_copy, found_copy = (_restored(server, one).objects for one in (expected, found))
     return [
         one
         for one in told
@@ -70,6 +70,12 @@ def compare(server: Scratch, expected: Settings, found: Settings) -> list[Differ
         or one.name not in expected_copy
         or expected_copy[one.name] != found_copy.get(one.name)
     ]
+
+
+def _restored(server: Scratch, original: Settings) -> Schema:
+    """The schema of a database of the scratch server, read from a copy of it."""
+    made = copies.restored(server, scratch.as_administrator(server, original))
+    return _read(scratch.as_administrator(server, made))
 
 
 def _may_be_rephrased(difference: Difference) -> bool:

@@ -2,8 +2,8 @@
 
 The target's data and the scratch server's are two clusters under `.postgres/`. They listen on 127.0.0.1 only, with
 the passwords of .env. Nobody has the password of the target's superuser: what needs him is done while the server does
-not run. Only the wheel's programs are used: its Python layer changes the modes of parent folders and
-makes a system account, which is more than a development tool may do.
+not run. That of the scratch server's is in its data folder. Only the wheel's programs are used: its Python layer
+changes the modes of parent folders and makes a system account, which is more than a development tool may do.
 """
 
 import contextlib
@@ -19,13 +19,12 @@ from pathlib import Path
 
 from sqlalchemy.engine import URL
 
-from scripts.core import ROOT, shell, wheel
+from scripts.core import cluster_roles, shell, wheel
 from scripts.core.errors import UserError
 from scripts.core.settings import Settings
 
-DUE = ROOT / "scripts" / "roles.sql"
-"""A query for the statements that the roles still need."""
-SUPERUSER = "postgres"
+SUPERUSER, ADMINISTRATOR = "postgres", "scratch_administrator"
+"""Of the target, and of the scratch server, where the name must be none of the target's roles."""
 # The scratch server holds throwaway databases only: losing them costs nothing, waiting for the disk would.
 OFF = ("fsync", "synchronous_commit", "full_page_writes", "autovacuum")
 THROWAWAY = (*(f"{name}=off" for name in OFF), "wal_level=minimal", "max_wal_senders=0")
@@ -41,6 +40,8 @@ class Cluster:
     settings: tuple[str, ...] = ()
     logins: tuple[URL, ...] = ()
     """The owner's and the application's, to be made beside the superuser."""
+    keeps_password: bool = False
+    """The superuser's, in a file of the data folder."""
 
     @property
     def data(self) -> Path:
@@ -50,6 +51,14 @@ class Cluster:
     def log(self) -> Path:
         return wheel.home() / f"{self.name}.log"
 
+    @property
+    def password_file(self) -> Path:
+        return self.data / "superuser_password"
+
+    def is_old(self) -> bool:
+        """Made when the scratch server had one login. It holds throwaway databases only, so it is made again."""
+        return self.keeps_password and self.data.exists() and not self.password_file.exists()
+
 
 def target(settings: Settings) -> Cluster:
     """The server with the data, where .env says that it listens."""
@@ -57,10 +66,15 @@ def target(settings: Settings) -> Cluster:
     return Cluster("target", SUPERUSER, secrets.token_hex(20), settings.database_url.port or 5432, logins=logins)
 
 
-def scratch(settings: Settings) -> Cluster:
+def scratch() -> Cluster:
     """The server of throwaway databases, on any free port."""
-    url = settings.database_url
-    return Cluster("scratch", url.username or "", str(url.password), 0, THROWAWAY)
+    return Cluster("scratch", ADMINISTRATOR, secrets.token_hex(20), 0, THROWAWAY, keeps_password=True)
+
+
+def start_scratch() -> URL:
+    """Start the scratch server, and return its administrator's login. Raises UserError as `start` does."""
+    port, file = start(scratch()), scratch().password_file
+    return URL.create("postgresql+psycopg2", ADMINISTRATOR, file.read_text(), "127.0.0.1", port, "postgres")
 
 
 def start(cluster: Cluster) -> int:
@@ -69,9 +83,12 @@ def start(cluster: Cluster) -> int:
     Raises UserError when the port is taken, the data is another major's, or the server will not start.
     """
     port = running(cluster)
-    if port:
+    if port and not cluster.is_old():
         return port
     with _alone():
+        if cluster.is_old():
+            stop(cluster)
+            shutil.rmtree(cluster.data)
         port = running(cluster)
         if not port:
             _ensure_data(cluster)
@@ -152,6 +169,8 @@ def _initdb(cluster: Cluster) -> None:
             *("--auth=scram-sha-256", "--encoding=UTF8", "--locale=C", "--no-sync"),
             *("--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--set=scram_iterations=1"),
         )
+        if cluster.keeps_password:
+            shutil.copy(password.name, new / cluster.password_file.name)
     if code:
         raise UserError(f"initdb failed: {said}")
     with (new / "postgresql.conf").open("a") as configuration:
@@ -167,32 +186,13 @@ def _make_roles(data: Path, logins: tuple[URL, ...]) -> None:
     # What it says is the one error, without the statement, which may have a password in it.
     quiet = ("exit_on_error=on", "log_min_messages=fatal", "log_error_verbosity=terse", "log_min_error_statement=panic")
     options = [word for setting in (*quiet, "log_statement=none") for word in ("-c", setting)]
-    code, said = _run("postgres", "--single", "-j", *options, "-D", str(data), "postgres", typed=_roles_sql(*logins))
+    code, said = _run(
+        "postgres", "--single", "-j", *options, "-D", str(data), "postgres", typed=cluster_roles.sql(*logins)
+    )
     if code:
         raise UserError(
             f"The roles cannot be made: {said.rpartition('FATAL:')[2].strip()}", do="name other roles in .env"
         )
-
-
-def _roles_sql(owner: URL, application: URL) -> str:
-    names = (owner.username or "", application.username or "")
-    passwords = dict(zip(names, (owner.password, application.password), strict=True))
-    return ";\n\n".join(
-        [
-            f"SET roles.owner = {_literal(names[0])}",
-            f"SET roles.application = {_literal(names[1] if names[1] != names[0] else '')}",
-            f"DO $do$ DECLARE line text; BEGIN FOR line IN {DUE.read_text()} LOOP EXECUTE line; END LOOP; END $do$",
-            *(
-                f"ALTER ROLE {_literal(name, chr(34))} PASSWORD {_literal(str(word))}"
-                for name, word in passwords.items()
-            ),
-            "",
-        ]
-    )
-
-
-def _literal(value: str, quote: str = "'") -> str:
-    return quote + value.replace(quote, quote * 2) + quote
 
 
 def _start(cluster: Cluster, port: int) -> None:

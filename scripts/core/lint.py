@@ -4,7 +4,7 @@ from pathlib import Path
 
 from alembic.script import Script
 
-from scripts.core import git, history, plan, rehearsal, scratch, shadow, weights
+from scripts.core import git, history, plan, rehearsal, rights, scratch, shadow, weights
 from scripts.core.errors import UserError
 from scripts.core.history import History
 from scripts.core.mutex import Tell
@@ -36,7 +36,7 @@ def make(settings: Settings, revisions: History, scripts: list[Script], tell: Te
     later = {script.revision for script in scripts}
     earlier = [one.revision for one in revisions.walk_revisions() if one.revision not in later]
     before = history.newest(revisions, earlier)
-    with scratch.session(settings) as server:
+    with scratch.session(settings, rights.default(settings)) as server:
         copy = shadow.build(server, revisions, before, tell)
         tried = rehearsal.run(copy, scripts, before, wanted, tell)
     return Plan("the revision files", [plan.planned(one, tried, weights.unknown()) for one in scripts], tried.failure)

@@ -6,7 +6,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
 from scripts.core import embedded, postgres
-from scripts.core.embedded import DUE
+from scripts.core.cluster_roles import DUE
 from scripts.core.errors import PasswordError, UserError
 from scripts.core.settings import Settings
 

@@ -70,11 +70,12 @@ def find(target: Settings, wanted: str, tell: Tell) -> list[Loss]:
     """
     with scratch.session(target) as server:
         copy = copies.schema(server, target)
-        with postgres.connect(copy) as connection:
+        ours = scratch.as_administrator(server, copy)
+        with postgres.connect(ours) as connection:
             before = _read(connection)
             writes.watch(connection)
         statements = rehearsal.undo(copy, wanted, tell).statements
-        with postgres.connect(copy) as connection:
+        with postgres.connect(ours) as connection:
             after, changed = _read(connection), writes.seen(connection)
     found = _compare(before, after, changed, statements)
     with losses.counting(target) as connection:

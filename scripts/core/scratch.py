@@ -6,7 +6,7 @@ by whoever comes next; parallel runs leave each other alone.
 
 import os
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 
@@ -14,9 +14,12 @@ from sqlalchemy import Connection, text
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import ProgrammingError
 
-from scripts.core import databases, embedded, postgres
+from scripts.core import databases, embedded, logins, postgres
+from scripts.core import rights as rights_
 from scripts.core import settings as configuration
 from scripts.core.errors import UserError
+from scripts.core.logins import Login
+from scripts.core.rights import Rights
 from scripts.core.settings import Settings
 
 GONE = 2
@@ -29,26 +32,33 @@ _LEFT = text("SELECT datname FROM pg_database WHERE datname ~ '^scratch_[0-9]+_[
 class Scratch:
     """A session on the scratch server, and what was made through it."""
 
-    settings: Settings
+    administrator: Settings
+    """Of the server's maintenance database. Only this process knows the password; what users wrote gets `login`."""
     server: Connection
+    """The administrator's."""
     key: int
+    rights: Rights
+    """Of the role that migrates the target, and so of the login."""
+    login: Login
     made: list[str] = field(default_factory=list)
 
 
 @contextmanager
-def session(settings: Settings) -> Iterator[Scratch]:
+def session(settings: Settings, rights: Rights | None = None) -> Iterator[Scratch]:
     """Connect to the scratch server of this checkout; what is made through it and not kept is dropped at the end.
 
-    Raises UserError when there is no scratch server, or it does not answer.
+    What users wrote runs there with the rights of the role that migrates the target; these are looked up there, unless
+    they are given. Raises UserError when there is no scratch server, or it does not answer.
     """
     url = _url(settings)
-    # One role is enough there: the application never comes.
-    ours = replace(
+    administrator = replace(
         settings, app_env="development", runtime="none", external=True, database_url=url, application_url=url
     )
-    with _connected(ours) as server:
-        scratch = Scratch(ours, server, random.getrandbits(31))
-        server.execute(text("SELECT pg_advisory_lock(:key)"), {"key": scratch.key})
+    with _connected(administrator) as server:
+        rights = rights or rights_.of(settings)
+        key = random.getrandbits(31)
+        server.execute(text("SELECT pg_advisory_lock(:key)"), {"key": key})
+        scratch = Scratch(administrator, server, key, rights, logins.ensure(server, rights))
         _sweep(server)
         try:
             yield scratch
@@ -57,29 +67,79 @@ def session(settings: Settings) -> Iterator[Scratch]:
 
 
 def create(scratch: Scratch, template: str = "template0") -> Settings:
-    """Make a database, marked development; returns settings whose target it is."""
+    """Make a database, marked development; returns settings whose target it is, with the login of the users' files."""
     name = f"scratch_{scratch.key}_{len(scratch.made)}"
     scratch.made.append(name)
     try:
         with postgres.interruptible(scratch.server.connection.dbapi_connection):
             # Copies files instead of writing every page to the log: ten times as fast where nothing is synced.
-            scratch.server.exec_driver_sql(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
+            scratch.server.exec_driver_sql(
+                f"CREATE DATABASE {name} OWNER {_owner(scratch)} TEMPLATE {template} STRATEGY file_copy"
+            )
     except ProgrammingError as error:
         if getattr(error.orig, "pgcode", None) != databases.NOT_ALLOWED:
             raise
         raise UserError(
             "The scratch server lets this role make no databases.",
             why=postgres.first_line(error),
-            do=f"ALTER ROLE {scratch.settings.database_url.username} CREATEDB   (on the scratch server)",
+            do=f"ALTER ROLE {scratch.server.engine.url.username} CREATEDB   (on the scratch server)",
         ) from error
     databases.set_mark(scratch.server, name, "development")
-    url = scratch.settings.database_url.set(database=name)
+    _grant(scratch, name, template)
     # The server has answered: one that does no more is not starting.
-    return replace(scratch.settings, database_url=url, connect_wait=min(GONE, scratch.settings.connect_wait))
+    return _on(scratch, scratch.login.url.set(database=name))
+
+
+def make_roles(scratch: Scratch, names: Sequence[str]) -> None:
+    """Make the roles that the server lacks, without a login or any right; an ordinary role leaves that to others."""
+    if scratch.login.is_separate:
+        logins.add(scratch.server, names)
+
+
+def as_administrator(scratch: Scratch, made: Settings) -> Settings:
+    """The same database with the administrator's login, for what is ours to do there: restoring, reading, comparing.
+
+    Raises UserError where the roles of the target's database cannot have their names.
+    """
+    if not scratch.login.is_equal:
+        name = scratch.rights.name
+        raise UserError(
+            f"{name} is a superuser of the scratch server, and migrates the target without being one there.",
+            why="A copy of the target would give the revisions more rights than they have there.",
+            do="make a superuser of another name on the scratch server; SCRATCH_USER and SCRATCH_PASSWORD name it",
+        )
+    return _on(scratch, scratch.administrator.database_url.set(database=made.database_url.database))
+
+
+def _on(scratch: Scratch, url: URL) -> Settings:
+    wait = min(GONE, scratch.administrator.connect_wait)
+    return replace(scratch.administrator, database_url=url, application_url=url, connect_wait=wait)
+
+
+def _owner(scratch: Scratch) -> str:
+    """Of a new database, as SQL: the target's, where the server has that role."""
+    rights, login = scratch.rights, scratch.login
+    is_own = rights.owner == rights.name or not login.is_separate or not login.is_equal
+    return scratch.server.dialect.identifier_preparer.quote(login.role if is_own else rights.owner)
+
+
+def _grant(scratch: Scratch, name: str, template: str) -> None:
+    """What the role may do in the target's database though it does not own it."""
+    rights = scratch.rights
+    if rights.owner == rights.name or not scratch.login.is_separate:
+        return
+    role = scratch.server.dialect.identifier_preparer.quote(scratch.login.role)
+    if rights.makes_schemas:
+        scratch.server.exec_driver_sql(f"GRANT CREATE ON DATABASE {name} TO {role}")
+    if rights.makes_tables and template == "template0":
+        with postgres.connect(_on(scratch, scratch.administrator.database_url.set(database=name))) as connection:
+            connection.exec_driver_sql(f"GRANT CREATE ON SCHEMA public TO {role}")
+            connection.commit()
 
 
 def keep(scratch: Scratch, settings: Settings, name: str) -> None:
-    """Rename a database that was made, so that it stays; of two makers the first one's stays."""
+    """Rename a database that was made, so that it stays, for the administrator only; of two makers the first one's."""
+    scratch.server.exec_driver_sql(f"ALTER DATABASE {settings.database_url.database} OWNER TO CURRENT_USER")
     try:
         scratch.server.exec_driver_sql(f"ALTER DATABASE {settings.database_url.database} RENAME TO {name}")
     except ProgrammingError as error:
@@ -124,10 +184,10 @@ def only(settings: Settings, statement_timeout: float | None = None) -> Iterator
 
 
 @contextmanager
-def _connected(ours: Settings) -> Iterator[Connection]:
+def _connected(administrator: Settings) -> Iterator[Connection]:
     with ExitStack() as stack:
         try:
-            server = stack.enter_context(postgres.connect(ours, isolation_level="AUTOCOMMIT"))
+            server = stack.enter_context(postgres.connect(administrator, isolation_level="AUTOCOMMIT"))
         except UserError as error:
             raise UserError(
                 "The scratch server does not answer.",
@@ -138,13 +198,12 @@ def _connected(ours: Settings) -> Iterator[Connection]:
 
 
 def _url(settings: Settings) -> URL:
-    """The maintenance database of the scratch server."""
+    """The administrator's login to the maintenance database of the scratch server."""
     url = configuration.scratch_server(settings)
-    if url.host:
+    if url:
         return url
     if settings.runtime == "embedded":
-        cluster = replace(embedded.scratch(settings), user=str(url.username), password=str(url.password))
-        return url.set(host="127.0.0.1", port=embedded.start(cluster))
+        return embedded.start_scratch()
     raise UserError(
         "There is no scratch server.",
         why="Throwaway databases are never made on the server that holds the data.",
@@ -157,7 +216,7 @@ def _drop(scratch: Scratch) -> None:
 
     Where the server is gone, whoever comes next does it.
     """
-    answering = replace(scratch.settings, connect_wait=min(GONE, scratch.settings.connect_wait))
+    answering = _on(scratch, scratch.administrator.database_url)
     with suppress(UserError), postgres.connect(answering, isolation_level="AUTOCOMMIT") as server:
         for name in scratch.made:
             databases.drop(server, name)

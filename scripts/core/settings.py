@@ -89,18 +89,20 @@ def reports() -> Path:
     return ROOT / read().text("REPORT_DIR", "reports")
 
 
-def scratch_server(settings: Settings) -> URL:
-    """The server for throwaway databases, with the login of this checkout's own database, whatever DATABASE_URL says.
+def scratch_server(settings: Settings) -> URL | None:
+    """The administrator's login on the server for throwaway databases, where the environment names one.
 
-    Without a host where the environment names none.
+    Without SCRATCH_USER, that of this checkout's own database, whatever DATABASE_URL says.
     """
     reader = read()
-    url = settings.database_url
+    url, host = settings.database_url, reader.values.get("SCRATCH_HOST")
+    if not host:
+        return None
     return URL.create(
         url.drivername,
-        username=reader.text("POSTGRES_USER", url.username),
-        password=reader.text("POSTGRES_PASSWORD", str(url.password)),
-        host=reader.values.get("SCRATCH_HOST") or None,
+        username=reader.text("SCRATCH_USER", reader.text("POSTGRES_USER", url.username)),
+        password=reader.text("SCRATCH_PASSWORD", reader.text("POSTGRES_PASSWORD", str(url.password))),
+        host=host,
         port=reader.number("SCRATCH_PORT", 5432, int),
         database="postgres",
     )

@@ -30,7 +30,7 @@ def build(server: Scratch, revisions: History, at: Sequence[str], tell: Tell) ->
     """
     if not at:
         return scratch.create(server)
-    keys = _keys(revisions, str(server.server.scalar(_SERVER)))
+    keys = _keys(revisions, str(server.server.scalar(_SERVER)) + server.rights.key)
     wanted = _name(keys, at)
     while True:
         kept = list(server.server.scalars(_SHADOWS))

@@ -159,9 +159,7 @@ run() {
 with_scratch() {
     look
     need_release
-    # Its profile is not of those that .env wants, so its hash has to be asked for.
-    wanted="$wanted
-$(compose --profile tools config --hash scratch)"
+    want_scratch
     start scratch
     run "$@"
 }
@@ -175,22 +173,38 @@ with_superuser() {
     if is_wanted db; then
         need_db
         start db
-        if has_new_secrets; then recreate db && outdated=app; fi
+        # shellcheck disable=SC2086  # several words
+        if has_new_secrets db $secrets; then recreate db && outdated=app; fi
         said=$(compose exec -T db sh /docker-entrypoint-initdb.d/roles.sh 2>&1) || explain_roles "$said"
     fi
+    renew_scratch
     run "$@"
     look
     if is_running app && { [ -n "$outdated" ] || ! is_up app; }; then recreate app; fi
 }
 
-# A secret's file that was replaced is still the old one in a container that runs.
+# has_new_secrets SERVICE NAME...: a file that was replaced is still the old one in a container that runs.
 has_new_secrets() {
-    folder=$(setting SECRETS_DIR)
+    folder=$(setting SECRETS_DIR) service=$1
+    shift
     [ -n "$folder" ] || return 1
-    for name in $secrets; do
-        compose exec -T db cat "/run/secrets/$name" | cmp -s - "$folder/$name" || return 0
+    for name; do
+        compose exec -T "$service" cat "/run/secrets/$name" | cmp -s - "$folder/$name" || return 0
     done
     return 1
+}
+
+# The scratch server takes today's password when it starts.
+renew_scratch() {
+    if ! is_running scratch; then return; fi
+    want_scratch
+    if has_new_secrets scratch postgres_password || [ -z "$(current scratch)" ]; then recreate scratch; fi
+}
+
+# Its profile is not of those that .env wants, so its hash has to be asked for.
+want_scratch() {
+    wanted="$wanted
+$(compose --profile tools config --hash scratch)"
 }
 
 recreate() {

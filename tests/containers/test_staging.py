@@ -241,7 +241,7 @@ def test_development_verbs_are_refused(staging: Stack) -> None:
 
 def test_scratch_is_durable_and_on_disk(staging: Stack) -> None:
     up = staging.compose("up", "--detach", "--wait", "scratch")
-    query = ["psql", "-h", "127.0.0.1", "-U", "app_owner", "-d", "postgres", "-Atc", "SHOW fsync"]
+    query = ["psql", "-h", "127.0.0.1", "-U", "scratch_administrator", "-d", "postgres", "-Atc", "SHOW fsync"]
     fsync = staging.execute("scratch", *query)
     mounts = {mount["Type"] for mount in staging.inspect("scratch")["Mounts"]}
 

@@ -11,7 +11,7 @@ from sqlalchemy.engine import URL
 
 from scripts.core import databases, settings
 from scripts.core.settings import Settings
-from tests.conftest import Project, copy_project
+from tests.conftest import ADMINISTRATOR, Project, copy_project
 
 
 @pytest.fixture(autouse=True)
@@ -22,6 +22,8 @@ def _never_the_database_of_this_checkout(server: URL, monkeypatch: pytest.Monkey
     monkeypatch.setenv("RUNTIME", "none")
     monkeypatch.setenv("SCRATCH_HOST", str(server.host))
     monkeypatch.setenv("SCRATCH_PORT", str(server.port))
+    for name, value in ADMINISTRATOR.items():
+        monkeypatch.setenv(name, value)
 
 
 @pytest.fixture

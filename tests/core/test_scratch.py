@@ -2,13 +2,12 @@
 
 import os
 import random
-from dataclasses import replace
 
 import pytest
 from sqlalchemy import event, text
 
 from app import settings as application
-from scripts.core import databases, embedded, postgres, scratch
+from scripts.core import databases, postgres, scratch
 from scripts.core.errors import UserError
 from scripts.core.settings import Settings
 
@@ -80,24 +79,3 @@ def test_without_a_scratch_server_nothing_is_made_on_the_target(
 
     with pytest.raises(UserError, match="There is no scratch server"), scratch.session(configured):
         pass
-
-
-def test_the_embedded_scratch_server_has_the_login_of_the_checkout(
-    configured: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """With DATABASE_URL the target's login is somebody else's."""
-    asked: list[embedded.Cluster] = []
-    monkeypatch.setenv("SCRATCH_HOST", "")
-    monkeypatch.setenv("POSTGRES_USER", "ours")
-    monkeypatch.setenv("POSTGRES_PASSWORD", "p@ss")
-
-    def start(cluster: embedded.Cluster) -> int:
-        asked.append(cluster)
-        return 1
-
-    monkeypatch.setattr(embedded, "start", start)
-
-    with pytest.raises(UserError), scratch.session(replace(configured, runtime="embedded", connect_wait=0)):
-        pass
-
-    assert [(cluster.name, cluster.user, cluster.password) for cluster in asked] == [("scratch", "ours", "p@ss")]

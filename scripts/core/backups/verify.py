@@ -3,13 +3,14 @@
 import time
 from dataclasses import replace
 
-from scripts.core import scratch
+from scripts.core import gates, scratch
 from scripts.core.backups import check, load, manifest
 from scripts.core.backups.archive import Backup
 from scripts.core.backups.manifest import Check
 from scripts.core.backups.progress import Show
 from scripts.core.errors import UserError
 from scripts.core.mutex import Tell
+from scripts.core.scratch import Scratch
 from scripts.core.settings import Settings
 
 QUICK, FULL = "quick", "full"
@@ -25,7 +26,7 @@ def verify(target: Settings, backup: Backup, mode: str, tell: Tell, show: Show) 
     if mode == FULL and not problem:
         with scratch.session(target) as server:
             try:
-                load.fill(backup, scratch.create(server), tell, show)
+                restored(server, backup, tell, show)
             except UserError as error:
                 problem = error
     made = Check(
@@ -35,6 +36,20 @@ def verify(target: Settings, backup: Backup, mode: str, tell: Tell, show: Show) 
     if problem:
         raise problem
     return checked
+
+
+def restored(server: Scratch, backup: Backup, tell: Tell, show: Show) -> Settings:
+    """Restore the backup into a new database of the scratch server; returns settings of it, on which nothing that users
+    wrote may run. Raises UserError as `load.fill` does.
+
+    The administrator gives everything its owner and grants. Without these all of it belongs to the role that migrates.
+    """
+    made = scratch.create(server)
+    if not gates.accepted("roles"):
+        scratch.make_roles(server, backup.manifest.roles)
+        made = scratch.as_administrator(server, made)
+    load.fill(backup, made, tell, show)
+    return made
 
 
 def require_whole(backup: Backup) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from sqlalchemy import text
 
-from scripts.core import ROOT, clients, databases, postgres, scratch, shell, wheel
+from scripts.core import ROOT, clients, databases, postgres, shell, wheel
 from scripts.core.backups import dump, restore, verify
 from scripts.core.backups.archive import Backup
 from scripts.core.races import peers
@@ -68,7 +68,7 @@ class Contest:
 
     def restore(self) -> float:
         """With the checks, and the swap into the place of an empty database."""
-        target = scratch.create(self.server)
+        target = peers.database(self.server)
         started = time.monotonic()
         old = restore.put_in_place(target, self.taken[0], None, _silent, _silent)
         took = time.monotonic() - started
@@ -78,7 +78,7 @@ class Contest:
 
     def restore_plainly(self) -> float:
         """Into an empty database."""
-        target = scratch.create(self.server)
+        target = peers.database(self.server)
         took = _seconds(f"gunzip < '{self.plain}' | psql --quiet --no-psqlrc --set ON_ERROR_STOP=1", target)
         databases.drop(self.server.server, str(target.database_url.database))
         return took
@@ -99,7 +99,7 @@ class Contest:
 @contextmanager
 def contest(server: Scratch, megabytes: int) -> Iterator[Contest]:
     """On a database of so many megabytes, its indexes not counted."""
-    source = scratch.create(server)
+    source = peers.database(server)
     with postgres.connect(source) as connection:
         connection.execute(text("CREATE TABLE alembic_version (version_num text)"))
         connection.execute(text(tables(megabytes * 1_000_000 // ROW // TABLES)))

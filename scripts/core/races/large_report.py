@@ -9,7 +9,7 @@ from pathlib import Path
 
 from sqlalchemy import text
 
-from scripts.core import postgres, scratch, shell
+from scripts.core import postgres, shell
 from scripts.core.races import peers
 from scripts.core.reports.folder import PAGE
 from scripts.core.scratch import Scratch
@@ -52,7 +52,7 @@ _FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--di
 @contextmanager
 def report(server: Scratch, revisions: int) -> Iterator[Path]:
     """The folder that a verification of so many revisions has left, each of which changes four tables."""
-    target = scratch.create(server)
+    target = peers.database(server)
     with tempfile.TemporaryDirectory() as made, peers.checkouts(["SELECT 1"]) as both:
         _make_tables(target, revisions * CHANGED)
         peers.upgrade(both.ours, target)

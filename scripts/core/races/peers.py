@@ -14,7 +14,8 @@ from threading import Event, Thread
 
 from sqlalchemy import text
 
-from scripts.core import ROOT, postgres, shell
+from scripts.core import ROOT, postgres, scratch, shell
+from scripts.core.scratch import Scratch
 from scripts.core.settings import Settings
 
 ENV = """
@@ -135,6 +136,11 @@ def environment(target: Settings) -> dict[str, str]:
         "POSTGRES_USER": str(url.username),
         "POSTGRES_PASSWORD": str(url.password),
     }
+
+
+def database(server: Scratch, template: str = "template0") -> Settings:
+    """A new database of the scratch server, in which everything is allowed."""
+    return scratch.as_administrator(server, scratch.create(server, template))
 
 
 def make_tables(target: Settings, number: int) -> None:

@@ -13,7 +13,7 @@ from math import inf
 
 from sqlalchemy import text
 
-from scripts.core import databases, postgres, rows, scratch, shell
+from scripts.core import databases, postgres, rows, shell
 from scripts.core.races import dumps, peers
 from scripts.core.races.dumps import Contest
 from scripts.core.races.peers import Checkouts
@@ -81,7 +81,7 @@ class Race:
     def restore_and_migrate(self) -> float:
         """Our restore, and raw Alembic on a copy."""
         restored = self.contest.restore()
-        copy = scratch.create(self.contest.server, databases.name_of(self.contest.source.database_url))
+        copy = peers.database(self.contest.server, databases.name_of(self.contest.source.database_url))
         took = peers.upgrade(self.checkouts.raw, copy)
         databases.drop(self.contest.server.server, databases.name_of(copy.database_url))
         return restored + took

@@ -119,6 +119,11 @@ def clone(case: Case, source: Settings) -> Settings:
     return made
 
 
+def as_administrator(case: Case, copy: Settings) -> Settings:
+    """A copy with the login that reads all of it, whatever rights the migration gave and took."""
+    return scratch.as_administrator(case.server, copy)
+
+
 def refused(id_: str, outcome: Outcome) -> Outcome:
     """A failure, or a warning where the user said ACCEPT=<id>."""
     if not gates.accepted(id_):

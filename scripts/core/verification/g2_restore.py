@@ -1,7 +1,6 @@
 """The restore, into a database that every later gate copies; its rows and schema are those of the manifest."""
 
-from scripts.core import scratch
-from scripts.core.backups import load
+from scripts.core.backups import verify
 from scripts.core.reports.words import counted
 from scripts.core.verification.case import Case, Outcome
 
@@ -11,9 +10,7 @@ ID, NAME, NEEDS = "restore", "restore", ("backup",)
 def check(case: Case) -> Outcome:
     """Restores the backup on the scratch server."""
     assert case.backup
-    made = scratch.create(case.server)
     told: list[str] = []
-    load.fill(case.backup, made, told.append, case.show)
-    case.pristine = made
+    case.pristine = verify.restored(case.server, case.backup, told.append, case.show)
     found = case.backup.manifest
     return Outcome(f"{counted(len(found.tables), 'table')}, {counted(found.rows, 'row')}, as the manifest says", told)

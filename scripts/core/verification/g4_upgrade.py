@@ -10,7 +10,7 @@ from scripts.core.reports.words import counted
 from scripts.core.settings import Settings
 from scripts.core.steps import Step
 from scripts.core.verification import blocking, literals, offenders
-from scripts.core.verification.case import FAILED, WARNED, Case, Outcome, Timed, clone, refused
+from scripts.core.verification.case import FAILED, WARNED, Case, Outcome, Timed, as_administrator, clone, refused
 
 ID, NAME, NEEDS = "upgrade", "upgrade", ("schema",)
 
@@ -31,7 +31,7 @@ def check(case: Case) -> Outcome:
         ]
         problem = literals.without_value(failure.problem, failure.__cause__)
         return Outcome(problem, [*why, *offenders.describe(copy, failure.__cause__)], FAILED)
-    with postgres.connect(copy) as connection:
+    with postgres.connect(as_administrator(case, copy)) as connection:
         case.migrated_schema = schema.read(connection)
     case.migrated = copy
     return _judge(case)

@@ -6,7 +6,7 @@ from scripts.core import postgres, rows
 from scripts.core.reports.words import counted
 from scripts.core.rows import Contents, Table
 from scripts.core.verification import comparison
-from scripts.core.verification.case import FAILED, PASSED, WARNED, Case, Kept, Outcome
+from scripts.core.verification.case import FAILED, PASSED, WARNED, Case, Kept, Outcome, as_administrator
 
 ID, NAME, NEEDS = "data", "data kept", ("migrated",)
 LOST = ("gone", "converted")
@@ -16,7 +16,8 @@ def check(case: Case) -> Outcome:
     """Compares counts and hashes of every table, by number: a renamed one is the same one."""
     assert case.pristine
     assert case.migrated
-    with postgres.patient(case.pristine) as before, postgres.patient(case.migrated) as after:
+    migrated = as_administrator(case, case.migrated)
+    with postgres.patient(case.pristine) as before, postgres.patient(migrated) as after:
         rows.pin(before)
         rows.pin(after)
         now = rows.tables(after)

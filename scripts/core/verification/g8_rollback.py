@@ -11,7 +11,7 @@ from scripts.core.snapshot import Column, Relation
 from scripts.core.steps import Step
 from scripts.core.trace import Statement
 from scripts.core.verification import comparison
-from scripts.core.verification.case import FAILED, PASSED, WARNED, Case, Outcome
+from scripts.core.verification.case import FAILED, PASSED, WARNED, Case, Outcome, as_administrator
 
 ID, NAME, NEEDS = "rollback", "rollback", ("migrated",)
 UNEXPLAINED = "nobody knows why"
@@ -29,11 +29,11 @@ def check(case: Case) -> Outcome:
     faults, lost = list[str](), list[str]()
     refusal = _move(case, case.migrated, down=True)
     if not refusal:
-        faults, lost = _differences("After the downgrade", case.schema, case.migrated), _lost(case)
+        faults, lost = _differences("After the downgrade", case.schema, case, case.migrated), _lost(case)
         refusal = _move(case, case.migrated, down=False)
     if refusal:
         return refusal
-    faults += _differences("Upgraded again", case.migrated_schema, case.migrated)
+    faults += _differences("Upgraded again", case.migrated_schema, case, case.migrated)
     if faults or any(line.endswith(UNEXPLAINED) for line in lost):
         return Outcome("down and up again does not lead to the same place", [*faults, *lost], FAILED)
     if lost:
@@ -68,8 +68,8 @@ def _move(case: Case, copy: Settings, *, down: bool) -> Outcome | None:
     return None
 
 
-def _differences(when: str, expected: Schema, copy: Settings) -> list[str]:
-    with postgres.connect(copy) as connection:
+def _differences(when: str, expected: Schema, case: Case, copy: Settings) -> list[str]:
+    with postgres.connect(as_administrator(case, copy)) as connection:
         found = differences.between(expected, schema.read(connection))
     return [f"{when}: {one}" for one in found if not one.harmless]
 
@@ -78,7 +78,8 @@ def _lost(case: Case) -> list[str]:
     """Columns whose contents are others than at the start, by name: a column that came back has another number."""
     assert case.pristine
     assert case.migrated
-    with postgres.patient(case.pristine) as before, postgres.patient(case.migrated) as after:
+    migrated = as_administrator(case, case.migrated)
+    with postgres.patient(case.pristine) as before, postgres.patient(migrated) as after:
         rows.pin(before)
         rows.pin(after)
         now = {table.name: table for table in rows.tables(after).values()}
