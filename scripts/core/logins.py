@@ -22,7 +22,11 @@ OURS = "made for throwaway databases"
 """The COMMENT of each role that is made here. Other roles are never changed: the server may be the target's own."""
 PATIENCE = 10.0
 """Seconds to wait for commands that use roles which have to change."""
-_ALONE, _IN_USE = "hashtext('scratch roles')", "hashtext('scratch roles in use')"
+_ALONE = "hashtext('scratch roles')"
+_USE, _TAKE, _FREE = (
+    text(f"SELECT {function}(hashtext('scratch role ' || :login))")
+    for function in ("pg_advisory_lock_shared", "pg_try_advisory_lock", "pg_advisory_unlock")
+)
 _ROLES = text(
     "SELECT rolname AS name, rolsuper AS superuser, rolinherit AS inherit, rolcreaterole AS createrole,"
     " rolcreatedb AS createdb, rolbypassrls AS bypassrls FROM pg_roles"
@@ -73,8 +77,8 @@ def ensure(server: Connection, rights: Rights) -> Login:
         _make(server, [role for role in wanted.roles if role.name not in here.roles])
         changes = list(_changes(server, wanted, _read(server)))
         _run(server, [statement for role, statement in changes if role not in here.roles])
-        _change(server, [statement for role, statement in changes if role in here.roles])
-        server.exec_driver_sql(f"SELECT pg_advisory_lock_shared({_IN_USE})")
+        _change(server, login, [statement for role, statement in changes if role in here.roles])
+        server.execute(_USE, {"login": login.url.username})
         _let_in(server, login)
     return login
 
@@ -160,13 +164,15 @@ def _options(role: Role) -> str:
     return " ".join(word if is_set else f"NO{word}" for word, is_set in words.items())
 
 
-def _change(server: Connection, statements: list[str]) -> None:
-    """While no other command runs that uses these roles."""
-    deadline = time.monotonic() + PATIENCE
-    while statements and not server.exec_driver_sql(f"SELECT pg_try_advisory_lock({_IN_USE})").scalar():
+def _change(server: Connection, login: Login, statements: list[str]) -> None:
+    """While no other command uses the login."""
+    if not statements:
+        return
+    deadline, key = time.monotonic() + PATIENCE, {"login": login.url.username}
+    while not server.scalar(_TAKE, key):
         if time.monotonic() > deadline:
             raise UserError(
-                "Another command uses the roles of the scratch server, which need other rights now.",
+                f"Another command uses {login.url.username} on the scratch server, which needs other rights now.",
                 why="The rights of the role that migrates were changed, or that command is for another database.",
                 do="wait until it has ended, then run this again",
             )
@@ -174,8 +180,7 @@ def _change(server: Connection, statements: list[str]) -> None:
     try:
         _run(server, statements)
     finally:
-        if statements:
-            server.exec_driver_sql(f"SELECT pg_advisory_unlock({_IN_USE})")
+        server.execute(_FREE, key)
 
 
 def _run(server: Connection, statements: list[str]) -> None:
