@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
-from scripts.core import postgres
+from scripts.core import migration_log, postgres
 from scripts.core.catalogs import query
 from scripts.core.errors import UserError
 
@@ -35,6 +35,10 @@ _PINNED = {
     "jit": "off",
 }
 _PIN = text("SELECT " + ", ".join(f"set_config('{name}', :{name}, true)" for name in [*_PINNED, "lock_timeout"]))
+# As Alembic finds them: by the session's own search_path. A table of that name in another schema is like any other.
+_LEFT_OUT = text(
+    f"SELECT to_regclass('alembic_version')::oid AS version, to_regclass('{migration_log.TABLE}')::oid AS log"
+)
 IDLE = 0
 """The driver's word for: no transaction."""
 
@@ -67,8 +71,9 @@ class Schema:
 
 
 def read(connection: Connection) -> Schema:
-    """The schema of the connected database, but for alembic_version, migration_log and what belongs to extensions.
+    """Return the schema of the connected database, without the tables alembic_version and migration_log.
 
+    Of an extension it has the version, and the grants that differ from the extension's own.
     Settings of the session stay as they were, and a transaction that was open goes on. To print an index, or an
     expression that names columns (of a check, a generated column, a view, a trigger ...), PostgreSQL takes ACCESS SHARE
     on the table until the end of reading: a lock ACCESS EXCLUSIVE on it is waited for, PATIENCE at most. Keys, defaults
@@ -76,8 +81,8 @@ def read(connection: Connection) -> Schema:
     """
     found: dict[str, dict[str, str]] = {"object": {}, "access": {}, "order": {}}
     try:
-        with _pinned(connection):
-            for kind, name, definition in connection.exec_driver_sql(query.statement()):
+        with _pinned(connection) as left_out:
+            for kind, name, definition in connection.exec_driver_sql(query.statement(), left_out):
                 found[kind][name] = definition
     except DBAPIError as error:
         if error.connection_invalidated:
@@ -94,8 +99,11 @@ def read(connection: Connection) -> Schema:
 
 
 @contextmanager
-def _pinned(connection: Connection) -> Iterator[None]:
-    """Settings during the block. A rollback takes them back: of a transaction of our own, else to a savepoint."""
+def _pinned(connection: Connection) -> Iterator[dict[str, int | None]]:
+    """Settings during the block, which gets the tables that are left out.
+
+    A rollback takes them back: of a transaction of our own, else to a savepoint.
+    """
     driver: Any = connection.connection.dbapi_connection
     ours = not connection.in_transaction()
     begin, end = "SAVEPOINT pinned", "ROLLBACK TO pinned; RELEASE pinned"
@@ -103,8 +111,9 @@ def _pinned(connection: Connection) -> Iterator[None]:
         begin, end = "BEGIN READ ONLY", "ROLLBACK"
     connection.exec_driver_sql(begin)
     try:
+        left_out = dict(connection.execute(_LEFT_OUT).mappings().one())
         connection.execute(_PIN, {**_PINNED, "lock_timeout": PATIENCE})
-        yield
+        yield left_out
     finally:
         if not connection.invalidated:  # by an interruption, or because its session was ended
             connection.exec_driver_sql(end)

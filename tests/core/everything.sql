@@ -9,6 +9,7 @@ CREATE DOMAIN price AS numeric(10, 2) DEFAULT 0 NOT NULL CONSTRAINT positive CHE
 CREATE DOMAIN word AS text COLLATE "C" CHECK (VALUE ~ '^[a-z]+$');
 ALTER DOMAIN word ADD CONSTRAINT short CHECK (length(VALUE) < 20) NOT VALID;
 COMMENT ON CONSTRAINT positive ON DOMAIN price IS 'nothing for less than nothing';
+COMMENT ON CONSTRAINT price_not_null ON DOMAIN price IS 'nothing without a price';
 CREATE TYPE address AS (street text COLLATE "C", "House No" integer);
 COMMENT ON COLUMN address.street IS 'without the number';
 CREATE FUNCTION seconds_between(a time, b time) RETURNS double precision LANGUAGE sql IMMUTABLE
@@ -17,6 +18,8 @@ CREATE TYPE timerange AS RANGE (subtype = time, subtype_diff = seconds_between, 
 CREATE FUNCTION small_in(cstring) RETURNS small LANGUAGE internal IMMUTABLE STRICT AS 'int4in';
 CREATE FUNCTION small_out(small) RETURNS cstring LANGUAGE internal IMMUTABLE STRICT AS 'int4out';
 CREATE TYPE small (INPUT = small_in, OUTPUT = small_out, LIKE = integer);
+CREATE TYPE hollow;
+CREATE TYPE nothing AS ENUM ();
 CREATE COLLATION german (LOCALE = 'C');
 
 CREATE SEQUENCE tickets AS smallint START 5 INCREMENT 3 MINVALUE 2 MAXVALUE 999 CACHE 4 CYCLE;
@@ -66,6 +69,8 @@ CREATE TABLE "Odd ""Name""" (
 ALTER TABLE "Odd ""Name""" ADD CONSTRAINT later FOREIGN KEY ("a, b") REFERENCES users (id) NOT VALID;
 ALTER TABLE "Odd ""Name""" REPLICA IDENTITY USING INDEX "Odd ""Name""_pkey";
 CREATE TABLE "My Schema, too"."Table" (LIKE users INCLUDING DEFAULTS);
+CREATE TABLE "My Schema, too".alembic_version (version_num varchar(32) PRIMARY KEY);
+CREATE TABLE "My Schema, too".migration_log (id serial, note text);
 CREATE UNLOGGED TABLE fast (id bigserial, note text);
 CREATE TABLE typed OF address (street WITH OPTIONS NOT NULL);
 
@@ -126,6 +131,11 @@ CREATE FUNCTION on_ddl() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN END';
 CREATE EVENT TRIGGER watch ON ddl_command_end WHEN TAG IN ('CREATE VIEW', 'CREATE RULE') EXECUTE FUNCTION on_ddl();
 ALTER EVENT TRIGGER watch DISABLE;
 
+ALTER FUNCTION stamp() DEPENDS ON EXTENSION citext;
+ALTER INDEX users_name DEPENDS ON EXTENSION citext;
+ALTER TRIGGER changed ON users DEPENDS ON EXTENSION citext;
+ALTER MATERIALIZED VIEW totals DEPENDS ON EXTENSION citext;
+
 CREATE STATISTICS related (dependencies, ndistinct) ON mood, state, lower(email) FROM users;
 ALTER STATISTICS related SET STATISTICS 200;
 CREATE SERVER elsewhere TYPE 'x' VERSION '1' FOREIGN DATA WRAPPER postgres_fdw OPTIONS (host 'h', dbname 'd');
@@ -148,7 +158,10 @@ CREATE TABLE on_rows (id integer) USING rows;
 GRANT SELECT, UPDATE ON users TO pg_monitor WITH GRANT OPTION;
 GRANT SELECT (during) ON "Odd ""Name""" TO pg_monitor;
 GRANT USAGE ON SEQUENCE tickets TO PUBLIC;
+SET ROLE pg_monitor; GRANT UPDATE ON users TO pg_signal_backend; RESET ROLE;
 REVOKE EXECUTE ON FUNCTION add FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION citext_eq(citext, citext) FROM PUBLIC;
+REVOKE USAGE ON LANGUAGE plpgsql FROM PUBLIC;
 GRANT CREATE ON SCHEMA public TO pg_monitor;
 ALTER TABLE vehicle OWNER TO pg_monitor;
 ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT ON TABLES TO pg_monitor;

@@ -115,6 +115,14 @@ def test_pg_dump_sees_the_same_changes(throwaway: Scratch, everything: Settings,
             "table fast, column note: text NOT NULL NO INHERIT, expected text",
         ),
         (
+            "COMMENT ON CONSTRAINT users_email_not_null ON users IS 'all have mail'",
+            "table users, column email, NOT NULL, comment is not expected",
+        ),
+        (
+            "ALTER DEFAULT PRIVILEGES REVOKE SELECT ON LARGE OBJECTS FROM CURRENT_USER",
+            "default privileges on large objects, revocation of SELECT from its owner is not expected",
+        ),
+        (
             "ALTER PUBLICATION news SET (publish_generated_columns = stored)",
             "publication news: …INSERT UPDATE STORED, ",
         ),

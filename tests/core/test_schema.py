@@ -42,7 +42,7 @@ def test_each_object_has_a_readable_name_and_its_definition(shop: Settings) -> N
         "table users, constraint users_n_check": "CHECK ((n > 0))",
         "schema public": "SCHEMA",
         "schema public, comment": "standard public schema",
-        "extension plpgsql": "1.0",
+        "extension plpgsql": "1.0 SCHEMA pg_catalog",
     }
     assert found.access["table users, owner"] == "the role that migrates"
     assert found.order == {"table plain": ["id"], "table users": ["n"]}
@@ -82,6 +82,21 @@ def test_what_belongs_to_the_migrations_and_to_extensions_is_left_out(shop: Sett
     assert after.order == before.order
 
 
+def test_the_version_table_is_the_one_that_the_session_finds(shop: Settings) -> None:
+    """As Alembic does, by search_path. Another schema may have that of another application."""
+    tables = "CREATE TABLE alembic_version (version_num text); CREATE TABLE migration_log (id serial)"
+    make(shop, [tables])
+    make(shop, [f"CREATE SCHEMA ours; SET LOCAL search_path = ours; {tables}"])
+
+    with postgres.connect(shop) as connection:
+        run(connection, "SET search_path = ours, public")
+        found = set(schema.read(connection).objects)
+
+    assert {"table alembic_version", "table migration_log", "sequence migration_log_id_seq"} <= found
+    assert not any(name.startswith("table ours.") for name in found)
+    assert {"table ours.alembic_version", "table ours.migration_log"} <= set(read(shop).objects)
+
+
 # Who reads it, and how
 
 
@@ -103,6 +118,16 @@ def test_the_owner_of_alembic_version_is_the_role_that_migrates(shop: Settings) 
 
     assert access["table users, owner"] == "the role that migrates"
     assert access["table plain, owner"] == shop.database_url.username
+
+
+def test_a_version_table_of_another_schema_says_nothing_about_the_role_that_migrates(shop: Settings) -> None:
+    make(shop, ["CREATE SCHEMA other; CREATE TABLE other.alembic_version (version_num text)"])
+    make(shop, ["ALTER TABLE other.alembic_version OWNER TO pg_monitor"])
+
+    access = read(shop).access
+
+    assert access["table users, owner"] == "the role that migrates"
+    assert access["table other.alembic_version, owner"] == "pg_monitor"
 
 
 def test_without_owners_and_grants_a_schema_is_its_structure(shop: Settings) -> None:
@@ -290,7 +315,7 @@ def test_no_two_objects_share_a_name(target: Settings) -> None:
     make(target, ["CREATE FUNCTION f(int, int) RETURNS int LANGUAGE sql RETURN 1"])
 
     with postgres.connect(target) as connection:
-        rows = connection.exec_driver_sql(query.statement()).all()
+        rows = connection.exec_driver_sql(query.statement(), {"version": None, "log": None}).all()
 
     assert len({(kind, name) for kind, name, _ in rows}) == len(rows)
 

@@ -1,6 +1,16 @@
 """Which catalogs hold a schema, and how their objects are named and defined, as SQL.
 
-Not read: security labels, subscriptions and user mappings, which belong to one server; tablespaces, large objects and
-settings of the database. Written for PostgreSQL 17 and 18; a column that only one of them has is asked for through
-to_jsonb.
+It reads what pg_dump writes of a schema. Written for PostgreSQL 17 and 18; a column that only one of them has is asked
+for through to_jsonb. The same schema has the same fingerprint on both, if its extensions have the same versions.
+
+Left out on purpose, though pg_dump writes it:
+- what belongs to one server: subscriptions, user mappings (they hold passwords), tablespaces;
+- what is data: large objects with their grants and comments, values of sequences, statistics, whether a materialized
+  view is filled;
+- the comment of an extension, which each version of it brings along;
+- the name of a NOT NULL constraint, and whether a child table has one of its own: version 17 knows neither.
+
+Left out because pg_dump leaves it out: comments on members of extensions and on what PostgreSQL itself brings, their
+owners, versions of collations, sizes. Grants and settings of the database are read by backups/properties.py; those of
+parameters belong to the whole server.
 """

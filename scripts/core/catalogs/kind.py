@@ -33,6 +33,9 @@ RELATION = """relation AS MATERIALIZED (
         || s.prefix || quote_ident(relname) AS name
     FROM pg_class c JOIN space s ON s.oid = relnamespace WHERE relkind IN ('r', 'p', 'f', 'v', 'm', 'c', 'S'))"""
 
+# Of a NOT NULL constraint there is nothing else to tell.
+COMMENTED = "EXISTS (SELECT FROM pg_description WHERE (classoid, objoid) = (o.tableoid, o.oid))"
+
 
 def in_schema(kind: str, catalog: str, definition: str, more: str = "", acl: str = "") -> Kind:
     """An object that lives in a schema. `catalog` is as in pg_type.typ, with the prefix of its columns; `acl` is what
@@ -74,6 +77,16 @@ def words(condition: str, told: str) -> str:
 def after(told: str, value: str) -> str:
     """A value behind its name; nothing for NULL."""
     return f"coalesce(' {told} ' || {value}, '')"
+
+
+def qualified(catalog: str, oid: str) -> str:
+    """The name of an object of a catalog, as in pg_opclass.opc, with its schema but for the server's own."""
+    table, prefix = catalog.split(".")
+    return (
+        "(SELECT CASE nspname WHEN 'pg_catalog' THEN '' ELSE quote_ident(nspname) || '.' END"
+        f" || quote_ident({prefix}name)"
+        f" FROM {table} named JOIN pg_namespace n ON n.oid = {prefix}namespace WHERE named.oid = {oid})"
+    )
 
 
 def options(array: str, told: str = "OPTIONS") -> str:

@@ -1,16 +1,16 @@
 """What is neither a relation nor made for expressions: schemas, extensions, text search, publications ..."""
 
-from scripts.core.catalogs.kind import Kind, after, enabled, in_schema, of_database, options, words
+from scripts.core.catalogs.kind import Kind, after, enabled, in_schema, of_database, options, qualified, words
 
 _EXTENSION = f"""extversion || {
     after(
         "SCHEMA",
-        "(SELECT quote_ident(nspname) FROM pg_namespace WHERE oid = extnamespace"
-        " AND nspname NOT IN ('public', 'pg_catalog'))",
+        "(SELECT quote_ident(nspname) FROM pg_namespace WHERE oid = extnamespace AND nspname <> 'public')",
     )
 }"""
 
-_COLLATION = f"""concat_ws(' ', 'PROVIDER', collprovider, collcollate, collctype, to_jsonb(o) ->> 'colllocale',
+_COLLATION = f"""concat_ws(' ', 'PROVIDER', collprovider, collcollate, collctype,
+    coalesce(to_jsonb(o) ->> 'colllocale', to_jsonb(o) ->> 'colliculocale'),
     'RULES ' || collicurules) || {words("NOT collisdeterministic", "NOT DETERMINISTIC")}"""
 # Not pg_get_statisticsobjdef, which tells the columns in their order in the table.
 _STATISTICS = f"""'ON ' || stxrelid::regclass || ' (' || concat_ws(', ',
@@ -19,7 +19,7 @@ _STATISTICS = f"""'ON ' || stxrelid::regclass || ' (' || concat_ws(', ',
     array_to_string(pg_get_statisticsobjdef_expressions(o.oid), ', ')) || ') KINDS '
     || (SELECT string_agg(kind::text, '' ORDER BY kind) FROM unnest(stxkind) kind)
     || {after("STATISTICS", "nullif(stxstattarget, -1)")}"""
-_SEARCH = f"""'PARSER ' || (SELECT quote_ident(prsname) FROM pg_ts_parser WHERE oid = cfgparser)
+_SEARCH = f"""'PARSER ' || {qualified("pg_ts_parser.prs", "cfgparser")}
     || {
     after(
         "FOR",
@@ -28,7 +28,7 @@ _SEARCH = f"""'PARSER ' || (SELECT quote_ident(prsname) FROM pg_ts_parser WHERE 
        ON tokid = maptokentype WHERE mapcfg = o.oid)''',
     )
 }"""
-_DICTIONARY = f"""'TEMPLATE ' || (SELECT quote_ident(tmplname) FROM pg_ts_template WHERE oid = dicttemplate)
+_DICTIONARY = f"""'TEMPLATE ' || {qualified("pg_ts_template.tmpl", "dicttemplate")}
     || {after("WITH", "dictinitoption")}"""
 
 _EVENT = f"""evtevent || {after("WHEN", "(SELECT string_agg(tag, ', ' ORDER BY tag) FROM unnest(evttags) tag)")}
@@ -113,10 +113,14 @@ KINDS = [
         "concat_ws(' ', 'default privileges', 'of ' || nullif(defaclrole, (SELECT role FROM migrator))::regrole,"
         " 'in schema ' || nullif(defaclnamespace, 0)"
         "::regnamespace, 'on', CASE defaclobjtype WHEN 'r' THEN 'tables' WHEN 'S' THEN 'sequences'"
-        " WHEN 'f' THEN 'functions' WHEN 'T' THEN 'types' WHEN 'n' THEN 'schemas' ELSE defaclobjtype::text END)",
+        " WHEN 'f' THEN 'functions' WHEN 'T' THEN 'types' WHEN 'n' THEN 'schemas' WHEN 'L' THEN 'large objects'"
+        " ELSE defaclobjtype::text END)",
         "NULL",
         "pg_default_acl o",
+        owner="defaclrole",
         acl="defaclacl",
-        usual_acl='CASE WHEN defaclnamespace = 0 THEN acldefault(lower(defaclobjtype::text)::"char", defaclrole) END',
+        # acldefault has the same letters, but for sequences: its S is a server.
+        usual_acl="CASE WHEN defaclnamespace = 0 THEN acldefault(CASE defaclobjtype WHEN 'S' THEN 's'"
+        " ELSE defaclobjtype END, defaclrole) END",
     ),
 ]

@@ -1,6 +1,6 @@
 """Tables, views, sequences, and their parts."""
 
-from scripts.core.catalogs.kind import Kind, after, enabled, options, part, type_name, words
+from scripts.core.catalogs.kind import COMMENTED, Kind, after, enabled, options, part, type_name, words
 
 # The bound of a partition and a default have no columns in them: printed without naming the table, they need no lock.
 _RELATION = f"""CASE relkind WHEN 'v' THEN 'VIEW' WHEN 'm' THEN 'MATERIALIZED VIEW' WHEN 'f' THEN 'FOREIGN TABLE'
@@ -109,6 +109,13 @@ KINDS = [
         acl="attacl",
         usual_acl="acldefault('c', relowner)",
         column="attnum",
+    ),
+    Kind(
+        "r.name || ', column ' || quote_ident(attname) || ', NOT NULL'",
+        "NULL",
+        "pg_constraint o JOIN relation r ON r.oid = o.conrelid JOIN pg_attribute ON attrelid = r.oid"
+        f" AND attnum = o.conkey[1] WHERE o.contype = 'n' AND {COMMENTED}",
+        parent="r.oid",
     ),
     Kind(
         "o.name",

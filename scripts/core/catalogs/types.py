@@ -1,6 +1,6 @@
 """Types and what is done with them: routines, operators, casts."""
 
-from scripts.core.catalogs.kind import Kind, after, in_schema, type_name, words
+from scripts.core.catalogs.kind import COMMENTED, Kind, after, in_schema, qualified, type_name, words
 
 # What a range type brings along with it.
 _MADE_WITH_ANOTHER = "EXISTS (SELECT FROM pg_depend WHERE classid = o.tableoid AND objid = o.oid AND deptype = 'i')"
@@ -18,13 +18,15 @@ _COMPOSITE = f"""(SELECT '(' || coalesce(string_agg(quote_ident(attname) || ' ' 
     || {after("COLLATE", "CASE WHEN attcollation <> t.typcollation THEN attcollation::regcollation END")}, ', '
     ORDER BY attnum), '') || ')' FROM pg_attribute JOIN pg_type t ON t.oid = atttypid
     WHERE attrelid = c.oid AND attnum > 0 AND NOT attisdropped)"""
-_RANGE = f"""format('SUBTYPE %s OPCLASS %s MULTIRANGE %s', {type_name("rngsubtype")}, (SELECT quote_ident(opcname)
-    FROM pg_opclass WHERE oid = rngsubopc), format_type(rngmultitypid, NULL))
+_RANGE = f"""format('SUBTYPE %s OPCLASS %s MULTIRANGE %s', {type_name("rngsubtype")},
+    {qualified("pg_opclass.opc", "rngsubopc")}, format_type(rngmultitypid, NULL))
     || {after("COLLATE", "nullif(rngcollation, 0)::regcollation")}
     || {after("CANONICAL", "nullif(rngcanonical, 0)::regprocedure")}
     || {after("SUBTYPE_DIFF", "nullif(rngsubdiff, 0)::regprocedure")}"""
-_BASE = """concat_ws(' ', typinput, typoutput, typreceive, typsend, typmodin, typmodout, typanalyze, typlen, typbyval,
-    typalign, typstorage, typcategory, typispreferred, typdelim, typdefault)"""
+_BASE = f"""concat_ws(' ', typinput, typoutput, typreceive, typsend, typmodin, typmodout, typanalyze, typlen, typbyval,
+    typalign, typstorage, typcategory, typispreferred, typdelim, typdefault)
+    || {words("typcollation <> 0", "COLLATABLE")} || {after("ELEMENT", "format_type(nullif(typelem, 0), NULL)")}
+    || {after("SUBSCRIPT", "nullif(typsubscript::oid, 0)::regproc")}"""
 
 _AGGREGATE = """jsonb_strip_nulls((to_jsonb(g) - '{aggfnoid,aggsortop,aggtranstype,aggmtranstype}'::text[])
     || jsonb_build_object('parallel', proparallel, 'returns', format_type(prorettype, NULL),
@@ -36,21 +38,26 @@ _OPERATOR = f"""'FUNCTION ' || oprcode::oid::regprocedure || {words("oprcanmerge
     || {after("NEGATOR", "nullif(oprnegate, 0)::regoperator")}
     || {after("RESTRICT", "nullif(oprrest::oid, 0)::regproc")} || {after("JOIN", "nullif(oprjoin::oid, 0)::regproc")}"""
 _CLASS = f"""'FOR TYPE ' || format_type(opcintype, NULL) || {words("opcdefault", "DEFAULT")}
-    || {after("FAMILY", "(SELECT quote_ident(opfname) FROM pg_opfamily WHERE oid = opcfamily)")}
+    || {after("FAMILY", qualified("pg_opfamily.opf", "opcfamily"))}
     || {after("STORAGE", "format_type(nullif(opckeytype, 0), NULL)")}"""
-_FAMILY = """concat_ws(', ', 'FAMILY',
-    (SELECT string_agg(concat_ws(' ', 'OPERATOR', amopstrategy, amopopr::regoperator, 'ORDER BY ' || (SELECT opfname
-       FROM pg_opfamily WHERE oid = amopsortfamily)), ', ' ORDER BY amopstrategy, amopopr::regoperator::text)
-       FROM pg_amop WHERE amopfamily = o.oid),
-    (SELECT string_agg(concat_ws(' ', 'FUNCTION', amprocnum, amproc::oid::regprocedure), ', '
-       ORDER BY amprocnum, amproc::oid::regprocedure::text) FROM pg_amproc WHERE amprocfamily = o.oid))"""
+# A member belongs to a class, with which it is dropped, or loosely to a family.
+_MEMBERS = f"""
+    (SELECT string_agg(concat_ws(' ', 'OPERATOR', amopstrategy, amopopr::regoperator, 'ORDER BY '
+       || {qualified("pg_opfamily.opf", "amopsortfamily")}), ', ' ORDER BY amopstrategy, amopopr::regoperator::text)
+       FROM pg_amop m JOIN pg_depend ON (classid, objid) = (m.tableoid, m.oid)
+       WHERE (refclassid, refobjid) = (o.tableoid, o.oid)),
+    (SELECT string_agg(format('FUNCTION %s (%s, %s) %s', amprocnum, format_type(amproclefttype, NULL),
+       format_type(amprocrighttype, NULL), amproc::oid::regprocedure), ', '
+       ORDER BY amprocnum, format_type(amproclefttype, NULL), format_type(amprocrighttype, NULL))
+       FROM pg_amproc m JOIN pg_depend ON (classid, objid) = (m.tableoid, m.oid)
+       WHERE (refclassid, refobjid) = (o.tableoid, o.oid))"""
 
 KINDS = [
     in_schema(
         "enum",
         "pg_type.typ",
-        "(SELECT string_agg(quote_literal(enumlabel), ', ' ORDER BY enumsortorder) FROM pg_enum"
-        " WHERE enumtypid = o.oid)",
+        "coalesce((SELECT string_agg(quote_literal(enumlabel), ', ' ORDER BY enumsortorder) FROM pg_enum"
+        " WHERE enumtypid = o.oid), 'EMPTY')",
         acl="T",
         more="WHERE typtype = 'e'",
     ),
@@ -63,6 +70,14 @@ KINDS = [
         parent="t.oid",
         parent_catalog="pg_type",
     ),
+    Kind(
+        "'domain ' || s.prefix || quote_ident(t.typname) || ', NOT NULL'",
+        "NULL",
+        f"pg_constraint o JOIN pg_type t ON t.oid = o.contypid JOIN space s ON s.oid = typnamespace"
+        f" WHERE o.contype = 'n' AND {COMMENTED}",
+        parent="t.oid",
+        parent_catalog="pg_type",
+    ),
     in_schema("type", "pg_type.typ", _COMPOSITE, acl="T", more="JOIN pg_class c ON c.oid = typrelid AND relkind = 'c'"),
     in_schema("range", "pg_type.typ", _RANGE, acl="T", more="JOIN pg_range ON rngtypid = o.oid"),
     in_schema(
@@ -72,6 +87,7 @@ KINDS = [
         acl="T",
         more="WHERE typtype = 'b' AND NOT EXISTS (SELECT FROM pg_type e WHERE e.typarray = o.oid)",
     ),
+    in_schema("shell type", "pg_type.typ", "'SHELL'", acl="T", more="WHERE NOT typisdefined"),
     *(
         Kind(
             f"'{kind} ' || s.prefix || quote_ident(proname) || '(' || oidvectortypes(proargtypes) || ')'",
@@ -103,8 +119,8 @@ KINDS = [
             f"{prefix}owner",
         )
         for kind, catalog, prefix, definition in [
-            ("operator class", "pg_opclass", "opc", _CLASS),
-            ("operator family", "pg_opfamily", "opf", _FAMILY),
+            ("operator class", "pg_opclass", "opc", f"concat_ws(', ', {_CLASS}, {_MEMBERS})"),
+            ("operator family", "pg_opfamily", "opf", f"concat_ws(', ', 'FAMILY', {_MEMBERS})"),
         ]
     ),
     Kind(
