@@ -6,6 +6,7 @@ python -m app.health
 import sys
 from pathlib import Path
 
+from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy.exc import DBAPIError
@@ -13,7 +14,7 @@ from sqlalchemy.exc import DBAPIError
 from app.database import make_engine
 from app.settings import SettingsError, load
 
-SCRIPTS = Path(__file__).parents[1] / "alembic"
+SETTINGS = Path(__file__).parents[1] / "alembic.ini"
 
 
 def main() -> int:
@@ -23,7 +24,7 @@ def main() -> int:
     except (SettingsError, DBAPIError) as error:
         print(f"unhealthy: {error}")
         return 1
-    missing = behind(ScriptDirectory(str(SCRIPTS)), current)
+    missing = behind(ScriptDirectory.from_config(Config(SETTINGS)), current)
     print(f"unhealthy: the database lacks {', '.join(sorted(missing))}" if missing else "healthy")
     return 1 if missing else 0
 

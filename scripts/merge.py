@@ -7,7 +7,7 @@ make merge m="merge posts and pages"
 import sys
 from collections.abc import Sequence
 
-from scripts.core import ROOT, command, console, history, migrations
+from scripts.core import command, console, history, migrations
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -20,7 +20,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         console.done(f"Nothing to do: there is {'one head, ' + heads[0] if heads else 'no revision'}.")
         return 0
     path = migrations.merge(list(heads), message or f"merge {' and '.join(heads)}")
-    console.done(f"Wrote {path.relative_to(ROOT)}, which joins {' and '.join(heads)}.")
+    console.done(f"Wrote {history.shown(path)}, which joins {' and '.join(heads)}.")
     console.say("  Commit it, then: make migrate")
     return 0
 

@@ -7,7 +7,7 @@ make revision m="backfill titles" EMPTY=1     an empty one, to write by hand
 import sys
 from collections.abc import Sequence
 
-from scripts.core import ROOT, command, console, databases, history, migrations, postgres, settings
+from scripts.core import command, console, databases, history, migrations, postgres, settings
 from scripts.core.errors import USAGE, UserError
 
 
@@ -36,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         console.done("Models and migrations match: there is nothing to write.")
         console.say(f'  For one to write by hand: make revision m="{message}" EMPTY=1')
         return 0
-    console.done(f"Wrote {path.relative_to(ROOT)}")
+    console.done(f"Wrote {history.shown(path)}")
     console.say("  Review it: a rename looks like a drop and an add. Then: make plan, make migrate, and commit it.")
     return 0
 

@@ -113,7 +113,7 @@ def look(target: settings.Settings) -> Status:
         pending=pending,
         unknown=unknown,
         fitting=archive.fitting(settings.backups().folder, name, revisions) if unknown else [],
-        uncommitted=git.uncommitted(),
+        uncommitted=git.uncommitted(history.folders()),
         edited=edited,
         owner=owner,
         application=application,

@@ -7,7 +7,7 @@ from pathlib import Path
 from alembic.script import Script
 from sqlalchemy import Connection
 
-from scripts.core import losses, migration_log
+from scripts.core import history, losses, migration_log
 from scripts.core.errors import UserError
 from scripts.core.losses import Loss
 
@@ -24,13 +24,13 @@ def require(script: Script) -> None:
     raised = _raised(downgrade) if downgrade else None
     if raised:
         raise UserError(
-            f"alembic/versions/{path.name}, line {raised.lineno}: {ast.unparse(raised)}",
+            f"{history.shown(path)}, line {raised.lineno}: {ast.unparse(raised)}",
             why=f"Its author knew no way back from revision {script.revision}.",
             do=f"write a new revision that mends what is wrong: {FORWARD}",
         )
     if _is_empty(downgrade) and not _is_empty(upgrade) and (downgrade or not hasattr(script.module, "downgrade")):
         raise UserError(
-            f"alembic/versions/{path.name}, line {downgrade.lineno if downgrade else 1}: its downgrade does nothing.",
+            f"{history.shown(path)}, line {downgrade.lineno if downgrade else 1}: its downgrade does nothing.",
             why=f"What the upgrade of revision {script.revision} did would stay, and the version would deny it.",
             do=f"write the downgrade, or a new revision that mends what is wrong: {FORWARD};"
             f" or, if nothing has to be undone: make stamp REV={_below(script)}",

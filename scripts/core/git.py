@@ -2,12 +2,11 @@
 
 import tarfile
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from scripts.core import ROOT, shell
-
-VERSIONS = "alembic/versions"
 
 
 @dataclass(frozen=True)
@@ -19,12 +18,10 @@ class Place:
     """The commit and its branches, in words."""
 
 
-def find_revision(revision: str) -> Place | None:
-    """The commit and branch that has the file of this revision, or None when no commit has."""
-    pattern = f"^revision.*['\"]{revision}['\"]"
-    log = _git(
-        "log", "--all", "-G", pattern, "--format=%H", "--name-only", "--relative", "--diff-filter=AMR", "--", VERSIONS
-    )
+def find_revision(revision: str, folders: Sequence[str]) -> Place | None:
+    """The commit and branch that has the file of this revision in one of the folders, or None when no commit has."""
+    listed = ("--format=%H", "--name-only", "--relative", "--diff-filter=AMR")
+    log = _git("log", "--all", "-G", _defines(revision), *listed, "--", *folders) if folders else None
     commit = ""
     for line in (log or "").splitlines():
         if not line.endswith(".py"):
@@ -39,9 +36,9 @@ def commit() -> str | None:
     return (_git("rev-parse", "HEAD") or "").strip() or None
 
 
-def uncommitted() -> list[str]:
-    """Revision files that git does not have as they are, deleted ones included."""
-    status = _git("status", "--porcelain", "--untracked-files=all", "--", VERSIONS)
+def uncommitted(folders: Sequence[str]) -> list[str]:
+    """Revision files in these folders that git does not have as they are, deleted ones included."""
+    status = _git("status", "--porcelain", "--untracked-files=all", "--", *folders) if folders else None
     return [line[3:] for line in (status or "").splitlines() if line.endswith(".py")]
 
 
@@ -54,9 +51,14 @@ def main_branch() -> str | None:
 
 
 def files_on(branch: str) -> set[str]:
-    """Names of the revision files that a branch has."""
-    listed = _git("ls-tree", "--name-only", branch, f"{VERSIONS}/") or ""
-    return {line.rpartition("/")[2] for line in listed.splitlines() if line.endswith(".py")}
+    """Return the Python files that a branch has."""
+    listed = _git("ls-tree", "-r", "--name-only", branch) or ""
+    return {line for line in listed.splitlines() if line.endswith(".py")}
+
+
+def has_revision(branch: str, revision: str) -> bool:
+    """Return whether a branch has the file of this revision, wherever it lies there."""
+    return bool(_git("grep", "--quiet", "-E", "-e", _defines(revision), branch, "--", "*.py") is not None)
 
 
 def extract(name: str, folder: Path) -> bool:
@@ -73,6 +75,10 @@ def extract(name: str, folder: Path) -> bool:
 def author(path: str) -> str | None:
     """Who last committed a change of the file; None before that."""
     return (_git("log", "-1", "--format=%an", "--", path) or "").strip() or None
+
+
+def _defines(revision: str) -> str:
+    return f"^revision.*['\"]{revision}['\"]"
 
 
 def _where(commit: str) -> str:

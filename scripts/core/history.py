@@ -1,10 +1,8 @@
 """The revision files: heads, what is pending, what a user means by REV, and revisions that have no file here."""
 
-import sys
 import warnings
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from types import FrameType
 
 from alembic.config import Config
 from alembic.script import Script, ScriptDirectory
@@ -36,7 +34,7 @@ def load() -> History:
     except (RevisionError, UserWarning) as error:
         raise UserError(
             f"The revision files contradict each other: {error}",
-            do="correct revision or down_revision in alembic/versions, or bring the missing file back",
+            do="correct revision or down_revision in one of them, or bring the missing file back",
         ) from error
     except Exception as error:
         raise UserError(
@@ -44,6 +42,25 @@ def load() -> History:
             do="correct that file",
         ) from error
     return history
+
+
+def source_files() -> frozenset[str]:
+    """Return the real paths of all files in which Alembic looks for revisions, wherever alembic.ini has them."""
+    found = ScriptDirectory.from_config(config())
+    files = (path for folder in found._version_locations for path in Script._list_py_dir(found, folder))
+    return frozenset(str(path.resolve()) for path in files)
+
+
+def folders() -> list[str]:
+    """Return the places in this checkout where Alembic looks for revisions, as git names them."""
+    found = (folder.resolve() for folder in ScriptDirectory.from_config(config())._version_locations)
+    return [shown(folder) for folder in found if folder.is_relative_to(ROOT.resolve())]
+
+
+def shown(path: Path | str) -> str:
+    """Return how a file of this checkout is named: from its top. One elsewhere has its whole path."""
+    real, root = Path(path).resolve(), ROOT.resolve()
+    return str(real.relative_to(root) if real.is_relative_to(root) else real)
 
 
 def current(connection: Connection) -> tuple[str, ...]:
@@ -197,7 +214,7 @@ def require_known(history: History, at: Iterable[str]) -> None:
     where in git history the file is, or that it is nowhere.
     """
     for revision in unknown(history, at):
-        place = git.find_revision(revision)
+        place = git.find_revision(revision, folders())
         raise UserError(
             f"The database is at revision {revision}, which has no file in this checkout.",
             why=f"{place.path} is in {place.where}." if place else "No commit of this git repository has it either.",
@@ -207,27 +224,15 @@ def require_known(history: History, at: Iterable[str]) -> None:
 
 def place(error: Exception) -> str:
     """File and line of the revision file that an error comes from, or nothing when it comes from elsewhere."""
-    if isinstance(error, SyntaxError):
-        return f"alembic/versions/{Path(error.filename or '').name}, line {error.lineno}"
+    files = source_files()
+    if isinstance(error, SyntaxError) and error.filename in files:
+        return f"{shown(error.filename)}, line {error.lineno}"
     trace, found = error.__traceback__, ""
     while trace:
-        path = trace.tb_frame.f_code.co_filename
-        if _is_revision_file(path):
-            found = f"alembic/versions/{Path(path).name}, line {trace.tb_lineno}"
+        if trace.tb_frame.f_code.co_filename in files:
+            found = f"{shown(trace.tb_frame.f_code.co_filename)}, line {trace.tb_lineno}"
         trace = trace.tb_next
     return found
-
-
-def line() -> int | None:
-    """Return the line of the innermost frame in a revision file, or None when no revision is running."""
-    frame: FrameType | None = sys._getframe(1)
-    while frame and not _is_revision_file(frame.f_code.co_filename):
-        frame = frame.f_back
-    return frame.f_lineno if frame else None
-
-
-def _is_revision_file(path: str) -> bool:
-    return Path(path).parent.name == "versions"
 
 
 def _without_file(revision: str) -> str:

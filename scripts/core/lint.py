@@ -1,7 +1,5 @@
 """What a plan says of revision files alone: without a target, every table of an earlier revision is large and busy."""
 
-from pathlib import Path
-
 from alembic.script import Script
 
 from scripts.core import git, history, plan, rehearsal, rights, scratch, shadow, weights
@@ -22,7 +20,11 @@ def new(revisions: History) -> list[Script]:
             do="git fetch origin main:refs/remotes/origin/main; or look at all revisions: make lint ALL=1",
         )
     there = git.files_on(branch)
-    return [script for script in history.oldest_first(revisions) if Path(script.path).name not in there]
+    return [
+        script
+        for script in history.oldest_first(revisions)
+        if history.shown(script.path) not in there and not git.has_revision(branch, script.revision)
+    ]
 
 
 def make(settings: Settings, revisions: History, scripts: list[Script], tell: Tell) -> Plan:

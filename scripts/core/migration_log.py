@@ -12,7 +12,7 @@ from typing import Any
 from alembic.runtime.migration import MigrationInfo
 from sqlalchemy import Connection, text
 
-from scripts.core import git, privileges, source
+from scripts.core import git, history, privileges, source
 
 TABLE = "migration_log"
 ROLLBACK = "rollback"
@@ -121,7 +121,7 @@ def _circumstances() -> dict[str, Any]:
     return {
         "app_version": os.environ.get("APP_VERSION"),
         "git_commit": os.environ.get("GIT_COMMIT") or commit,
-        "git_dirty": bool(git.uncommitted()) if commit else None,
+        "git_dirty": bool(git.uncommitted(history.folders())) if commit else None,
     }
 
 

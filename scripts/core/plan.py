@@ -8,7 +8,7 @@ from typing import Any
 
 from alembic.script import Script
 
-from scripts.core import ROOT, copies, git, hazards, history, mainline, rehearsal, scratch, silences, snapshot, weights
+from scripts.core import copies, git, hazards, history, mainline, rehearsal, scratch, silences, snapshot, weights
 from scripts.core.errors import UserError
 from scripts.core.findings import Finding, Subject, Undone
 from scripts.core.gates import Seen
@@ -90,7 +90,7 @@ def make(target: Settings, revisions: History, at: Sequence[str], wanted: str, t
 
 def planned(script: Script, tried: Rehearsal, weighed: Weights) -> Planned:
     """A revision with what was seen of it."""
-    file = str(Path(script.path).relative_to(ROOT))
+    file = history.shown(script.path)
     statements = [statement for statement in tried.trace.statements if statement.revision == script.revision]
     return Planned(
         revision=script.revision,

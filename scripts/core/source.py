@@ -1,9 +1,11 @@
-"""Sums of a revision file: of its bytes, and of what it does whatever its layout and comments."""
+"""The text of a revision file: sums of its bytes, and of what it does whatever its layout; which line of it runs."""
 
 import ast
 import hashlib
+import sys
 from functools import cache
 from pathlib import Path
+from types import FrameType
 
 # Fields that say how something is written, or that only newer Pythons have, empty in any code older ones can read.
 NOT_MEANT = frozenset({"ctx", "kind", "type_comment", "type_ignores", "type_params"})
@@ -22,6 +24,19 @@ def differs(path: Path, file_sum: str, source_sum: str) -> bool:
     if hashlib.sha256(path.read_bytes()).hexdigest() == file_sum:
         return False
     return sums(path)[1] != source_sum
+
+
+def line() -> int | None:
+    """Return the line of the innermost frame in a revision file, or None when no revision is running."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame and not _is_revision(frame):
+        frame = frame.f_back
+    return frame.f_lineno if frame else None
+
+
+def _is_revision(frame: FrameType) -> bool:
+    """Return whether the code is that of a file which Alembic has loaded as a revision, wherever it lies."""
+    return "down_revision" in frame.f_globals and frame.f_globals.get("__file__") == frame.f_code.co_filename
 
 
 def _normal(node: object) -> str:

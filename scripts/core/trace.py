@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import Connection, event, text
 
-from scripts.core import driver, history, snapshot
+from scripts.core import driver, snapshot, source
 from scripts.core.snapshot import Change, Index, Relation, Snapshot, Thing
 from scripts.core.steps import Commits
 
@@ -129,7 +129,7 @@ class _Tracer:
     running: list[tuple[Statement, _Moment, set[tuple[int, str]], ExitStack]] = field(default_factory=list)
 
     def before(self, _connection: Any, _cursor: Any, sql: str, *_: Any) -> None:
-        line = history.line()
+        line = source.line()
         if line is None:
             return
         committed = len(self.trace.commits.get(self.revision(), ()))
@@ -154,7 +154,7 @@ class _Tracer:
         statement.began = self.trace.clock
 
     def after(self, *_: Any) -> None:
-        if history.line() is None or not self.running:
+        if source.line() is None or not self.running:
             return
         statement, moment, sampled, sampling = self.running.pop()
         ended = time.monotonic()

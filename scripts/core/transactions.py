@@ -10,13 +10,12 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import wraps
-from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, event, text
 from sqlalchemy.exc import DBAPIError
 
-from scripts.core import driver, history, statements
+from scripts.core import driver, history, source, statements
 from scripts.core.steps import Commit, Steps
 
 BEGUN = "SELECT pg_current_xact_id()::text"
@@ -132,7 +131,7 @@ class Transactions:
             self._settle(self.line)
             if not driver.is_alone(self.session):
                 self._begin()
-        self.line, self.worked = history.line(), True
+        self.line, self.worked = source.line(), True
 
     def _after(self, _connection: Any, _cursor: Any, sql: str, *_: Any) -> None:
         if not self.inside:
@@ -148,7 +147,7 @@ class Transactions:
         if self.inside:
             last = self.observer.scalar(_LAST, {"pid": self.session.info.backend_pid})
             self.worked = self.worked or last != BEGUN
-            self.line, self.block = history.line(), _in_autocommit_block()
+            self.line, self.block = source.line(), _in_autocommit_block()
 
     def _settle(self, line: int | None) -> None:
         """Note what became of the transaction, if it was ended. Raise TransactionError when it was undone."""
@@ -185,8 +184,8 @@ class Transactions:
 
     def _error(self, problem: str, do: str) -> TransactionError:
         assert self.steps.running
-        file = Path(getattr(self.steps.running.up_revision, "path", "")).name
-        return TransactionError(f"alembic/versions/{file}, line {self.line or 1}", problem, do)
+        file = history.shown(getattr(self.steps.running.up_revision, "path", ""))
+        return TransactionError(f"{file}, line {self.line or 1}", problem, do)
 
 
 def _in_autocommit_block() -> bool:

@@ -5,13 +5,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from sqlalchemy import NullPool, create_engine, text
 from sqlalchemy.engine import URL
 
 from app import health
-from tests.conftest import ROOT
+from tests.conftest import ROOT, Project, copy_project
 
 
 @pytest.fixture
@@ -53,6 +54,21 @@ def test_behind_the_code_it_is_unhealthy(look: Look, url: URL, revisions: list[s
     change(url, statement.format(first=revisions[0]))
 
     assert look(url) == (1, f"unhealthy: the database lacks {revisions[-1]}\n")
+
+
+def test_a_revision_in_a_subfolder_is_lacking_too(
+    look: Look, url: URL, revisions: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = Project(copy_project(tmp_path), url)
+    (project.versions / "2026").mkdir()
+    project.write_revision("abcd01", revisions[-1]).rename(project.versions / "2026" / "abcd01.py")
+    ini = (project.path / "alembic.ini").read_text()
+    (project.path / "alembic.ini").write_text(
+        ini.replace("[alembic]\n", "[alembic]\nrecursive_version_locations = true\n")
+    )
+    monkeypatch.setattr(health, "SETTINGS", project.path / "alembic.ini")
+
+    assert look(url) == (1, "unhealthy: the database lacks abcd01\n")
 
 
 def test_at_a_revision_of_a_newer_release_it_is_healthy(look: Look, url: URL) -> None:

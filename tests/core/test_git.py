@@ -7,6 +7,8 @@ import pytest
 
 from scripts.core import git
 
+VERSIONS = "alembic/versions"
+
 
 @pytest.fixture
 def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -14,7 +16,7 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name, value in {"GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_SYSTEM": "/dev/null"}.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(git, "ROOT", tmp_path)
-    (tmp_path / git.VERSIONS).mkdir(parents=True)
+    (tmp_path / VERSIONS).mkdir(parents=True)
     do(tmp_path, "init", "--initial-branch=main")
     do(tmp_path, "commit", "--allow-empty", "--message=begin")
     return tmp_path
@@ -28,7 +30,7 @@ def do(repository: Path, *words: str) -> str:
 
 
 def write(repository: Path, name: str, revision: str, quote: str = '"', annotation: str = "") -> Path:
-    path = repository / git.VERSIONS / name
+    path = repository / VERSIONS / name
     path.write_text(f"revision{annotation} = {quote}{revision}{quote}\ndown_revision = None\n")
     return path
 
@@ -47,7 +49,7 @@ def test_a_file_on_another_branch_is_found(repository: Path, quote: str, annotat
     do(repository, "switch", "main")
     assert not path.exists()
 
-    place = git.find_revision("ab12")
+    place = git.find_revision("ab12", [VERSIONS])
 
     assert place
     assert place.path == "alembic/versions/20260101_ab12_orders.py"
@@ -64,7 +66,7 @@ def test_a_file_that_was_deleted_is_found_where_it_last_was(repository: Path) ->
     path.unlink()
     commit(repository, "squash")
 
-    place = git.find_revision("ab12")
+    place = git.find_revision("ab12", [VERSIONS])
 
     assert place
     do(repository, "checkout", place.commit, "--", place.path)
@@ -74,11 +76,11 @@ def test_a_file_that_was_deleted_is_found_where_it_last_was(repository: Path) ->
 def test_a_file_that_only_follows_the_revision_is_not_taken_for_it(repository: Path) -> None:
     path = write(repository, "ab12.py", "ab12")
     commit(repository, "add orders")
-    (repository / git.VERSIONS / "cd34.py").write_text('revision = "cd34"\ndown_revision = "ab12"\n')
+    (repository / VERSIONS / "cd34.py").write_text('revision = "cd34"\ndown_revision = "ab12"\n')
     path.unlink()
     commit(repository, "put cd34 in its place")
 
-    place = git.find_revision("ab12")
+    place = git.find_revision("ab12", [VERSIONS])
 
     assert place
     assert place.path == "alembic/versions/ab12.py"
@@ -88,8 +90,8 @@ def test_a_revision_that_no_commit_has_is_nowhere(repository: Path) -> None:
     write(repository, "ab12.py", "ab12")
     commit(repository, "add orders")
 
-    assert git.find_revision("ab1") is None
-    assert git.find_revision(".*") is None
+    assert git.find_revision("ab1", [VERSIONS]) is None
+    assert git.find_revision(".*", [VERSIONS]) is None
 
 
 def test_new_changed_and_deleted_revision_files_are_uncommitted(repository: Path) -> None:
@@ -97,11 +99,11 @@ def test_new_changed_and_deleted_revision_files_are_uncommitted(repository: Path
         write(repository, f"{name}.py", name)
     commit(repository, "three")
     write(repository, "changed.py", "changed again")
-    (repository / git.VERSIONS / "deleted.py").unlink()
+    (repository / VERSIONS / "deleted.py").unlink()
     write(repository, "new.py", "new")
     write(repository, "notes.txt", "no revision")
 
-    found = git.uncommitted()
+    found = git.uncommitted([VERSIONS])
 
     assert sorted(found) == [f"alembic/versions/{name}.py" for name in ("changed", "deleted", "new")]
 
@@ -109,8 +111,8 @@ def test_new_changed_and_deleted_revision_files_are_uncommitted(repository: Path
 def test_outside_a_repository_nothing_is_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(git, "ROOT", tmp_path)
 
-    assert git.find_revision("ab12") is None
-    assert git.uncommitted() == []
+    assert git.find_revision("ab12", [VERSIONS]) is None
+    assert git.uncommitted([VERSIONS]) == []
 
 
 def test_without_git_nothing_is_known(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -118,17 +120,17 @@ def test_without_git_nothing_is_known(repository: Path, monkeypatch: pytest.Monk
     commit(repository, "add orders")
     monkeypatch.setenv("PATH", "/nonexistent")
 
-    assert git.find_revision("ab12") is None
-    assert git.uncommitted() == []
+    assert git.find_revision("ab12", [VERSIONS]) is None
+    assert git.uncommitted([VERSIONS]) == []
 
 
 def test_names_beyond_ascii_are_told_as_they_are(repository: Path) -> None:
     path = write(repository, "ab12_größe.py", "ab12")
 
-    assert git.uncommitted() == ["alembic/versions/ab12_größe.py"]
+    assert git.uncommitted([VERSIONS]) == ["alembic/versions/ab12_größe.py"]
     commit(repository, "add size")
     path.unlink()
-    place = git.find_revision("ab12")
+    place = git.find_revision("ab12", [VERSIONS])
 
     assert place
     assert place.path == "alembic/versions/ab12_größe.py"
@@ -138,13 +140,13 @@ def test_a_project_inside_a_larger_repository_gets_paths_of_its_own(
     repository: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     inner = repository / "backend"
-    (inner / git.VERSIONS).mkdir(parents=True)
+    (inner / VERSIONS).mkdir(parents=True)
     path = write(inner, "ab12.py", "ab12")
     commit(repository, "add orders")
     path.unlink()
     monkeypatch.setattr(git, "ROOT", inner)
 
-    place = git.find_revision("ab12")
+    place = git.find_revision("ab12", [VERSIONS])
 
     assert place
     do(inner, "checkout", place.commit, "--", place.path)

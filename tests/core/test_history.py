@@ -161,14 +161,26 @@ def test_a_revision_without_a_file_is_unknown(files: Files) -> None:
     assert history.unknown(files(LINE), ("bb33", "gone")) == ["gone"]
 
 
-def test_the_place_of_an_error_is_the_innermost_line_of_a_revision_file(tmp_path: Path) -> None:
-    path = tmp_path / "versions" / "aa11_add.py"
+@pytest.mark.parametrize("folder", ["alembic/versions", "alembic/versions/2026/11", "billing/versions", "x/migrations"])
+def test_the_place_of_an_error_is_the_innermost_line_of_a_revision_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: str
+) -> None:
+    monkeypatch.setattr(history, "ROOT", tmp_path)
+    path = tmp_path / folder / "aa11_add.py"
+    path.parent.mkdir(parents=True)
+    path.touch()
+    (tmp_path / "alembic").mkdir(exist_ok=True)
+    (tmp_path / "alembic.ini").write_text(
+        "[alembic]\nscript_location = %(here)s/alembic\npath_separator = newline\n"
+        "recursive_version_locations = true\nversion_locations =\n"
+        " %(here)s/alembic/versions\n %(here)s/billing/versions\n %(here)s/x/migrations\n"
+    )
     code = compile("def upgrade():\n    int('x')\n\nupgrade()\n", str(path), "exec")
 
     with pytest.raises(ValueError, match="invalid literal") as caught:
         exec(code)
 
-    assert history.place(caught.value) == "alembic/versions/aa11_add.py, line 2"
+    assert history.place(caught.value) == f"{folder}/aa11_add.py, line 2"
 
 
 def test_an_error_from_elsewhere_has_no_place() -> None:

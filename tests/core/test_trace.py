@@ -19,14 +19,14 @@ SETUP = """
 
 
 @pytest.fixture
-def traced(new_database: Callable[..., URL], tmp_path: Path) -> Callable[..., list[Statement]]:
+def traced(
+    new_database: Callable[..., URL], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., list[Statement]]:
     """Runs a revision's body, whose `execute` is the connection's, and returns its trace."""
     engine = create_engine(new_database(), poolclass=NullPool)
-    versions = tmp_path / "versions"
-    versions.mkdir()
+    file = tmp_path / "revision.py"
 
     def run(*body: str, autocommit: bool = False) -> list[Statement]:
-        file = versions / "revision.py"
         file.write_text("\n".join(body))
         found = Trace()
         options = {"isolation_level": "AUTOCOMMIT"} if autocommit else {}
@@ -44,8 +44,13 @@ def traced(new_database: Callable[..., URL], tmp_path: Path) -> Callable[..., li
     return run
 
 
+def globals_of(file: Path, **more: object) -> dict[str, object]:
+    """What a revision's module has."""
+    return {"__file__": str(file), "down_revision": None, **more}
+
+
 def run_file(file: Path, execute: Callable[[str], object], commit: Callable[[], None]) -> None:
-    exec(compile(file.read_text(), str(file), "exec"), {"execute": execute, "commit": commit})
+    exec(compile(file.read_text(), str(file), "exec"), globals_of(file, execute=execute, commit=commit))
 
 
 def strongest(statement: Statement, table: str) -> str | None:

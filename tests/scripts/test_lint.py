@@ -35,6 +35,39 @@ def test_what_blocks_is_told_with_the_safe_way_and_exits_1(branch: Project) -> N
     assert result.stderr == ""
 
 
+@pytest.mark.parametrize(
+    ("folder", "setting"),
+    [
+        ("alembic/versions/2026", "recursive_version_locations = true"),
+        ("billing/migrations", "version_locations = %(here)s/alembic/versions:%(here)s/billing/migrations"),
+    ],
+)
+def test_a_revision_is_looked_at_wherever_alembic_finds_it(branch: Project, folder: str, setting: str) -> None:
+    ini, file = branch.path / "alembic.ini", branch.versions / "abcd01.py"
+    ini.write_text(ini.read_text().replace("[alembic]\n", f"[alembic]\n{setting}\n"))
+    (branch.path / folder).mkdir(parents=True)
+    file.rename(branch.path / folder / file.name)
+
+    result = branch.run("lint")
+
+    assert result.returncode == 1
+    assert f"  H03 block  {folder}/abcd01.py:12  users is read to build ix_users_email" in result.stdout
+    assert "in 1 revision." in result.stdout
+
+
+def test_a_file_of_the_main_branch_that_only_moved_is_not_new(branch: Project, revisions: list[str]) -> None:
+    ini = branch.path / "alembic.ini"
+    ini.write_text(ini.read_text().replace("[alembic]\n", "[alembic]\nrecursive_version_locations = true\n"))
+    for file in branch.versions.glob("*.py"):
+        (branch.versions / file.stem).mkdir()
+        file.rename(branch.versions / file.stem / "same_name.py")
+
+    result = branch.run("lint")
+
+    assert "H03 block  alembic/versions/abcd01/same_name.py:12" in result.stdout
+    assert "in 1 revision." in result.stdout
+
+
 def test_what_the_main_branch_has_is_looked_at_when_asked_for(branch: Project, git: Callable[..., None]) -> None:
     git("add", "--all")
     git("commit", "--quiet", "--message=index")

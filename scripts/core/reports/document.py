@@ -12,7 +12,7 @@ from typing import Any
 import alembic
 from sqlalchemy import Connection, text
 
-from scripts.core import databases, git, postgres, settings, source, wording
+from scripts.core import databases, git, history, postgres, settings, source, wording
 from scripts.core.differences import Difference, between
 from scripts.core.plan import Planned
 from scripts.core.reports import FORMAT
@@ -73,7 +73,7 @@ def _revision(case: Case, number: int) -> dict[str, Any]:
     return {
         "revision": script.revision,
         "message": script.doc,
-        "file": f"alembic/versions/{path.name}",
+        "file": history.shown(path),
         "author": planned.author if planned else None,
         "file_sha256": file_sum,
         "source_sha256": source_sum,
