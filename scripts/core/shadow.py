@@ -47,10 +47,15 @@ def build(server: Scratch, revisions: History, at: Sequence[str], tell: Tell) ->
 
 def _make(server: Scratch, name: str, template: str, at: Sequence[str], tell: Tell) -> None:
     made = scratch.create(server, template)
+    upgrade(made, at, tell)
+    scratch.keep(server, made, name)
+
+
+def upgrade(made: Settings, at: Sequence[str], tell: Tell) -> None:
+    """Apply everything up to the revisions `at`. Raise UserError when one fails."""
     with scratch.only(made):
         for revision in at:
             migrations.upgrade(made, revision, lambda _step: None, tell)
-    scratch.keep(server, made, name)
 
 
 def _nearest(revisions: History, keys: dict[str, str], at: Sequence[str], kept: list[str]) -> str:

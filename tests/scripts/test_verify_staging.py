@@ -1,6 +1,7 @@
 """make verify-staging"""
 
 import json
+import random
 import re
 import signal
 import sys
@@ -410,3 +411,41 @@ def test_a_terminal_shows_every_gate_from_the_beginning_and_is_as_before_after_c
     assert verdict == "Verification interrupted: upgrade: interrupted here"
     assert (staged.path / path.strip()).is_file()
     assert last == ""
+
+
+def test_what_rows_hold_is_never_run(staged: Project) -> None:
+    """PostgreSQL quotes the key in its error, and the application chose what is in there."""
+    made = f"made_by_{random.getrandbits(31)}"
+    attack = f"'') ; COPY (SELECT 1) TO PROGRAM 'touch {made}' ; SELECT 2 --)=(x"
+    staged.sql("UPDATE users SET email = id")
+    staged.sql("UPDATE users SET email = '{}' WHERE id <= 2".format(attack.replace("'", "''")))
+    pend(staged, 'op.create_unique_constraint("u", "users", ["email"])', 'op.drop_constraint("u", "users")')
+
+    result = staged.run("verify_staging")
+
+    assert result.returncode == 1
+    assert staged.sql(f"SELECT pg_stat_file('{made}', true)") == [(None,)]
+    assert gate(staged, "upgrade")["details"][-2:] == ["2 rows of users in the way.", "Their keys (id): 1; 2"]
+    assert "COPY" not in everything_written(staged) + result.stdout + result.stderr
+
+
+@pytest.mark.parametrize(
+    ("statement", "told"),
+    [
+        ("CREATE UNIQUE INDEX ON users (lower(email)) WHERE length(email) > 3", "20 rows of users in the way."),
+        ("ALTER TABLE users ADD COLUMN n int NOT NULL", "The rows in the way are not counted: "),
+        ("ALTER TABLE users ADD COLUMN n int DEFAULT 1 UNIQUE", "The rows in the way are not counted: "),
+        ("ALTER TABLE users ALTER email TYPE varchar(19); SELECT 1", "31 rows of users in the way."),
+        (
+            "DO $$ BEGIN RAISE unique_violation USING TABLE = 'users', SCHEMA = 'public'; END $$",
+            "the revision cannot run",
+        ),
+    ],
+)
+def test_the_rows_in_the_way_are_counted_by_catalogs_or_not_at_all(staged: Project, statement: str, told: str) -> None:
+    pend(staged, execute(statement))
+
+    result = staged.run("verify_staging")
+
+    assert result.returncode == 1
+    assert told in "\n".join(gate(staged, "upgrade")["details"])

@@ -30,7 +30,9 @@ def check(case: Case) -> Outcome:
             literals.masked(f"{name}: {fact}", "".join(files.values())) for name, fact in failure.facts if name == "Why"
         ]
         problem = literals.without_value(failure.problem, failure.__cause__)
-        return Outcome(problem, [*why, *offenders.describe(copy, failure.__cause__)], FAILED)
+        clue, failed = offenders.clue(failure.__cause__), [one.revision for one in case.pending[len(case.timed) :]]
+        told = offenders.describe(case.server, copy, clue, failed[0], case.tell) if failed else []
+        return Outcome(problem, [*why, *told], FAILED)
     with postgres.connect(as_administrator(case, copy)) as connection:
         case.migrated_schema = schema.read(connection)
     case.migrated = copy
