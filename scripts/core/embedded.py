@@ -28,6 +28,7 @@ SUPERUSER, ADMINISTRATOR = "postgres", "scratch_administrator"
 # The scratch server holds throwaway databases only: losing them costs nothing, waiting for the disk would.
 OFF = ("fsync", "synchronous_commit", "full_page_writes", "autovacuum")
 THROWAWAY = (*(f"{name}=off" for name in OFF), "wal_level=minimal", "max_wal_senders=0")
+LOCKS = "max_locks_per_transaction=1024"  # of tables and indexes; given at each start, so to older clusters too
 
 
 @dataclass(frozen=True)
@@ -197,9 +198,8 @@ def _make_roles(data: Path, logins: tuple[URL, ...]) -> None:
 
 def _start(cluster: Cluster, port: int) -> None:
     _require_free(port)
-    code, _ = _run(
-        *("pg_ctl", "start", "--wait", f"--pgdata={cluster.data}", f"--log={cluster.log}", f"--options=-p {port}")
-    )
+    words = (f"--pgdata={cluster.data}", f"--log={cluster.log}", f"--options=-p {port} -c {LOCKS}")
+    code, _ = _run("pg_ctl", "start", "--wait", *words)
     if code:
         last = cluster.log.read_text(errors="replace").splitlines()[-5:]
         raise UserError(

@@ -27,6 +27,10 @@ STARTING = re.compile(
     "the database system is (starting up|shutting down|in recovery mode|not yet accepting connections)"
 )
 RETRY_EVERY = 0.25
+MORE_LOCKS = (
+    "raise max_locks_per_transaction and restart the server (one of ours: make down, then make up), then run this again"
+)
+"""What helps when PostgreSQL has no room for another lock."""
 
 
 @cache  # The first connection of an engine asks the server what it is.

@@ -116,3 +116,10 @@ def test_app_is_unhealthy_when_the_database_is_behind(dev: Stack) -> None:
 def healthcheck(stack: Stack) -> list[str]:
     words: list[str] = stack.inspect("app")["Config"]["Healthcheck"]["Test"]
     return words[1:]
+
+
+def test_a_transaction_may_lock_many_thousand_tables(all_up: Stack) -> None:
+    words = {name: all_up.inspect(name)["Config"]["Cmd"] for name in ("db", "scratch")}
+
+    assert all("max_locks_per_transaction=1024" in found for found in words.values())
+    assert all_up.sql_as_superuser("SHOW max_locks_per_transaction").output.strip() == "1024"

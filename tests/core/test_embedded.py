@@ -1,6 +1,7 @@
 """scripts/core/embedded.py"""
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -117,6 +118,15 @@ def free_port() -> int:
 def ask(port: int, question: str) -> object:
     with postgres.connect(settings_for(port, runtime="none", connect_wait=20)) as connection:
         return connection.scalar(text(question))
+
+
+def test_a_cluster_of_an_older_version_has_room_for_more_locks_after_its_next_start(data: Path) -> None:
+    assert not re.search(r"^max_locks", (data / "postgresql.conf").read_text(), re.MULTILINE)
+
+    target = settings_for(embedded.start(cluster()))
+
+    with postgres.connect(target) as connection:
+        assert connection.scalar(text("SHOW max_locks_per_transaction")) == "1024"
 
 
 @pytest.mark.faults

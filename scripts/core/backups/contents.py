@@ -18,8 +18,17 @@ LOCK_WAIT = 10
 """Seconds to wait for a table that somebody locks against being read."""
 
 # The first one of a transaction may come too late for these: they are there before it.
-_OPTIONS = "-c default_transaction_read_only=on -c statement_timeout=0 -c idle_in_transaction_session_timeout=0"
-_PATIENT = text("SELECT set_config(name, '0', true) FROM pg_settings WHERE name = 'transaction_timeout'")
+_OPTIONS = (
+    "-c default_transaction_read_only=on -c statement_timeout=0 -c idle_in_transaction_session_timeout=0"
+    # Without row_security=off a policy would hide rows, and the count would not tell.
+    f" -c lock_timeout={LOCK_WAIT}s -c row_security=off"
+)
+_PATIENT = text("SELECT set_config(name, '0', false) FROM pg_settings WHERE name = 'transaction_timeout'")
+AT_ONCE = 100
+"""Tables that are counted in one transaction. It locks them and their indexes, and a server has room for some thousand
+locks (max_locks_per_transaction, times its sessions).
+"""
+NO_ROOM = "53200"
 _OURS = "n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'"
 _NO_EXTENSION = (
     "NOT EXISTS (SELECT FROM pg_depend WHERE classid = 'pg_class'::regclass AND objid = c.oid AND deptype = 'e')"
@@ -91,14 +100,16 @@ def snapshot(settings: Settings, application_name: str) -> Iterator[Connection]:
         settings, application_name=application_name, options=_OPTIONS, isolation_level="REPEATABLE READ"
     ) as connection:
         connection.execute(_PATIENT)
-        connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{LOCK_WAIT}s'")
-        # Else a policy would hide rows, and nobody would know.
-        connection.exec_driver_sql("SET LOCAL row_security = off")
         yield connection
 
 
-def read(connection: Connection) -> Contents:
-    """What the connected database holds. The tables are locked against being dropped until the transaction ends.
+def export(connection: Connection) -> str:
+    """Return the name by which other sessions see what this transaction sees."""
+    return str(connection.scalar(text("SELECT pg_export_snapshot()")))
+
+
+def read(connection: Connection, shared: str = "") -> Contents:
+    """What the connected database holds. `shared`: the snapshot, where it has been exported already.
 
     Raises UserError naming the tables that this role cannot read, or the one that somebody locks or has dropped.
     """
@@ -108,12 +119,30 @@ def read(connection: Connection) -> Contents:
         environment=databases.mark(connection),
         server=postgres.version(connection),
         revision=sorted(history.current(connection)),
-        tables={table: _measured(connection, table) for table in connection.scalars(_TABLES)},
+        tables=_measured(connection, connection.scalars(_TABLES).all(), shared or export(connection)),
         large_objects=connection.scalar(text("SELECT count(*) FROM pg_largeobject_metadata")) or 0,
         extensions=dict(connection.execute(text("SELECT extname, extversion FROM pg_extension ORDER BY 1")).all()),
         properties=properties.read(connection),
         roles=list(connection.scalars(_ROLES)),
     )
+
+
+def lock(connection: Connection) -> None:
+    """Lock the tables against being dropped or emptied, as pg_dump does: not their indexes.
+
+    Raise UserError naming the tables that this role cannot read, or the one that another session locks or has dropped.
+    """
+    _require_readable(connection)
+    tables = connection.scalars(_TABLES).all()
+    connection.exec_driver_sql("SAVEPOINT locked")
+    for table in tables:
+        with _naming(table):
+            connection.exec_driver_sql(f"LOCK TABLE ONLY {table} IN ACCESS SHARE MODE".replace("%", "%%"))
+
+
+def unlock(connection: Connection) -> None:
+    """Give these locks back. The transaction goes on, and sees what it saw."""
+    connection.exec_driver_sql("ROLLBACK TO SAVEPOINT locked")
 
 
 def _require_readable(connection: Connection) -> None:
@@ -160,17 +189,38 @@ def excluded(connection: Connection, words: Sequence[str]) -> list[str]:
     return found
 
 
-def _measured(connection: Connection, table: str) -> Table:
+def _measured(connection: Connection, tables: Sequence[str], shared: str) -> dict[str, Table]:
+    """Return the rows and bytes of tables as this transaction sees them, read in short ones of another session."""
+    found: dict[str, Table] = {}
+    with connection.engine.connect() as counting, postgres.interruptible(counting.connection.dbapi_connection):
+        counting.execute(_PATIENT)
+        counting.commit()
+        for first in range(0, len(tables), AT_ONCE):
+            with counting.begin():
+                counting.exec_driver_sql(f"SET TRANSACTION SNAPSHOT '{shared}'")
+                found |= {table: _count(counting, table) for table in tables[first : first + AT_ONCE]}
+    return found
+
+
+def _count(connection: Connection, table: str) -> Table:
     statement = f"SELECT count(*), pg_table_size(%s::regclass) FROM ONLY {table.replace('%', '%%')}"
-    try:
+    with _naming(table):
         return Table(*connection.exec_driver_sql(statement, (table,)).one())
+
+
+@contextmanager
+def _naming(table: str) -> Iterator[None]:
+    """Raise UserError for what PostgreSQL says of a table."""
+    try:
+        yield
     except DBAPIError as error:
         if error.connection_invalidated:
             raise
+        code = getattr(error.orig, "pgcode", None)
         raise UserError(
             f"{table} cannot be read: {postgres.first_line(error)}",
-            why="Somebody locks it, or has dropped it just now."
-            if getattr(error.orig, "pgcode", None) in ("55P03", "42P01")
-            else "",
-            do="wait for whoever works on it (make psql; SELECT * FROM pg_stat_activity), then run this again",
+            why="Somebody locks it, or has dropped it just now." if code in ("55P03", "42P01") else "",
+            do=postgres.MORE_LOCKS
+            if code == NO_ROOM
+            else "wait for whoever works on it (make psql; SELECT * FROM pg_stat_activity), then run this again",
         ) from error

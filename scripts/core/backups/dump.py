@@ -3,7 +3,7 @@
 import os
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,6 +35,12 @@ SMALLER = 4
 """A dump takes about so many times less than its tables."""
 NOTHING_KEPT = "no backup was made; the database was only read."
 
+# Nothing that this session has locked is left for pg_dump to lock.
+_HAS_LOCKS = text(
+    "SELECT NOT EXISTS (SELECT FROM pg_locks WHERE pid = :ours AND locktype = 'relation' AND relation >= 16384"
+    " AND relation NOT IN (SELECT relation FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE locktype = 'relation'"
+    " AND granted AND datname = current_database() AND application_name = 'alembic-dump'))"
+)
 _END_ORPHANS = text(
     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
     " WHERE datname = current_database() AND application_name = 'alembic-dump' AND usename = current_user"
@@ -62,7 +68,9 @@ def make(target: Settings, wanted: Wanted, tell: Tell, show: Show) -> Backup:
             made = take(target, holder, wanted, tell, show)
     except DBAPIError as error:
         raise UserError(
-            f"The backup broke off: {postgres.first_line(error)}", do="run this again", state=NOTHING_KEPT
+            f"The backup broke off: {postgres.first_line(error)}",
+            do=postgres.MORE_LOCKS if getattr(error.orig, "pgcode", None) == contents.NO_ROOM else "run this again",
+            state=NOTHING_KEPT,
         ) from error
     command = settings.backups().after
     return after.run(made, command, tell) if command else made
@@ -88,21 +96,22 @@ def take(target: Settings, holder: Connection, wanted: Wanted, tell: Tell, show:
     # Nobody else has the mutex, so whoever dumps here has lost its maker.
     holder.execute(_END_ORPHANS)
     with archive.partial(settings.backups().folder) as made, contents.snapshot(target, _application()) as snapshot:
-        found = contents.read(snapshot)
+        shared = contents.export(snapshot)
+        contents.lock(snapshot)
+        found, found_schema = contents.read(snapshot, shared), schema.read(snapshot)
         excluded = contents.excluded(snapshot, wanted.exclude)
         rows = {name: table.rows for name, table in found.tables.items() if name not in excluded}
         _require_space(made, found, excluded)
         words = [
             *("--format=directory", f"--jobs={clients.JOBS}", f"--compress={clients.compression(pg_dump)}"),
-            f"--snapshot={snapshot.scalar(text('SELECT pg_export_snapshot()'))}",
+            f"--snapshot={shared}",
             *(f"--lock-wait-timeout={contents.LOCK_WAIT}s", f"--file={made / 'dump'}"),
             *(f"--exclude-table-data={table}" for table in excluded),
             *(["--load-via-partition-root"] if hash_partitions.may_move(snapshot) else []),
             *(["--statistics"] if found.server >= 180000 and not excluded else []),  # they hold values of rows
         ]
-        tick = progress.watch(holder, rows, show)
+        tick = _unlocking(snapshot, holder, progress.watch(holder, rows, show))
         _require_nothing(clients.run(pg_dump, target.database_url, *words, tick=tick), "pg_dump")
-        found_schema = schema.read(snapshot)
         structure.write(made, found_schema)
         without = left_out.find(snapshot)
         left_out.write(made, without)
@@ -126,6 +135,23 @@ def take(target: Settings, holder: Connection, wanted: Wanted, tell: Tell, show:
         return archive.finish(made, whole, tell)
 
 
+def _unlocking(snapshot: Connection, holder: Connection, show: Callable[[], None]) -> Callable[[], None]:
+    """Return what gives our locks back once pg_dump has its own. It takes two on each table, and a server has room for
+    so many: see max_locks_per_transaction in PostgreSQL's documentation.
+    """
+    ours = {"ours": snapshot.scalar(text("SELECT pg_backend_pid()"))}
+    locked = True
+
+    def tick() -> None:
+        nonlocal locked
+        if locked and holder.scalar(_HAS_LOCKS, ours):
+            contents.unlock(snapshot)
+            locked = False
+        show()
+
+    return tick
+
+
 def _dump_roles(target: Settings, pg_dump: str, made: Path) -> None:
     """All roles of the server as SQL, without passwords, for whoever has to build the server again."""
     words = ("--roles-only", "--no-role-passwords", f"--file={made / 'roles.sql'}")
@@ -142,7 +168,7 @@ def _require_nothing(said: str, who: str) -> None:
             why="Somebody works on that table; a dump in parallel does not wait behind them."
             if "could not obtain lock" in said or "statement timeout" in said
             else "",
-            do="mend what it says, then run this again",
+            do=postgres.MORE_LOCKS if "max_locks_per_transaction" in said else "mend what it says, then run this again",
             state=NOTHING_KEPT,
         )
 
