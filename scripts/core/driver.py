@@ -1,5 +1,7 @@
 """A session as the driver knows it, below SQLAlchemy."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import psycopg2
@@ -23,12 +25,28 @@ def is_alone(session: Any) -> bool:
     return bool(session.autocommit) or (session.status == STATUS_BEGIN and is_idle(session))
 
 
-def ask(session: Any, sql: str) -> str | None:
+def ask(session: Any, sql: str, *values: object) -> str | None:
     """Execute a text that SQLAlchemy is not told of. Return the value of its last statement, if it has one."""
     try:
         with session.cursor() as cursor:
-            cursor.execute(sql)
+            cursor.execute(sql, values or None)
             row = cursor.fetchone() if cursor.description else None
     except psycopg2.Error as error:
         raise OperationalError(sql, None, error, connection_invalidated=bool(session.closed)) from error
     return None if row is None or row[0] is None else str(row[0])
+
+
+@contextmanager
+def noticing(opened: Callable[[], None]) -> Iterator[None]:
+    """Call `opened` for every session that is opened in the block, by SQLAlchemy or without it."""
+    original = psycopg2.connect
+
+    def connect(*arguments: Any, **named: Any) -> Any:
+        opened()
+        return original(*arguments, **named)
+
+    psycopg2.connect = connect
+    try:
+        yield
+    finally:
+        psycopg2.connect = original

@@ -67,6 +67,8 @@ class Subject:
     downgrade_line: int = 1
     commits: Collection[Commit] = ()
     """What the revision committed before it was through."""
+    sessions: Collection[int] = ()
+    """Lines where it opened another session."""
 
     def existing(self, statement: Statement, kind: type[T]) -> Iterator[tuple[Change, T | None, T | None]]:
         """Changes by a statement to things of a kind, of relations that the revision found."""

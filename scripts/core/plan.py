@@ -114,6 +114,7 @@ def _findings(script: Script, statements: list[Statement], tried: Rehearsal, wei
         undone=tried.undone.get(script.revision, Undone()),
         downgrade_line=_line_of(path, "downgrade"),
         commits=trace.commits.get(script.revision, ()),
+        sessions=[line for file, line in trace.sessions if Path(file).name == path.name],
     )
     return silences.apply(hazards.find(subject), silences.of(path))
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from alembic.script import Script
 from sqlalchemy import Connection
 
-from scripts.core import differences, migrations, postgres, schema, scratch, settings, trace
+from scripts.core import differences, driver, migrations, postgres, schema, scratch, settings, source, trace
 from scripts.core.errors import UserError
 from scripts.core.findings import Undone
 from scripts.core.mutex import Tell
@@ -59,7 +59,12 @@ def undo(copy: Settings, wanted: str, tell: Tell) -> Trace:
 
 def upgrade(copy: Settings, wanted: str, on_step: OnStep, tell: Tell, into: Trace) -> None:
     """Upgrade the copy to `wanted`; what each statement does is added to the trace. Raises UserError."""
-    with _observer(copy) as observer:
+
+    def opened() -> None:
+        place = source.running()
+        into.sessions += [place] if place else []
+
+    with _observer(copy) as observer, driver.noticing(opened):
         migrations.traced(
             copy,
             wanted,

@@ -26,12 +26,18 @@ def differs(path: Path, file_sum: str, source_sum: str) -> bool:
     return sums(path)[1] != source_sum
 
 
-def line() -> int | None:
-    """Return the line of the innermost frame in a revision file, or None when no revision is running."""
+def running() -> tuple[str, int] | None:
+    """Return the path and the line of the innermost frame in a revision file, or None when no revision is running."""
     frame: FrameType | None = sys._getframe(1)
     while frame and not _is_revision(frame):
         frame = frame.f_back
-    return frame.f_lineno if frame else None
+    return (frame.f_code.co_filename, frame.f_lineno) if frame else None
+
+
+def line() -> int | None:
+    """Return the line alone."""
+    found = running()
+    return found[1] if found else None
 
 
 def _is_revision(frame: FrameType) -> bool:

@@ -69,11 +69,13 @@ class Trace:
     after: dict[str, Snapshot] = field(default_factory=dict)
     commits: Commits = field(default_factory=dict)
     """What each revision committed before it was through."""
+    sessions: list[tuple[str, int]] = field(default_factory=list)
+    """File and line where a revision opened another session."""
     definitions: dict[Thing, str] = field(default_factory=dict)
     """Texts of new constraints, indexes and defaults of tables that revisions found."""
     peak: int | None = None
-    """The most bytes that the database's files had after a statement, where somebody asks for it by a number here: a
-    rewrite has the old file and the new one until the commit."""
+    """The most bytes that the database's files had after a statement; None where that is not asked. A rewrite has the
+    old file and the new one until the commit."""
     looking: float = 0.0
     """Seconds that the tracing itself took."""
     start: float = field(default_factory=time.monotonic)
@@ -135,8 +137,7 @@ class _Tracer:
         committed = len(self.trace.commits.get(self.revision(), ()))
         if committed != self.committed and self.existing is not None:
             self.end()
-        self.committed, alone = committed, driver.is_alone(self.driver)
-        looked = time.monotonic()
+        self.committed, alone, looked = committed, driver.is_alone(self.driver), time.monotonic()
         moment = _look(self.driver, self.known)
         if self.existing is None:
             self.existing = moment.state.relations.keys() | moment.state.indexes.keys()

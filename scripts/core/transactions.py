@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import wraps
 from typing import Any
 
-from sqlalchemy import Connection, event, text
+from sqlalchemy import Connection, event
 from sqlalchemy.exc import DBAPIError
 
 from scripts.core import driver, history, source, statements
@@ -21,8 +21,8 @@ from scripts.core.steps import Commit, Steps
 BEGUN = "SELECT pg_current_xact_id()::text"
 OWN_SETTINGS = "RESET SESSION AUTHORIZATION; RESET ROLE; RESET ALL; SELECT pg_current_xact_id_if_assigned()::text"
 
-_STATUS = text("SELECT pg_xact_status(CAST(:id AS xid8))")
-_LAST = text("SELECT query FROM pg_stat_get_activity(:pid)")
+STATUS = "SELECT pg_xact_status(CAST(%s AS xid8))"
+LAST = "SELECT query FROM pg_stat_get_activity(%s)"
 
 
 class TransactionError(Exception):
@@ -44,7 +44,7 @@ class Transactions:
     id: str | None = None
     """What the server calls the transaction that the revision is in."""
     line: int | None = None
-    """Of the statement before."""
+    """Of the statement before; at first of the function."""
     block: bool = False
     """The transaction was ended by an autocommit_block."""
     worked: bool = False
@@ -84,15 +84,15 @@ class Transactions:
 
         @wraps(function)
         def run(**arguments: Any) -> None:
-            with self._revision():
+            with self._revision(function.__code__.co_firstlineno):
                 function(**arguments)
 
         watched.migration_fn = run
         return watched
 
     @contextmanager
-    def _revision(self) -> Iterator[None]:
-        self.line, self.failure, self.ended = None, None, False
+    def _revision(self, line: int) -> Iterator[None]:
+        self.line, self.failure, self.ended = line, None, False
         self._begin()
         self.inside = True
         try:
@@ -145,7 +145,7 @@ class Transactions:
 
     def _commits(self, _connection: Any) -> None:
         if self.inside:
-            last = self.observer.scalar(_LAST, {"pid": self.session.info.backend_pid})
+            last = self._look(LAST, self.session.info.backend_pid)
             self.worked = self.worked or last != BEGUN
             self.line, self.block = source.line(), _in_autocommit_block()
 
@@ -153,7 +153,7 @@ class Transactions:
         """Note what became of the transaction, if it was ended. Raise TransactionError when it was undone."""
         if not self.id:
             return
-        status = self.observer.scalar(_STATUS, {"id": self.id})
+        status = self._look(STATUS, self.id)
         if status == "in progress":
             return
         self.id, self.ended = None, True
@@ -165,6 +165,10 @@ class Transactions:
                 "remove the ROLLBACK, put what may fail into a savepoint (with op.get_bind().begin_nested())",
             )
             raise self.failure
+
+    def _look(self, sql: str, value: object) -> str | None:
+        # Not by SQLAlchemy: when the observer was ended, that is found out, and said, before the next attempt.
+        return driver.ask(self.observer.connection.dbapi_connection, sql, value)
 
     def _settle_after_failure(self) -> None:
         with suppress(TransactionError, DBAPIError):  # It was undone, or the server is gone.
@@ -185,7 +189,7 @@ class Transactions:
     def _error(self, problem: str, do: str) -> TransactionError:
         assert self.steps.running
         file = history.shown(getattr(self.steps.running.up_revision, "path", ""))
-        return TransactionError(f"{file}, line {self.line or 1}", problem, do)
+        return TransactionError(f"{file}, line {self.line}", problem, do)
 
 
 def _in_autocommit_block() -> bool:

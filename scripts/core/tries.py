@@ -1,6 +1,5 @@
 """Runs the steps of a command, again and again while it is only locks that stand in the way."""
 
-import re
 import time
 from collections.abc import Callable
 from typing import Any
@@ -10,16 +9,13 @@ from alembic.runtime.migration import MigrationContext, MigrationInfo
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.exc import DBAPIError
 
-from scripts.core import failures, gates, indexes, migration_log, mutex, patience, postgres, privileges
+from scripts.core import failures, gates, indexes, migration_log, mutex, patience, postgres, privileges, timeouts
 from scripts.core.conditions import Conditions
 from scripts.core.steps import Steps
+from scripts.core.timeouts import Timeouts
 from scripts.core.transactions import Transactions
 
 Once = Callable[[Connection, Callable[..., Any], Callable[..., None]], None]
-
-# They may read a whole table, which takes its time, without standing in anybody's way.
-UNLIMITED = re.compile(r"\bCONCURRENTLY\b|\bVALIDATE\s+CONSTRAINT\b", re.IGNORECASE)
-CONCURRENTLY = re.compile(r"\bCONCURRENTLY\b", re.IGNORECASE)
 
 
 def run(conditions: Conditions, steps: Steps, once: Once) -> None:
@@ -62,13 +58,15 @@ def _try(conditions: Conditions, engine: Engine, steps: Steps, once: Once, watch
         mutex.require_held(conditions.observer)
         driver: Any = connection.connection.dbapi_connection
         transactions = Transactions(connection, conditions.observer, steps)
-        _listen(conditions, connection, watch)
+        limited = Timeouts(connection, conditions.limits, watch, lambda: _tell_who_is_waited_for(conditions))
         if steps.command == "downgrade":
             event.listen(connection, "begin", lambda connection: gates.keep_empty(connection, conditions))
         trace = context.config.attributes.get("trace")
         if trace:
             trace(connection, lambda: steps.revision, steps.commits)
         with (
+            timeouts.for_all_connections(conditions.limits),
+            limited.kept(),
             postgres.interruptible(driver),
             patience.watched(watcher, driver.info.backend_pid, conditions.limits.lock_timeout, watch),
         ):
@@ -100,52 +98,14 @@ def _on_apply(conditions: Conditions, steps: Steps) -> Callable[..., None]:
 
 
 def _engine(conditions: Conditions) -> Engine:
-    """Settings go in with the connection: a SET on it would open a transaction before Alembic's own.
-
-    client_connection_check_interval lets the server notice, in the middle of a statement, that we were killed.
-    """
-    limits = conditions.limits
-    options = {
-        "lock_timeout": f"{limits.lock_timeout * 1000:.0f}ms",
-        "statement_timeout": f"{limits.statement_timeout * 1000:.0f}ms",
-        "idle_in_transaction_session_timeout": f"{limits.statement_timeout * 1000:.0f}ms",
-        "client_connection_check_interval": "500ms",
-        # As the driver reads dates. Set by the driver itself, it would be gone with the first RESET ALL.
-        "datestyle": "ISO",
-    }
-    text = " ".join(f"-c {name}={value}" for name, value in options.items())
-    return postgres.engine(conditions.url, conditions.application, text)
+    # As the driver reads dates. Set by the driver itself, it would be gone with the first RESET ALL.
+    options = f"{timeouts.options(conditions.limits)} -c datestyle=ISO"
+    return postgres.engine(conditions.url, conditions.application, options)
 
 
-def _listen(conditions: Conditions, connection: Connection, watch: patience.Watch) -> None:
-    """Lift the limits for the statements that need none."""
-    cursors: list[Any] = []
-
-    def before(connection: Any, cursor: Any, statement: str, *_: Any) -> None:
-        if not UNLIMITED.search(statement):
-            return
-        cursors.append(cursor)
-        cursor.execute("SET statement_timeout = 0")
-        # Within a transaction (VALIDATE, REFRESH) it would wait while it has the locks of the statements before it.
-        if CONCURRENTLY.search(statement) and connection.connection.dbapi_connection.autocommit:
-            watch.suspended = True
-            for line in patience.open_transactions(conditions.observer):
-                conditions.tell(f"CONCURRENTLY waits for {line}")
-            cursor.execute("SET lock_timeout = 0")
-
-    def after(connection: Any, cursor: Any, *_: Any) -> None:
-        if cursor in cursors:
-            cursors.remove(cursor)
-            watch.suspended = False
-            limits = conditions.limits
-            with connection.connection.cursor() as other:
-                other.execute(
-                    f"SET lock_timeout = {limits.lock_timeout * 1000:.0f};"
-                    f" SET statement_timeout = {limits.statement_timeout * 1000:.0f}"
-                )
-
-    event.listen(connection, "before_cursor_execute", before)
-    event.listen(connection, "after_cursor_execute", after)
+def _tell_who_is_waited_for(conditions: Conditions) -> None:
+    for line in patience.open_transactions(conditions.observer):
+        conditions.tell(f"CONCURRENTLY waits for {line}")
 
 
 def _try_line(number: int, watch: patience.Watch, pause: float) -> str:

@@ -72,7 +72,6 @@ def find(
         return made
 
     monkeypatch.setattr(history, "config", config)
-    monkeypatch.setattr(plan, "ROOT", tmp_path)
     monkeypatch.setattr(mainline, "read", lambda: Mainline(MODELS, sure=True))
 
     def find(example: Path) -> list[Finding]:

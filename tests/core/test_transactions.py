@@ -169,3 +169,90 @@ def test_the_line_is_found_before_it_runs(project: Project, revisions: list[str]
     result = call(project, verb, *(["--all"] if verb == "lint" else []))
 
     assert "H14 block  alembic/versions/abcd01.py:13  The revision commits its transaction here" in result.stdout
+
+
+NAMES = ("search_path", "TimeZone", "default_transaction_isolation", "DateStyle")
+SETTINGS = "current_user AS u, session_user AS s, " + ", ".join(f"current_setting('{n}') AS {n}" for n in NAMES)
+
+
+@pytest.mark.parametrize(
+    "leak",
+    [
+        "SET search_path = other",
+        "SELECT pg_catalog.set_config('search_path', '', false)",
+        "SET TimeZone = 'Asia/Kathmandu'",
+        "SET ROLE pg_read_all_data",
+        "SET SESSION AUTHORIZATION pg_read_all_data",
+        "SET default_transaction_isolation = 'serializable'",
+        "SET LOCAL search_path = other",
+    ],
+)
+@pytest.mark.parametrize("commit", ["", '; op.execute("COMMIT")'])
+def test_each_revision_begins_with_the_sessions_own_settings(
+    project: Project, revisions: list[str], leak: str, commit: str
+) -> None:
+    """Also the version is written with them: by the session's role, in its schema."""
+    project.sql("CREATE SCHEMA other")
+    project.write_revision("abcd01", revisions[-1], f'op.execute("{leak}"){commit}')
+    project.write_revision("abcd02", "abcd01", f'op.execute("CREATE TABLE seen AS SELECT {SETTINGS}")')
+
+    result = call(project)
+
+    assert result.returncode == 0, result.stderr
+    assert project.version == ["abcd02"]
+    assert project.sql("TABLE public.seen") == project.sql(f"SELECT {SETTINGS}")
+
+
+@pytest.mark.parametrize(
+    ("left", "used"),
+    [
+        ("CREATE TEMP TABLE users (n int)", "SELECT email FROM users"),
+        ("PREPARE x AS SELECT 1", "PREPARE x AS SELECT 2"),
+        ("DECLARE x CURSOR WITH HOLD FOR SELECT 1", "DECLARE x CURSOR FOR SELECT 2"),
+        ("SELECT pg_advisory_lock(42)", "SELECT 1 / count(*) FROM (VALUES (1)) AS v WHERE NOT EXISTS (SELECT FROM"
+         " pg_locks WHERE pid = pg_backend_pid() AND locktype = 'advisory')"),
+    ],
+)  # fmt: skip
+def test_each_revision_begins_without_what_the_one_before_left_in_the_session(
+    project: Project, revisions: list[str], left: str, used: str
+) -> None:
+    project.write_revision("abcd01", revisions[-1], f'op.execute("{left}")')
+    project.write_revision("abcd02", "abcd01", f'op.execute("{used}")')
+
+    assert call(project).returncode == 0
+
+
+def test_dates_are_read_as_before_on_a_server_that_writes_them_another_way(
+    project: Project, revisions: list[str]
+) -> None:
+    """The driver sets DateStyle itself; a RESET ALL would take that away."""
+    project.sql(f"ALTER DATABASE {project.url.database} SET datestyle = 'German'")
+    read = "assert str(op.get_bind().exec_driver_sql(\"SELECT date '2026-02-01'\").scalar()) == '2026-02-01'"
+    project.write_revision("abcd01", revisions[-1], read)
+    project.write_revision("abcd02", "abcd01", read)
+
+    result = call(project)
+
+    assert result.returncode == 0, result.stderr
+
+
+def test_texts_are_sent_as_before_after_another_encoding(project: Project, revisions: list[str]) -> None:
+    encoding = f"driver = {DRIVER}; driver.commit(); driver.set_client_encoding('LATIN1')"
+    project.write_revision("abcd01", revisions[-1], encoding)
+    project.write_revision("abcd02", "abcd01", "op.execute(\"CREATE TABLE seen AS SELECT 'größer €' AS word\")")
+
+    result = call(project)
+
+    assert result.returncode == 0, result.stderr
+    assert project.sql("TABLE seen") == [("größer €",)]
+
+
+def test_a_plan_finds_the_schema_that_migrate_makes(project: Project, revisions: list[str]) -> None:
+    project.sql("CREATE SCHEMA other")
+    project.write_revision("abcd01", revisions[-1], 'op.execute("SET search_path = other")')
+    project.write_revision("abcd02", "abcd01", 'op.execute("ALTER TABLE users ADD note text")')
+
+    result = call(project, "plan")
+
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "blocks reads and writes of users until the commit" in result.stdout

@@ -31,7 +31,8 @@ def drop(name: str) -> str:
 
 
 def log(project: Project) -> list[tuple[object, ...]]:
-    return project.sql("SELECT revision, direction FROM migration_log WHERE revision LIKE 'abcd%' ORDER BY id")
+    steps = "revision LIKE 'abcd%' AND direction IN ('upgrade', 'downgrade')"
+    return project.sql(f"SELECT revision, direction FROM migration_log WHERE {steps} ORDER BY id")
 
 
 def write_three(project: Project, after: str) -> None:
