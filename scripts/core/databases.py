@@ -58,8 +58,11 @@ def ensure(settings: Settings) -> bool:
 def is_empty(connection: Connection) -> bool:
     """Whether the connected database has no table yet: there is nothing to lose, and nobody waits for it."""
     tables = "SELECT FROM pg_class WHERE oid >= 16384 AND relkind IN ('r', 'p', 'm', 'f') AND relpersistence <> 't'"
-    ours = "relname IN ('alembic_version', 'migration_log') OR relnamespace = 'pg_toast'::regnamespace"
-    return not connection.scalar(text(f"SELECT EXISTS ({tables} AND NOT ({ours}))"))
+    others = (
+        "oid IS DISTINCT FROM to_regclass('alembic_version') AND oid IS DISTINCT FROM to_regclass('migration_log')"
+        " AND relnamespace <> 'pg_toast'::regnamespace"
+    )
+    return not connection.scalar(text(f"SELECT EXISTS ({tables} AND {others})"))
 
 
 @contextmanager

@@ -13,8 +13,9 @@ _OURS = "nspname !~ '^pg_' AND nspname <> 'information_schema' AND pg_has_role({
 _SCHEMAS = text("SELECT quote_ident(nspname) FROM pg_namespace WHERE " + _OURS.format(owner="nspowner"))
 _RELATIONS = text(
     "SELECT c.oid::regclass::text FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace"
-    " WHERE relkind = ANY(:kinds) AND relname NOT IN ('alembic_version', 'migration_log', 'migration_log_id_seq') AND "
-    + _OURS.format(owner="relowner")
+    " WHERE relkind = ANY(:kinds) AND c.oid IS DISTINCT FROM to_regclass('alembic_version')"
+    " AND c.oid IS DISTINCT FROM to_regclass('migration_log')"
+    " AND c.oid IS DISTINCT FROM to_regclass('migration_log_id_seq') AND " + _OURS.format(owner="relowner")
 )
 _TABLES, _SEQUENCES = ["r", "p", "v", "m", "f"], ["S"]
 _GIVEN = text(

@@ -44,7 +44,8 @@ _COLUMNS = text(
     " JOIN pg_class x ON x.oid = i.indexrelid JOIN pg_am m ON m.oid = x.relam"
     " WHERE i.indrelid = c.oid AND i.indisprimary AND m.amname = 'btree') k ON true"
     " WHERE c.relkind = 'r' AND c.oid >= 16384 AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'"
-    " AND c.relname NOT IN ('alembic_version', 'migration_log')"
+    " AND c.oid IS DISTINCT FROM to_regclass('alembic_version')"
+    " AND c.oid IS DISTINCT FROM to_regclass('migration_log')"
     " AND NOT EXISTS (SELECT FROM pg_depend WHERE classid = 'pg_class'::regclass AND objid = c.oid AND deptype = 'e')"
     " ORDER BY name, column_number"
 )

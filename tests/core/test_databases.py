@@ -144,6 +144,15 @@ def test_of_several_that_find_it_missing_one_creates_it(missing: Callable[[str],
     assert mark(wanted) == "test"
 
 
+def test_a_table_of_another_application_is_not_taken_for_ours(target: Settings) -> None:
+    with postgres.connect(target) as connection:
+        connection.execute(text("CREATE TABLE alembic_version (version_num text); CREATE TABLE migration_log (id int)"))
+        assert databases.is_empty(connection)
+
+        connection.execute(text("CREATE SCHEMA other; CREATE TABLE other.migration_log (note text)"))
+        assert not databases.is_empty(connection)
+
+
 def test_a_temporary_table_of_another_session_makes_no_database_full(target: Settings) -> None:
     with postgres.connect(target) as other, postgres.connect(target) as connection:
         other.execute(text("CREATE TEMPORARY TABLE passing (n int)"))

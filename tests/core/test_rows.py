@@ -83,8 +83,10 @@ def test_tables_without_columns_or_rows_and_partitions(connection: Connection) -
     run(connection, "CREATE TABLE nothing (); INSERT INTO nothing DEFAULT VALUES; CREATE TABLE empty (n int)")
     run(connection, "CREATE TABLE p (n int) PARTITION BY LIST (n); CREATE TABLE p1 PARTITION OF p FOR VALUES IN (1)")
     run(connection, "INSERT INTO p VALUES (1); CREATE TABLE alembic_version (version_num text)")
+    run(connection, "CREATE SCHEMA other; CREATE TABLE other.alembic_version AS SELECT 1")
 
     found = {table.name: rows.read(connection, table, 0) for table in rows.tables(connection).values()}
 
     assert found.pop("p1").rows == 1
+    assert found.pop("other.alembic_version").rows == 1, "a table of another application"
     assert {name: (one.rows, one.hash) for name, one in found.items()} == {"nothing": (1, (1,)), "empty": (0, (0, 0))}
