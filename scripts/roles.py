@@ -29,10 +29,12 @@ def main(argv: Sequence[str] | None = None) -> int:
             privileges.ensure(connection, name)
             owner, application = roles.owner(connection), roles.look(connection, name)
     except DatabaseMissingError:
+        roles.require_login(target, "postgres")
         console.done(f"The server has the role {name}. Its privileges come with the database: make migrate")
         return 0
     if application.dangers:
         raise still_dangerous(owner, application)
+    roles.require_login(target, target.database_url.database)
     console.done(f"The application is {application}. Migrations are run by {owner}.")
     if owner.superuser:
         console.warn(f"{owner.name} is still a superuser. {cure(owner)}")

@@ -18,6 +18,9 @@ CORES = os.cpu_count() or 1
 JOBS = min(4, CORES)
 """How much a program does at once."""
 
+ENGLISH = {"LC_ALL": "", "LANGUAGE": "", "LC_MESSAGES": "C"}
+"""For the programs' own words. The server's are in its own language."""
+
 _PASSFILE = "pgpass-"
 
 
@@ -50,8 +53,9 @@ def run(program: str, url: URL, *words: str, tick: Callable[[], None] = lambda: 
 
     Its sessions are called `alembic-dump`, and have the `options`. `tick` is called now and then meanwhile.
     """
-    with _passfile(url) as environment:
-        return shell.follow([program, f"--dbname={_conninfo(url, options)}", *words], environment, tick)
+    with passfile(url) as environment:
+        command = [program, f"--dbname={_conninfo(url, options)}", *words]
+        return shell.follow(command, {**environment, **ENGLISH}, tick)
 
 
 def reason(said: str) -> str:
@@ -102,7 +106,7 @@ def _quoted(value: object) -> str:
 
 
 @contextmanager
-def _passfile(url: URL) -> Iterator[dict[str, str]]:
+def passfile(url: URL) -> Iterator[dict[str, str]]:
     """The variable that names a file of mode 0600 with the password; see "The Password File" in libpq's documentation.
 
     Where the URL has no password, libpq looks for one itself.

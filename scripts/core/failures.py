@@ -17,6 +17,8 @@ COMMITS = re.compile(r"autocommit|\bcommit\b", re.IGNORECASE)
 # Duplicate schema, relation, column, object and function; see "PostgreSQL Error Codes" in its documentation.
 ALREADY_THERE = ("42P06", "42P07", "42701", "42710", "42723")
 
+NOT_SUPPORTED = "0A000"
+
 
 def is_of_a_revision(error: Exception) -> bool:
     """Return whether the error comes from a revision's own code."""
@@ -37,9 +39,9 @@ def failed(conditions: Conditions, steps: Steps, error: Exception) -> UserError:
             f"{error.place}: {error}", do=f"{error.do}, then run this again", state=_state(conditions, steps)
         )
     said = postgres.first_line(error) if isinstance(error, DBAPIError) else f"{type(error).__name__}: {error}"
-    if conditions.settings.runtime == "embedded" and re.search(r'extension ".*" is not available', said):
-        said += " in the embedded PostgreSQL; the one of RUNTIME=docker has all of contrib"
     statement = " ".join(str(getattr(error, "statement", "") or "").split())
+    if conditions.settings.runtime == "embedded" and _lacks_extension(error, statement):
+        said += " in the embedded PostgreSQL; the one of RUNTIME=docker has all of contrib"
     half_done = _is_half_done(steps, error)
     return UserError(
         f"{history.place(error) or 'Migrating'}: {said}",
@@ -49,6 +51,11 @@ def failed(conditions: Conditions, steps: Steps, error: Exception) -> UserError:
         + " If an earlier run was stopped in the middle of this revision, then what stands before this statement, and"
         " it too, was done and committed." * half_done,
     )
+
+
+def _lacks_extension(error: Exception, statement: str) -> bool:
+    code = getattr(getattr(error, "orig", None), "pgcode", None)
+    return code == NOT_SUPPORTED and bool(re.search(r"\bCREATE\s+EXTENSION\b", statement, re.IGNORECASE))
 
 
 def _do(steps: Steps, half_done: bool) -> str:

@@ -1,7 +1,6 @@
 """Connections: made in one place, with errors that say which of the usual faults it is."""
 
 import os
-import re
 import signal
 import socket
 import threading
@@ -17,15 +16,10 @@ from sqlalchemy import Connection, Engine, NullPool, create_engine
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError, OperationalError
 
-from scripts.core import embedded, wheel
-from scripts.core.errors import DatabaseMissingError, PasswordError, UserError
+from scripts.core import connection_fault, embedded, wheel
+from scripts.core.errors import UserError
 from scripts.core.settings import Settings
 
-# Messages of libpq and of PostgreSQL's English message catalogue. What forwards a published port accepts and closes.
-STARTING = re.compile(
-    "Connection refused|server closed the connection unexpectedly|"
-    "the database system is (starting up|shutting down|in recovery mode|not yet accepting connections)"
-)
 RETRY_EVERY = 0.25
 MORE_LOCKS = (
     "raise max_locks_per_transaction and restart the server (one of ours: make down, then make up), then run this again"
@@ -83,44 +77,24 @@ def _opened(engine: Engine, settings: Settings) -> Connection:
         try:
             return engine.connect()
         except OperationalError as error:
-            if not STARTING.search(str(error.orig)) or time.monotonic() > deadline:
-                raise _fault(engine.url, error, settings) from error
+            is_late = time.monotonic() > deadline
+            if is_late or not (connection_fault.is_starting(engine.url) or _logs_in(engine)):
+                raise connection_fault.find(engine.url, first_line(error), settings, _login) from error
         time.sleep(RETRY_EVERY)
 
 
-def _fault(url: URL, error: OperationalError, settings: Settings) -> UserError:
-    """Which of the usual faults it is, by the words of libpq and the server."""
-    message, server = str(error.orig), _place(url)
-    if "password authentication failed" in message:
-        return PasswordError(
-            f"{server} refuses the password of user {url.username}.",
-            why=f"The password comes from {settings.source}."
-            + ("" if settings.external else " PostgreSQL took its password when its data directory was made empty."),
-            do="give the right password in DATABASE_URL" if settings.external else _password_cure(settings),
-        )
-    if re.search(r'database ".*" does not exist', message):
-        return DatabaseMissingError(
-            f"{server} has no database {url.database}.",
-            do="correct DATABASE_URL, or create the database" if settings.external else "make migrate   (creates it)",
-        )
-    if "could not translate host name" in message:
-        return UserError(
-            f"The host {url.host} is unknown.",
-            why="" if settings.external else "Inside Compose the name appears when the db service runs.",
-            do="correct DATABASE_URL" if settings.external else "make up",
-        )
-    if STARTING.search(message):
-        return UserError(
-            f"No PostgreSQL answered at {server} within {settings.connect_wait:g} s.",
-            why=first_line(error),
-            do="correct DATABASE_URL, or start that server" if settings.external else "make up   (make logs shows why)",
-        )
-    return UserError(f"Cannot connect to {url.database} at {server}: {first_line(error)}")
+def _logs_in(engine: Engine) -> bool:
+    """Return whether the login itself is right: the server has come up meanwhile, or it ended the new session."""
+    _, arguments = engine.dialect.create_connect_args(engine.url)
+    try:
+        psycopg2.connect(**arguments, connect_timeout=10).close()
+    except psycopg2.OperationalError:
+        return False
+    return True
 
 
-def _password_cure(settings: Settings) -> str:
-    old = "put the old password back into .env"
-    return old if settings.runtime == "none" else f"{old}, or make the new one valid: make roles"
+def _login(url: URL) -> Connection:
+    return engine(url).connect()
 
 
 def describe(connection: Connection) -> str:
@@ -171,13 +145,7 @@ def address(settings: Settings) -> str:
     url = settings.database_url
     if settings.runtime == "docker" and not settings.external:
         return f"127.0.0.1:{os.environ['DB_PORT']}" if os.environ.get("DB_PORT") else f"{url.host} (inside Compose)"
-    return _place(url)
-
-
-def _place(url: URL) -> str:
-    if not url.host and url.query.get("service"):
-        return f"service {url.query['service']}"
-    return f"{url.host or 'the local socket'}:{url.port or 5432}"
+    return connection_fault.place(url)
 
 
 @contextmanager

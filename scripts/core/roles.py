@@ -131,6 +131,20 @@ def _logs_in(settings: Settings) -> bool:
         return True
 
 
+def require_login(settings: Settings, database: str | None) -> None:
+    """Raise UserError unless the application can log in to this database."""
+    try:
+        with postgres.connect(settings, settings.application_url.set(database=database)):
+            pass
+    except UserError as error:
+        raise UserError(
+            f"The application cannot log in: {error.problem}",
+            why="" if isinstance(error, PasswordError) else "See pg_hba.conf, and who may CONNECT to that database.",
+            do="correct that, then run this again",
+            state="the role has what it needs.",
+        ) from error
+
+
 def _runnable(connection: Connection, settings: Settings, statement: str) -> str:
     r"""What the server is sent: for \password a verifier, as psql does, because a log may have the statement."""
     if statement.startswith(_BY_PSQL):

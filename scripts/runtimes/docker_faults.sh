@@ -132,11 +132,30 @@ explain_service() {
     log=$(docker compose --profile '*' logs --no-color --no-log-prefix --tail 15 "$1" 2>&1)
     case $log in
     *"not compatible with this version"*) explain_major "$log" ;;
-    *"password authentication failed"*) quote "$log" 3; complain "$1 cannot log in to the database." \
-        "the server has no such role, or another password for it" "make roles" "the data is untouched" ;;
     esac
+    if [ "$1" = app ] && refuses_login; then
+        quote "$log" 3
+        complain "$1 cannot log in to the database." "the server has no such role, or another password for it" \
+            "make roles" "the data is untouched"
+    fi
     quote "$log"
     complain "$1 does not become healthy; its last lines are above." "" "make logs c=$1" "volumes are untouched"
+}
+
+# The server of Compose does not take the application's password. Of one out of a file psql then names the file, whatever
+# language the server speaks. Not by 127.0.0.1, from where the image lets everybody in.
+refuses_login() {
+    # shellcheck disable=SC2016  # expanded in the container
+    compose exec -T db sh -c '
+        umask 077
+        file=$(mktemp)
+        if [ -n "$APP_DB_USER" ]; then user=$APP_DB_USER password=${APP_DB_PASSWORD:-$(cat "$APP_DB_PASSWORD_FILE")}
+        else user=$OWNER_USER password=${POSTGRES_PASSWORD:-$(cat "$POSTGRES_PASSWORD_FILE")}; fi
+        printf "*:*:*:*:%s\n" "$(printf %s "$password" | sed "s/[\\\\:]/\\\\&/g")" >"$file"
+        said=$(PGPASSFILE=$file psql -Xqw -h "$(hostname -i | cut -d" " -f1)" -U "$user" -d postgres -c "" 2>&1)
+        rm -f "$file"
+        case $said in *"$file"*) exit 0 ;; esac
+        exit 1' </dev/null 2>/dev/null
 }
 
 explain_major() {

@@ -41,6 +41,10 @@ _HAS_LOCKS = text(
     " AND relation NOT IN (SELECT relation FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE locktype = 'relation'"
     " AND granted AND datname = current_database() AND application_name = 'alembic-dump'))"
 )
+_LOCKED = text(
+    "SELECT DISTINCT relation::regclass::text FROM pg_locks WHERE mode = 'AccessExclusiveLock'"
+    " AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) AND relation >= 16384"
+)
 _END_ORPHANS = text(
     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
     " WHERE datname = current_database() AND application_name = 'alembic-dump' AND usename = current_user"
@@ -111,7 +115,8 @@ def take(target: Settings, holder: Connection, wanted: Wanted, tell: Tell, show:
             *(["--statistics"] if found.server >= 180000 and not excluded else []),  # they hold values of rows
         ]
         tick = _unlocking(snapshot, holder, progress.watch(holder, rows, show))
-        _require_nothing(clients.run(pg_dump, target.database_url, *words, tick=tick), "pg_dump")
+        said = clients.run(pg_dump, target.database_url, *words, tick=tick)
+        _require_nothing(said, "pg_dump", list(holder.scalars(_LOCKED)) if said else [])
         structure.write(made, found_schema)
         without = left_out.find(snapshot)
         left_out.write(made, without)
@@ -161,13 +166,11 @@ def _dump_roles(target: Settings, pg_dump: str, made: Path) -> None:
         os.fsync(file.fileno())
 
 
-def _require_nothing(said: str, who: str) -> None:
+def _require_nothing(said: str, who: str, locked: Sequence[str] = ()) -> None:
     if said:
         raise UserError(
             f"{who} failed: {clients.reason(said)}",
-            why="Somebody works on that table; a dump in parallel does not wait behind them."
-            if "could not obtain lock" in said or "statement timeout" in said
-            else "",
+            why=f"Another session works on {', '.join(locked)}. A parallel dump does not wait." if locked else "",
             do=postgres.MORE_LOCKS if "max_locks_per_transaction" in said else "mend what it says, then run this again",
             state=NOTHING_KEPT,
         )
