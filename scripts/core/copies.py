@@ -6,7 +6,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, text
 
-from scripts.core import clients, postgres, scratch, shadow
+from scripts.core import clients, postgres, scratch, scratch_extensions, shadow
 from scripts.core.errors import UserError
 from scripts.core.history import History
 from scripts.core.mutex import Tell
@@ -43,6 +43,7 @@ def restored(server: Scratch, source: Settings) -> Settings:
         _dump(source, dump)
         # What the administrator restores has its owners and grants; an ordinary role cannot give them.
         _restore(administrator, dump, () if server.login.is_separate else ("--no-owner", "--no-privileges"))
+    scratch_extensions.hand_over(server, made)
     return made
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from sqlalchemy.exc import DBAPIError
 
-from scripts.core import history, indexes, patience, postgres
+from scripts.core import extensions, history, indexes, patience, postgres
 from scripts.core.conditions import Conditions
 from scripts.core.errors import UserError
 from scripts.core.steps import Steps
@@ -39,14 +39,16 @@ def failed(conditions: Conditions, steps: Steps, error: Exception) -> UserError:
             f"{error.place}: {error}", do=f"{error.do}, then run this again", state=_state(conditions, steps)
         )
     said = postgres.first_line(error) if isinstance(error, DBAPIError) else f"{type(error).__name__}: {error}"
+    lacking = extensions.lacking(error)
+    extension = conditions.observer.dialect.identifier_preparer.quote(lacking) if lacking else ""
     statement = " ".join(str(getattr(error, "statement", "") or "").split())
     if conditions.settings.runtime == "embedded" and _lacks_extension(error, statement):
         said += " in the embedded PostgreSQL; the one of RUNTIME=docker has all of contrib"
     half_done = _is_half_done(steps, error)
     return UserError(
         f"{history.place(error) or 'Migrating'}: {said}",
-        why=f"The statement was: {statement}" if statement else "",
-        do=_do(steps, half_done),
+        why=_why(statement, extension),
+        do=_do(steps, half_done, extension),
         state=_state(conditions, steps)
         + " If an earlier run was stopped in the middle of this revision, then what stands before this statement, and"
         " it too, was done and committed." * half_done,
@@ -58,7 +60,18 @@ def _lacks_extension(error: Exception, statement: str) -> bool:
     return code == NOT_SUPPORTED and bool(re.search(r"\bCREATE\s+EXTENSION\b", statement, re.IGNORECASE))
 
 
-def _do(steps: Steps, half_done: bool) -> str:
+def _why(statement: str, extension: str) -> str:
+    """Of an extension, the statement for those who may run it."""
+    if extension:
+        return (
+            f"Only a superuser may create it. In the target's database a superuser types: CREATE EXTENSION {extension}"
+        )
+    return f"The statement was: {statement}" if statement else ""
+
+
+def _do(steps: Steps, half_done: bool, extension: str) -> str:
+    if extension:
+        return "have the server's administrator do that; write CREATE EXTENSION IF NOT EXISTS; then run this again"
     if half_done:
         return "write if_not_exists=True there, then run this again"
     if any(not commit.block for commit in steps.committed_within):

@@ -47,6 +47,8 @@ class Undone:
     """What became of a revision's downgrade, tried on the copy right after its upgrade."""
 
     failure: str | None = None
+    is_of_another_owner: bool = False
+    """It failed because it drops an extension that another role owns."""
     differences: Collection[str] = ()
     """Between the schema before the upgrade and after the downgrade, in words."""
 

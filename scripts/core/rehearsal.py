@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from alembic.script import Script
 from sqlalchemy import Connection
 
-from scripts.core import differences, driver, migrations, postgres, schema, scratch, settings, source, trace
+from scripts.core import differences, driver, extensions, migrations, postgres, schema, scratch, settings, source, trace
 from scripts.core.errors import UserError
 from scripts.core.findings import Undone
 from scripts.core.mutex import Tell
@@ -126,7 +126,8 @@ def _undo(copy: Settings, pending: Sequence[Script], start: str, schemas: list[S
         migrations.downgrade(copy, start, [], lambda _step: compare(), lambda _line: None)
     except UserError as error:
         revision, _ = newest_first[len(rehearsal.undone)]
-        rehearsal.undone[revision.revision] = Undone(failure=error.problem)
+        not_ours = extensions.refused(error.__cause__, "DROP EXTENSION")
+        rehearsal.undone[revision.revision] = Undone(failure=error.problem, is_of_another_owner=not_ours)
 
 
 def _read(copy: Settings) -> Schema:

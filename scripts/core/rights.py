@@ -4,7 +4,7 @@ Code that runs on the scratch server gets exactly these rights there. Where the 
 those that scripts/roles.sql gives.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
@@ -32,7 +32,10 @@ _DATABASE = text(
     " (SELECT has_schema_privilege(oid, 'CREATE') FROM pg_namespace WHERE nspname = 'public') AS makes_tables"
     " FROM pg_database WHERE datname = current_database()"
 )
-_EXTENSIONS = text("SELECT extname, pg_get_userbyid(extowner) AS owner FROM pg_extension ORDER BY 1")
+_EXTENSIONS = text(
+    "SELECT extname AS name, pg_get_userbyid(extowner) AS owner, nspname AS schema"
+    " FROM pg_extension JOIN pg_namespace n ON n.oid = extnamespace WHERE extname <> 'plpgsql' ORDER BY 1"
+)
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,13 @@ class Membership:
 
 
 @dataclass(frozen=True)
+class Extension:
+    name: str
+    owner: str
+    schema: str
+
+
+@dataclass(frozen=True)
 class Rights:
     name: str
     """Of the role that migrates."""
@@ -68,8 +78,8 @@ class Rights:
     """In the database, as its owner may."""
     makes_tables: bool = True
     """In the schema public."""
-    extensions: dict[str, str] | None = field(default=None, compare=False)
-    """The owner of each that the database has; None where the target was not asked."""
+    extensions: tuple[Extension, ...] | None = None
+    """Those that the database has; None where the target was not asked."""
 
     @property
     def role(self) -> Role:
@@ -105,7 +115,7 @@ def read(connection: Connection) -> Rights:
         owner=database.owner,
         makes_schemas=database.makes_schemas,
         makes_tables=bool(database.makes_tables),
-        extensions={row.extname: row.owner for row in connection.execute(_EXTENSIONS)},
+        extensions=tuple(Extension(**row) for row in connection.execute(_EXTENSIONS).mappings()),
     )
 
 
@@ -123,7 +133,7 @@ def _before_the_database(target: Settings) -> Rights:
     """Of a role that will create its database, and own it."""
     with postgres.connect(target, postgres.maintenance(target)) as connection:
         name = str(connection.scalar(text("SELECT current_user")))
-        return Rights(name, _roles(connection), _memberships(connection), name, extensions={})
+        return Rights(name, _roles(connection), _memberships(connection), name, extensions=())
 
 
 def _roles(connection: Connection) -> tuple[Role, ...]:

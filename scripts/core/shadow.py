@@ -8,7 +8,8 @@ from alembic.util import to_tuple
 from sqlalchemy import text
 from sqlalchemy.exc import ProgrammingError
 
-from scripts.core import ROOT, databases, history, migrations, scratch
+from scripts.core import ROOT, databases, extensions, history, migrations, scratch, scratch_extensions
+from scripts.core.errors import UserError
 from scripts.core.history import History
 from scripts.core.mutex import Tell
 from scripts.core.scratch import Scratch
@@ -29,8 +30,11 @@ def build(server: Scratch, revisions: History, at: Sequence[str], tell: Tell) ->
     Copied from the shadow of those very files, which is made from the nearest older one where it is missing.
     """
     if not at:
-        return scratch.create(server)
-    keys = _keys(revisions, str(server.server.scalar(_SERVER)) + server.rights.key)
+        made = scratch.create(server)
+        scratch_extensions.make(server, made, scratch_extensions.needed(server))
+        return made
+    there = ",".join([server.rights.key, *scratch_extensions.needed(server)])
+    keys = _keys(revisions, str(server.server.scalar(_SERVER)) + there)
     wanted = _name(keys, at)
     while True:
         kept = list(server.server.scalars(_SHADOWS))
@@ -46,8 +50,19 @@ def build(server: Scratch, revisions: History, at: Sequence[str], tell: Tell) ->
 
 
 def _make(server: Scratch, name: str, template: str, at: Sequence[str], tell: Tell) -> None:
-    made = scratch.create(server, template)
-    upgrade(made, at, tell)
+    missing = scratch_extensions.needed(server)
+    while True:
+        made = scratch.create(server, template)
+        scratch_extensions.make(server, made, missing)
+        try:
+            upgrade(made, at, tell)
+            break
+        except UserError as error:
+            # What these files need has been created where they were applied; the administrator there did it.
+            extension = extensions.lacking(error.__cause__)
+            if not extension or extension in missing or server.rights.extensions is not None:
+                raise
+            missing.append(extension)
     scratch.keep(server, made, name)
 
 
@@ -55,7 +70,9 @@ def upgrade(made: Settings, at: Sequence[str], tell: Tell) -> None:
     """Apply everything up to the revisions `at`. Raise UserError when one fails."""
     with scratch.only(made):
         for revision in at:
-            migrations.upgrade(made, revision, lambda _step: None, tell)
+            migrations.traced(
+                made, revision, lambda _step: None, tell, lambda session, *_: extensions.tolerate(session)
+            )
 
 
 def _nearest(revisions: History, keys: dict[str, str], at: Sequence[str], kept: list[str]) -> str:

@@ -6,12 +6,18 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from sqlalchemy import NullPool, create_engine
+from sqlalchemy import NullPool, create_engine, text
 from sqlalchemy.engine import URL
 
 from scripts.core import databases, settings
 from scripts.core.settings import Settings
 from tests.conftest import ADMINISTRATOR, Project, copy_project
+
+SHADOWS = text(
+    "SELECT DISTINCT datname FROM pg_shdepend JOIN pg_database d ON d.oid = dbid JOIN pg_roles r ON r.oid = refobjid"
+    " WHERE rolname = :name AND datname LIKE 'shadow\\_%'"
+)
+"""Those that were made for a role, which owns what is in there."""
 
 
 @pytest.fixture(autouse=True)
@@ -55,7 +61,9 @@ def new_role(server: URL) -> Iterator[Callable[..., URL]]:
     with engine.connect() as connection:
         yield make
         for name in names:
-            connection.exec_driver_sql(f"DROP ROLE IF EXISTS {name}")
+            for shadow in connection.scalars(SHADOWS, {"name": name}).all():
+                databases.drop(connection, shadow)
+            connection.exec_driver_sql(f"DROP ROLE IF EXISTS {name}, {name}__scratch")
 
 
 @pytest.fixture

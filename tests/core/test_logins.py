@@ -141,7 +141,7 @@ def test_where_the_target_does_not_answer_the_rights_are_those_of_make_roles(two
 
     assert assumed.key == found.key
     assert assumed.extensions is None
-    assert found.extensions == {"plpgsql": "scratch_administrator"}
+    assert found.extensions == ()
 
 
 def test_before_the_target_has_its_database_its_role_will_own_it(two_roles: Settings) -> None:

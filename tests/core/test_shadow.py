@@ -35,14 +35,14 @@ def version(target: Settings) -> tuple[str, ...]:
 @pytest.fixture
 def ran(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The revisions up to which an upgrade was run."""
-    upgrade: Callable[..., None] = migrations.upgrade
+    upgrade: Callable[..., None] = migrations.traced
     ran: list[str] = []
 
     def record(made: Settings, revision: str, *rest: object) -> None:
         ran.append(revision)
         upgrade(made, revision, *rest)
 
-    monkeypatch.setattr(migrations, "upgrade", record)
+    monkeypatch.setattr(migrations, "traced", record)
     return ran
 
 

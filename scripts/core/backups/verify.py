@@ -3,7 +3,7 @@
 import time
 from dataclasses import replace
 
-from scripts.core import gates, scratch
+from scripts.core import gates, scratch, scratch_extensions
 from scripts.core.backups import check, load, manifest
 from scripts.core.backups.archive import Backup
 from scripts.core.backups.manifest import Check
@@ -49,6 +49,7 @@ def restored(server: Scratch, backup: Backup, tell: Tell, show: Show) -> Setting
         scratch.make_roles(server, backup.manifest.roles)
         made = scratch.as_administrator(server, made)
     load.fill(backup, made, tell, show)
+    scratch_extensions.hand_over(server, made)
     return made
 
 

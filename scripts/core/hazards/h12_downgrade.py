@@ -1,7 +1,8 @@
 """Downgrade does not lead back
 
 The downgrade is tried right after the upgrade. When it fails, or the schema after it is not the one before the upgrade,
-`make rollback` cannot undo this revision. `raise NotImplementedError("why")` says so on purpose.
+`make rollback` cannot undo this revision. `raise NotImplementedError("why")` says so on purpose. An extension that
+another role owns is dropped by that role only.
 """
 
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ ID, NAME = "H12", "downgrade does not lead back"
 def find(subject: Subject) -> Iterator[Finding]:
     undone = subject.undone
     if undone.failure:
-        is_meant = "NotImplementedError" in undone.failure
+        is_meant = undone.is_of_another_owner or "NotImplementedError" in undone.failure
         yield _finding(subject, NOTE if is_meant else WARN, f"The downgrade fails: {undone.failure}.")
     elif undone.differences:
         first, *others = undone.differences

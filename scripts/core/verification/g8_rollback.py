@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from scripts.core import differences, migrations, postgres, rehearsal, rows, schema, scratch, settings
+from scripts.core import differences, extensions, migrations, postgres, rehearsal, rows, schema, scratch, settings
 from scripts.core.errors import UserError
 from scripts.core.rows import Table
 from scripts.core.schema import Schema
@@ -63,6 +63,8 @@ def _move(case: Case, copy: Settings, *, down: bool) -> Outcome | None:
     except UserError as error:
         if isinstance(error.__cause__, NotImplementedError):
             return Outcome("cannot be undone, and says so: a restore is the way back", [error.problem], WARNED)
+        if extensions.refused(error.__cause__, "DROP EXTENSION"):
+            return Outcome("cannot be undone: it drops an extension that another role owns", [error.problem], WARNED)
         way = "The downgrade" if down else "Upgrading again"
         return Outcome(f"{way} fails: {error.problem}", [fact for name, fact in error.facts if name == "Why"], FAILED)
     return None
