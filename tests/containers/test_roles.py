@@ -55,6 +55,7 @@ def test_the_application_reads_and_writes_what_later_migrations_make_and_drops_n
 
 def test_passwords_that_were_changed_in_env_file_become_those_of_the_roles(fresh: Stack) -> None:
     assert fresh.make("migrate").code == 0
+    assert fresh.make("plan").code == 0
     changed = {"POSTGRES_PASSWORD": 'n3w "of$the" %owner', "APP_DB_PASSWORD": "n3w of the `application`"}
     fresh.set(**changed)
     fresh.sql_as_superuser("ALTER ROLE app_owner SUPERUSER CREATEROLE")
@@ -63,7 +64,9 @@ def test_passwords_that_were_changed_in_env_file_become_those_of_the_roles(fresh
     roles = fresh.make("roles")
     up = fresh.make("up")
     again = fresh.make("roles")
+    used = [fresh.make(*words) for words in (["rollback", "CONFIRM=app"], ["plan"], ["backup"], ["verify-backup"])]
 
+    assert [result.code for result in used] == [0] * len(used), used[-1].output
     assert wrong.code != 0
     assert "or make the new one valid: make roles" in wrong.output
     assert (roles.code, up.code, again.code) == (0, 0, 0), roles.output + up.output + again.output

@@ -179,15 +179,19 @@ def test_the_application_works_and_cannot_drop_a_table_that_was_migrated_without
 def test_a_secret_that_was_replaced_becomes_the_password(staging: Stack) -> None:
     secrets = [staging.folder / "secrets" / name for name in ("postgres_password", "app_db_password")]
     before = [secret.read_text() for secret in secrets]
+    assert staging.compose("up", "--detach", "--wait", "scratch").code == 0
     write(secrets, ["n3w'of%owner", "n3w'of%application"])
 
     roles = staging.make("roles")
     written = staging.sql_as_application("DELETE FROM social_posts")
-    logs = staging.compose("logs", "db").output
+    by_hand = staging.compose("run", "--rm", "--no-deps", "tools", "python", "-m", "scripts.verify_staging")
+    used = [by_hand, staging.make("backup"), staging.make("verify-backup"), staging.make("plan")]
+    logs = staging.compose("logs", "db", "scratch").output
 
     write(secrets, before)
     assert staging.make("roles").code == 0
     assert roles.code == 0, roles.output
+    assert [result.code for result in used] == [0] * len(used), used[0].output
     assert written == Result(0, "done\n")
     assert staging.sql_as_application("SELECT 1").code == 0
     assert "n3w" not in roles.output + logs

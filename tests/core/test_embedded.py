@@ -129,6 +129,29 @@ def test_a_cluster_of_an_older_version_has_room_for_more_locks_after_its_next_st
         assert connection.scalar(text("SHOW max_locks_per_transaction")) == "1024"
 
 
+def test_a_scratch_server_from_before_it_had_an_administrator_is_made_again_at_its_next_start(checkout: Path) -> None:
+    """Its only login was the target's, and PostgreSQL lets nobody take the rights of that one."""
+    before = embedded.start(cluster("scratch"))
+    assert ask(before, "SELECT 1") == 1
+
+    url = embedded.start_scratch()
+
+    assert roles(int(url.port or 0), url) == [("scratch_administrator", True, True, True)]
+    assert embedded.start_scratch() == url
+    assert embedded.running(cluster("scratch")) == url.port
+
+
+@pytest.mark.parametrize("name", ["scratch", "target"])
+def test_only_the_scratch_server_keeps_a_password_and_only_for_its_user(checkout: Path, name: str) -> None:
+    kept = replace(cluster(name), keeps_password=name == "scratch")
+    embedded.start(kept)
+
+    file = checkout / ".postgres" / name / "superuser_password"
+
+    assert file.exists() == kept.keeps_password
+    assert not file.exists() or (file.read_text(), file.stat().st_mode & 0o077) == (kept.password, 0)
+
+
 @pytest.mark.faults
 def test_a_migration_whose_server_stops_between_two_revisions_is_finished_by_another(
     data: Path, tmp_path: Path, revisions: list[str]

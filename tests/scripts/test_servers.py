@@ -12,6 +12,7 @@ from sqlalchemy.engine import URL
 from tests.conftest import Project, copy_project, needs_embedded
 
 pytestmark = needs_embedded
+USES_OF_SCRATCH = (("rollback",), ("plan",), ("backup",), ("verify_backup",), ("verify_staging",))
 
 
 @pytest.fixture
@@ -76,6 +77,7 @@ def test_an_action_that_is_none_is_wrong_usage(settled: Project, words: tuple[st
 def test_a_new_server_has_an_owner_who_is_no_superuser_and_a_role_for_the_application(checkout: Project) -> None:
     checkout.environment |= {"APP_DB_USER": "rows", "APP_DB_PASSWORD": "p@ss's"}
     assert checkout.run("migrate").returncode == 0
+    assert checkout.run("plan", SCRATCH_HOST="").returncode == 0
 
     status = checkout.run("status")
     reset = checkout.run("reset", CONFIRM="shop")
@@ -95,3 +97,7 @@ def test_a_new_server_has_an_owner_who_is_no_superuser_and_a_role_for_the_applic
     assert checkout.run("status", **changed).returncode == 0
     assert checkout.call(sys.executable, "-m", "app.health", **changed).stdout == "healthy\n"
     assert checkout.run("servers", "show").stdout.startswith("target   running at ")
+    # The scratch server has a login of its own.
+    checkout.environment |= {**changed, "SCRATCH_HOST": "", "CONFIRM": "shop"}
+    used = [checkout.run(*words) for words in USES_OF_SCRATCH]
+    assert [result.returncode for result in used] == [0] * len(used), used[-1].stderr
