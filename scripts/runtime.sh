@@ -3,6 +3,9 @@
 set -eu
 cd "$(dirname "$0")/.."
 
+# shellcheck source=scripts/place.sh
+. scripts/place.sh
+
 check_runtime() {
     case $1 in docker | embedded) return 0 ;; esac
     echo "✗ RUNTIME is '$1': it is docker or embedded." >&2
@@ -13,7 +16,11 @@ check_runtime() {
 
 # Before it is written into .env.
 [ -z "${RUNTIME:-}" ] || check_runtime "$RUNTIME"
+check_place
 sh scripts/setup.sh
+[ -r .env ] || complain "$(id -un) cannot read .env." "another account made it" "run the command as that account" \
+    "nothing was changed"
+keep_names
 [ -n "${RUNTIME:-}" ] ||
     RUNTIME=$(sed -n "s/ #.*//; s/^\(export \)\{0,1\}RUNTIME=//p" .env | tail -n 1 | tr -d "\"' \r")
 check_runtime "$RUNTIME"

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from scripts.core import command, console, embedded, settings
+from scripts.core.embedded import Cluster
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -16,7 +17,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     target = settings.load()
     if action == "start" and not target.external:
-        embedded.start(embedded.target(target))
+        start(embedded.target(target))
     clusters = (embedded.target(target), embedded.scratch())
     if action == "stop":
         for cluster in clusters:
@@ -25,6 +26,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     if action == "show":
         console.facts([(cluster.name, state(embedded.running(cluster))) for cluster in clusters])
     return 0
+
+
+def start(cluster: Cluster) -> None:
+    is_new = not cluster.data.exists()
+    embedded.start(cluster)
+    if is_new:
+        console.done(f"Made a new, empty PostgreSQL in {cluster.data}.")
 
 
 def state(port: int) -> str:

@@ -8,7 +8,6 @@ changes the modes of parent folders and makes a system account, which is more th
 
 import contextlib
 import fcntl
-import os
 import secrets
 import shutil
 import socket
@@ -19,7 +18,7 @@ from pathlib import Path
 
 from sqlalchemy.engine import URL
 
-from scripts.core import cluster_roles, shell, wheel
+from scripts.core import cluster_roles, overrides, pidfile, place, wheel
 from scripts.core.errors import UserError
 from scripts.core.settings import Settings
 
@@ -84,13 +83,18 @@ def start(cluster: Cluster) -> int:
     Raises UserError when the port is taken, the data is another major's, or the server will not start.
     """
     port = running(cluster)
-    if port and not cluster.is_old():
+    if port and cluster.port in (0, port) and not cluster.is_old():
         return port
     with _alone():
         if cluster.is_old():
             stop(cluster)
             shutil.rmtree(cluster.data)
         port = running(cluster)
+        if port and cluster.port not in (0, port):
+            # DB_PORT has changed, and everything else looks for the server there.
+            _require_free(cluster.port)
+            stop(cluster)
+            port = 0
         if not port:
             _ensure_data(cluster)
             port = cluster.port or _free_port()
@@ -102,7 +106,8 @@ def stop(cluster: Cluster) -> bool:
     """Stop the cluster; returns whether it was running."""
     if not running(cluster):
         return False
-    code, said = _run("pg_ctl", "stop", "--wait", "--mode=fast", f"--pgdata={cluster.data}")
+    data = cluster.data
+    code, said = wheel.run("pg_ctl", "stop", "--wait", "--mode=fast", f"--pgdata={wheel.here(data)}", data=data)
     if code:
         raise UserError(f"The embedded {cluster.name} server does not stop: {said}", state="it may still run.")
     return True
@@ -121,24 +126,12 @@ def make_roles(cluster: Cluster) -> None:
             _make_roles(cluster.data, cluster.logins)
         finally:
             if port:
-                _start(cluster, port)
+                _start(cluster, cluster.port or port)
 
 
 def running(cluster: Cluster) -> int:
-    """The port that the cluster listens on, or 0 when it does not run.
-
-    See "postmaster.pid" in PostgreSQL's documentation: line 1 is the process, 4 the port, 8 the state. It outlives
-    a power cut, and another program may have the port by now.
-    """
-    try:
-        lines = (cluster.data / "postmaster.pid").read_text().splitlines()
-        port = int(lines[3]) if lines[7].strip() == "ready" else 0
-        with contextlib.suppress(PermissionError):  # it lives, as another account
-            os.kill(int(lines[0]), 0)
-        with socket.create_connection(("127.0.0.1", port), timeout=5):
-            return port
-    except (OSError, ValueError, IndexError, OverflowError):
-        return 0
+    """Return the port that the cluster listens on, or 0 when it does not run."""
+    return pidfile.port(cluster.data)
 
 
 def _ensure_data(cluster: Cluster) -> None:
@@ -151,7 +144,12 @@ def _ensure_data(cluster: Cluster) -> None:
                 do=f"move {cluster.data} away, or dump it with PostgreSQL {major} and restore it here",
             )
         return
+    if not cluster.logins:
+        _initdb(cluster)
+        return
+    place.check_new(overrides.accepted("new"))
     _initdb(cluster)
+    place.record_embedded(cluster.data)
 
 
 def _initdb(cluster: Cluster) -> None:
@@ -165,10 +163,12 @@ def _initdb(cluster: Cluster) -> None:
         password.write(cluster.password)
         password.flush()
         wheel.give(Path(password.name))
-        code, said = _run(
-            *("initdb", f"--pgdata={new}", f"--username={cluster.user}", f"--pwfile={password.name}"),
+        code, said = wheel.run(
+            *("initdb", f"--pgdata={wheel.here(new)}", f"--username={cluster.user}"),
+            f"--pwfile=../{Path(password.name).name}",
             *("--auth=scram-sha-256", "--encoding=UTF8", "--locale=C", "--no-sync"),
             *("--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--set=scram_iterations=1"),
+            data=new,
         )
         if cluster.keeps_password:
             shutil.copy(password.name, new / cluster.password_file.name)
@@ -187,9 +187,8 @@ def _make_roles(data: Path, logins: tuple[URL, ...]) -> None:
     # What it says is the one error, without the statement, which may have a password in it.
     quiet = ("exit_on_error=on", "log_min_messages=fatal", "log_error_verbosity=terse", "log_min_error_statement=panic")
     options = [word for setting in (*quiet, "log_statement=none") for word in ("-c", setting)]
-    code, said = _run(
-        "postgres", "--single", "-j", *options, "-D", str(data), "postgres", typed=cluster_roles.sql(*logins)
-    )
+    words = ("postgres", "--single", "-j", *options, "-D", wheel.here(data), "postgres")
+    code, said = wheel.run(*words, data=data, typed=cluster_roles.sql(*logins))
     if code:
         raise UserError(
             f"The roles cannot be made: {said.rpartition('FATAL:')[2].strip()}", do="name other roles in .env"
@@ -198,29 +197,13 @@ def _make_roles(data: Path, logins: tuple[URL, ...]) -> None:
 
 def _start(cluster: Cluster, port: int) -> None:
     _require_free(port)
-    words = (f"--pgdata={cluster.data}", f"--log={cluster.log}", f"--options=-p {port} -c {LOCKS}")
-    code, _ = _run("pg_ctl", "start", "--wait", *words)
+    words = ("pg_ctl", "start", "--wait", f"--pgdata={wheel.here(cluster.data)}", f"--options=-p {port} -c {LOCKS}")
+    code, _ = wheel.run(*words, data=cluster.data, log=cluster.log)
     if code:
         last = cluster.log.read_text(errors="replace").splitlines()[-5:]
         raise UserError(
             f"The embedded {cluster.name} server did not start:" + "".join(f"\n    {line}" for line in last)
         )
-
-
-def _run(name: str, *arguments: str, typed: str = "") -> tuple[int, str]:
-    """Run a server program as an account that PostgreSQL accepts; returns its code and the last line it printed."""
-    account = wheel.account()
-    with tempfile.TemporaryFile("w+") as log:
-        code = shell.run(
-            [str(wheel.programs() / name), *arguments],
-            log=log,
-            user=account.pw_uid if account else None,
-            group=account.pw_gid if account else None,
-            typed=typed,
-        )
-        log.seek(0)
-        said = log.read().strip().splitlines()
-    return code, said[-1] if said else ""
 
 
 @contextlib.contextmanager

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection
 
-from scripts.core import databases, failures, history, losses, migration_log, settings, window
+from scripts.core import databases, failures, history, losses, migration_log, overrides, settings, window
 from scripts.core.backups import fresh
 from scripts.core.backups.archive import Backup
 from scripts.core.conditions import Conditions
@@ -17,6 +17,7 @@ from scripts.core.reports import proof
 from scripts.core.settings import Limits, Settings
 from scripts.core.steps import Steps
 
+accepted = overrides.accepted
 STRICTNESS = ("development", "test", "staging", "production")
 
 
@@ -64,11 +65,6 @@ def effective(settings: Settings, mark: str | None) -> str:
             f" CONFIRM={settings.database_url.database}",
         )
     return max(settings.app_env, marked, key=STRICTNESS.index)
-
-
-def accepted(refusal: str) -> bool:
-    """Whether the user said ACCEPT=<id>[,<id>] for this refusal."""
-    return refusal in os.environ.get("ACCEPT", "").replace(" ", "").split(",")
 
 
 def check_edited(connection: Connection, environment: str, files: dict[str, Path], tell: Tell) -> list[str]:

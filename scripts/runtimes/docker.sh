@@ -3,19 +3,13 @@
 # `run` uses the running app container. It uses a one-off container where there is none, where the settings have changed
 # since that one was made, and always outside development: there only `tools` has the owner's secret.
 . scripts/runtimes/docker_faults.sh
+. scripts/runtimes/docker_place.sh
 
 # What one command may be told. Everything else is a setting, and Compose passes those.
 passed="ACCEPT CONFIRM NO_COLOR GITHUB_ACTIONS"
 
 say() { echo "$*" >&2; }
 compose() { docker compose --progress quiet "$@"; }
-
-# A setting: the environment's, else that of .env without quotes and comment.
-setting() {
-    eval "value=\${$1:-}"
-    [ -n "$value" ] || value=$(sed -n "s/ #.*//; s/^\(export \)\{0,1\}$1=//p" .env | tail -n 1 | tr -d "\"'\r")
-    printf '%s\n' "$value"
-}
 
 # The image of a release, which has the code; else development's, on which the checkout is mounted.
 is_release() { case $(setting COMPOSE_FILE) in *staging*) ;; *) return 1 ;; esac }
@@ -30,6 +24,7 @@ look() {
     [ -d "${backups:-backups}" ] || (umask 077 && mkdir -p "${backups:-backups}")
     [ -d "${reports:-reports}" ] || (umask 077 && mkdir -p "${reports:-reports}")
     project=$(setting COMPOSE_PROJECT_NAME)
+    check_project
     running=$(docker ps --filter "label=com.docker.compose.project=$project" \
         --filter label=com.docker.compose.oneoff=False --format "$columns" 2>&1) || explain_engine "$running"
     wanted=$(compose config --hash '*' 2>&1) || explain_config "$wanted"
@@ -119,9 +114,19 @@ prepare() {
 
 # On demand, as in the embedded runtime; but nobody's staging database starts as a side effect.
 need_db() {
-    if ! is_wanted db || is_running db; then return; fi
-    is_development || complain "The database is not running." "" "make up" "nothing was changed"
+    is_wanted db || return 0
+    check_volume
+    if ! is_running db; then
+        is_development || complain "The database is not running." "" "make up" "nothing was changed"
+        start db
+    fi
+    keep_place
+}
+
+start_db() {
+    check_volume
     start db
+    keep_place
 }
 
 # Sets `flags`: what exec and run have in common.
@@ -222,7 +227,7 @@ development_only() {
 
 up() {
     prepare
-    if is_wanted db; then start db; fi
+    if is_wanted db; then start_db; fi
     with_scratch python -m scripts.migrate
     start app
     run python -m scripts.status --next

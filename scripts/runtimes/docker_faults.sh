@@ -1,17 +1,6 @@
 # shellcheck shell=sh
 # What docker.sh says when something fails: what happened, why, what to type next, what state was left.
 
-# complain PROBLEM WHY DO STATE: WHY and DO may be empty.
-complain() {
-    {
-        printf '✗ %s\n' "$1"
-        [ -z "$2" ] || printf '  Why:   %s\n' "$2"
-        [ -z "$3" ] || printf '  Do:    %s\n' "$3"
-        printf '  State: %s\n' "$4"
-    } >&2
-    exit 1
-}
-
 quote() { printf '%s\n' "$1" | tail -n "${2:-15}" | sed 's/^/    /' >&2; }
 last_line() { printf '%s\n' "$1" | sed '/^[[:space:]]*$/d; s/^[[:space:]*]*//' | tail -n 1; }
 

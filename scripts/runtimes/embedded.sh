@@ -6,7 +6,7 @@
 
 app_pid() {
     pid=$(cat .postgres/app.pid 2>/dev/null) || return 1
-    # A pid is reused after a restart of the machine: it counts only when it is our process.
+    works_in "$pid" . || return 1
     # A minimal container has no ps.
     case $(ps -p "$pid" -o args= 2>/dev/null || tr '\0' ' ' 2>/dev/null <"/proc/$pid/cmdline") in
     *"-m app" | *"-m app ") echo "$pid" ;;
@@ -45,6 +45,16 @@ down() {
     .venv/bin/python -m scripts.servers stop
 }
 
+# An application that runs has the passwords of its start.
+with_superuser() {
+    ensure_venv
+    (run_in_venv "$@") || exit
+    if app_pid >/dev/null; then
+        stop_app
+        start_app
+    fi
+}
+
 show_processes() {
     ensure_venv
     .venv/bin/python -m scripts.servers show
@@ -66,7 +76,8 @@ ps) show_processes ;;
 logs) show_logs ;;
 shell) run_in_venv "${SHELL:-/bin/sh}" ;;
 build) fail "There is no image to build." "make build RUNTIME=docker" ;;
-run | edit | test | with_scratch | with_superuser) run_in_venv "$@" ;;
+with_superuser) with_superuser "$@" ;;
+run | edit | test | with_scratch) run_in_venv "$@" ;;
 *)
     echo "✗ scripts/runtime.sh has no verb '$verb'." >&2
     exit 2

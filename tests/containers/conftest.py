@@ -31,7 +31,8 @@ def new_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[],
         copy_checkout(folder)
         stack = Stack(folder)
         made.append(stack)
-        run(["sh", "scripts/setup.sh"], folder, RUNTIME="docker")
+        # An earlier session that was killed may have left volumes of the same name.
+        run(["sh", "scripts/setup.sh"], folder, RUNTIME="docker", ACCEPT="new")
         stack.set(POSTGRES_PASSWORD=PASSWORD, APP_DB_PASSWORD=APP_PASSWORD)
         for name in ("backups", "reports"):
             (folder / name).mkdir(mode=0o700)

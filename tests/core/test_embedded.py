@@ -17,7 +17,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.engine import URL
 
-from scripts.core import embedded, postgres, settings, wheel
+from scripts.core import embedded, place, postgres, settings, wheel
 from scripts.core.embedded import THROWAWAY, Cluster
 from scripts.core.errors import UserError
 from scripts.core.settings import Settings
@@ -33,7 +33,7 @@ def another_checkout(patch: pytest.MonkeyPatch) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="checkout-") as name:
         folder = Path(name)
         folder.chmod(0o755)
-        patch.setattr(wheel, "ROOT", folder)
+        patch.setattr(place, "ROOT", folder)
         yield folder
         for pidfile in folder.glob(".postgres/*/postmaster.pid"):
             embedded.stop(cluster(pidfile.parent.name))

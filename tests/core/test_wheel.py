@@ -1,13 +1,14 @@
 """scripts/core/wheel.py"""
 
 import os
+import shutil
 import subprocess
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
-from scripts.core import wheel
+from scripts.core import place, wheel
 from scripts.core.errors import UserError
 from tests.conftest import needs_embedded
 
@@ -31,16 +32,38 @@ def test_the_wheel_has_every_program_of_the_major_that_we_name(name: str) -> Non
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root runs the servers as another account")
-def test_a_checkout_that_the_account_of_the_servers_cannot_enter_has_its_data_elsewhere(
+def test_below_a_closed_folder_the_account_of_the_servers_runs_a_copy_of_the_programs(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    tmp_path.chmod(0o700)
-    monkeypatch.setattr(wheel, "ROOT", tmp_path)
+    monkeypatch.setattr(place, "ROOT", tmp_path)
+    closed = tmp_path / "closed"
+    (closed / "pginstall" / "bin").mkdir(parents=True)
+    (closed / "pginstall" / "bin" / "postgres").touch()
+    closed.chmod(0o700)
+    monkeypatch.setattr(wheel, "folder", lambda: closed)
+    monkeypatch.setattr(wheel, "ELSEWHERE", tmp_path / "elsewhere")
+
+    programs = wheel.programs()
+
+    assert programs.is_relative_to(tmp_path / "elsewhere")
+    assert (programs / "postgres").exists()
+    assert wheel.programs() == programs
+    assert not list((tmp_path / "elsewhere").glob("*.new.*"))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root runs the servers as another account")
+@pytest.mark.parametrize(("owner", "account"), [("root", ""), ("daemon", "daemon")])
+def test_root_runs_the_servers_as_the_account_whose_data_they_are(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, owner: str, account: str
+) -> None:
+    monkeypatch.setattr(place, "ROOT", tmp_path)
+    (tmp_path / ".postgres").mkdir()
+    shutil.chown(tmp_path / ".postgres", owner)
 
     home = wheel.home()
 
-    assert not home.is_relative_to(tmp_path)
-    account = wheel.account()
-    assert account
-    assert home.stat().st_uid == account.pw_uid
-    home.rmdir()
+    found = wheel.account()
+    assert home == tmp_path / ".postgres"
+    assert found
+    assert home.stat().st_uid == found.pw_uid != 0
+    assert found.pw_name == account or not account

@@ -1,0 +1,15 @@
+# shellcheck shell=sh
+# How every shell script refuses. Sourced.
+
+# complain PROBLEM WHY DO STATE: WHY and DO may be empty.
+complain() {
+    {
+        printf '✗ %s\n' "$1"
+        [ -z "$2" ] || printf '  Why:   %s\n' "$2"
+        [ -z "$3" ] || printf '  Do:    %s\n' "$3"
+        printf '  State: %s\n' "$4"
+    } >&2
+    exit 1
+}
+
+note() { printf '! %s\n' "$1" >&2; }

@@ -1,0 +1,178 @@
+"""scripts/place.sh and `.postgres/place` with the docker runtime: data stay where they are."""
+
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.containers.conftest import copy_checkout, remove
+from tests.containers.stack import Result, Stack, docker
+
+
+@pytest.fixture
+def marked(dev: Stack) -> Iterator[Stack]:
+    """The session's stack with a database that no other has; its files are put back."""
+    dev.sql_as_superuser("CREATE DATABASE ada")
+    kept = {name: (dev.folder / name).read_text() for name in (".env", ".postgres/place")}
+    yield dev
+    for name, text in kept.items():
+        (dev.folder / name).write_text(text)
+    dev.sql_as_superuser("DROP DATABASE IF EXISTS ada")
+
+
+def names(stack: Stack) -> str:
+    return stack.sql_as_superuser("SELECT datname FROM pg_database").output
+
+
+def refused(result: Result) -> str:
+    assert result.code != 0, result.output
+    assert "✗" in result.output
+    return result.output
+
+
+def done(result: Result) -> str:
+    assert result.code == 0, result.output
+    return result.output
+
+
+def volumes() -> set[str]:
+    return set(docker("volume", "ls", "--quiet").split())
+
+
+def test_the_place_of_the_database_is_written_down(dev: Stack) -> None:
+    place = (dev.folder / ".postgres/place").read_text()
+
+    assert f"\ndocker={dev.project} {dev.project}_db\n" in place
+    assert f"\ncheckout={dev.folder}\n" in place
+
+
+@pytest.mark.parametrize("target", ["down", "status", "reset", "roles", "up", "logs", "test"])
+def test_a_copy_is_refused_and_the_original_runs_on(marked: Stack, tmp_path: Path, target: str) -> None:
+    copy = Stack(tmp_path / "copy")
+    subprocess.run(["cp", "-a", marked.folder, copy.folder], check=True)
+    before = docker("ps", "--quiet")
+
+    said = refused(copy.make(target, CONFIRM="app"))
+
+    assert f"This checkout is a copy of {marked.folder}, and has the same database." in said
+    assert docker("ps", "--quiet") == before
+
+
+@pytest.mark.parametrize("target", ["down", "status", "reset"])
+def test_a_checkout_with_a_copied_env_is_refused(marked: Stack, tmp_path: Path, target: str) -> None:
+    copy = Stack(tmp_path)
+    copy_checkout(copy.folder)
+    shutil.copy(marked.env_file, copy.env_file)
+    before = docker("ps", "--quiet")
+
+    said = refused(copy.make(target, CONFIRM="app"))
+
+    assert f"Compose project {marked.project} belongs to the checkout {marked.folder}." in said
+    assert docker("ps", "--quiet") == before
+
+
+def test_a_copy_gets_a_database_of_its_own_by_one_command(marked: Stack, tmp_path: Path) -> None:
+    copy = Stack(tmp_path / "copy")
+    subprocess.run(["cp", "-a", marked.folder, copy.folder], check=True)
+    try:
+        said = done(copy.make("up", ACCEPT="new"))
+
+        assert f"Compose project {marked.project} and its volume {marked.project}_db stay as they are." in said
+        assert copy.project != marked.project
+        assert "ada" not in names(copy)
+        done(copy.make("down"))
+    finally:
+        if copy.project != marked.project:
+            remove(copy)
+    assert "ada" in names(marked)
+    assert marked.is_healthy("db", "app")
+
+
+def test_without_env_the_recorded_project_is_named_and_used_by_one_command(marked: Stack) -> None:
+    before, project = marked.env_file.read_text(), marked.project
+    marked.env_file.unlink()
+    existing = volumes()
+
+    said = refused(marked.make("up"))
+    assert (
+        f"There is no .env, but this checkout has a database: volume {project}_db, of Compose project {project}."
+        in said
+    )
+    done(marked.make("roles", ACCEPT="recorded"))
+
+    assert marked.project == project
+    assert marked.setting("POSTGRES_PASSWORD") not in before
+    assert "ada" in names(marked)
+    assert volumes() == existing
+    done(marked.make("status"))
+    marked.env_file.write_text(before)
+    done(marked.make("roles"))
+
+
+def test_without_env_and_record_a_project_of_the_folders_name_is_named_and_used(marked: Stack) -> None:
+    before, project, user = marked.env_file.read_text(), marked.project, marked.setting("HOST_UID")
+    marked.env_file.unlink()
+    shutil.rmtree(marked.folder / ".postgres")
+
+    said = refused(marked.make("up"))
+    assert f"Docker has a database of a checkout of this name: Compose project {project}." in said
+    (command,) = re.findall("make (roles RUNTIME=docker COMPOSE_PROJECT_NAME=[a-z0-9-]+)", said)
+    done(marked.make(*command.split(), HOST_UID=user, HOST_GID=user))
+
+    assert marked.project == project
+    assert "ada" in names(marked)
+    marked.env_file.write_text(before)
+    done(marked.make("roles"))
+
+
+@pytest.mark.parametrize("way", ["in .env", "in the environment"])
+def test_another_project_name_makes_no_second_database(marked: Stack, way: str) -> None:
+    before, existing = marked.project, volumes()
+    if way == "in .env":
+        marked.set(COMPOSE_PROJECT_NAME="another-project")
+        said = refused(marked.make("up"))
+    else:
+        said = refused(marked.make("status", COMPOSE_PROJECT_NAME="another-project"))
+
+    assert f"This checkout's database is in volume {before}_db, of Compose project {before}." in said
+    assert volumes() == existing
+
+
+def test_a_stack_that_is_moved_goes_on_and_a_volume_that_is_gone_is_not_replaced(fresh: Stack) -> None:
+    done(fresh.make("psql", "c=SELECT 1", POSTGRES_DB="postgres"))
+    fresh.sql_as_superuser("CREATE DATABASE ada")
+    moved = Stack(fresh.folder.rename(fresh.folder.with_name(f"{fresh.folder.name}-moved")))
+    try:
+        said = done(moved.make("psql", "c=SELECT 1", POSTGRES_DB="postgres"))
+        assert f"This checkout was moved here from {fresh.folder}." in said
+        assert "moved here" not in done(moved.make("ps"))
+        assert "ada" in names(moved)
+
+        moved.compose("--profile", "*", "down", "--volumes", "--timeout", "0")
+        existing = volumes()
+        said = refused(moved.make("up"))
+        assert f"The volume {moved.project}_db of this checkout's database is gone." in said
+        assert volumes() == existing
+    finally:
+        moved.folder.rename(fresh.folder)
+
+
+def test_on_a_staging_host_another_volume_is_not_taken_for_the_database(fresh: Stack) -> None:
+    project, volume = fresh.project, f"{fresh.project}-data"
+    fresh.set(COMPOSE_FILE="docker-compose.yml:docker-compose.staging.yml", APP_IMAGE="no-such:1", DB_VOLUME=volume)
+    fresh.set(SECRETS_DIR="./secrets", POSTGRES_PASSWORD="", APP_DB_PASSWORD="")
+    (fresh.folder / ".postgres").mkdir()
+    place = fresh.folder / ".postgres/place"
+    place.write_text(f"id=1\ncheckout={fresh.folder}\ndocker={project} {volume}-of-before\n")
+
+    said = refused(fresh.make("status"))
+
+    assert f"This checkout's database is in volume {volume}-of-before, of Compose project {project}." in said
+    env = fresh.env_file.read_text()
+    fresh.env_file.unlink()
+    said = refused(fresh.make("status"))
+    fresh.env_file.write_text(env)
+    assert f"put .env back. It has COMPOSE_PROJECT_NAME={project} and DB_VOLUME={volume}-of-before." in said
