@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from alembic.config import CommandLine
 
-from scripts.core import command, console
+from scripts.core import command, console, history
 from scripts.core.errors import DONE, NO, USAGE, UserError
 
 
@@ -28,6 +28,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         CommandLine(prog="alembic").main(words)
     except SystemExit as ended:
+        if where := history.place(ended):
+            raise UserError(f"{where}: {ended!r} would end the whole command.", do="correct that file") from ended
         return ended.code if ended.code in (DONE, USAGE) else NO
     return 0
 

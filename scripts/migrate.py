@@ -24,7 +24,7 @@ from scripts.core import (
     wording,
 )
 from scripts.core.backups import archive, dump
-from scripts.core.errors import UserError
+from scripts.core.errors import LateError, UserError
 from scripts.core.plan import Plan
 from scripts.core.steps import Step
 
@@ -71,13 +71,14 @@ def require_known(target: settings.Settings, revisions: history.History, at: Seq
 def look(
     target: settings.Settings, revisions: history.History, at: Sequence[str], wanted: str, environment: str
 ) -> Plan | None:
-    """A plan. In development nothing stops for want of one."""
+    """A plan. In development nothing stops for want of one, unless a revision would run for ever."""
     try:
         made = plan.make(target, revisions, at, wanted, console.warn)
         if made.failure:
             raise made.failure
     except UserError as error:
-        if environment != "development" and not gates.accepted("plan"):
+        is_needed = environment != "development" or isinstance(error, LateError)
+        if is_needed and not gates.accepted("plan"):
             raise
         console.warn(f"Not planned: {error.problem}")
         return None

@@ -6,11 +6,13 @@ make seed
 import sys
 from collections.abc import Sequence
 
+from sqlalchemy import Connection
 from sqlalchemy.orm import Session
 
 from app.seed import seed
-from scripts.core import command, console, databases, gates, postgres, settings
+from scripts.core import command, console, databases, gates, models, postgres, settings
 from scripts.core.errors import UserError
+from scripts.core.user_code import ExitError, contained
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -27,11 +29,19 @@ def main(argv: Sequence[str] | None = None) -> int:
                 else "It has no mark, which counts as production.",
             )
         connection.rollback()
-        with Session(connection) as session:
-            added = seed(session)
-            session.commit()
+        added = fill(connection)
     console.done(f"Added {added} rows." if added else "Nothing to do: there are rows already.")
     return 0
+
+
+def fill(connection: Connection) -> int:
+    try:
+        with contained(), Session(connection) as session:
+            added = seed(session)
+            session.commit()
+    except ExitError as error:
+        raise UserError(f"{models.place(error)}: {error}.", do="correct that file") from error
+    return added
 
 
 if __name__ == "__main__":

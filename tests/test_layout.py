@@ -84,7 +84,8 @@ def test_the_application_knows_nothing_of_scripts(path: Path) -> None:
 # Each outside thing has one door
 
 DOORS = [
-    ("subprocess", r"subprocess\b.*|os\.(exec|spawn|posix_spawn|fork|popen|system).*|pty\b.*", ["core/shell.py"]),
+    ("subprocess", r"subprocess\b.*|os\.(exec|spawn|posix_spawn|popen|system).*|pty\b.*", ["core/shell.py"]),
+    ("forks", r"os\.fork.*|multiprocessing\.Process", ["core/children.py"]),
     ("engines", r"(sqlalchemy\.|sa\.)?(create_engine|engine_from_config)", ["core/postgres.py", "app/database.py"]),
     ("the driver", r"psycopg2?\b.*", ["core/postgres.py", "core/driver.py"]),
     ("printing", r"print|sys\.std(out|err)\.write", ["core/console.py", "app/health.py"]),

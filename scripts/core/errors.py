@@ -28,5 +28,9 @@ class PasswordError(UserError):
     """The server answers, but takes another password."""
 
 
+class LateError(UserError):
+    """The user's code was not done in time."""
+
+
 class DatabaseMissingError(UserError):
     """The server answers, but has no database of that name."""

@@ -1,12 +1,13 @@
 """What is said when the steps of a command do not come to their end: whose fault it is, and what was left."""
 
+import os
 import re
 from dataclasses import replace
 from pathlib import Path
 
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, InvalidRequestError
 
-from scripts.core import extensions, history, indexes, patience, postgres
+from scripts.core import ROOT, extensions, history, indexes, patience, postgres
 from scripts.core.conditions import Conditions
 from scripts.core.errors import UserError
 from scripts.core.steps import Steps
@@ -20,9 +21,15 @@ ALREADY_THERE = ("42P06", "42P07", "42701", "42710", "42723")
 NOT_SUPPORTED = "0A000"
 
 
-def is_of_a_revision(error: Exception) -> bool:
-    """Return whether the error comes from a revision's own code."""
-    return isinstance(error, TransactionError) or (not isinstance(error, UserError) and bool(history.place(error)))
+def is_of_a_revision(error: Exception, steps: Steps) -> bool:
+    """Return whether the error comes from a revision's own code.
+
+    One that closed the connection makes Alembic's own statement after it fail.
+    """
+    if isinstance(error, TransactionError):
+        return True
+    is_closed = isinstance(error, InvalidRequestError) and steps.running is not None
+    return not isinstance(error, UserError) and (is_closed or bool(history.place(error)))
 
 
 def failed(conditions: Conditions, steps: Steps, error: Exception) -> UserError:
@@ -46,7 +53,7 @@ def failed(conditions: Conditions, steps: Steps, error: Exception) -> UserError:
         said += " in the embedded PostgreSQL; the one of RUNTIME=docker has all of contrib"
     half_done = _is_half_done(steps, error)
     return UserError(
-        f"{history.place(error) or 'Migrating'}: {said}",
+        f"{history.place(error) or _file(steps) or 'Migrating'}: {said}",
         why=_why(statement, extension),
         do=_do(steps, half_done, extension),
         state=_state(conditions, steps)
@@ -77,6 +84,12 @@ def _do(steps: Steps, half_done: bool, extension: str) -> str:
     if any(not commit.block for commit in steps.committed_within):
         return "correct that file so that it can run again after what is committed (IF NOT EXISTS), then run this again"
     return "correct that file, or the data that it meets, then run this again"
+
+
+def _file(steps: Steps) -> str:
+    """The running revision's file, where an error has no line of it."""
+    path = getattr(steps.running and steps.running.up_revision, "path", None)
+    return os.path.relpath(path, ROOT) if path else ""
 
 
 def late(conditions: Conditions, tries: int, watch: patience.Watch) -> UserError:

@@ -1,7 +1,9 @@
 """The revision files: heads, what is pending, what a user means by REV, and revisions that have no file here."""
 
+import sys
 import warnings
 from collections.abc import Iterable, Sequence
+from contextlib import redirect_stdout
 from pathlib import Path
 
 from alembic.config import Config
@@ -12,6 +14,7 @@ from sqlalchemy import Connection, text
 
 from scripts.core import ROOT, git
 from scripts.core.errors import USAGE, UserError
+from scripts.core.user_code import contained
 
 History = ScriptDirectory
 
@@ -27,7 +30,8 @@ def load() -> History:
     """
     history = ScriptDirectory.from_config(config())
     try:
-        with warnings.catch_warnings():
+        # A program that reads our standard output gets nothing that a revision prints.
+        with contained(), redirect_stdout(sys.stderr), warnings.catch_warnings():
             # Two files of one revision, or one after a file that is not there: Alembic only warns, then guesses.
             warnings.filterwarnings("error", r"Revision \S+ (is present more than once|referenced from)", UserWarning)
             history.get_heads()
@@ -222,7 +226,7 @@ def require_known(history: History, at: Iterable[str]) -> None:
         )
 
 
-def place(error: Exception) -> str:
+def place(error: BaseException) -> str:
     """File and line of the revision file that an error comes from, or nothing when it comes from elsewhere."""
     files = source_files()
     if isinstance(error, SyntaxError) and error.filename in files:

@@ -40,5 +40,5 @@ def make(settings: Settings, revisions: History, scripts: list[Script], tell: Te
     before = history.newest(revisions, earlier)
     with scratch.session(settings, rights.default(settings)) as server:
         copy = shadow.build(server, revisions, before, tell)
-        tried = rehearsal.run(copy, scripts, before, wanted, tell)
+        tried = rehearsal.run(server, copy, [script.revision for script in scripts], wanted, tell)
     return Plan("the revision files", [plan.planned(one, tried, weights.unknown()) for one in scripts], tried.failure)

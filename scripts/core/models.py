@@ -10,6 +10,7 @@ from sqlalchemy import MetaData
 
 from scripts.core import ROOT
 from scripts.core.errors import UserError
+from scripts.core.user_code import contained
 
 TABLE = re.compile(r"^\s+__tablename__\s*=|^\w+\s*=\s*(?:sa\.)?Table\(", re.MULTILINE)
 
@@ -17,10 +18,11 @@ TABLE = re.compile(r"^\s+__tablename__\s*=|^\w+\s*=\s*(?:sa\.)?Table\(", re.MULT
 def metadata() -> MetaData:
     """The metadata of all models that `app.models` imports. Raises UserError naming a file that cannot be imported."""
     try:
-        importlib.import_module("app.models")
+        with contained():
+            importlib.import_module("app.models")
     except Exception as error:
         raise UserError(
-            f"{_place(error)} cannot be imported: {type(error).__name__}: {error}", do="correct it"
+            f"{place(error)} cannot be imported: {type(error).__name__}: {error}", do="correct it"
         ) from error
     found = importlib.import_module("app.database").Base.metadata
     assert isinstance(found, MetaData)
@@ -50,7 +52,7 @@ def require_complete() -> None:
         )
 
 
-def _place(error: Exception) -> str:
+def place(error: Exception) -> str:
     """File and line of the application that an error comes from."""
     if isinstance(error, SyntaxError):
         return f"{Path(error.filename or '').relative_to(ROOT)}, line {error.lineno}"

@@ -84,7 +84,7 @@ def make(target: Settings, revisions: History, at: Sequence[str], wanted: str, t
     with scratch.session(target) as server:
         copy, tried_on = copies.stand_in(server, target, revisions, at, tell)
         weighed = weights.of(target, server.server)
-        tried = rehearsal.run(copy, pending, at, wanted, tell)
+        tried = rehearsal.run(server, copy, [script.revision for script in pending], wanted, tell)
     return Plan(tried_on, [planned(script, tried, weighed) for script in pending], tried.failure)
 
 

@@ -1,18 +1,30 @@
 """Revisions run on a throwaway database: traced on the way up, and compared with the start on the way down."""
 
-import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from alembic.script import Script
 from sqlalchemy import Connection
 
-from scripts.core import differences, driver, extensions, migrations, postgres, schema, scratch, settings, source, trace
+from scripts.core import (
+    differences,
+    driver,
+    extensions,
+    history,
+    migrations,
+    postgres,
+    schema,
+    scratch,
+    settings,
+    source,
+    trace,
+)
+from scripts.core.child_process import Deadline
 from scripts.core.errors import UserError
 from scripts.core.findings import Undone
 from scripts.core.mutex import Tell
 from scripts.core.schema import Schema
+from scripts.core.scratch import Scratch
 from scripts.core.settings import Settings
 from scripts.core.steps import OnStep
 from scripts.core.trace import Trace
@@ -27,33 +39,41 @@ class Rehearsal:
     """What became of each downgrade that was tried."""
 
 
-def run(copy: Settings, pending: Sequence[Script], at: Sequence[str], wanted: str, tell: Tell) -> Rehearsal:
-    """Upgrade the copy, which is at `at`, to `wanted`, and undo that again, where `at` is one revision or none."""
+def run(server: Scratch, copy: Settings, pending: Sequence[str], wanted: str, tell: Tell) -> Rehearsal:
+    """Upgrade the copy to `wanted`, and undo that again, where the copy is at one revision or none."""
+    return scratch.run(server, copy, up_and_down, pending, wanted, deadline=deadline(), tell=tell)
+
+
+def undo(server: Scratch, copy: Settings, wanted: str, tell: Tell) -> Trace:
+    """Undo everything after `wanted` on the copy. Raises UserError when that fails."""
+    return scratch.run(server, copy, down, wanted, deadline=deadline(), tell=tell)
+
+
+def deadline() -> Deadline:
+    """Return the time that revisions may take on a throwaway database without rows."""
+    why = "They sleep, loop or wait; on a throwaway database there are no rows that would take time."
+    return Deadline(settings.limits().plan_deadline, why, "PLAN_DEADLINE")
+
+
+def up_and_down(copy: Settings, pending: Sequence[str], wanted: str, *, tell: Tell) -> Rehearsal:
+    """Do in the child what `run` is for."""
     rehearsal = Rehearsal()
-    schemas: list[Schema] = [_read(copy)]
-    with _limited(copy):
-        try:
-            upgrade(copy, wanted, lambda _step: schemas.append(_read(copy)), tell, rehearsal.trace)
-        except UserError as error:
-            rehearsal.failure = scratch.failed(error)
-        if not rehearsal.failure and len(at) < 2:
-            _undo(copy, pending, at[0] if at else "base", schemas, rehearsal)
+    with postgres.connect(copy) as connection:
+        at, schemas = history.current(connection), [schema.read(connection)]
+    try:
+        upgrade(copy, wanted, lambda _step: schemas.append(_read(copy)), tell, rehearsal.trace)
+    except UserError as error:
+        rehearsal.failure = scratch.failed(error)
+    if not rehearsal.failure and len(at) < 2:
+        _undo(copy, pending, at[0] if at else "base", schemas, rehearsal)
     return rehearsal
 
 
-def undo(copy: Settings, wanted: str, tell: Tell) -> Trace:
-    """Undo everything after `wanted` on the copy. Raises UserError when that fails."""
+def down(copy: Settings, wanted: str, *, tell: Tell) -> Trace:
+    """Do in the child what `undo` is for."""
     found = Trace()
-    with _limited(copy), _observer(copy) as observer:
-        try:
-            migrations.traced_downgrade(
-                copy,
-                wanted,
-                tell,
-                lambda connection, revision, commits: trace.attach(connection, observer, revision, commits, found),
-            )
-        except UserError as error:
-            raise scratch.failed(error) from error
+    with _observer(copy) as observer:
+        migrations.traced_downgrade(copy, wanted, tell, _tracer(observer, found))
     return found
 
 
@@ -79,55 +99,27 @@ def _tracer(observer: Connection, into: Trace) -> migrations.Trace:
 
 
 @contextmanager
-def _limited(copy: Settings) -> Iterator[None]:
-    """The block has so much time, and only the copy."""
-    why = "They sleep, loop or wait; on a throwaway database there are no rows that would take time."
-    with in_time(settings.limits().plan_deadline, why, "PLAN_DEADLINE"), scratch.only(copy):
-        yield
-
-
-@contextmanager
 def _observer(copy: Settings) -> Iterator[Connection]:
     """Another session on the copy, which looks on."""
     with postgres.connect(copy, application_name="alembic-trace", isolation_level="AUTOCOMMIT") as observer:
         yield observer
 
 
-@contextmanager
-def in_time(seconds: float, why: str, setting: str) -> Iterator[None]:
-    """Raises UserError when the block takes longer, whatever it does: a signal comes from outside."""
-
-    def late(*_: object) -> None:
-        raise UserError(
-            f"The revisions were still running after {seconds:g} s.",
-            why=why,
-            do=f"{setting} in .env is the patience",
-        )
-
-    before = signal.signal(signal.SIGALRM, late)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
-
-
-def _undo(copy: Settings, pending: Sequence[Script], start: str, schemas: list[Schema], rehearsal: Rehearsal) -> None:
+def _undo(copy: Settings, pending: Sequence[str], start: str, schemas: list[Schema], rehearsal: Rehearsal) -> None:
     """`schemas`: the one at the start, then the one after each revision."""
     newest_first = list(reversed(list(zip(pending, schemas[:-1], strict=True))))
 
     def compare() -> None:
         revision, expected = newest_first[len(rehearsal.undone)]
         found = differences.between(expected, _read(copy))
-        rehearsal.undone[revision.revision] = Undone(differences=[str(one) for one in found if not one.harmless])
+        rehearsal.undone[revision] = Undone(differences=[str(one) for one in found if not one.harmless])
 
     try:
         migrations.downgrade(copy, start, [], lambda _step: compare(), lambda _line: None)
     except UserError as error:
         revision, _ = newest_first[len(rehearsal.undone)]
         not_ours = extensions.refused(error.__cause__, "DROP EXTENSION")
-        rehearsal.undone[revision.revision] = Undone(failure=error.problem, is_of_another_owner=not_ours)
+        rehearsal.undone[revision] = Undone(failure=error.problem, is_of_another_owner=not_ours)
 
 
 def _read(copy: Settings) -> Schema:

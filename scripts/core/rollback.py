@@ -74,7 +74,7 @@ def find(target: Settings, wanted: str, tell: Tell) -> list[Loss]:
         with postgres.connect(ours) as connection:
             before = _read(connection)
             writes.watch(connection)
-        statements = rehearsal.undo(copy, wanted, tell).statements
+        statements = rehearsal.undo(server, copy, wanted, tell).statements
         with postgres.connect(ours) as connection:
             after, changed = _read(connection), writes.seen(connection)
     found = _compare(before, after, changed, statements)

@@ -15,11 +15,23 @@ from alembic.util import CommandError
 from sqlalchemy import Connection, MetaData
 from sqlalchemy.engine import URL
 
-from scripts.core import gates, history, indexes, migration_log, mutex, postgres, settings, tries, unfinished_rollback
+from scripts.core import (
+    gates,
+    history,
+    indexes,
+    migration_log,
+    models,
+    mutex,
+    postgres,
+    settings,
+    tries,
+    unfinished_rollback,
+)
 from scripts.core.conditions import Conditions
 from scripts.core.errors import UserError
 from scripts.core.mutex import Tell
 from scripts.core.steps import Step, Steps
+from scripts.core.user_code import ExitError, contained
 
 __all__ = ["Step", "run"]
 
@@ -34,10 +46,15 @@ def run(metadata: Metadata) -> None:
 
     `metadata` is called for commands that compare models with a database; the others need not import the application.
     """
-    if context.is_offline_mode():
-        _offline()
-    else:
-        _online(metadata)
+    try:
+        with contained():
+            if context.is_offline_mode():
+                _offline()
+            else:
+                _online(metadata)
+    except ExitError as error:
+        where = history.place(error) or models.place(error)
+        raise UserError(f"{where}: {error}.", do="correct that file", state="see: make status") from error
 
 
 def _online(metadata: Metadata) -> None:

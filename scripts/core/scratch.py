@@ -4,23 +4,27 @@ A database's name carries a number that its maker holds there as an advisory loc
 by whoever comes next; parallel runs leave each other alone.
 """
 
-import os
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, text
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import ProgrammingError
 
-from scripts.core import databases, embedded, logins, postgres
+from scripts.core import children, databases, embedded, logins, postgres
 from scripts.core import rights as rights_
 from scripts.core import settings as configuration
+from scripts.core.child_process import Deadline
+from scripts.core.children import Child
 from scripts.core.errors import UserError
 from scripts.core.logins import Login
 from scripts.core.rights import Rights
 from scripts.core.settings import Settings
+
+T = TypeVar("T")
 
 GONE = 2
 """Seconds after which a server that has answered before is not coming back."""
@@ -40,6 +44,10 @@ class Scratch:
     rights: Rights
     """Of the role that migrates the target, and so of the login."""
     login: Login
+    child: Child
+    """Runs the user's code."""
+    environment: Mapping[str, str]
+    """Of the child, without a database."""
     made: list[str] = field(default_factory=list)
 
 
@@ -54,11 +62,12 @@ def session(settings: Settings, rights: Rights | None = None) -> Iterator[Scratc
     administrator = replace(
         settings, app_env="development", runtime="none", external=True, database_url=url, application_url=url
     )
-    with _connected(administrator) as server:
+    with children.started(configuration.secret_files()) as child, _connected(administrator) as server:
         rights = rights or rights_.of(settings)
         key = random.getrandbits(31)
         server.execute(text("SELECT pg_advisory_lock(:key)"), {"key": key})
-        scratch = Scratch(administrator, server, key, rights, logins.ensure(server, rights))
+        login, environment = logins.ensure(server, rights), configuration.without_target(settings)
+        scratch = Scratch(administrator, server, key, rights, login, child, environment)
         _sweep(server)
         try:
             yield scratch
@@ -151,17 +160,27 @@ def failed(error: UserError) -> UserError:
     """The error of a revision that was tried on a throwaway database, whose state is nobody's business."""
     facts = dict(error.facts)
     state = "it failed on a throwaway database; the target was only read."
-    return UserError(error.problem, why=facts.get("Why", ""), do=facts.get("Do", ""), state=state)
+    return type(error)(error.problem, why=facts.get("Why", ""), do=facts.get("Do", ""), state=state)
 
 
-@contextmanager
-def only(settings: Settings, statement_timeout: float | None = None) -> Iterator[None]:
-    """Whoever reads the environment meanwhile finds this database: a revision that opens a connection of its own must
-    not reach the target. A statement may take `statement_timeout` seconds; None: as long as a plan.
+def run(
+    scratch: Scratch,
+    copy: Settings,
+    function: Callable[..., T],
+    *arguments: Any,
+    deadline: Deadline,
+    statement_timeout: float | None = None,
+    **callbacks: Callable[..., Any],
+) -> T:
+    """Run `function(copy, *arguments, **callbacks)` in the child, and return its result.
+
+    This is the way for everything that runs the user's code. The child's environment names `copy` and no other
+    database, so that a connection that a revision makes by itself reaches it. A statement may take `statement_timeout`
+    seconds; None: as long as the call. Raise UserError as `Child.call` does.
     """
-    url = settings.database_url
+    url = copy.database_url
     whole = url.set(drivername="postgresql").render_as_string(hide_password=False)
-    names = {
+    database = {
         "DATABASE_URL": whole,
         "MIGRATION_DATABASE_URL": whole,
         "POSTGRES_HOST": str(url.host),
@@ -169,18 +188,17 @@ def only(settings: Settings, statement_timeout: float | None = None) -> Iterator
         "POSTGRES_USER": str(url.username),
         "POSTGRES_PASSWORD": str(url.password),
         "POSTGRES_DB": str(url.database),
-        "STATEMENT_TIMEOUT": str(statement_timeout or configuration.limits().plan_deadline),
+        "STATEMENT_TIMEOUT": str(statement_timeout or deadline.seconds),
+        **postgres.tool_environment(url),
     }
-    before = {name: os.environ.get(name) for name in names}
-    os.environ.update(names)
+    environment = {**scratch.environment, **database}
     try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
+        result: T = scratch.child.call(
+            function, copy, *arguments, environment=environment, deadline=deadline, **callbacks
+        )
+    except UserError as error:
+        raise failed(error) from error.__cause__
+    return result
 
 
 @contextmanager

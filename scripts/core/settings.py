@@ -1,13 +1,19 @@
 """The settings of the scripts: the application's with the owner's login, and their own. Faults are told in one list."""
 
+import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 from sqlalchemy.engine import URL
 
 from app.settings import Reader, SettingsError, build, login_url, postgresql_url, read
 from scripts.core import ROOT, window
 from scripts.core.errors import USAGE, UserError
+
+TARGET = re.compile(r"PG[A-Z]+|((MIGRATION_)?DATABASE_URL|(POSTGRES|APP_DB|SCRATCH)_\w+)(_FILE)?")
+"""Variables that say where the target is, or who logs in there."""
 
 
 @dataclass(frozen=True)
@@ -106,6 +112,33 @@ def scratch_server(settings: Settings) -> URL | None:
         port=reader.number("SCRATCH_PORT", 5432, int),
         database="postgres",
     )
+
+
+def without_target(settings: Settings) -> dict[str, str]:
+    """Return every variable of the environment and of .env that neither names the target nor has a password of it.
+
+    libpq finds no login of its own: neither in its variables nor in the files that it reads by default.
+    """
+    values = read().values
+    logins = (settings.database_url, settings.application_url)
+    passwords = {str(login.password) for login in logins if login.password}
+    written = "|".join(re.escape(form) for word in passwords for form in (word, quote(word, safe="")))
+    login = re.compile(rf"(^|:|password\s*=\s*'?)({written or '(?!)'})('|&|@|\s|$)")
+    kept = {name: value for name, value in values.items() if not TARGET.fullmatch(name) and not login.search(value)}
+    return kept | dict.fromkeys(("PGPASSFILE", "PGSERVICEFILE"), os.devnull) | {"PGSYSCONFDIR": os.devnull}
+
+
+def secret_files() -> list[str]:
+    """Return the paths of the files that may have a password of the target."""
+    values = read().values
+    named = [path for name, path in values.items() if TARGET.fullmatch(name) and name.endswith(("_FILE", "PGPASSFILE"))]
+    folder = Path(values.get("SECRETS_DIR") or os.devnull)
+    return [
+        str(ROOT / ".env"),
+        str(Path.home() / ".pgpass"),
+        *named,
+        *(str(path) for path in (folder.iterdir() if folder.is_dir() else ())),
+    ]
 
 
 def _load() -> tuple[Settings, Limits]:

@@ -8,7 +8,7 @@ from alembic.util import to_tuple
 from sqlalchemy import text
 from sqlalchemy.exc import ProgrammingError
 
-from scripts.core import ROOT, databases, extensions, history, migrations, scratch, scratch_extensions
+from scripts.core import ROOT, databases, extensions, history, migrations, rehearsal, scratch, scratch_extensions
 from scripts.core.errors import UserError
 from scripts.core.history import History
 from scripts.core.mutex import Tell
@@ -55,7 +55,7 @@ def _make(server: Scratch, name: str, template: str, at: Sequence[str], tell: Te
         made = scratch.create(server, template)
         scratch_extensions.make(server, made, missing)
         try:
-            upgrade(made, at, tell)
+            run(server, made, at, tell)
             break
         except UserError as error:
             # What these files need has been created where they were applied; the administrator there did it.
@@ -66,13 +66,15 @@ def _make(server: Scratch, name: str, template: str, at: Sequence[str], tell: Te
     scratch.keep(server, made, name)
 
 
-def upgrade(made: Settings, at: Sequence[str], tell: Tell) -> None:
+def run(server: Scratch, made: Settings, at: Sequence[str], tell: Tell) -> None:
     """Apply everything up to the revisions `at`. Raise UserError when one fails."""
-    with scratch.only(made):
-        for revision in at:
-            migrations.traced(
-                made, revision, lambda _step: None, tell, lambda session, *_: extensions.tolerate(session)
-            )
+    scratch.run(server, made, upgrade, at, deadline=rehearsal.deadline(), tell=tell)
+
+
+def upgrade(made: Settings, at: Sequence[str], *, tell: Tell) -> None:
+    """Do in the child what `run` is for."""
+    for revision in at:
+        migrations.traced(made, revision, lambda _step: None, tell, lambda session, *_: extensions.tolerate(session))
 
 
 def _nearest(revisions: History, keys: dict[str, str], at: Sequence[str], kept: list[str]) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 
 from alembic.runtime.migration import MigrationContext, MigrationInfo
 
+from scripts.core import child_process
 from scripts.core.errors import UserError
 
 
@@ -79,6 +80,7 @@ class Steps:
         for step in self._steps[first:]:
             self.running = step.info
             self.commits.pop(self.revision, None)
+            child_process.begins(getattr(step.info.up_revision, "path", ""))
             yield step
             if self._on_step and self._written:
                 self._on_step(self._written)

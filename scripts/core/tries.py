@@ -14,6 +14,7 @@ from scripts.core.conditions import Conditions
 from scripts.core.steps import Steps
 from scripts.core.timeouts import Timeouts
 from scripts.core.transactions import Transactions
+from scripts.core.user_code import contained
 
 Once = Callable[[Connection, Callable[..., Any], Callable[..., None]], None]
 
@@ -36,7 +37,7 @@ def run(conditions: Conditions, steps: Steps, once: Once) -> None:
             if time.monotonic() + pause > deadline:
                 raise failures.late(conditions, number, watch) from error
         except Exception as error:
-            if not failures.is_of_a_revision(error):
+            if not failures.is_of_a_revision(error, steps):
                 raise
             raise failures.failed(conditions, steps, error) from error
         conditions.tell(_try_line(number, watch, pause))
@@ -69,6 +70,7 @@ def _try(conditions: Conditions, engine: Engine, steps: Steps, once: Once, watch
             limited.kept(),
             postgres.interruptible(driver),
             patience.watched(watcher, driver.info.backend_pid, conditions.limits.lock_timeout, watch),
+            contained(),
         ):
             once(
                 connection,

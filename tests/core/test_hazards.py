@@ -80,7 +80,8 @@ def find(
         copy = replace(configured, database_url=new_database(shop), external=True)
         revisions = history.load()
         pending = history.pending(revisions, ("shop",), "head")
-        tried = rehearsal.run(copy, pending, ("shop",), history.head(revisions), lambda _line: None)
+        ids = [script.revision for script in pending]
+        tried = rehearsal.up_and_down(copy, ids, history.head(revisions), tell=lambda _line: None)
         assert not tried.failure, tried.failure
         return [one for script in pending for one in plan.planned(script, tried, weights.unknown()).findings]
 

@@ -2,12 +2,15 @@
 
 import os
 import random
+from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from sqlalchemy import event, text
+from sqlalchemy.engine import URL
 
 from app import settings as application
-from scripts.core import databases, postgres, scratch
+from scripts.core import databases, postgres, rehearsal, scratch, settings
 from scripts.core.errors import UserError
 from scripts.core.settings import Settings
 
@@ -62,14 +65,32 @@ def test_what_a_killed_maker_left_is_dropped_and_what_a_living_one_has_is_not(
             assert mine in names(second)
 
 
-def test_whoever_reads_the_settings_meanwhile_finds_the_throwaway_database(configured: Settings) -> None:
-    before = dict(os.environ)
+def found(_copy: Settings, *, tell: Callable[[str], None]) -> tuple[URL, dict[str, str]]:
+    """What code of the user finds when it looks for a database."""
+    return application.load().database_url, dict(os.environ)
+
+
+def test_the_users_code_finds_the_throwaway_database_and_no_way_to_the_target(
+    configured: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url, password = configured.database_url, str(configured.database_url.password)
+    target = replace(configured, database_url=url.set(host="the-target"))
     with scratch.session(configured) as server:
         made = scratch.create(server)
-        with scratch.only(made):
-            assert application.load().database_url == made.database_url
-            assert os.environ["POSTGRES_DB"] == made.database_url.database
-    assert dict(os.environ) == before
+        with monkeypatch.context() as patch:
+            patch.setenv("POSTGRES_HOST", "the-target")
+            patch.setenv("PGSERVICE", "the-target")
+            patch.setenv("ANALYTICS_URL", f"postgresql://reader:{password}@the-target/app")
+            patch.setenv("SIGNING_KEY", f"not{password}but a word with it")
+            server.environment = settings.without_target(target)
+        named, environment = scratch.run(server, made, found, deadline=rehearsal.deadline(), tell=print)
+
+    assert named == made.database_url
+    assert environment["PGDATABASE"] == environment["POSTGRES_DB"] == made.database_url.database
+    assert environment["PGPASSFILE"] == os.devnull
+    assert "SIGNING_KEY" in environment
+    assert not {"PGSERVICE", "ANALYTICS_URL"} & environment.keys()
+    assert "the-target" not in environment.values()
 
 
 def test_without_a_scratch_server_nothing_is_made_on_the_target(

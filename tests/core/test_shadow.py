@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from sqlalchemy import text
 
-from scripts.core import databases, history, migrations, postgres, scratch, shadow
+from scripts.core import databases, history, postgres, scratch, shadow
 from scripts.core.scratch import Scratch
 from scripts.core.settings import Settings
 
@@ -35,14 +35,14 @@ def version(target: Settings) -> tuple[str, ...]:
 @pytest.fixture
 def ran(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The revisions up to which an upgrade was run."""
-    upgrade: Callable[..., None] = migrations.traced
+    run: Callable[..., None] = scratch.run
     ran: list[str] = []
 
-    def record(made: Settings, revision: str, *rest: object) -> None:
-        ran.append(revision)
-        upgrade(made, revision, *rest)
+    def record(server: Scratch, made: Settings, function: object, at: list[str], **options: object) -> None:
+        ran.extend(at)
+        run(server, made, function, at, **options)
 
-    monkeypatch.setattr(migrations, "traced", record)
+    monkeypatch.setattr(scratch, "run", record)
     return ran
 
 

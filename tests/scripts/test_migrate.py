@@ -2,6 +2,7 @@
 
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -382,4 +383,71 @@ def test_an_extension_that_this_server_lacks_is_told(project: Project, revisions
     assert result.returncode == 1
     assert 'extension "no_such_extension" is not available' in result.stderr
     assert "line 12" in result.stderr
+    assert project.version == revisions[-1:]
+
+
+@pytest.mark.parametrize("ending", ["sys.exit(0)", "os._exit(0)", "os.execlp('true', 'true')", "raise SystemExit"])
+@pytest.mark.parametrize("environment", ["development", "staging"])
+def test_a_revision_that_ends_the_process_is_an_error_with_its_place(
+    project: Project, revisions: list[str], ending: str, environment: str
+) -> None:
+    project.write_revision("abcd01", revisions[-1], f"{table('t')}; import os, sys; {ending}")
+
+    result = project.run("migrate", APP_ENV=environment)
+
+    assert result.returncode == 1, result.stdout
+    assert re.search(r"alembic/versions/abcd01\.py, line 12: .* would end the whole command", result.stderr)
+    assert project.version == revisions[-1:]
+    assert project.sql("SELECT to_regclass('t')::text") == [(None,)]
+
+
+def test_a_downgrade_that_ends_the_process_stops_no_migration(project: Project, revisions: list[str]) -> None:
+    project.write_revision("abcd01", revisions[-1], table("t"), "import sys; sys.exit(0)")
+
+    result = project.run("migrate")
+
+    assert result.returncode == 0, result.stderr
+    assert project.version == ["abcd01"]
+
+
+def test_a_revision_that_never_ends_is_not_run(project: Project, revisions: list[str]) -> None:
+    """In development too: the plan has waited for it."""
+    project.write_revision("abcd01", revisions[-1], "while True: pass")
+
+    result = project.run("migrate", PLAN_DEADLINE="8")
+
+    assert result.returncode == 1
+    assert "✗ alembic/versions/abcd01.py, line 12, was still running after 8 s.\n" in result.stderr
+    assert project.version == revisions[-1:]
+
+
+def test_the_top_of_a_revisions_file_does_not_end_the_process(edited: Project) -> None:
+    path = edited.write_revision("abcd01", edited.version[0])
+    path.write_text(f"import sys\nsys.exit(0)\n{path.read_text()}")
+
+    result = edited.run("migrate")
+
+    assert result.returncode == 1
+    assert "✗ alembic/versions/abcd01.py, line 2 cannot be imported: ExitError: SystemExit(0)" in result.stderr
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        *(("lint", "--all"), ("plan", "--json"), ("diagram",), ("reset",), ("alembic", "upgrade head")),
+        *(("alembic", "history"), ("history",)),
+    ],
+    ids=" ".join,
+)
+def test_no_command_is_green_with_a_revision_that_ends_it(
+    project: Project, revisions: list[str], words: tuple[str, ...]
+) -> None:
+    path = project.write_revision("abcd01", revisions[-1], "import sys; sys.exit(0)")
+    if "history" in words:
+        path.write_text(f"import sys\nsys.exit(0)\n{path.read_text()}")
+
+    result = project.run(*words, CONFIRM=str(project.url.database))
+
+    assert result.returncode == 1, result.stdout
+    assert re.search(r"alembic/versions/abcd01\.py, line (2|12)\b.*SystemExit\(0\)", result.stderr), result.stderr
     assert project.version == revisions[-1:]

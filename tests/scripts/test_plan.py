@@ -105,6 +105,30 @@ def test_the_database_is_only_read(project: Project) -> None:
     assert project.sql("SELECT to_regclass('planted')::text") == [(None,)]
 
 
+@pytest.mark.parametrize(
+    ("reading", "said"),
+    [
+        ("open('.env').read()", r"line 12 opens \.env\."),
+        ("import dotenv; assert dotenv.dotenv_values('.env') == {}", ""),
+        ("import os; assert os.environ['COLOUR'] == 'blue'", ""),
+        ("import os; os.environ.clear()", ""),
+        ("op.get_bind().close()", "abcd01"),
+        ("input()", "line 12: EOFError"),
+    ],
+)
+def test_what_a_revision_does_to_its_process_reaches_nothing_else(project: Project, reading: str, said: str) -> None:
+    (project.path / ".env").write_text("COLOUR=blue\nPOSTGRES_PASSWORD=another\n")
+    project.write_revision("abcd01", project.version[0], f"print('noise'); {reading}")
+
+    result = project.run("plan", "--json")
+
+    assert result.returncode == bool(said), result.stderr
+    assert re.search(said, result.stderr)
+    assert "bug" not in result.stderr
+    assert "! alembic/versions/abcd01.py printed:\n    noise\n" in result.stderr
+    assert json.loads(result.stdout)["revisions"][0]["revision"] == "abcd01"
+
+
 def test_drift_of_the_database_shows(project: Project) -> None:
     project.sql("CREATE INDEX by_hand ON users (email)")
     write(project, "abcd01", "ALTER TABLE users ALTER id TYPE numeric")

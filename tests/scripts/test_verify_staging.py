@@ -269,6 +269,14 @@ def test_the_users_own_checks(staged: Project) -> None:
         "import os, psycopg2\nc = psycopg2.connect(os.environ['DATABASE_URL']).cursor()\n"
         "c.execute('SELECT count(note), count(*) FROM users')\nraise SystemExit(f'error: {c.fetchone()}')\n"
     )
+    (folder / "d.py").write_text(
+        "import os, psycopg2\nhost, port, user, password, name = (\n"
+        "    os.environ[f'POSTGRES_{part}'] for part in ('HOST', 'PORT', 'USER', 'PASSWORD', 'DB'))\n"
+        "c = psycopg2.connect(host=host, port=port, user=user, password=password, dbname=name)\n"
+        "c.cursor().execute('DELETE FROM users')\nc.commit()\n"
+    )
+    (staged.path / ".env").write_text("COLOUR=blue\n")
+    (folder / "e.py").write_text("import os\nassert os.environ['COLOUR'] == 'blue'\nopen('.env')\n")
 
     result = staged.run("verify_staging")
 
@@ -277,7 +285,9 @@ def test_the_users_own_checks(staged: Project) -> None:
         "a.sql: returned 5 rows",
         'b.sql: column "nothing" does not exist',
         "c.py: (0, 50)",
+        "e.py: PermissionError: .env is not for checks: read os.environ",
     ]
+    assert staged.sql("SELECT count(*) FROM users") == [(50,)]
 
 
 def commit(project: Project, tag: str) -> None:

@@ -1,78 +1,118 @@
 """The upgrade, one revision at a time on the real rows, traced; hazards with real sizes, and the budgets."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from sqlalchemy import text
 
 from scripts.core import gates, plan, postgres, rehearsal, schema, scratch, settings
+from scripts.core.backups.progress import Show
+from scripts.core.child_process import Deadline
 from scripts.core.errors import UserError
+from scripts.core.mutex import Tell
 from scripts.core.reports.words import counted
 from scripts.core.settings import Settings
 from scripts.core.steps import Step
+from scripts.core.trace import Trace
 from scripts.core.verification import blocking, literals, offenders
 from scripts.core.verification.case import FAILED, WARNED, Case, Outcome, Timed, as_administrator, clone, refused
+from scripts.core.verification.offenders import Clue
 
 ID, NAME, NEEDS = "upgrade", "upgrade", ("schema",)
 
 _MEASURE = text("SELECT pg_database_size(current_database()) AS size, pg_current_wal_insert_lsn() - '0/0' AS wal")
 
 
+@dataclass
+class Applied:
+    """What became of the pending revisions on the copy."""
+
+    trace: Trace = field(default_factory=lambda: Trace(peak=0))
+    timed: list[Timed] = field(default_factory=list)
+    failure: Outcome | None = None
+    """Why it did not come to its end."""
+    clue: Clue | None = None
+    """What PostgreSQL said of that."""
+
+
 def check(case: Case) -> Outcome:
     """Applies what is pending to a copy."""
     assert case.pristine
     copy = clone(case, case.pristine)
-    try:
-        failure = _apply(case, copy)
-    finally:
-        files = _tell(case)
+    failure = _apply(case, copy)
     if failure:
-        why = [
-            literals.masked(f"{name}: {fact}", "".join(files.values())) for name, fact in failure.facts if name == "Why"
-        ]
-        problem = literals.without_value(failure.problem, failure.__cause__)
-        clue, failed = offenders.clue(failure.__cause__), [one.revision for one in case.pending[len(case.timed) :]]
-        told = offenders.describe(case.server, copy, clue, failed[0], case.tell) if failed else []
-        return Outcome(problem, [*why, *told], FAILED)
+        return failure
     with postgres.connect(as_administrator(case, copy)) as connection:
         case.migrated_schema = schema.read(connection)
     case.migrated = copy
     return _judge(case)
 
 
-def _tell(case: Case) -> dict[str, str]:
-    """Leaves what ran for the report, also of a migration that was interrupted; returns the revisions' files."""
-    files = {one.revision: Path(one.path).read_text(encoding="utf-8") for one in case.pending}
-    for statement in case.trace.statements:
-        statement.sql = literals.masked(statement.sql, files[statement.revision])
-    ran = {statement.revision for statement in case.trace.statements} | {timed.revision for timed in case.timed}
-    case.planned = [plan.planned(one, _rehearsal(case), case.weights) for one in case.pending if one.revision in ran]
-    return files
-
-
-def _apply(case: Case, copy: Settings) -> UserError | None:
-    """Why it did not come to its end."""
+def _apply(case: Case, copy: Settings) -> Outcome | None:
     limits = settings.limits()
-    measured = [_measure(copy)]
-    looked = [0.0]
+    why = "With these rows they take longer, or they sleep, loop or wait."
+    applied = scratch.run(
+        *(case.server, copy, apply, case.wanted, _files(case)),
+        deadline=Deadline(limits.max_seconds, why, "MAX_SECONDS"),
+        statement_timeout=limits.statement_timeout,
+        partial=partial(_take, case),
+        tell=case.tell,
+        show=case.show,
+    )
+    _take(case, applied)
+    if applied.failure:
+        failed = [one.revision for one in case.pending[len(case.timed) :]]
+        told = offenders.describe(case.server, copy, applied.clue, failed[0], case.tell) if failed else []
+        return replace(applied.failure, details=[*applied.failure.details, *told])
+    return None
+
+
+def apply(copy: Settings, wanted: str, files: Mapping[str, str], *, tell: Tell, show: Show) -> Applied:
+    """Apply the revisions up to `wanted` in the child. `files` are their texts."""
+    applied = Applied()
+    trace, measured, looked = applied.trace, [_measure(copy)], [0.0]
 
     def on_step(step: Step) -> None:
         measured.append(_measure(copy))
         (size, wal), (size_before, wal_before) = measured[-1], measured[-2]
-        seconds = max(0.0, step.seconds - (case.trace.looking - looked[0]))
-        looked[0] = case.trace.looking
-        case.timed.append(Timed(step.revision, seconds, size - size_before, wal - wal_before))
-        case.show(len(case.timed), len(case.pending), "revisions")
+        seconds = max(0.0, step.seconds - (trace.looking - looked[0]))
+        looked[0] = trace.looking
+        applied.timed.append(Timed(step.revision, seconds, size - size_before, wal - wal_before))
+        show(len(applied.timed), len(files), "revisions")
 
-    case.trace.peak = measured[0][0]
-    why = "With these rows they take longer, or they sleep, loop or wait."
-    with rehearsal.in_time(limits.max_seconds, why, "MAX_SECONDS"), scratch.only(copy, limits.statement_timeout):
-        try:
-            if case.pending:
-                rehearsal.upgrade(copy, case.wanted, on_step, case.tell, case.trace)
-        except UserError as error:
-            return error
-    case.trace.peak -= measured[0][0]
-    return None
+    trace.peak = measured[0][0]
+    try:
+        if files:
+            rehearsal.upgrade(copy, wanted, on_step, tell, trace)
+        trace.peak -= measured[0][0]
+    except UserError as error:
+        applied.failure, applied.clue = _failure(error, "".join(files.values())), offenders.clue(error.__cause__)
+    except KeyboardInterrupt:
+        pass  # the parent is interrupted; it wants what there is
+    return applied
+
+
+def _failure(error: UserError, source: str) -> Outcome:
+    why = [literals.masked(f"{name}: {fact}", source) for name, fact in error.facts if name == "Why"]
+    problem = literals.without_value(error.problem, error.__cause__)
+    return Outcome(problem, why, FAILED)
+
+
+def _take(case: Case, applied: Applied) -> None:
+    """Leave what ran for the report, also of a migration that was interrupted."""
+    case.trace, case.timed = applied.trace, applied.timed
+    files = _files(case)
+    for statement in case.trace.statements:
+        statement.sql = literals.masked(statement.sql, files[statement.revision])
+    ran = {statement.revision for statement in case.trace.statements} | {timed.revision for timed in case.timed}
+    case.planned = [plan.planned(one, _rehearsal(case), case.weights) for one in case.pending if one.revision in ran]
+
+
+def _files(case: Case) -> dict[str, str]:
+    """The text of each pending revision."""
+    return {one.revision: Path(one.path).read_text(encoding="utf-8") for one in case.pending}
 
 
 def _judge(case: Case) -> Outcome:

@@ -6,7 +6,8 @@ from typing import Any
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 
-from scripts.core import differences, migration_log, models, postgres, shadow
+from scripts.core import differences, migration_log, models, postgres, rehearsal, scratch, shadow
+from scripts.core.mutex import Tell
 from scripts.core.reports.words import counted
 from scripts.core.settings import Settings
 from scripts.core.verification.case import FAILED, Case, Outcome
@@ -21,7 +22,8 @@ def check(case: Case) -> Outcome:
     built = shadow.build(case.server, case.revisions, [] if case.wanted == "base" else [case.wanted], case.tell)
     found = differences.compare(case.server, built, case.migrated)
     told = [f"Not as the files make it: {one}" for one in found if one.kind == "structure"]
-    told += [f"Not as the models say: {one}" for one in _of_models(case.migrated)]
+    found_by_models = scratch.run(case.server, case.migrated, of_models, deadline=rehearsal.deadline(), tell=case.tell)
+    told += [f"Not as the models say: {one}" for one in found_by_models]
     if told:
         return Outcome(
             f"{counted(len(told), 'difference')} between the migrated copy, the files and the models", told, FAILED
@@ -30,7 +32,8 @@ def check(case: Case) -> Outcome:
     return Outcome("the migrated copy is what the files make and the models say", order)
 
 
-def _of_models(copy: Settings) -> list[str]:
+def of_models(copy: Settings, *, tell: Tell) -> list[str]:
+    """Return what the models want otherwise; in the child."""
     with postgres.connect(copy) as connection:
         context = MigrationContext.configure(connection, opts=dict(_OPTIONS))
         return [_words(one) for one in _single(compare_metadata(context, models.metadata()))]

@@ -3,13 +3,15 @@
 import re
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from sqlalchemy.exc import DBAPIError
 
-from scripts.core import ROOT, clients, postgres, settings, shell
+from scripts.core import ROOT, clients, hidden_files, postgres, scratch, settings, shell
+from scripts.core.child_process import Deadline
 from scripts.core.errors import UserError
+from scripts.core.mutex import Tell
 from scripts.core.reports.words import counted
 from scripts.core.settings import Settings
 from scripts.core.verification.case import FAILED, Case, Outcome, clone
@@ -34,10 +36,21 @@ def _run_all(case: Case, tree: Path, prefix: str = "") -> dict[str, str]:
     """What each check said, on a copy of their own."""
     assert case.migrated
     files = sorted(path for path in (tree / FOLDER).glob("*") if path.suffix in (".sql", ".py"))
-    copy = clone(case, case.migrated) if files else case.migrated
-    return {
-        prefix + path.name: _sql(copy, path) if path.suffix == ".sql" else _python(copy, path, tree) for path in files
-    }
+    if not files:
+        return {}
+    seconds = settings.limits().statement_timeout
+    said = scratch.run(
+        *(case.server, clone(case, case.migrated), run_all, files, tree, settings.secret_files()),
+        deadline=Deadline(len(files) * seconds, "They sleep, loop or wait.", "STATEMENT_TIMEOUT"),
+        statement_timeout=seconds,
+        tell=case.tell,
+    )
+    return {prefix + name: words for name, words in said.items()}
+
+
+def run_all(copy: Settings, files: Sequence[Path], tree: Path, hidden: Sequence[str], *, tell: Tell) -> dict[str, str]:
+    """Return what each check said, in the child."""
+    return {path.name: _sql(copy, path) if path.suffix == ".sql" else _python(path, tree, hidden) for path in files}
 
 
 def _sql(copy: Settings, path: Path) -> str:
@@ -52,11 +65,11 @@ def _sql(copy: Settings, path: Path) -> str:
         return postgres.first_line(error)
 
 
-def _python(copy: Settings, path: Path, tree: Path) -> str:
-    url = copy.database_url.set(drivername="postgresql").render_as_string(hide_password=False)
-    # MIGRATION_DATABASE_URL would win over it.
-    environment = {"DATABASE_URL": url, "MIGRATION_DATABASE_URL": url, "PYTHONPATH": str(tree), "APP_ENV": "test"}
-    said = shell.follow([sys.executable, str(path)], environment, _deadline(path, settings.limits().statement_timeout))
+def _python(path: Path, tree: Path, hidden: Sequence[str]) -> str:
+    """What is wrong, or nothing. The check finds the copy, and only that, in the environment of the child."""
+    words = [sys.executable, hidden_files.__file__, str(path), *hidden]
+    environment = {"PYTHONPATH": str(tree), "APP_ENV": "test"}
+    said = shell.follow(words, environment, _deadline(path, settings.limits().statement_timeout))
     # SQLAlchemy ends its tracebacks with the statement and a link.
     errors = re.findall(r"^[\w.]+(?:Error|Exception): .+", said, re.MULTILINE)
     return errors[-1] if errors else clients.reason(said) if said else ""

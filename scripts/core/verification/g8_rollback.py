@@ -2,13 +2,15 @@
 
 from collections.abc import Sequence
 
-from scripts.core import differences, extensions, migrations, postgres, rehearsal, rows, schema, scratch, settings
+from scripts.core import differences, extensions, migrations, postgres, rows, schema, scratch, settings
+from scripts.core.child_process import Deadline
 from scripts.core.errors import UserError
+from scripts.core.mutex import Tell
 from scripts.core.rows import Table
 from scripts.core.schema import Schema
 from scripts.core.settings import Settings
 from scripts.core.snapshot import Column, Relation
-from scripts.core.steps import Step
+from scripts.core.steps import OnStep, Step
 from scripts.core.trace import Statement
 from scripts.core.verification import comparison
 from scripts.core.verification.case import FAILED, PASSED, WARNED, Case, Outcome, as_administrator
@@ -46,8 +48,8 @@ def check(case: Case) -> Outcome:
 def _move(case: Case, copy: Settings, *, down: bool) -> Outcome | None:
     """What stopped it, if anything."""
     limits = settings.limits()
-    start = case.at[0] if case.at else "base"
     why = "It sleeps, loops or waits; or takes longer than the upgrade may."
+    wanted = (case.at[0] if case.at else "base") if down else case.wanted
     done: list[Step] = []
 
     def on_step(step: Step) -> None:
@@ -55,11 +57,13 @@ def _move(case: Case, copy: Settings, *, down: bool) -> Outcome | None:
         case.show(len(done), len(case.pending), f"revisions {'down' if down else 'up'}")
 
     try:
-        with rehearsal.in_time(limits.max_seconds, why, "MAX_SECONDS"), scratch.only(copy, limits.statement_timeout):
-            if down:
-                migrations.downgrade(copy, start, [], on_step, lambda _line: None)
-            else:
-                migrations.upgrade(copy, case.wanted, on_step, lambda _line: None)
+        scratch.run(
+            *(case.server, copy, downgrade if down else upgrade, wanted),
+            deadline=Deadline(limits.max_seconds, why, "MAX_SECONDS"),
+            statement_timeout=limits.statement_timeout,
+            tell=case.tell,
+            on_step=on_step,
+        )
     except UserError as error:
         if isinstance(error.__cause__, NotImplementedError):
             return Outcome("cannot be undone, and says so: a restore is the way back", [error.problem], WARNED)
@@ -68,6 +72,16 @@ def _move(case: Case, copy: Settings, *, down: bool) -> Outcome | None:
         way = "The downgrade" if down else "Upgrading again"
         return Outcome(f"{way} fails: {error.problem}", [fact for name, fact in error.facts if name == "Why"], FAILED)
     return None
+
+
+def downgrade(copy: Settings, wanted: str, *, tell: Tell, on_step: OnStep) -> None:
+    """Undo everything after `wanted`, in the child."""
+    migrations.downgrade(copy, wanted, [], on_step, lambda _line: None)
+
+
+def upgrade(copy: Settings, wanted: str, *, tell: Tell, on_step: OnStep) -> None:
+    """Apply everything up to `wanted`, in the child."""
+    migrations.upgrade(copy, wanted, on_step, lambda _line: None)
 
 
 def _differences(when: str, expected: Schema, case: Case, copy: Settings) -> list[str]:

@@ -106,7 +106,7 @@ def describe(server: Scratch, copy: Settings, found: Clue | None, revision: str,
 def _without_rows(server: Scratch, copy: Settings, revision: str, tell: Tell) -> Settings:
     """The same schema, on which the revision has run."""
     made = copies.schema(server, scratch.as_administrator(server, copy))
-    shadow.upgrade(made, [revision], tell)
+    shadow.run(server, made, [revision], tell)
     return made
 
 

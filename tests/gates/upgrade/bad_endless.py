@@ -1,6 +1,6 @@
 """a backfill that never ends
 
-The revisions were still running after 1 s.
+was still running after 1 s.
 """
 
 from alembic import op

@@ -1,0 +1,169 @@
+"""The inside of the child: it answers one call after the other until its parent closes the pipe."""
+
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from threading import Thread
+from types import FrameType
+from typing import IO, Any, NoReturn
+
+from alembic.util import CommandError
+from sqlalchemy.exc import DBAPIError
+
+from scripts.core import ROOT, hidden_files
+from scripts.core.errors import LateError, UserError
+from scripts.core.user_code import ExitError, contained
+
+RESULT, RAISED, BUG, EVENT, BEGINS = "result", "raised", "bug", "event", "begins"
+"""What the child sends."""
+STATE = "it happened on a throwaway database; the target was only read."
+
+_parent: list[Connection] = []
+"""The connection to the parent; empty in every other process."""
+_running = [""]
+"""The file of the revision that runs."""
+
+
+@dataclass(frozen=True)
+class Deadline:
+    """How long a call may take, and what is said when it takes longer."""
+
+    seconds: float
+    why: str
+    setting: str
+    """The variable of .env that changes it."""
+
+
+@dataclass(frozen=True)
+class Request:
+    function: Callable[..., Any]
+    arguments: Sequence[Any]
+    environment: Mapping[str, str]
+    deadline: Deadline
+    callbacks: Sequence[str]
+
+
+def begins(path: str) -> None:
+    """Tell the parent which revision's file runs from now on; nothing in any other process."""
+    if _parent:
+        _running[0] = os.path.relpath(path, ROOT) if path else ""
+        flush()
+        _parent[0].send((BEGINS, (_running[0], os.fstat(sys.stdout.fileno()).st_size)))
+
+
+def flush() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+
+
+def late(what: str, deadline: Deadline) -> LateError:
+    """Return the error for code that is not done in time."""
+    return LateError(
+        f"{what or 'The code of this project'} was still running after {deadline.seconds:g} s.",
+        why=deadline.why,
+        do=f"correct it, or raise {deadline.setting} in .env",
+        state=STATE,
+    )
+
+
+def serve(pipe: Connection, watched: int, output: IO[bytes], hidden: Sequence[str]) -> NoReturn:
+    """Answer calls until the parent closes the pipe. This never returns into the parent's code."""
+    leave = os._exit  # the user's code may replace it
+    try:
+        os.setpgid(0, 0)
+        _redirect(output)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, _interrupt)
+        Thread(target=_watch, args=(watched,), daemon=True).start()
+        hidden_files.hide(hidden, _refuse)
+        _parent.append(pipe)
+        while True:
+            answer = _perform(pipe, pipe.recv())
+            flush()
+            pipe.send(answer)
+    except (EOFError, KeyboardInterrupt):
+        leave(0)
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        leave(1)
+
+
+def _redirect(output: IO[bytes]) -> None:
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    for number, source in enumerate((nothing, output.fileno(), output.fileno())):
+        os.dup2(source, number)
+    sys.stdin = os.fdopen(0, closefd=False)
+    sys.stdout, sys.stderr = (os.fdopen(number, "w", buffering=1, errors="replace", closefd=False) for number in (1, 2))
+
+
+def _perform(pipe: Connection, request: Request) -> tuple[str, Any]:
+    """Return the kind of an answer, and its content."""
+    os.environ.clear()
+    os.environ.update(request.environment)
+    _running[0] = ""
+    callbacks = {name: _sending(pipe, name) for name in request.callbacks}
+    try:
+        with contained(), _alarm(request.deadline):
+            return RESULT, request.function(*request.arguments, **callbacks)
+    except KeyboardInterrupt:
+        return RAISED, (UserError("Interrupted.", state=STATE), None)
+    except ExitError as error:
+        return RAISED, (UserError(f"The code of this project: {error}.", state=STATE), None)
+    except (CommandError, DBAPIError) as error:
+        return RAISED, (_bare(error), _bare(error.__cause__))
+    except Exception:
+        return BUG, traceback.format_exc()
+
+
+def _bare(error: BaseException | None) -> BaseException | None:
+    """Return the error without what is not for another process: a statement's rows, a class of the user's file."""
+    if isinstance(error, DBAPIError):
+        error.params = None
+        return error
+    return error if isinstance(error, CommandError | NotImplementedError) else None
+
+
+def _sending(pipe: Connection, name: str) -> Callable[..., None]:
+    return lambda *values: pipe.send((EVENT, (name, values)))
+
+
+@contextmanager
+def _alarm(deadline: Deadline) -> Iterator[None]:
+    """Raise UserError in the block when it is not done in time. The parent kills what catches that and goes on."""
+
+    def ring(_number: int, frame: FrameType | None) -> None:
+        while frame and not (_running[0] and frame.f_code.co_filename.endswith(_running[0])):
+            frame = frame.f_back
+        raise late(_running[0] + (f", line {frame.f_lineno}," if frame else ""), deadline)
+
+    signal.signal(signal.SIGALRM, ring)
+    signal.setitimer(signal.ITIMER_REAL, deadline.seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+def _watch(lifeline: int) -> None:
+    """End the whole group when the parent is gone, however it ended."""
+    os.read(lifeline, 1)
+    os.killpg(0, signal.SIGKILL)
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def _refuse(path: str, place: str) -> Exception:
+    return UserError(
+        f"{place} opens {os.path.relpath(path)}.",
+        why="That file has passwords of the target, and this code runs on a throwaway database.",
+        do="read the setting from os.environ, which has the other lines of .env",
+        state=STATE,
+    )

@@ -1,0 +1,192 @@
+"""The process that runs the user's code on throwaway databases: revisions, models and checks.
+
+There is one for each command. It is forked before the first connection. It has a process group of its own, no standard
+input, and an environment without the target. Its output is captured. What it returns or raises arrives as data.
+"""
+
+import multiprocessing
+import os
+import signal
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from typing import IO, Any, TypeVar
+
+from alembic.util import CommandError
+from sqlalchemy.exc import DBAPIError
+
+from scripts.core import child_process
+from scripts.core.child_process import BEGINS, EVENT, RAISED, RESULT, STATE, Deadline, Request, late
+from scripts.core.errors import UserError
+
+T = TypeVar("T")
+
+TICK, GRACE = 0.2, 5.0
+"""Seconds between two looks whether the child lives, and those in which a child has to end that was asked to."""
+SHOWN, MOST = 20, 1_000_000
+"""Lines of the user's output that are shown for each revision, and bytes that are looked at."""
+
+
+class ChildError(RuntimeError):
+    """A bug of ours in the child, with the child's traceback."""
+
+
+@dataclass
+class Child:
+    pid: int
+    pipe: Connection
+    output: IO[bytes]
+    shown: int = 0
+    """Bytes of the output that were shown."""
+    running: str = ""
+    """The file of the revision that runs, for messages."""
+    status: int | None = None
+    """As os.waitpid gives it; None while the child lives."""
+
+    def call(
+        self,
+        function: Callable[..., T],
+        *arguments: Any,
+        environment: Mapping[str, str],
+        deadline: Deadline,
+        partial: Callable[[T], None] = lambda _result: None,
+        **callbacks: Callable[..., None],
+    ) -> T:
+        """Run a function of a module in the child and return its result.
+
+        `callbacks` are passed to the function by their names; what it calls there is called here. `tell` is one of
+        them, and shows the output too. On Ctrl-C the child has some seconds to return what it has, for `partial`.
+        Raise what the function raises. Raise UserError when the child ends or is not done at the deadline.
+        """
+        self._require_alive()
+        self.running = ""
+        self.pipe.send(Request(function, arguments, environment, deadline, list(callbacks)))
+        until = time.monotonic() + deadline.seconds + GRACE
+        try:
+            result: T = self._answer(until, deadline, callbacks)
+        except KeyboardInterrupt:
+            with suppress(UserError, CommandError, DBAPIError, ChildError):
+                self._signal(signal.SIGTERM)
+                partial(self._answer(time.monotonic() + GRACE, deadline, callbacks))
+            self.end()
+            raise
+        return result
+
+    def end(self) -> None:
+        """End the child and everything that it has started."""
+        self.pipe.close()  # an idle child leaves
+        until = time.monotonic() + GRACE
+        while not self._is_gone() and time.monotonic() < until:
+            time.sleep(0.002)
+        self._signal(signal.SIGKILL)
+        if self.status is None:
+            _, self.status = os.waitpid(self.pid, 0)
+
+    def _answer(self, until: float, deadline: Deadline, callbacks: Mapping[str, Callable[..., None]]) -> Any:
+        tell = callbacks["tell"]
+        while True:
+            kind, content = self._receive(until, deadline, tell)
+            if kind == EVENT:
+                name, values = content
+                callbacks[name](*values)
+                continue
+            if kind == BEGINS:
+                file, printed = content
+                self._show_output(tell, printed)
+                self.running = file
+                continue
+            self._show_output(tell)
+            if kind == RESULT:
+                return content
+            if kind == RAISED:
+                error, cause = content
+                raise error from cause
+            raise ChildError(content)
+
+    def _receive(self, until: float, deadline: Deadline, tell: Callable[[str], None]) -> tuple[str, Any]:
+        while not self.pipe.poll(TICK):
+            if time.monotonic() > until:
+                self._signal(signal.SIGKILL)
+                self._show_output(tell)
+                raise late(self.running, deadline)
+            if self._is_gone() and not self.pipe.poll():
+                raise self._ended(tell)
+        try:
+            received: tuple[str, Any] = self.pipe.recv()
+        except (EOFError, ConnectionResetError):
+            raise self._ended(tell) from None
+        return received
+
+    def _ended(self, tell: Callable[[str], None]) -> UserError:
+        """Return the error for a child that ended without a result."""
+        self._show_output(tell)
+        self.end()
+        code = os.waitstatus_to_exitcode(self.status or 0)
+        how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
+        return UserError(
+            f"{self.running or 'The code of this project'} ended the process that runs it ({how}).",
+            why="Something there calls os._exit() or os.abort(), or a library crashed.",
+            do="correct that file",
+            state=STATE,
+        )
+
+    def _require_alive(self) -> None:
+        if self._is_gone():
+            raise UserError(
+                f"Not run: {self.running or 'the code of this project'} was stopped before.",
+                why="One process runs all revisions and checks of a command, and it was ended.",
+                do="correct what stopped it, then run this again",
+                state=STATE,
+            )
+
+    def _is_gone(self) -> bool:
+        if self.status is None:
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            self.status = status if pid else None
+        return self.status is not None
+
+    def _signal(self, number: signal.Signals) -> None:
+        with suppress(ProcessLookupError, PermissionError):  # macOS: everything in the group is a zombie
+            os.killpg(self.pid, number)
+
+    def _show_output(self, tell: Callable[[str], None], until: int | None = None) -> None:
+        """Show what was printed since the last time, or only the first `until` bytes, under the name of what ran."""
+        until = os.fstat(self.output.fileno()).st_size if until is None else until
+        # Not by reading the file: the child writes through the same position.
+        printed = os.pread(self.output.fileno(), min(MOST, until - self.shown), self.shown)
+        self.shown = until
+        lines = printed.decode(errors="replace").splitlines()
+        if lines:
+            more = [f"… and {len(lines) - SHOWN} more lines"] if len(lines) > SHOWN else []
+            shown = "".join(f"\n    {line}" for line in [*lines[:SHOWN], *more])
+            tell(f"{self.running or 'The code of this project'} printed:{shown}")
+
+
+@contextmanager
+def started(hidden: Sequence[str]) -> Iterator[Child]:
+    """Fork a child that cannot read the `hidden` files, and end it after the block.
+
+    Fork it before the first connection and thread: libpq must not be used on both sides of a fork.
+    """
+    ours, theirs = multiprocessing.Pipe()
+    watched, lifeline = os.pipe()
+    with tempfile.TemporaryFile() as output:
+        child_process.flush()
+        pid = os.fork()
+        if pid == 0:
+            ours.close()
+            os.close(lifeline)
+            child_process.serve(theirs, watched, output, hidden)
+        with suppress(PermissionError, ProcessLookupError):  # the child has done it, or is gone
+            os.setpgid(pid, pid)
+        theirs.close()
+        os.close(watched)
+        child = Child(pid, ours, output)
+        try:
+            yield child
+        finally:
+            child.end()
+            os.close(lifeline)

@@ -1,0 +1,51 @@
+"""The user's code inside our own process: it may fail, but it may not end the process or change our environment."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, NoReturn
+
+ENDINGS = ("_exit", "execv", "execve")
+"""Functions of `os` after which no line of ours runs. The rest of the exec family calls the last two."""
+
+
+class ExitError(Exception):
+    """The user's code tried to end the process."""
+
+
+class _Ending(BaseException):
+    """Not an Exception, so that the user's code does not catch it by accident."""
+
+
+@contextmanager
+def contained() -> Iterator[None]:
+    """Run the user's code in the block.
+
+    Raise ExitError, with the traceback of the user's code, for sys.exit(), os._exit() and the like. A KeyboardInterrupt
+    passes: it is how Ctrl-C and SIGTERM arrive. The environment is restored after the block.
+    """
+    environment, originals, process = dict(os.environ), {name: getattr(os, name) for name in ENDINGS}, os.getpid()
+    for name, original in originals.items():
+        setattr(os, name, _refusing(name, original, process))
+    try:
+        yield
+    except (Exception, KeyboardInterrupt):
+        raise
+    except BaseException as error:
+        said = str(error) if isinstance(error, _Ending) else repr(error)
+        raise ExitError(f"{said} would end the whole command").with_traceback(error.__traceback__) from None
+    finally:
+        for name, original in originals.items():
+            setattr(os, name, original)
+        if dict(os.environ) != environment:
+            os.environ.clear()
+            os.environ.update(environment)
+
+
+def _refusing(name: str, original: Any, process: int) -> Any:
+    def refuse(*arguments: Any) -> NoReturn:
+        if os.getpid() != process:  # a child that the user's code has forked
+            original(*arguments)
+        raise _Ending(f"os.{name}()")
+
+    return refuse
