@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from scripts.core import beside, command, console, databases, settings
-from scripts.core.backups import archive, kept, lost, retention
+from scripts.core.backups import archive, kept, retention
 from scripts.core.backups.archive import Backup, Listing
 from scripts.core.backups.kept import Kept
 from scripts.core.backups.manifest import Check
@@ -56,11 +56,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 def document(listing: Listing, databases_kept: list[Kept]) -> dict[str, Any]:
     """Whoever reads it may rely on the names here; "format" grows when one of them changes."""
     return {
-        "format": 1,
+        "format": 2,
         "backups": [row(backup) for backup in listing.backups],
         "no_backups": listing.others,
         "failed": listing.failed,
-        "lost": [path.name for path in listing.lost],
         "kept_databases": [{"name": one.name, "bytes": one.bytes} for one in databases_kept],
     }
 
@@ -99,9 +98,6 @@ def show(folder: Path, listing: Listing, databases_kept: list[Kept]) -> None:
             console.say(f"  BACKUP_AFTER FAILED: {after.found}")
     for name, why in listing.others.items():
         console.warn(f"{name}: {why}")
-    for path in listing.lost:
-        console.say(f"Taken away by a rollback: {path.name}")
-        console.say(f"  Bring it back:  {lost.command(path)}")
     for name in listing.failed:
         console.warn(f"{name}: left by a backup that failed; the next one removes it.")
     for one in databases_kept:

@@ -28,7 +28,6 @@ from scripts.core import (
     unfinished_rollback,
 )
 from scripts.core.backups import dump
-from scripts.core.backups import lost as lost_rows
 from scripts.core.errors import USAGE, UserError
 from scripts.core.losses import Loss
 from scripts.core.steps import Step
@@ -92,14 +91,14 @@ def show_losses(target: settings.Settings, environment: str, undone: Sequence[Sc
 
 
 def undo(target: settings.Settings, environment: str, wanted: str, lost: Sequence[Loss]) -> None:
-    """Outside development everything is in a backup first, and what goes is kept by itself too."""
-    dump.ensure_fresh(target, environment, console.say, console.bar)
-    kept = lost_rows.keep(target, lost) if environment != "development" else None
+    """Undo revisions; outside development everything is in a backup first."""
+    loses = any(loss.count for loss in lost)
+    backup = dump.ensure_fresh(target, environment, console.say, console.bar, of_now=loses)
     migrations.downgrade(target, wanted, lost, show, console.say)
     console.done(f"The database is at {wanted}.")
-    if kept:
-        console.say(f"  What went is kept in {kept}.")
-        console.say(f"  Bring it back:  {lost_rows.command(kept)}")
+    if backup and loses:
+        console.say(f"  What was lost is in the backup {backup.name}.")
+        console.say(f"  Restore it beside the database:  make restore BACKUP={backup.name} TO=before")
     unfinished_rollback.close(target)
 
 

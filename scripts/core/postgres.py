@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
-from typing import Any, BinaryIO
+from typing import Any
 
 import psycopg2
 import psycopg2.extensions
@@ -17,7 +17,6 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from scripts.core import connection_fault, embedded, wheel
-from scripts.core.errors import UserError
 from scripts.core.settings import Settings
 
 RETRY_EVERY = 0.25
@@ -111,16 +110,6 @@ def verifier(connection: Connection, login: URL) -> str:
     """What the server keeps instead of a password; when that is sent, no statement shows the password."""
     driver = connection.connection.dbapi_connection
     return str(psycopg2.extensions.encrypt_password(str(login.password), login.username, driver))
-
-
-def copy_out(connection: Connection, query: str, file: BinaryIO) -> None:
-    """Write a query's rows as COPY does. Raises UserError when PostgreSQL refuses, OSError when the file does."""
-    driver: Any = connection.connection.dbapi_connection
-    try:
-        with driver.cursor() as cursor:
-            cursor.copy_expert(f"COPY ({query}) TO STDOUT", file)
-    except psycopg2.Error as error:
-        raise UserError(f"Cannot read what this asks for: {query}", why=str(error).partition("\n")[0]) from error
 
 
 def tool_environment(url: URL) -> dict[str, str]:

@@ -53,7 +53,7 @@ def test_the_json_document(project: Project) -> None:
 
     document = json.loads(project.run("backups", "--json").stdout)
 
-    assert set(document) == {"format", "backups", "no_backups", "failed", "lost", "kept_databases"}
+    assert set(document) == {"format", "backups", "no_backups", "failed", "kept_databases"}
     (backup,) = document["backups"]
     assert set(backup) == {
         *("name", "database", "environment", "label", "created_at", "seconds", "bytes", "rows", "revision"),

@@ -1,6 +1,7 @@
 """make rollback"""
 
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -88,37 +89,47 @@ def test_outside_development_it_is_named_too_and_a_loss_confirmed_as_there(
     assert project.version == []
 
 
-def test_outside_development_what_goes_is_kept_and_comes_back_by_what_is_said(
-    project: Project, revisions: list[str]
-) -> None:
+def test_outside_development_what_goes_is_in_a_backup_of_that_moment(project: Project, revisions: list[str]) -> None:
+    """An earlier backup lacks the last row."""
     name = str(project.url.database)
     project.write_revision(
         "abcd01",
         revisions[-1],
-        upgrade="op.execute('ALTER TABLE users ADD bio text; CREATE TABLE tags (id serial PRIMARY KEY, note json)')",
-        downgrade="op.execute('ALTER TABLE users DROP bio; DROP TABLE tags')",
+        upgrade="op.execute('CREATE TABLE tags (id serial PRIMARY KEY, note json, up int REFERENCES tags)')",
+        downgrade="op.execute('DROP TABLE tags')",
     )
     assert project.run("migrate").returncode == 0
-    project.sql("INSERT INTO users (username, email, bio) VALUES ('ada', 'a', E'x\\ty\\\\'), ('bob', 'b', NULL)")
-    project.sql("INSERT INTO tags (note) VALUES ('{}'), (NULL)")
-    read = (
-        "SELECT (SELECT json_agg(u ORDER BY id) FROM users u)::text, (SELECT json_agg(t ORDER BY id) FROM tags t)::text"
-    )
-    before = project.sql(read)
     project.sql(f"COMMENT ON DATABASE {name} IS 'environment=staging'")
     project.environment["APP_ENV"] = "staging"
+    project.sql("INSERT INTO tags (note, up) VALUES ('{}', NULL)")
+    assert project.run("backup").returncode == 0
+    project.sql("INSERT INTO tags (note, up) VALUES (NULL, 1)")
 
     undone = project.run("rollback", CONFIRM=name)
-    listed = project.run("backups")
-    assert project.version == revisions[-1:]
-    found = re.search(r'Bring it back:  make migrate, then make psql c="(.*)"\n', undone.stdout)
-    assert found, undone.stderr
-    again = project.run("migrate", ACCEPT="plan")
-    back = project.run("psql", f"--command={found[1]}")
+    found = re.search(
+        r"What was lost is in the backup (\S+)\.\n .*:  make restore BACKUP=(\S+) TO=before\n", undone.stdout
+    )
+    assert found, undone.stdout + undone.stderr
+    beside = f"{name}_before"
+    restored = project.run("restore", found[2], f"--to={beside}")
 
-    assert found[0] in listed.stdout
-    assert (again.returncode, back.returncode) == (0, 0), again.stderr + back.stderr
-    assert project.sql(read) == before
+    assert found[1] == found[2]
+    assert restored.returncode == 0, restored.stderr
+    kept = replace(project, url=project.url.set(database=beside))
+    assert kept.sql("SELECT id, up FROM tags ORDER BY id") == [(1, None), (2, 1)]
+    project.sql_on_server(f'DROP DATABASE "{beside}"')
+
+
+def test_without_a_loss_a_backup_of_the_last_hour_is_enough(project: Project) -> None:
+    project.sql(f"COMMENT ON DATABASE {project.url.database} IS 'environment=staging'")
+    project.environment["APP_ENV"] = "staging"
+    assert project.run("backup").returncode == 0
+
+    result = project.run("rollback")
+
+    assert result.returncode == 0, result.stderr
+    assert "Taking a backup first" not in result.stdout
+    assert "What was lost" not in result.stdout
 
 
 def test_in_development_what_was_confirmed_just_goes(project: Project) -> None:
@@ -127,7 +138,7 @@ def test_in_development_what_was_confirmed_just_goes(project: Project) -> None:
     result = project.run("rollback", CONFIRM=str(project.url.database))
 
     assert result.returncode == 0
-    assert "Bring it back" not in result.stdout
+    assert "What was lost" not in result.stdout
 
 
 def test_rows_that_a_downgrade_changes_have_to_be_confirmed(project: Project, revisions: list[str]) -> None:

@@ -24,8 +24,6 @@ from scripts.core.mutex import Tell
 
 PARTIAL = ".partial-"
 LATEST = "latest"
-LOST = "lost.sql"
-"""In a folder with this file is what a rollback took away; it stays until somebody deletes it."""
 _LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}")
 
 
@@ -51,26 +49,21 @@ class Listing:
     """What else lies in the folder: name, and why it is no backup."""
     failed: list[str]
     """Names of partial folders whose maker is gone."""
-    lost: list[Path]
-    """What rollbacks took away."""
 
 
 def list_all(folder: Path) -> Listing:
     """What is in the folder; nothing where there is none."""
-    backups, others, failed, lost = [], {}, [], []
+    backups, others, failed = [], {}, []
     for path in sorted(folder.iterdir()) if folder.is_dir() else []:
         if path.name.startswith(PARTIAL):
             if _is_abandoned(path):
                 failed.append(path.name)
             continue
-        if (path / LOST).is_file():
-            lost.append(path)
-            continue
         try:
             backups.append(Backup(path, manifest.read(path)))
         except UserError as error:
             others[path.name] = error.problem
-    return Listing(sorted(backups, key=lambda backup: backup.manifest.created), others, failed, lost)
+    return Listing(sorted(backups, key=lambda backup: backup.manifest.created), others, failed)
 
 
 def find(folder: Path, database: str, wanted: str) -> Backup:

@@ -80,17 +80,23 @@ def make(target: Settings, wanted: Wanted, tell: Tell, show: Show) -> Backup:
     return after.run(made, command, tell) if command else made
 
 
-def ensure_fresh(target: Settings, environment: str, tell: Tell, show: Show) -> None:
-    """Take the backup that the gates want before the database is changed, if there is none; `environment` is how strict
-    they are. None is wanted in development, for an empty database, and when the user goes without.
+def ensure_fresh(target: Settings, environment: str, tell: Tell, show: Show, *, of_now: bool = False) -> Backup | None:
+    """Return the backup that the gates want before the database is changed, which is taken if there is none.
+
+    `environment` is how strict they are. None is wanted in development, for an empty database, and when the user goes
+    without. `of_now`: rows are lost, and an earlier backup may lack some of them.
     """
     if environment == "development" or gates.accepted("backup"):
-        return
+        return None
     with postgres.connect(target) as connection:
-        wanted = not databases.is_empty(connection)
-        there = wanted and fresh.find(connection, settings.backups().folder, settings.limits().backup_fresh)
-    if wanted and not there:
-        tell(f"Taking a backup first: {make(target, Wanted(), tell, show).name}")
+        if databases.is_empty(connection):
+            return None
+        there = fresh.find(connection, settings.backups().folder, settings.limits().backup_fresh)
+    if there and not of_now:
+        return there
+    made = make(target, Wanted(), tell, show)
+    tell(f"Taking a backup first: {made.name}")
+    return made
 
 
 def take(target: Settings, holder: Connection, wanted: Wanted, tell: Tell, show: Show) -> Backup:

@@ -46,7 +46,7 @@ def made(days: float, *checks: tuple[str, bool], database: str = "app") -> Backu
 
 
 def goes(rule: str, *backups: Backup, failed: str = "") -> list[str]:
-    listing = Listing(list(backups), {}, [failed] if failed else [], [])
+    listing = Listing(list(backups), {}, [failed] if failed else [])
     return [backup.name for backup in retention.superfluous(listing, "app", rule)]
 
 
