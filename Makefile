@@ -82,7 +82,7 @@ backup: ## Take a backup and prove that it can be read               (NAME=featu
 backups: ## List the backups; KEEP=: remove old ones                   (JSON=1 or KEEP=5,30d CONFIRM=folder)
 	$(RUN) run python -m scripts.backups $${KEEP:+--keep="$$KEEP"} $${JSON:+--json}
 restore: ## Put a backup in the database's place, which is kept        (BACKUP=latest CONFIRM=name or TO=other)
-	$(RUN) run python -m scripts.restore $${TO:+--to="$$TO"} $${BACKUP:+"$$BACKUP"}
+	$(RUN) restore python -m scripts.restore $${TO:+--to="$$TO"} $${BACKUP:+"$$BACKUP"}
 verify-backup: ## Restore a backup on the scratch server and compare          (BACKUP=latest MODE=full)
 	$(RUN) with_scratch python -m scripts.verify_backup $${MODE:+--mode="$$MODE"} $${BACKUP:+"$$BACKUP"}
 

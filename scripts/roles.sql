@@ -12,8 +12,8 @@ CROSS JOIN LATERAL (VALUES
     -- administrator's login is no affair of ours.
     (10, o.oid IS NULL, format('CREATE ROLE %I LOGIN CREATEDB', owner)),
     (11, owner <> current_user AND NOT (o.rolcanlogin AND o.rolcreatedb), format('ALTER ROLE %I LOGIN CREATEDB', owner)),
-    (12, owner <> current_user AND (o.rolsuper OR o.rolcreaterole OR o.rolreplication OR o.rolbypassrls),
-        format('ALTER ROLE %I NOSUPERUSER NOCREATEROLE NOREPLICATION NOBYPASSRLS', owner)),
+    (12, owner <> current_user AND (o.rolsuper OR o.rolcreaterole OR o.rolreplication),
+        format('ALTER ROLE %I NOSUPERUSER NOCREATEROLE NOREPLICATION', owner)),
     -- Whom a migration waits for is told of everybody, autovacuum too.
     (13, owner <> current_user AND (o.rolsuper OR NOT pg_has_role(o.oid, 'pg_read_all_stats', 'USAGE')) IS NOT FALSE,
         format('GRANT pg_read_all_stats TO %I', owner)),

@@ -196,6 +196,7 @@ NO_SETTINGS = {
     "PATH": "the shell's",
     "PWD": "the shell's",
     "SHELL": "the shell's",
+    "SUPERUSER_PASSWORD": "made by make restore ACCEPT=superuser",
     "GIT_COMMIT": "asked of git when an image is built",
 }
 MAKE_VARIABLES = set(re.findall(r"^export (.+)", MAKEFILE, re.MULTILINE)[0].split())

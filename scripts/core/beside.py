@@ -35,11 +35,12 @@ PROVIDERS = {"c": "libc", "i": "icu", "b": "builtin"}
 
 
 @contextmanager
-def new(settings: Settings, environment: str | None) -> Iterator[URL]:
+def new(settings: Settings, environment: str | None, owner: str | None = None) -> Iterator[URL]:
     """A new, empty database, marked as `environment` (None: not at all), that can be swapped in; gone at the end if it
     was not. It sorts and compares text as the target does. What an interrupted run left is dropped first.
 
-    Raises UserError when another run is doing the same.
+    With an `owner` other than who is connected, a run without these rights can drop it. Raise UserError when another
+    run is doing the same.
     """
     name = databases.name_of(settings.database_url)
     # A name of its own: what a killed run has left working must not find the next one's database under its name.
@@ -48,7 +49,7 @@ def new(settings: Settings, environment: str | None) -> Iterator[URL]:
         _be_alone(connection, name)
         for left in [_old(name), *_unfinished(connection, name)]:
             databases.drop_leftover(connection, left, environment)
-        databases.create(connection, made, settings, environment, _like(connection, name))
+        databases.create(connection, made, settings, environment, _like(connection, name, owner))
         try:
             yield settings.database_url.set(database=made)
         finally:
@@ -120,7 +121,13 @@ def _move_away(connection: Connection, name: str, kept: str) -> None:
         ) from None
 
 
-def _like(connection: Connection, name: str) -> str:
+def _like(connection: Connection, name: str, owner: str | None) -> str:
+    """Return the options of a new database: as another one has them, where there is another."""
+    quoted = connection.dialect.identifier_preparer.quote(owner) if owner else ""
+    return " ".join([*([f"OWNER {quoted}"] if owner else []), _order(connection, name)])
+
+
+def _order(connection: Connection, name: str) -> str:
     """The options that give a new database the encoding, order and tablespace of another; nothing where there is none.
 
     The columns of pg_database have other names in other versions.

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import ProgrammingError
 
-from scripts.core import children, databases, embedded, logins, postgres
+from scripts.core import children, databases, embedded, logins, postgres, scratch_databases
 from scripts.core import rights as rights_
 from scripts.core import settings as configuration
 from scripts.core.child_process import Deadline
@@ -28,8 +28,6 @@ T = TypeVar("T")
 
 GONE = 2
 """Seconds after which a server that has answered before is not coming back."""
-# With what a restore makes beside one of them.
-_LEFT = text("SELECT datname FROM pg_database WHERE datname ~ '^scratch_[0-9]+_[0-9]+(__.*)?$'")
 
 
 @dataclass
@@ -68,22 +66,26 @@ def session(settings: Settings, rights: Rights | None = None) -> Iterator[Scratc
         server.execute(text("SELECT pg_advisory_lock(:key)"), {"key": key})
         login, environment = logins.ensure(server, rights), configuration.without_target(settings)
         scratch = Scratch(administrator, server, key, rights, login, child, environment)
-        _sweep(server)
+        scratch_databases.sweep(administrator, server)
         try:
             yield scratch
         finally:
             _drop(scratch)
 
 
-def create(scratch: Scratch, template: str = "template0") -> Settings:
-    """Make a database, marked development; returns settings whose target it is, with the login of the users' files."""
+def create(scratch: Scratch, template: str = "template0", *, bare: bool = False) -> Settings:
+    """Make a database, marked development; returns settings whose target it is, with the login of the users' files.
+
+    A `bare` one is as a restore makes it on the target: of the role that migrates, and without grants.
+    """
+    owner = _owner(scratch, bare)
     name = f"scratch_{scratch.key}_{len(scratch.made)}"
     scratch.made.append(name)
     try:
         with postgres.interruptible(scratch.server.connection.dbapi_connection):
             # Copies files instead of writing every page to the log: ten times as fast where nothing is synced.
             scratch.server.exec_driver_sql(
-                f"CREATE DATABASE {name} OWNER {_owner(scratch)} TEMPLATE {template} STRATEGY file_copy"
+                f"CREATE DATABASE {name} OWNER {owner} TEMPLATE {template} STRATEGY file_copy"
             )
     except ProgrammingError as error:
         if getattr(error.orig, "pgcode", None) != databases.NOT_ALLOWED:
@@ -94,7 +96,7 @@ def create(scratch: Scratch, template: str = "template0") -> Settings:
             do=f"ALTER ROLE {scratch.server.engine.url.username} CREATEDB   (on the scratch server)",
         ) from error
     databases.set_mark(scratch.server, name, "development")
-    _grant(scratch, name, template)
+    _grant(scratch, name, template, bare)
     # The server has answered: one that does no more is not starting.
     return _on(scratch, scratch.login.url.set(database=name))
 
@@ -125,17 +127,17 @@ def _on(scratch: Scratch, url: URL) -> Settings:
     return replace(scratch.administrator, database_url=url, application_url=url, connect_wait=wait)
 
 
-def _owner(scratch: Scratch) -> str:
+def _owner(scratch: Scratch, bare: bool) -> str:
     """Of a new database, as SQL: the target's, where the server has that role."""
     rights, login = scratch.rights, scratch.login
-    is_own = rights.owner == rights.name or not login.is_separate or not login.is_equal
+    is_own = bare or rights.owner == rights.name or not login.is_separate or not login.is_equal
     return scratch.server.dialect.identifier_preparer.quote(login.role if is_own else rights.owner)
 
 
-def _grant(scratch: Scratch, name: str, template: str) -> None:
+def _grant(scratch: Scratch, name: str, template: str, bare: bool) -> None:
     """What the role may do in the target's database though it does not own it."""
     rights = scratch.rights
-    if rights.owner == rights.name or not scratch.login.is_separate:
+    if bare or rights.owner == rights.name or not scratch.login.is_separate:
         return
     role = scratch.server.dialect.identifier_preparer.quote(scratch.login.role)
     if rights.makes_schemas:
@@ -237,13 +239,4 @@ def _drop(scratch: Scratch) -> None:
     answering = _on(scratch, scratch.administrator.database_url)
     with suppress(UserError), postgres.connect(answering, isolation_level="AUTOCOMMIT") as server:
         for name in scratch.made:
-            databases.drop(server, name)
-
-
-def _sweep(server: Connection) -> None:
-    """Drop what a killed maker left."""
-    for name in server.scalars(_LEFT).all():
-        key = {"key": int(name.split("_")[1])}
-        if server.scalar(text("SELECT pg_try_advisory_lock(:key)"), key):
-            databases.drop(server, name)
-            server.execute(text("SELECT pg_advisory_unlock(:key)"), key)
+            scratch_databases.drop(answering, server, name)

@@ -6,7 +6,7 @@
 . scripts/runtimes/docker_place.sh
 
 # What one command may be told. Everything else is a setting, and Compose passes those.
-passed="ACCEPT CONFIRM NO_COLOR GITHUB_ACTIONS"
+passed="ACCEPT CONFIRM NO_COLOR GITHUB_ACTIONS SUPERUSER_PASSWORD"
 
 say() { echo "$*" >&2; }
 compose() { docker compose --progress quiet "$@"; }
@@ -169,6 +169,33 @@ with_scratch() {
     run "$@"
 }
 
+restore() {
+    case ",$(echo "${ACCEPT:-}" | tr -d ' ')," in *,superuser,*) let_superuser_in ;; esac
+    run "$@"
+}
+
+# The superuser gets a password for this command, and for a day at most. A server that was made with the owner as its
+# superuser has no other.
+let_superuser_in() {
+    look
+    need_db
+    is_wanted db || return 0
+    SUPERUSER_PASSWORD=$(od -An -N20 -tx1 /dev/urandom | tr -d ' \n')
+    export SUPERUSER_PASSWORD
+    trap "set_superuser_password NULL \"'infinity'\"" EXIT
+    set_superuser_password "'$SUPERUSER_PASSWORD'" "now() + interval '1 day'"
+}
+
+# set_superuser_password PASSWORD UNTIL: two expressions.
+set_superuser_password() {
+    compose exec -T db psql -Xqw -U postgres -d postgres <<SQL >/dev/null 2>&1 || true
+SET log_statement = 'none';
+SET log_min_error_statement = 'panic';
+SET log_min_duration_statement = -1;
+SELECT format('ALTER ROLE postgres PASSWORD %L VALID UNTIL %L', $1, $2) \\gexec
+SQL
+}
+
 # The superuser has no password: he is to be met inside the database's container only. An application that runs is
 # started anew where its password has changed, or where it could not log in until now.
 with_superuser() {
@@ -268,7 +295,7 @@ edit() {
 verb=${1:-}
 [ $# = 0 ] || shift
 case $verb in
-up | down | logs | build | run | edit | with_scratch | with_superuser) "$verb" "$@" ;;
+up | down | logs | build | run | edit | restore | with_scratch | with_superuser) "$verb" "$@" ;;
 test) run_tests "$@" ;;
 ps) show ;;
 shell) run bash ;;

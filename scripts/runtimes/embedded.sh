@@ -77,7 +77,7 @@ logs) show_logs ;;
 shell) run_in_venv "${SHELL:-/bin/sh}" ;;
 build) fail "There is no image to build." "make build RUNTIME=docker" ;;
 with_superuser) with_superuser "$@" ;;
-run | edit | test | with_scratch) run_in_venv "$@" ;;
+run | edit | test | restore | with_scratch) run_in_venv "$@" ;;
 *)
     echo "✗ scripts/runtime.sh has no verb '$verb'." >&2
     exit 2

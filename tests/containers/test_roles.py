@@ -123,3 +123,24 @@ def test_names_that_postgresql_will_not_have_are_told_in_its_words(fresh: Stack)
     assert "permission denied to alter role" in result.output
     assert "✗ The roles could not be made; psql's words are above." in result.output
     assert APP_PASSWORD not in result.output + fresh.compose("logs", "db").output
+
+
+def test_the_superuser_restores_what_only_a_superuser_may_make_and_is_shut_out_again(dev: Stack) -> None:
+    made = dev.execute("db", "psql", "-XAtq", "-U", "postgres", "-d", "app", "-c", "CREATE EXTENSION pageinspect")
+    assert made.code == 0, made.output
+    assert dev.make("backup", "NAME=superuser").code == 0
+
+    words = [f"{target} BACKUP=superuser CONFIRM=app".split() for target in ("verify-backup", "restore")]
+    refused = [dev.make(*one) for one in words]
+    done = [dev.make(*one, "ACCEPT=superuser") for one in words]
+
+    assert all(one.code for one in refused)
+    assert all("ACCEPT=superuser" in one.output for one in refused)
+    assert [one.code for one in done] == [0, 0], done[1].output
+    assert "app_owner" in dev.sql("SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = 'app'")
+    assert "postgres" in dev.sql("SELECT pg_get_userbyid(extowner) FROM pg_extension WHERE extname = 'pageinspect'")
+    password = dev.sql_as_superuser(
+        "SELECT rolpassword IS NULL, rolvaliduntil FROM pg_authid WHERE rolname = 'postgres'"
+    )
+    assert password.output == "t|infinity\n"
+    dev.execute("db", "psql", "-XAtq", "-U", "postgres", "-d", "app", "-c", "DROP EXTENSION pageinspect")

@@ -100,3 +100,17 @@ def test_without_a_scratch_server_nothing_is_made_on_the_target(
 
     with pytest.raises(UserError, match="There is no scratch server"), scratch.session(configured):
         pass
+
+
+def test_a_subscription_that_a_revision_made_keeps_no_database(configured: Settings) -> None:
+    with scratch.session(configured) as server:
+        made = scratch.as_administrator(server, scratch.create(server))
+        name = str(made.database_url.database)
+        with postgres.connect(made, isolation_level="AUTOCOMMIT") as connection:
+            connection.exec_driver_sql(
+                "CREATE SUBSCRIPTION \"Odd %%s\" CONNECTION 'host=127.0.0.1 port=1' PUBLICATION p"
+                " WITH (connect = false)"
+            )
+
+    with scratch.session(configured) as server:
+        assert name not in names(server)

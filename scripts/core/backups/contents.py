@@ -8,7 +8,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
 from scripts.core import databases, history, postgres
-from scripts.core.backups import properties
+from scripts.core.backups import named_roles, properties
 from scripts.core.backups.manifest import Table
 from scripts.core.backups.properties import Properties
 from scripts.core.errors import USAGE, UserError
@@ -62,20 +62,6 @@ _HIDDEN = text(
     f"SELECT format('%I.%I', n.nspname, c.relname) {_CLASSES} AND c.relkind = 'r' AND row_security_active(c.oid)"
     " ORDER BY 1"
 )
-# Who is granted something or owns something; what belongs to the first superuser is not in pg_shdepend. A session's
-# temporary tables are in no dump, nor are the schemas and row types that they have.
-_ROLES = text(
-    "WITH passing AS (SELECT oid FROM pg_namespace WHERE nspname ~ '^pg_(toast_)?temp_')"
-    " SELECT rolname FROM pg_roles WHERE rolname !~ '^pg_' AND oid IN ("
-    " SELECT refobjid FROM pg_shdepend WHERE refclassid = 'pg_authid'::regclass"
-    "  AND dbid = (SELECT oid FROM pg_database WHERE datname = current_database()) AND NOT EXISTS (SELECT FROM pg_class"
-    "  WHERE classid = 'pg_class'::regclass AND pg_class.oid = objid AND relnamespace IN (SELECT oid FROM passing))"
-    " UNION SELECT relowner FROM pg_class WHERE oid >= 16384 AND relnamespace NOT IN (SELECT oid FROM passing)"
-    " UNION SELECT nspowner FROM pg_namespace WHERE oid >= 16384 AND oid NOT IN (SELECT oid FROM passing)"
-    " UNION SELECT proowner FROM pg_proc WHERE oid >= 16384 AND pronamespace NOT IN (SELECT oid FROM passing)"
-    " UNION SELECT typowner FROM pg_type WHERE oid >= 16384 AND typnamespace NOT IN (SELECT oid FROM passing)"
-    ") ORDER BY 1"
-)
 
 
 @dataclass(frozen=True)
@@ -123,7 +109,7 @@ def read(connection: Connection, shared: str = "") -> Contents:
         large_objects=connection.scalar(text("SELECT count(*) FROM pg_largeobject_metadata")) or 0,
         extensions=dict(connection.execute(text("SELECT extname, extversion FROM pg_extension ORDER BY 1")).all()),
         properties=properties.read(connection),
-        roles=list(connection.scalars(_ROLES)),
+        roles=named_roles.read(connection),
     )
 
 

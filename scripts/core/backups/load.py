@@ -91,8 +91,8 @@ def _restore(
     if said:
         raise UserError(
             f"{backup.name} cannot be restored: {clients.reason(said)}",
-            do="mend what it says, then run this again; if it is about roles: ACCEPT=roles restores without owners and"
-            " grants",
+            do="correct what it says, then run this again; if it is about rights: ACCEPT=superuser restores as the"
+            " server's superuser, and ACCEPT=roles without owners and grants",
             state=ONLY_A_TRY,
         )
 
@@ -126,7 +126,7 @@ def _compare(backup: Backup, into: Settings, tell: Tell) -> None:
     if told:
         raise UserError(
             f"{backup.name} was restored, but is not what was backed up:" + "".join(f"\n    {one}" for one in told),
-            do="restore another: make backups",
+            do="restore another: make backups; where rights are missing, restore as a superuser: ACCEPT=superuser",
             state=ONLY_A_TRY,
         )
     left_out.tell_all(left_out.read(backup.path).objects | structure.undumped(saved), tell)

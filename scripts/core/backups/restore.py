@@ -1,7 +1,7 @@
 """Restoring: into a new database, checked there, then swapped in; the old one is kept beside it under a dated name."""
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 
 from sqlalchemy.engine import URL
@@ -18,6 +18,7 @@ from scripts.core import (
     roles,
     row_estimate,
     settings,
+    superuser,
 )
 from scripts.core.backups import kept, load, verify
 from scripts.core.backups.archive import Backup
@@ -69,10 +70,15 @@ def put_in_place(target: Settings, backup: Backup, mark: str | None, tell: Tell,
 
     Raises UserError, and the target is as it was; whatever kills this, the target is wholly the one or the other.
     """
-    with _alone(target, tell), beside.new(target, mark) as made:
-        load.fill(backup, replace(target, database_url=made), tell, show)
-        _let_application_in(target, made, backup, tell)
-        return _swap(target, databases.name_of(made))
+    owner = target.database_url.username
+    with (
+        superuser.login(target) if gates.accepted("superuser") else nullcontext(target) as acting,
+        _alone(acting, tell),
+        beside.new(acting, mark, owner) as made,
+    ):
+        load.fill(backup, replace(acting, database_url=made), tell, show)
+        _let_application_in(acting, made, backup, tell)
+        return _swap(acting, databases.name_of(made))
 
 
 def _let_application_in(target: Settings, made: URL, backup: Backup, tell: Tell) -> None:

@@ -26,7 +26,7 @@ def verify(target: Settings, backup: Backup, mode: str, tell: Tell, show: Show) 
     if mode == FULL and not problem:
         with scratch.session(target) as server:
             try:
-                restored(server, backup, tell, show)
+                _restore(server, backup, tell, show)
             except UserError as error:
                 problem = error
     made = Check(
@@ -44,13 +44,24 @@ def restored(server: Scratch, backup: Backup, tell: Tell, show: Show) -> Setting
 
     The administrator gives everything its owner and grants. Without these all of it belongs to the role that migrates.
     """
-    made = scratch.create(server)
-    if not gates.accepted("roles"):
+    if gates.accepted("roles"):
+        made = scratch.create(server)
+    else:
         scratch.make_roles(server, backup.manifest.roles)
-        made = scratch.as_administrator(server, made)
+        made = scratch.as_administrator(server, scratch.create(server, bare=True))
     load.fill(backup, made, tell, show)
     scratch_extensions.hand_over(server, made)
     return made
+
+
+def _restore(server: Scratch, backup: Backup, tell: Tell, show: Show) -> None:
+    """Restore the backup as `make restore` would: as the role that migrates, or with ACCEPT=superuser as a superuser.
+
+    Raise UserError as that would.
+    """
+    made = scratch.create(server, bare=True)
+    administrator = scratch.as_administrator(server, made)
+    load.fill(backup, administrator if gates.accepted("superuser") else made, tell, show)
 
 
 def require_whole(backup: Backup) -> None:

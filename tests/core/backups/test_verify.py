@@ -48,8 +48,8 @@ def test_nothing_is_left_on_the_scratch_server(
 ) -> None:
     create, made = scratch.create, []
 
-    def watched(server: scratch.Scratch) -> Settings:
-        made.append(create(server))
+    def watched(server: scratch.Scratch, *, bare: bool) -> Settings:
+        made.append(create(server, bare=bare))
         return made[-1]
 
     monkeypatch.setattr(scratch, "create", watched)
