@@ -1,7 +1,6 @@
 """A new database beside the target: filled, checked, and then put into the target's place in one step."""
 
 import random
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from threading import Event, Thread
@@ -10,7 +9,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError, OperationalError
 
-from scripts.core import database_names, databases, postgres
+from scripts.core import database_names, databases, postgres, replacement_lock
 from scripts.core.errors import UserError
 from scripts.core.settings import Settings
 
@@ -23,13 +22,10 @@ _IN_THE_WAY = text(
     "SELECT 'pid ' || pid || ', ' || usename || ', ' || application_name FROM pg_stat_activity"
     " WHERE datname = :name AND NOT pg_has_role(usesysid, 'USAGE')"
 )
-_TAKE = text("SELECT pg_try_advisory_lock(hashtext(:key))")
 _TABLESPACE = text(
     "SELECT replace(quote_ident(spcname), '%', '%%') FROM pg_database d JOIN pg_tablespace t ON t.oid = d.dattablespace"
     " WHERE datname = :name AND spcname !~ '^pg_' AND has_tablespace_privilege(t.oid, 'CREATE')"
 )
-PATIENCE = 10.0
-"""Seconds."""
 PROVIDERS = {"c": "libc", "i": "icu", "b": "builtin"}
 """pg_database.datlocprovider in the words of CREATE DATABASE."""
 
@@ -46,7 +42,7 @@ def new(settings: Settings, environment: str | None, owner: str | None = None) -
     # A name of its own: what a killed run has left working must not find the next one's database under its name.
     made = f"{_prefix(name)}{random.getrandbits(32):08x}"
     with databases.server(settings) as connection:
-        _be_alone(connection, name)
+        replacement_lock.take(connection, name)
         for left in [_old(name), *_unfinished(connection, name)]:
             databases.drop_leftover(connection, left, environment)
         databases.create(connection, made, settings, environment, _like(connection, name, owner))
@@ -57,25 +53,15 @@ def new(settings: Settings, environment: str | None, owner: str | None = None) -
                 databases.drop(connection, made)
 
 
-def _be_alone(connection: Connection, name: str) -> None:
-    """Take the lock that a run has, waiting for what a killed one has left working on the server."""
-    deadline = time.monotonic() + PATIENCE
-    while not connection.scalar(_TAKE, {"key": f"beside {name}"}):
-        if time.monotonic() > deadline:
-            raise UserError(f"Another reset or restore of {name} runs.", do="wait for it, then run this again")
-        time.sleep(0.1)
-
-
 def left(connection: Connection, name: str) -> list[str]:
     """The databases that an interrupted run left beside this one; none while a run may be at work on them.
 
     `connection` is to the maintenance database, where a run has its lock.
     """
-    key = {"key": f"beside {name}"}
-    if not connection.scalar(_TAKE, key):
+    if not replacement_lock.is_taken(connection, name):
         return []
     found = _unfinished(connection, name)
-    connection.execute(text("SELECT pg_advisory_unlock(hashtext(:key))"), key)
+    replacement_lock.free(connection, name)
     return found
 
 

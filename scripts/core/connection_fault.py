@@ -13,7 +13,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import OperationalError
 
-from scripts.core import clients
+from scripts.core import clients, replacement_lock
 from scripts.core.errors import DatabaseMissingError, PasswordError, UserError
 from scripts.core.settings import Settings
 
@@ -46,6 +46,8 @@ def find(url: URL, words: str, settings: Settings, login: Login) -> UserError:
             + ("" if external else " PostgreSQL took its password when its data directory was made empty."),
             do="give the right password in DATABASE_URL" if external else _password_cure(settings),
         )
+    if who := replaced_by(url, login):
+        return replacement_lock.error(_database(url), who)
     if _lacks_database(url, login):
         return DatabaseMissingError(
             f"{server} has no database {url.database}.",
@@ -68,11 +70,25 @@ def is_starting(url: URL) -> bool:
         return True
 
 
+def replaced_by(url: URL, login: Login) -> str | None:
+    """Return who is putting another database in the place of this one, or None."""
+    try:
+        with login(url.set(database="postgres")) as connection:
+            return replacement_lock.holder(connection, _database(url))
+    except OperationalError:
+        return None
+
+
 def place(url: URL) -> str:
     """Return the server of a URL as people name it."""
     if not url.host and url.query.get("service"):
         return f"service {url.query['service']}"
     return f"{url.host or 'the local socket'}:{url.port or 5432}"
+
+
+def _database(url: URL) -> str:
+    """Return the name of the database; where the URL has none, libpq takes that of the user."""
+    return str(url.database or url.username)
 
 
 def _is_known(url: URL) -> bool:
@@ -135,7 +151,7 @@ def _lacks_database(url: URL, login: Login) -> bool:
     for other in ("postgres", "template1"):
         try:
             with login(url.set(database=other)) as connection:
-                return not connection.scalar(_EXISTS, {"name": url.database or url.username})
+                return not connection.scalar(_EXISTS, {"name": _database(url)})
         except OperationalError:
             continue
     return False

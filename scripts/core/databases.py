@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from sqlalchemy import Connection, text
 from sqlalchemy.engine import URL
 
-from scripts.core import database_names, postgres, privileges, roles
+from scripts.core import database_names, postgres, privileges, replacement_lock, roles
 from scripts.core.errors import UserError
 from scripts.core.settings import Settings
 
@@ -40,13 +40,16 @@ def ensure(settings: Settings) -> bool:
     """Create the target's database, empty and marked, when its server is this project's own and has none.
 
     Returns whether it was created. On a server of somebody else a missing database is an error of the next connection.
+    Raises UserError while a reset or restore of it runs.
     """
     if settings.external:
         return False
     with server(settings) as connection:
         name = name_of(settings.database_url)
-        # Of two that find it missing at once, the second waits here and then finds it.
-        connection.execute(text("SELECT pg_advisory_lock(hashtext('create ' || :name))"), {"name": name})
+        if exists(connection, name):
+            return False
+        # Of two that find it missing at once, the second waits here and then finds it. So does this for a restore.
+        replacement_lock.take(connection, name)
         if exists(connection, name):
             return False
         create(connection, temporary(name), settings, settings.app_env)

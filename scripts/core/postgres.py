@@ -76,10 +76,15 @@ def _opened(engine: Engine, settings: Settings) -> Connection:
         try:
             return engine.connect()
         except OperationalError as error:
-            is_late = time.monotonic() > deadline
-            if is_late or not (connection_fault.is_starting(engine.url) or _logs_in(engine)):
+            if time.monotonic() > deadline or not _may_come(engine):
                 raise connection_fault.find(engine.url, first_line(error), settings, _login) from error
         time.sleep(RETRY_EVERY)
+
+
+def _may_come(engine: Engine) -> bool:
+    """Return whether the next try may be let in."""
+    url = engine.url
+    return connection_fault.is_starting(url) or _logs_in(engine) or bool(connection_fault.replaced_by(url, _login))
 
 
 def _logs_in(engine: Engine) -> bool:

@@ -1,14 +1,18 @@
 """scripts/core/beside.py"""
 
-from threading import Timer
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import replace
+from threading import Event, Timer
 
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from scripts.core import beside, postgres
+from scripts.core import beside, databases, postgres, replacement_lock
 from scripts.core.errors import UserError
 from scripts.core.settings import Settings
+from tests.core.running import wait_until
 from tests.core.test_databases import execute, mark, names, tables
 
 
@@ -80,10 +84,10 @@ def test_what_an_interrupted_run_left_is_told_from_what_a_living_one_makes(targe
 
 
 def test_of_two_at_once_the_second_is_refused(target: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(beside, "PATIENCE", 0.2)
+    monkeypatch.setattr(replacement_lock, "PATIENCE", 0.2)
     with beside.new(target, "development"):
         second = beside.new(target, "development")
-        with pytest.raises(UserError, match=r"Another reset or restore of test_\w+ runs\."):
+        with pytest.raises(UserError, match=r"Another reset or restore of test_\w+ runs: pid \d+, alembic-tools"):
             second.__enter__()
         assert len(names(target)) == 2
 
@@ -143,3 +147,69 @@ def test_a_swap_fills_the_place_of_a_database_that_is_gone(target: Settings) -> 
         beside.swap(target, str(new.database), "never_used")
 
     assert names(target) == [name]
+
+
+@pytest.fixture
+def gone(target: Settings) -> Settings:
+    """The target, of which there is no database."""
+    execute(target, f"DROP DATABASE {target.database_url.database}", url=postgres.maintenance(target))
+    return target
+
+
+def test_while_one_is_made_no_empty_database_is_created(gone: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(replacement_lock, "PATIENCE", 0.2)
+    with (
+        beside.new(gone, "development"),
+        pytest.raises(UserError, match=r"Another reset or restore of test_\w+ runs: pid \d+"),
+    ):
+        databases.ensure(gone)
+
+    assert names(gone) == []
+    assert databases.ensure(gone)
+
+
+def test_while_one_is_made_a_missing_database_is_not_called_so(gone: Settings) -> None:
+    hurried = replace(gone, connect_wait=0.3)
+    with (
+        beside.new(gone, "development"),
+        pytest.raises(UserError, match=r"Another reset or restore of test_\w+ runs: pid \d+") as caught,
+        postgres.connect(hurried),
+    ):
+        pass
+
+    assert "make migrate" not in str(caught.value)
+
+
+def test_what_waits_for_a_database_that_is_made_gets_the_new_one(gone: Settings) -> None:
+    def ask() -> list[str]:
+        with postgres.connect(gone) as connection:
+            return tables(connection)
+
+    with ThreadPoolExecutor(1) as pool, beside.new(gone, "development") as new:
+        execute(gone, "CREATE TABLE new ()", url=new)
+        asked = pool.submit(ask)
+        wait_until(asked.running)
+        beside.swap(gone, str(new.database), "")
+
+        assert asked.result(20) == ["new"]
+
+
+def test_a_session_that_comes_during_a_swap_gets_the_new_one(target: Settings) -> None:
+    """For it the database was just renamed, which it is told as one that does not exist."""
+    over = Event()
+
+    def ask() -> set[str]:
+        found = set()
+        while not over.is_set():
+            with suppress(DBAPIError), postgres.connect(target) as connection:
+                found |= set(tables(connection))
+        return found
+
+    execute(target, "CREATE TABLE old ()")
+    with ThreadPoolExecutor(2) as pool, beside.new(target, "development") as new:
+        execute(target, "CREATE TABLE new ()", url=new)
+        asking = [pool.submit(ask) for _ in range(2)]
+        beside.replace(target, str(new.database))
+        over.set()
+
+    assert set.union(*(one.result(20) for one in asking)) <= {"old", "new"}

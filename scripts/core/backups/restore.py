@@ -15,6 +15,7 @@ from scripts.core import (
     migration_log,
     mutex,
     postgres,
+    replacement_lock,
     roles,
     row_estimate,
     settings,
@@ -93,7 +94,8 @@ def _let_application_in(target: Settings, made: URL, backup: Backup, tell: Tell)
 
 def bring_back(target: Settings, name: str, tell: Tell) -> str:
     """Swap a kept database in again; returns the name under which the present one is kept, or nothing."""
-    with _alone(target, tell):
+    with _alone(target, tell), databases.server(target) as server:
+        replacement_lock.take(server, databases.name_of(target.database_url))
         return _swap(target, name)
 
 
