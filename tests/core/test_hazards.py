@@ -78,6 +78,8 @@ def find(
         for path in example.parent.glob(re.sub(r"_1$", "_[1-9]", example.stem) + ".py"):
             shutil.copy(path, versions)
         copy = replace(configured, database_url=new_database(shop), external=True)
+        url = copy.database_url.set(drivername="postgresql").render_as_string(hide_password=False)
+        monkeypatch.setenv("DATABASE_URL", url)
         revisions = history.load()
         pending = history.pending(revisions, ("shop",), "head")
         ids = [script.revision for script in pending]
