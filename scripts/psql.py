@@ -4,11 +4,10 @@ make psql
 make psql c="SELECT count(*) FROM users"
 """
 
-import shutil
 import sys
 from collections.abc import Sequence
 
-from scripts.core import command, postgres, settings, shell
+from scripts.core import clients, command, postgres, settings, shell
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -18,8 +17,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     target = settings.load()
     postgres.ensure_server(target)
-    # The wheel's knows no TLS, which somebody else's server may want.
-    psql = (target.external and shutil.which("psql")) or postgres.program("psql")
+    # Somebody else's server may want TLS.
+    psql = clients.newest("psql", tls=target.external)
     words = [psql, "--no-psqlrc", *(["--command", arguments.command] if arguments.command else [])]
     shell.replace(words, postgres.tool_environment(target.database_url))
 

@@ -24,23 +24,37 @@ ENGLISH = {"LC_ALL": "", "LANGUAGE": "", "LC_MESSAGES": "C"}
 _PASSFILE = "pgpass-"
 
 
-def find(name: str, major: int) -> str:
+def find(name: str, major: int, *, tls: bool = False) -> str:
     """The path of pg_dump, pg_restore ... of this major; where there is none, of the oldest newer one.
 
-    Raises UserError when all are older: pg_dump refuses a newer server, pg_restore an archive of a newer pg_dump.
+    `tls`: our own session uses TLS, so the program has to know it. Raises UserError when all that fit are older, or
+    know no TLS: pg_dump refuses a newer server, pg_restore an archive of a newer pg_dump.
     """
-    here = [(version, path) for path in _places(name) if (version := _major(path))]
+    here = _here(name, tls)
     fitting = sorted((found for found in here if found[0] >= major), key=lambda found: found[0])
     if fitting:
         return fitting[0][1]
     newest = max((version for version, _ in here), default=None)
+    knowing = " that knows TLS" if tls else ""
     raise UserError(
-        f"This needs {name} of PostgreSQL {major} or newer; here is "
+        f"This needs {name} of PostgreSQL {major} or newer{knowing}; here is "
         + (f"that of PostgreSQL {newest}." if newest else "none."),
-        why="An older one does not understand what newer servers and programs write.",
+        why="An older one does not understand what newer servers and programs write."
+        + (" The embedded PostgreSQL's programs know no TLS, and this server is reached by it." if tls else ""),
         do=f"RUNTIME=docker: set POSTGRES_MAJOR in Dockerfile to {major}, or POSTGRES_IMAGE in .env to an older server;"
         f" else put PostgreSQL {major}'s client programs onto the PATH",
     )
+
+
+def newest(name: str, *, tls: bool = False) -> str:
+    """The path of the newest psql ... that is here. `tls`: one that knows TLS, where there is any.
+
+    Raises UserError when there is none.
+    """
+    here = _here(name, tls) or _here(name, False)
+    if not here:
+        raise UserError(f"{name} is not installed.", do="install PostgreSQL's client programs")
+    return max(here, key=lambda found: found[0])[1]
 
 
 def major(path: str) -> int:
@@ -79,10 +93,11 @@ def compression(pg_dump: str) -> str:
     return "zstd:3" if nowhere in said else "gzip:1"
 
 
-def _places(name: str) -> list[str]:
-    """Of one major that of the PATH is preferred: the wheel's know no TLS."""
+def _here(name: str, tls: bool) -> list[tuple[int, str]]:
+    """The majors and paths of a program. Of one major that of the PATH is first: the wheel's know no TLS."""
+    wheels = [wheel.program(name)] if wheel.is_installed() and not tls else []
     on_path = shutil.which(name)
-    return [*([on_path] if on_path else []), *([wheel.program(name)] if wheel.is_installed() else [])]
+    return [(version, path) for path in [*([on_path] if on_path else []), *wheels] if (version := _major(path))]
 
 
 @cache

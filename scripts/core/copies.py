@@ -40,9 +40,10 @@ def restored(server: Scratch, source: Settings) -> Settings:
     administrator = scratch.as_administrator(server, made)
     with tempfile.TemporaryDirectory() as folder:
         dump = Path(folder) / "schema"
-        _dump(source, dump)
+        major = _dump(source, dump)
+        pg_restore = clients.find("pg_restore", major, tls=postgres.uses_tls(server.server))
         # What the administrator restores has its owners and grants; an ordinary role cannot give them.
-        _restore(administrator, dump, () if server.login.is_separate else ("--no-owner", "--no-privileges"))
+        _restore(pg_restore, administrator, dump, () if server.login.is_separate else ("--no-owner", "--no-privileges"))
     scratch_extensions.hand_over(server, made)
     return made
 
@@ -58,20 +59,25 @@ def stand_in(
         return shadow.build(server, revisions, at, tell), "a database built from the revision files alone"
 
 
-def _dump(target: Settings, dump: Path) -> None:
+def _dump(target: Settings, dump: Path) -> int:
+    """Write the dump; return the major of the pg_dump that did."""
+    with postgres.connect(target) as connection:
+        tls = postgres.uses_tls(connection)
+        pg_dump = clients.find("pg_dump", postgres.version(connection) // 10000, tls=tls)
     words = ("--schema-only", "--format=custom", "--lock-wait-timeout=2000", f"--file={dump}")
-    said = clients.run(postgres.program("pg_dump"), target.database_url, *words)
+    said = clients.run(pg_dump, target.database_url, *words)
     if said:
         raise UserError(
             f"The schema of {target.database_url.database} cannot be read: {clients.reason(said)}",
             why="pg_dump locks every table against being dropped, and waits two seconds at most.",
             do="give the role the right to read every table, or wait for the migration or VACUUM FULL that locks one",
         )
+    return clients.major(pg_dump)
 
 
-def _restore(made: Settings, dump: Path, without: Sequence[str]) -> None:
+def _restore(pg_restore: str, made: Settings, dump: Path, without: Sequence[str]) -> None:
     words = ("--exit-on-error", "--no-tablespaces", "--no-subscriptions", *without, str(dump))
-    said = clients.run(postgres.program("pg_restore"), made.database_url, *words)
+    said = clients.run(pg_restore, made.database_url, *words)
     if said:
         raise UserError(
             f"The schema does not fit the scratch server: {clients.reason(said)}",

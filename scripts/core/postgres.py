@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Engine, NullPool, create_engine
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError, OperationalError
 
-from scripts.core import connection_fault, embedded, wheel
+from scripts.core import connection_fault, embedded
 from scripts.core.settings import Settings
 
 RETRY_EVERY = 0.25
@@ -111,6 +111,11 @@ def version(connection: Connection) -> int:
     return int(connection.connection.dbapi_connection.server_version)  # type: ignore[union-attr]
 
 
+def uses_tls(connection: Connection) -> bool:
+    driver: Any = connection.connection.dbapi_connection
+    return bool(driver.info.ssl_in_use)
+
+
 def verifier(connection: Connection, login: URL) -> str:
     """What the server keeps instead of a password; when that is sent, no statement shows the password."""
     driver = connection.connection.dbapi_connection
@@ -127,11 +132,6 @@ def tool_environment(url: URL) -> dict[str, str]:
         "PGDATABASE": url.database,
     } | {f"PG{name.upper()}": str(value) for name, value in url.query.items()}
     return {name: value for name, value in named.items() if value}
-
-
-def program(name: str) -> str:
-    """psql, pg_dump ...: the wheel's where it is installed, which is the embedded server's own, else the PATH's."""
-    return wheel.program(name) if wheel.is_installed() else name
 
 
 def address(settings: Settings) -> str:

@@ -58,6 +58,25 @@ def test_the_program_of_the_servers_major_comes_first_then_the_oldest_newer_one(
     assert "POSTGRES_MAJOR in Dockerfile to 18, or POSTGRES_IMAGE in .env" in str(caught.value)
 
 
+def test_a_server_that_is_reached_by_tls_needs_a_program_that_knows_it(
+    on_path: Callable[[int], str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    wheels = script(tmp_path, "wheels", "echo 'pg_dump (PostgreSQL) 18.1'")
+    monkeypatch.setattr(wheel, "is_installed", lambda: True)
+    monkeypatch.setattr(wheel, "program", lambda _name: wheels)
+    newer = on_path(19)
+
+    assert clients.find("pg_dump", 18) == wheels
+    assert clients.find("pg_dump", 18, tls=True) == newer
+    assert clients.newest("pg_dump") == clients.newest("pg_dump", tls=True) == newer
+    monkeypatch.setenv("PATH", "")
+    assert clients.newest("pg_dump", tls=True) == wheels
+    with pytest.raises(UserError, match="pg_dump of PostgreSQL 18 or newer that knows TLS; here is none") as caught:
+        clients.find("pg_dump", 18, tls=True)
+    assert "The embedded PostgreSQL's programs know no TLS" in str(caught.value)
+    assert "put PostgreSQL 18's client programs onto the PATH" in str(caught.value)
+
+
 def test_without_any_program_it_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(wheel, "is_installed", lambda: False)
     monkeypatch.setenv("PATH", str(tmp_path))

@@ -1,7 +1,9 @@
 """scripts/core/copies.py: the target's schema on the scratch server"""
 
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from sqlalchemy import text
@@ -66,3 +68,24 @@ def test_a_role_that_may_not_read_is_named(throwaway: Scratch, target: Settings,
     stranger = replace(target, database_url=role.set(database=target.database_url.database))
     with pytest.raises(UserError, match=r"cannot be read: .*permission denied for table users"):
         copies.schema(throwaway, stranger)
+
+
+def test_a_target_that_is_reached_by_tls_is_dumped_by_a_program_that_knows_it(
+    throwaway: Scratch, target: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The one on the PATH: the wheel's would fail, or send the rows without TLS."""
+    newer, version = tmp_path / "pg_dump", "echo 'pg_dump (PostgreSQL) 99.1'"
+    newer.write_text(f"#!/bin/sh\n[ $1 = --version ] && {version} || {{ echo 'error: the PATH' >&2; exit 1; }}\n")
+    newer.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setattr(postgres, "uses_tls", lambda _connection: True)
+
+    with pytest.raises(UserError, match="cannot be read: the PATH"):
+        copies.schema(throwaway, target)
+
+
+def test_a_session_without_tls_is_told_from_one_with(target: Settings) -> None:
+    with postgres.connect(target) as connection:
+        shown = connection.scalar(text("SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()"))
+
+        assert postgres.uses_tls(connection) is shown

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Connection
 from sqlalchemy.engine import URL
 
-from scripts.core import copies, postgres, schema, scratch, settings, shell
+from scripts.core import clients, copies, postgres, schema, scratch, settings, shell
 from scripts.core.differences import between, compare
 from scripts.core.errors import DatabaseMissingError
 from scripts.core.schema import Schema
@@ -62,7 +62,7 @@ def differs(throwaway: Scratch, everything: Settings, *statements: str) -> tuple
 def dump(settings: Settings) -> str:
     """The schema as pg_dump writes it, without its comments."""
     environment = {**os.environ, **postgres.tool_environment(settings.database_url)}
-    text = shell.output([postgres.program("pg_dump"), "--schema-only"], env=environment)
+    text = shell.output([clients.newest("pg_dump"), "--schema-only"], env=environment)
     assert text
     return re.sub(r"^(--.*|\\(un)?restrict .*|)\n", "", text, flags=re.MULTILINE)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy.engine import URL
 
-from scripts.core import postgres
+from scripts.core import clients, postgres
 from tests.conftest import Project, copy_project
 from tests.core.running import begin, call, migrating, wait_until
 
@@ -43,7 +43,7 @@ def write_all(project: Project) -> None:
 
 def schema(url: URL) -> str:
     dumped = subprocess.run(
-        [postgres.program("pg_dump"), "--schema-only"],
+        [clients.newest("pg_dump"), "--schema-only"],
         env=postgres.tool_environment(url),
         capture_output=True,
         text=True,

@@ -102,7 +102,7 @@ def ensure_fresh(target: Settings, environment: str, tell: Tell, show: Show, *, 
 def take(target: Settings, holder: Connection, wanted: Wanted, tell: Tell, show: Show) -> Backup:
     """As `make`, for who holds the mutex already; `holder` is a session in autocommit."""
     started = time.monotonic()
-    pg_dump = clients.find("pg_dump", postgres.version(holder) // 10000)
+    pg_dump = clients.find("pg_dump", postgres.version(holder) // 10000, tls=postgres.uses_tls(holder))
     # Nobody else has the mutex, so whoever dumps here has lost its maker.
     holder.execute(_END_ORPHANS)
     with archive.partial(settings.backups().folder) as made, contents.snapshot(target, _application()) as snapshot:
@@ -120,14 +120,14 @@ def take(target: Settings, holder: Connection, wanted: Wanted, tell: Tell, show:
             *(["--load-via-partition-root"] if hash_partitions.may_move(snapshot) else []),
             *(["--statistics"] if found.server >= 180000 and not excluded else []),  # they hold values of rows
         ]
-        tick = _unlocking(snapshot, holder, progress.watch(holder, rows, show))
-        said = clients.run(pg_dump, target.database_url, *words, tick=tick)
+        watch = _unlocking(snapshot, holder, progress.watch(holder, rows, show))
+        said = clients.run(pg_dump, target.database_url, *words, tick=watch)
         _require_nothing(said, "pg_dump", list(holder.scalars(_LOCKED)) if said else [])
         structure.write(made, found_schema)
         without = left_out.find(snapshot)
         left_out.write(made, without)
         left_out.tell_all(without.objects | structure.undumped(found_schema), tell)
-        _dump_roles(target, pg_dump, made)
+        _dump_roles(target, holder, pg_dump, made)
         _require_nothing(
             check.undecodable(made / "dump", clients.major(pg_dump)), "pg_restore, reading the dump again,"
         )
@@ -163,10 +163,10 @@ def _unlocking(snapshot: Connection, holder: Connection, show: Callable[[], None
     return tick
 
 
-def _dump_roles(target: Settings, pg_dump: str, made: Path) -> None:
+def _dump_roles(target: Settings, holder: Connection, pg_dump: str, made: Path) -> None:
     """All roles of the server as SQL, without passwords, for whoever has to build the server again."""
+    pg_dumpall = clients.find("pg_dumpall", clients.major(pg_dump), tls=postgres.uses_tls(holder))
     words = ("--roles-only", "--no-role-passwords", f"--file={made / 'roles.sql'}")
-    pg_dumpall = clients.find("pg_dumpall", clients.major(pg_dump))
     _require_nothing(clients.run(pg_dumpall, target.database_url, *words), "pg_dumpall")
     with (made / "roles.sql").open() as file:
         os.fsync(file.fileno())

@@ -83,7 +83,8 @@ def _restore(
 ) -> None:
     words = ("--exit-on-error", *options, str(backup.dump))
     jobs = f"--jobs={clients.JOBS}"
-    pg_restore, vacuumdb = (clients.find(name, backup.manifest.client) for name in ("pg_restore", "vacuumdb"))
+    tls = postgres.uses_tls(connection)
+    pg_restore, vacuumdb = (clients.find(name, backup.manifest.client, tls=tls) for name in ("pg_restore", "vacuumdb"))
     said = clients.run(pg_restore, into.database_url, *words, tick=tick, options=_QUICKLY)
     # A dump of PostgreSQL 18 has the statistics that the planner needs, if there were any; an older one has none.
     missing = [f"--table={table}" for table in connection.scalars(_WITHOUT_STATISTICS)] if not said else []

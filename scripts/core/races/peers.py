@@ -14,7 +14,7 @@ from threading import Event, Thread
 
 from sqlalchemy import text
 
-from scripts.core import ROOT, postgres, scratch, shell
+from scripts.core import ROOT, clients, postgres, scratch, shell
 from scripts.core.scratch import Scratch
 from scripts.core.settings import Settings
 
@@ -167,7 +167,7 @@ def hashed(target: Settings) -> float:
 
 def dump(target: Settings) -> float:
     """Seconds that pg_dump takes to write the schema, as a whole process."""
-    words = [postgres.program("pg_dump"), "--schema-only"]
+    words = [clients.newest("pg_dump"), "--schema-only"]
     return shell.seconds(words, environment=postgres.tool_environment(target.database_url))
 
 
