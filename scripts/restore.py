@@ -3,6 +3,7 @@
     make restore BACKUP=latest                  the newest; asks for the database's name
     make restore BACKUP=feature-x CONFIRM=app   the newest of this NAME, without a terminal
     make restore BACKUP=... TO=other            beside the database, which stays as it is
+    make restore BACKUP=... ACCEPT=superuser    what only a superuser may make, and what other roles own
 
 BACKUP may also be a kept database: the two change places again. Applications meet one cut session.
 """

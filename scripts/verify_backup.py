@@ -3,6 +3,9 @@
 make verify-backup                          the newest
 make verify-backup BACKUP=feature-x
 make verify-backup MODE=quick               read all of it, without restoring
+make verify-backup ACCEPT=superuser         with a superuser's rights, as make restore ACCEPT=superuser has
+
+Otherwise the rights are those of the role that migrates, as for make restore.
 """
 
 import sys

@@ -61,7 +61,8 @@ def _restore(server: Scratch, backup: Backup, tell: Tell, show: Show) -> None:
     """
     made = scratch.create(server, bare=True)
     administrator = scratch.as_administrator(server, made)
-    load.fill(backup, administrator if gates.accepted("superuser") else made, tell, show)
+    is_superuser = gates.accepted("superuser") or server.rights.role.superuser
+    load.fill(backup, administrator if is_superuser else made, tell, show)
 
 
 def require_whole(backup: Backup) -> None:
