@@ -16,8 +16,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from scripts.core import beside, command, console, databases, settings
-from scripts.core.backups import archive, kept, retention
+from scripts.core import beside, cluster, command, console, databases, settings
+from scripts.core.backups import archive, kept, retention, selection
 from scripts.core.backups.archive import Backup, Listing
 from scripts.core.backups.kept import Kept
 from scripts.core.backups.manifest import Check
@@ -34,18 +34,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     name = databases.name_of(target.database_url)
     listing = archive.list_all(folder)
     if arguments.keep:
-        return tidy(listing, folder.name, retention.superfluous(listing, name, arguments.keep))
+        return keep(listing, folder.name, name, target, arguments.keep)
+    identity = None
     try:
         with databases.server(target) as server:
+            identity = cluster.identity(server)
             databases_kept, unfinished = kept.list_all(server, name), beside.left(server, name)
             doubtful = kept.doubtful(server, name)
     except UserError as error:
         console.warn(error.problem)
         databases_kept, unfinished, doubtful = [], [], []
     if arguments.json:
-        console.say(json.dumps(document(listing, databases_kept), indent=2))
+        console.say(json.dumps(document(listing, databases_kept, identity), indent=2))
     else:
-        show(folder, listing, databases_kept)
+        show(folder, listing, databases_kept, name, identity)
         for doubt in doubtful:
             console.warn(f"{doubt} If it is {name}'s: {doubt.cure}")
         for made in unfinished:
@@ -53,10 +55,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def document(listing: Listing, databases_kept: list[Kept]) -> dict[str, Any]:
+def document(listing: Listing, databases_kept: list[Kept], identity: str | None) -> dict[str, Any]:
     """Whoever reads it may rely on the names here; "format" grows when one of them changes."""
     return {
         "format": 2,
+        "cluster": identity,
         "backups": [row(backup) for backup in listing.backups],
         "no_backups": listing.others,
         "failed": listing.failed,
@@ -70,6 +73,7 @@ def row(backup: Backup) -> dict[str, Any]:
     return {
         "name": backup.name,
         "database": found.database,
+        "cluster": found.cluster,
         "environment": found.environment,
         "label": found.label,
         "created_at": found.created_at,
@@ -83,19 +87,11 @@ def row(backup: Backup) -> dict[str, Any]:
     }
 
 
-def show(folder: Path, listing: Listing, databases_kept: list[Kept]) -> None:
+def show(folder: Path, listing: Listing, databases_kept: list[Kept], database: str, identity: str | None) -> None:
     if not listing.backups:
         console.say(f"There is no backup in {folder} yet: make backup")
     for backup in listing.backups:
-        found = backup.manifest
-        console.say(backup.name, console.BOLD)
-        console.say(
-            f"  {age(found.created)} old, {found.bytes / 1e6:,.1f} MB, at {', '.join(found.revision) or 'base'},"
-            f" took {found.seconds:.1f} s, {verified(backup)}"
-        )
-        after = found.last("after")
-        if after and not after.passed:
-            console.say(f"  BACKUP_AFTER FAILED: {after.found}")
+        show_backup(backup, selection.whose(backup, database, identity))
     for name, why in listing.others.items():
         console.warn(f"{name}: {why}")
     for name in listing.failed:
@@ -104,6 +100,20 @@ def show(folder: Path, listing: Listing, databases_kept: list[Kept]) -> None:
         console.say(f"Kept by a restore: {one.name}, {one.bytes / 1e6:,.1f} MB")
         console.say(f"  Go back to it:  make restore BACKUP={one.name}")
         console.say(f"  Drop it:        {kept.drop_command(one.name)}")
+
+
+def show_backup(backup: Backup, whose: str) -> None:
+    found = backup.manifest
+    console.say(backup.name, console.BOLD)
+    console.say(
+        f"  {age(found.created)} old, {found.bytes / 1e6:,.1f} MB, at {', '.join(found.revision) or 'base'},"
+        f" took {found.seconds:.1f} s, {verified(backup)}"
+    )
+    if whose:
+        console.say(f"  {whose[0].upper()}{whose[1:]}.")
+    after = found.last("after")
+    if after and not after.passed:
+        console.say(f"  BACKUP_AFTER FAILED: {after.found}")
 
 
 def verified(backup: Backup) -> str:
@@ -128,6 +138,21 @@ def age(then: datetime) -> str:
         if seconds >= 2 * size:
             return f"{seconds // size:.0f} {unit}"
     return f"{seconds:.0f} s"
+
+
+def keep(listing: Listing, folder: str, database: str, target: settings.Settings, rule: str) -> int:
+    """Remove, or name, what the rule does not keep of this server's backups of this database."""
+    identity = cluster.look(target)
+    if identity is None:
+        raise UserError(
+            "Nothing is removed: the server does not answer.",
+            why="Only it says which of the backups are its own.",
+            do="make up, then run this again",
+        )
+    unknown = [one.name for one in listing.backups if one.manifest.is_of(database, None) and not one.manifest.cluster]
+    if unknown:
+        console.warn(f"{len(unknown)} of an older version name no server, and stay: {unknown[0]} …")
+    return tidy(listing, folder, retention.superfluous(listing, database, identity, rule))
 
 
 def tidy(listing: Listing, folder: str, superfluous: list[Backup]) -> int:

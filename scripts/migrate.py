@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from alembic.script import Script
 
 from scripts.core import (
+    cluster,
     command,
     console,
     databases,
@@ -23,7 +24,7 @@ from scripts.core import (
     unfinished_rollback,
     wording,
 )
-from scripts.core.backups import archive, dump
+from scripts.core.backups import dump, selection
 from scripts.core.errors import LateError, UserError
 from scripts.core.plan import Plan
 from scripts.core.steps import Step
@@ -63,8 +64,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 def require_known(target: settings.Settings, revisions: history.History, at: Sequence[str]) -> None:
     """Raise UserError for a database at a revision without a file, after naming the backups that fit."""
     if history.unknown(revisions, at):
-        for name in archive.fitting(settings.backups().folder, str(target.database_url.database), revisions)[:3]:
-            console.warn(f"A backup fits this checkout: make restore BACKUP={name}")
+        folder, name = settings.backups().folder, databases.name_of(target.database_url)
+        for backup in selection.fitting(folder, name, cluster.look(target), revisions)[:3]:
+            console.warn(f"A backup fits this checkout: make restore BACKUP={backup}")
     history.require_known(revisions, at)
 
 

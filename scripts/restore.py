@@ -13,8 +13,8 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 
-from scripts.core import command, console, database_names, databases, history, postgres, row_estimate, settings
-from scripts.core.backups import archive, kept, restore
+from scripts.core import cluster, command, console, database_names, databases, history, postgres, row_estimate, settings
+from scripts.core.backups import kept, restore, selection
 from scripts.core.backups.restore import State
 from scripts.core.errors import USAGE, UserError
 
@@ -30,20 +30,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     target = settings.load()
     name = databases.name_of(target.database_url)
     with databases.server(target) as server:
+        identity = cluster.identity(server)
         kept.require_certain(server, name, arguments.backup)
         is_kept = arguments.backup in [found.name for found in kept.list_all(server, name)]
         require_free(arguments.to, databases.exists(server, arguments.to), is_kept)
     if is_kept:
         return swap_back(target, arguments.backup)
 
-    backup = archive.find(settings.backups().folder, name, arguments.backup)
+    backup = selection.find(settings.backups().folder, name, identity, arguments.backup)
     state = restore.look(target)
     restore.require_fitting(backup, history.load(), state.mark)
     if arguments.to:
         target = replace(target, database_url=target.database_url.set(database=arguments.to))
     else:
-        if backup.manifest.database != name:
-            console.warn(f"{backup.name} is a backup of {backup.manifest.database}, not of {name}.")
+        if whose := selection.whose(backup, name, identity):
+            console.warn(f"{backup.name} is a backup {whose}; it goes to {name} at {postgres.address(target)}.")
         require_confirmation(target, state, arguments.backup)
     old = restore.put_in_place(target, backup, state.mark, console.warn, console.bar)
     report(target, f"as it was at {backup.manifest.created:%Y-%m-%d %H:%M %Z}", old)

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from sqlalchemy import text
 
 from scripts.core import (
+    cluster,
     command,
     console,
     databases,
@@ -24,7 +25,7 @@ from scripts.core import (
     settings,
     unfinished_rollback,
 )
-from scripts.core.backups import archive
+from scripts.core.backups import selection
 from scripts.core.roles import Application, Owner
 from scripts.core.unfinished_rollback import Rollback
 
@@ -112,7 +113,7 @@ def look(target: settings.Settings) -> Status:
         heads=list(heads),
         pending=pending,
         unknown=unknown,
-        fitting=archive.fitting(settings.backups().folder, name, revisions) if unknown else [],
+        fitting=selection.fitting(settings.backups().folder, name, cluster.look(target), revisions) if unknown else [],
         uncommitted=git.uncommitted(history.folders()),
         edited=edited,
         owner=owner,

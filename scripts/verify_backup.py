@@ -11,8 +11,8 @@ Otherwise the rights are those of the role that migrates, as for make restore.
 import sys
 from collections.abc import Sequence
 
-from scripts.core import command, console, databases, settings
-from scripts.core.backups import archive, verify
+from scripts.core import cluster, command, console, databases, settings
+from scripts.core.backups import archive, selection, verify
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -22,7 +22,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
 
     target = settings.load()
-    backup = archive.find(settings.backups().folder, databases.name_of(target.database_url), arguments.backup)
+    name, folder = databases.name_of(target.database_url), settings.backups().folder
+    backup = selection.find(folder, name, cluster.look(target), arguments.backup)
     checked = verify.verify(target, backup, arguments.mode, console.warn, console.bar)
     seconds = checked.manifest.checks[-1].seconds
     if arguments.mode == verify.QUICK:

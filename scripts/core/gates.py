@@ -6,7 +6,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection
 
-from scripts.core import databases, failures, history, losses, migration_log, overrides, settings, window
+from scripts.core import cluster, databases, failures, history, losses, migration_log, overrides, settings, window
 from scripts.core.backups import fresh
 from scripts.core.backups.archive import Backup
 from scripts.core.conditions import Conditions
@@ -112,7 +112,8 @@ def _verified(conditions: Conditions, steps: Steps) -> list[str]:
     days = conditions.limits.verify_fresh
     files = {str(info.up_revision_id): Path(getattr(info.up_revision, "path", "")) for info in steps.infos}
     database, at = databases.name_of(conditions.url), list(history.current(conditions.observer))
-    if days is None or proof.find(settings.reports(), database, at, files, days):
+    subject = proof.Subject(database, cluster.identity(conditions.observer), at)
+    if days is None or proof.find(settings.reports(), subject, files, days):
         return []
     if not accepted("unverified"):
         raise UserError(

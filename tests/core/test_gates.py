@@ -1,5 +1,6 @@
 """scripts/core/gates.py, and what closes them: the mark, an edited revision, the maintenance window, rows to be lost"""
 
+import json
 import subprocess
 import sys
 import time
@@ -12,6 +13,7 @@ import pytest
 from sqlalchemy.engine import URL
 
 from scripts.core import gates, window
+from scripts.core.backups import archive, manifest
 from scripts.core.errors import UserError
 from scripts.core.settings import Settings
 from tests.conftest import Project, copy_project
@@ -194,6 +196,29 @@ def test_staging_wants_a_verification_of_these_very_files(staging: Project, revi
     assert migrated.returncode == 0, migrated.stderr
     assert staging.version == ["abcd01"]
     assert staging.sql("SELECT overrides FROM migration_log WHERE revision = 'abcd01'") == [(None,)]
+
+
+def test_a_verification_for_another_server_proves_nothing(staging: Project) -> None:
+    staging.environment |= {"VERIFY_FRESH": "7"}
+    assert staging.run("verify_staging").returncode == 0
+    (report,) = (staging.path / "reports").glob("*/report.json")
+    report.write_text(json.dumps(json.loads(report.read_text()) | {"cluster": "7000"}))
+
+    refused = staging.run("migrate")
+
+    assert refused.returncode == 1
+    assert "Nobody has verified abcd01" in refused.stderr
+
+
+def test_a_fresh_backup_of_another_server_is_none(staging: Project) -> None:
+    assert staging.run("backup").returncode == 0
+    (found,) = archive.list_all(staging.path / "backups").backups
+    manifest.write(found.path, replace(found.manifest, cluster="7000"))
+
+    result = staging.run("migrate")
+
+    assert result.returncode == 0, result.stderr
+    assert "Taking a backup first: " in result.stdout
 
 
 def test_a_failed_verification_proves_nothing_and_is_overridden_by_name(staging: Project) -> None:

@@ -2,7 +2,10 @@
 
 import json
 import re
+from dataclasses import replace
+from typing import Any
 
+from scripts.core.backups import archive, manifest
 from tests.conftest import Project
 
 
@@ -53,13 +56,14 @@ def test_the_json_document(project: Project) -> None:
 
     document = json.loads(project.run("backups", "--json").stdout)
 
-    assert set(document) == {"format", "backups", "no_backups", "failed", "kept_databases"}
+    assert set(document) == {"format", "cluster", "backups", "no_backups", "failed", "kept_databases"}
     (backup,) = document["backups"]
     assert set(backup) == {
-        *("name", "database", "environment", "label", "created_at", "seconds", "bytes", "rows", "revision"),
+        *("name", "database", "cluster", "environment", "label", "created_at", "seconds", "bytes", "rows", "revision"),
         *("excluded", "verified", "after"),
     }
     assert backup["label"] == "x"
+    assert backup["cluster"] == document["cluster"]
     assert backup["verified"]["kind"] == "quick"
 
 
@@ -103,6 +107,42 @@ def test_after_a_failed_backup_none_goes(project: Project) -> None:
     assert result.returncode == 1
     assert "✗ Nothing is removed: the last backup failed" in result.stderr
     assert len([name for name in names(project) if not name.startswith(".")]) == 2
+
+
+def of_another_server(project: Project, cluster: str | None, **changes: Any) -> str:
+    """Take a backup and write into its manifest whose it is."""
+    project.run("backup")
+    found = archive.list_all(project.path / "backups").backups[-1]
+    version = None if cluster is None else found.manifest.fingerprint_version
+    changed = replace(found.manifest, cluster=cluster, fingerprint_version=version, **changes)
+    manifest.write(found.path, changed)
+    return found.name
+
+
+def test_it_is_said_whose_a_backup_is_that_is_not_this_server_s(project: Project) -> None:
+    other, old = of_another_server(project, "7000"), of_another_server(project, None)
+    shop = of_another_server(project, "7000", database="shop")
+    project.run("backup")
+
+    lines = project.run("backups").stdout.splitlines()
+
+    assert lines[lines.index(other) + 2] == "  Of another server."
+    assert lines[lines.index(old) + 2].startswith("  Of a server that it does not name, because an older version")
+    assert lines[lines.index(shop) + 2] == "  Of the database shop, of another server."
+    assert len(lines) == 4 * 2 + 3
+
+
+def test_only_this_server_s_backups_are_removed(project: Project) -> None:
+    other, old = of_another_server(project, "7000"), of_another_server(project, None)
+    for _ in range(2):
+        project.run("backup")
+    kept = names(project)[-1]
+
+    result = project.run("backups", "--keep=1", CONFIRM="backups")
+
+    assert result.returncode == 0, result.stderr
+    assert names(project) == sorted([other, old, kept])
+    assert f"1 of an older version name no server, and stay: {old} …" in result.stderr
 
 
 def test_a_kept_database_that_may_be_another_s_is_named_and_not_restored(settled: Project) -> None:

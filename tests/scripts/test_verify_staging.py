@@ -357,6 +357,23 @@ def test_a_backup_of_a_newer_major_is_refused(staged: Project) -> None:
     assert gate(staged, "restore")["status"] == "not run"
 
 
+def test_the_backup_of_another_server_is_used_only_by_its_name(staged: Project) -> None:
+    """The database has the same name there, and is at the same revision."""
+    pend(staged, execute(ADD), execute(DROP))
+    staged.run("backup")
+    (found,) = archive.list_all(staged.path / "backups").backups
+    manifest.write(found.path, replace(found.manifest, cluster="7000"))
+
+    named = staged.run("verify_staging", f"--from={found.name}")
+    of_named = gate(staged, "source")["summary"]
+    newest = staged.run("verify_staging")
+
+    assert named.returncode == newest.returncode == 0, named.stdout + newest.stdout
+    assert of_named.startswith(f"{found.name} (of another server), at ")
+    assert "Taking a backup first" in newest.stderr
+    assert document(staged)["backup"]["name"] != found.name
+
+
 def test_from_names_a_backup_which_is_told_when_it_is_of_another_revision(staged: Project) -> None:
     staged.run("backup", "--name=first")
     pend(staged, execute(ADD), execute(DROP))

@@ -15,11 +15,9 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from scripts.core import history
 from scripts.core.backups import manifest
 from scripts.core.backups.manifest import Manifest
 from scripts.core.errors import USAGE, UserError
-from scripts.core.history import History
 from scripts.core.mutex import Tell
 
 PARTIAL = ".partial-"
@@ -64,35 +62,6 @@ def list_all(folder: Path) -> Listing:
         except UserError as error:
             others[path.name] = error.problem
     return Listing(sorted(backups, key=lambda backup: backup.manifest.created), others, failed)
-
-
-def find(folder: Path, database: str, wanted: str) -> Backup:
-    """The backup of this name or path; else the newest whose NAME was this; `latest`: the newest of this database.
-
-    Raises UserError when there is none, naming what there is.
-    """
-    listing = list_all(folder)
-    if wanted in listing.others:
-        raise UserError(listing.others[wanted], do="make backups")
-    ours = [backup for backup in listing.backups if backup.manifest.database == database]
-    exact = [backup for backup in listing.backups if backup.name == Path(wanted).name]
-    found = exact or [backup for backup in ours if wanted in (LATEST, backup.manifest.label)]
-    if found:
-        return found[-1]
-    raise UserError(
-        f"There is no backup {wanted} of {database} in {folder}."
-        if wanted != LATEST
-        else f"There is no backup of {database} in {folder}.",
-        why=f"The newest are {', '.join(backup.name for backup in ours[-3:])}." if ours else "",
-        do="make backups   (lists them)" if listing.backups else "make backup",
-        code=USAGE,
-    )
-
-
-def fitting(folder: Path, database: str, revisions: History) -> list[str]:
-    """The names of this database's backups that are at a revision of this checkout, the newest first."""
-    ours = [backup for backup in list_all(folder).backups if backup.manifest.database == database]
-    return [backup.name for backup in reversed(ours) if not history.unknown(revisions, backup.manifest.revision)]
 
 
 def require_label(label: str) -> None:

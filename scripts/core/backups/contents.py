@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
-from scripts.core import databases, history, postgres
+from scripts.core import cluster, databases, history, postgres
 from scripts.core.backups import named_roles, properties
 from scripts.core.backups.manifest import Table
 from scripts.core.backups.properties import Properties
@@ -68,6 +68,7 @@ _HIDDEN = text(
 class Contents:
     """As the manifest has them."""
 
+    cluster: str
     database: str
     environment: str | None
     server: int
@@ -101,6 +102,7 @@ def read(connection: Connection, shared: str = "") -> Contents:
     """
     _require_readable(connection)
     return Contents(
+        cluster=cluster.identity(connection),
         database=databases.name_of(connection.engine.url),
         environment=databases.mark(connection),
         server=postgres.version(connection),

@@ -128,9 +128,8 @@ def take(target: Settings, holder: Connection, wanted: Wanted, tell: Tell, show:
         left_out.write(made, without)
         left_out.tell_all(without.objects | structure.undumped(found_schema), tell)
         _dump_roles(target, holder, pg_dump, made)
-        _require_nothing(
-            check.undecodable(made / "dump", clients.major(pg_dump)), "pg_restore, reading the dump again,"
-        )
+        undecodable = check.undecodable(made / "dump", clients.major(pg_dump))
+        _require_nothing(undecodable, "pg_restore, reading the dump again,")
         whole = Manifest(
             **vars(found),
             label=wanted.label,
@@ -139,6 +138,7 @@ def take(target: Settings, holder: Connection, wanted: Wanted, tell: Tell, show:
             client=clients.major(pg_dump),
             compression=clients.compression(pg_dump),
             fingerprint=found_schema.fingerprint,
+            fingerprint_version=schema.FINGERPRINT_VERSION,
             excluded=excluded,
             files=check.sums(made),
             checks=[Check(manifest.now(), "quick", True, 0.0, "")],

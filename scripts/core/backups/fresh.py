@@ -5,7 +5,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, text
 
-from scripts.core import databases, history, migration_log
+from scripts.core import cluster, databases, history, migration_log
 from scripts.core.backups import archive, check
 from scripts.core.backups.archive import Backup
 from scripts.core.backups.manifest import Manifest
@@ -39,7 +39,7 @@ def _is_of(connection: Connection, manifest: Manifest) -> bool:
     logged = connection.scalar(text(f"SELECT count(*) FROM {migration_log.TABLE}")) if log else None
     there = manifest.tables.get(str(log))
     return (
-        manifest.database == databases.name_of(connection.engine.url)
+        manifest.is_of(databases.name_of(connection.engine.url), cluster.identity(connection))
         and manifest.environment == databases.mark(connection)
         and manifest.revision == sorted(history.current(connection))
         and (there.rows if there else None) == logged

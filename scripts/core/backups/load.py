@@ -121,9 +121,12 @@ def _compare(backup: Backup, into: Settings, tell: Tell) -> None:
     saved = structure.read(backup.path)
     if gates.accepted("roles"):
         saved, found_schema = saved.structure, found_schema.structure
-    told = [str(one) for one in structure.changes(saved, found_schema)] + _differences(
-        backup.manifest, found, roots, heirs
-    )
+    changes = structure.changes(saved, found_schema)
+    if backup.manifest.fingerprint_version != schema.FINGERPRINT_VERSION:
+        # What was read otherwise is told otherwise. That something is there no more, it still tells.
+        changes = [one for one in changes if one.kind == "structure" and one.found is None]
+        tell(f"{backup.name} is of another version of these scripts: definitions and grants are not compared.")
+    told = [str(one) for one in changes] + _differences(backup.manifest, found, roots, heirs)
     if told:
         raise UserError(
             f"{backup.name} was restored, but is not what was backed up:" + "".join(f"\n    {one}" for one in told),

@@ -1,6 +1,7 @@
 """The manifest of a backup: what it holds, sums of its files, and what was found out about it since.
 
-    {"format": 1, "sha256": sum of this document without this line,
+    {"format": 2, "sha256": sum of this document without this line,
+     "cluster": which server, see cluster.py, "fingerprint_version": which reading; format 1 has neither,
      "database", "environment": its mark, "label": NAME=..., "created_at": UTC, "seconds",
      "server": 170004 as PostgreSQL counts, "client": major of pg_dump, "compression",
      "revision": [...], "fingerprint", "large_objects": n, "extensions": {name: version},
@@ -26,7 +27,8 @@ from scripts.core.mutex import Tell
 
 FILE = "manifest.json"
 NEW = f"{FILE}.new"
-FORMAT = 1
+FORMAT = 2
+_NEW_IN_2 = ("cluster", "fingerprint_version")
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,10 @@ class Check:
 
 @dataclass(frozen=True)
 class Manifest:
+    cluster: str | None
+    """Which server; None: it is of format 1."""
+    fingerprint_version: int | None
+    """Which reading the fingerprint and the schema are of; None: it is of format 1."""
     database: str
     environment: str | None
     label: str
@@ -92,6 +98,15 @@ class Manifest:
     def bytes(self) -> int:
         return sum(file.bytes for file in self.files.values())
 
+    @property
+    def format(self) -> int:
+        """Its own: what is found out about a backup later does not change it."""
+        return FORMAT if self.cluster is not None else 1
+
+    def is_of(self, database: str, cluster: str | None) -> bool:
+        """Return whether it is of this database of this server; None: of any server."""
+        return self.database == database and (cluster is None or self.cluster == cluster)
+
     def last(self, *kinds: str) -> Check | None:
         """The newest check of one of these kinds."""
         return next((check for check in reversed(self.checks) if check.kind in kinds), None)
@@ -117,7 +132,7 @@ def read(folder: Path) -> Manifest:
     try:
         text = (folder / FILE).read_bytes().decode()
         document = json.loads(text)
-        if document["format"] != FORMAT:
+        if document["format"] not in range(1, FORMAT + 1):
             raise UserError(f"{folder.name} was made by a newer version of these scripts.", do="bring them up to date")
         found = _manifest(document)
     except OSError as error:
@@ -150,6 +165,7 @@ def sync(folder: Path) -> None:
 
 def _manifest(document: dict[str, Any]) -> Manifest:
     fields = {name: value for name, value in document.items() if name not in ("format", "sha256")}
+    fields = dict.fromkeys(_NEW_IN_2) | fields if document["format"] == 1 else fields
     return Manifest(
         **fields
         | {
@@ -162,6 +178,9 @@ def _manifest(document: dict[str, Any]) -> Manifest:
 
 
 def _text(manifest: Manifest) -> str:
-    document = {"format": FORMAT, **asdict(manifest)}
+    fields = asdict(manifest)
+    if manifest.format == 1:
+        fields = {name: value for name, value in fields.items() if name not in _NEW_IN_2}
+    document = {"format": manifest.format, **fields}
     digest = hashlib.sha256(json.dumps(document).encode()).hexdigest()
-    return json.dumps({"format": FORMAT, "sha256": digest, **document}, indent=2) + "\n"
+    return json.dumps({"format": manifest.format, "sha256": digest, **document}, indent=2) + "\n"

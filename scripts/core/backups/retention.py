@@ -3,12 +3,13 @@
 import re
 from datetime import UTC, datetime, timedelta
 
+from scripts.core.backups import selection
 from scripts.core.backups.archive import Backup, Listing
 from scripts.core.errors import USAGE, UserError
 
 
-def superfluous(listing: Listing, database: str, rule: str) -> list[Backup]:
-    """The backups of this database that a rule such as `5,30d` does not keep, oldest first.
+def superfluous(listing: Listing, database: str, cluster: str, rule: str) -> list[Backup]:
+    """The backups of this database of this server that a rule such as `5,30d` does not keep, oldest first.
 
     Raises UserError for another rule, and when the last backup or its copy elsewhere has failed: then the old ones are
     all there is.
@@ -19,7 +20,7 @@ def superfluous(listing: Listing, database: str, rule: str) -> list[Backup]:
             f"Nothing is removed: the last backup failed and left {listing.failed[-1]}.",
             do="make backup, then this again",
         )
-    ours = [backup for backup in listing.backups if backup.manifest.database == database]
+    ours = selection.of_database(listing, database, cluster)
     after = ours[-1].manifest.last("after") if ours else None
     if after and not after.passed:
         raise UserError(

@@ -43,6 +43,7 @@ def make(
         "started_at": started.isoformat(timespec="seconds"),
         "seconds": round(seconds, 2),
         "database": databases.name_of(case.target.database_url),
+        "cluster": case.cluster,
         "from": case.at,
         "to": case.wanted,
         "backup": _backup(case),

@@ -1,6 +1,7 @@
 """Whether a report proves that these very revision files are well on a copy of this very database."""
 
 import json
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -11,23 +12,33 @@ from scripts.core.reports import FILE, FORMAT
 GOOD = ("passed", "warned")
 
 
-def find(folder: Path, database: str, at: list[str], files: dict[str, Path], days: float) -> str | None:
-    """The newest report, no older than so many days, in which a database of this name went from `at` over these very
-    files and all was well; None where there is none. A comment or another layout makes no other file.
+@dataclass(frozen=True)
+class Subject:
+    """What is to be changed, and where it is now."""
+
+    database: str
+    cluster: str
+    at: list[str]
+
+
+def find(folder: Path, subject: Subject, files: dict[str, Path], days: float) -> str | None:
+    """The newest report, no older than so many days, in which this very database went from `at` over these very files
+    and all was well; None where there is none. A comment or another layout makes no other file.
     """
     for path in sorted(folder.glob(f"*/{FILE}"), reverse=True):
         found = _read(path)
-        if found and _proves(found, database, at, files) and _age(found) <= timedelta(days=days):
+        if found and _proves(found, subject, files) and _age(found) <= timedelta(days=days):
             return path.parent.name
     return None
 
 
-def _proves(found: dict[str, Any], database: str, at: list[str], files: dict[str, Path]) -> bool:
+def _proves(found: dict[str, Any], subject: Subject, files: dict[str, Path]) -> bool:
     applied = {one["revision"]: one["source_sha256"] for one in found["revisions"] if one["applied"]}
     return (
         found["verdict"] in GOOD
-        and found["database"] == database
-        and found["from"] == sorted(at)
+        and found["database"] == subject.database
+        and found.get("cluster") == subject.cluster
+        and found["from"] == sorted(subject.at)
         and all(applied.get(revision) == source.sums(path)[1] for revision, path in files.items())
     )
 

@@ -92,6 +92,8 @@ class Case:
     pending: list[Script] = field(default_factory=list)
     pristine: Settings | None = None
     """A database restored from the backup, which is never changed: every experiment has a copy of it."""
+    cluster: str | None = None
+    """Which server the target is on; None where it does not answer."""
     schema: Schema | None = None
     """Before the migration."""
     rows: dict[int, Contents] = field(default_factory=dict)

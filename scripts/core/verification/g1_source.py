@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import text
 
-from scripts.core import databases, history, postgres, settings
-from scripts.core.backups import archive, dump, load, verify
+from scripts.core import cluster, databases, history, postgres, settings
+from scripts.core.backups import archive, dump, load, selection, verify
 from scripts.core.backups.archive import Backup
 from scripts.core.errors import UserError
 from scripts.core.verification.case import WARNED, Case, Outcome, refused
@@ -32,18 +32,23 @@ def check(case: Case) -> Outcome:
         )
     pending = history.pending(case.revisions, found.revision, case.wanted)
     case.backup, case.at, case.pending = backup, found.revision, pending
-    what = f"{backup.name}, at {', '.join(found.revision) or 'base'}; {len(pending) or 'nothing'} pending"
+    what = f"{_name(case, backup)}, at {', '.join(found.revision) or 'base'}; {len(pending) or 'nothing'} pending"
     warnings = _warnings(case, backup, at)
     if datetime.now(UTC) - found.created > FRESH:
         return refused("stale", Outcome(f"{what}; older than {FRESH / timedelta(hours=1):g} h", warnings))
     return Outcome(what, warnings, WARNED) if warnings else Outcome(what)
 
 
+def _name(case: Case, backup: Backup) -> str:
+    whose = selection.whose(backup, databases.name_of(case.target.database_url), case.cluster)
+    return f"{backup.name} ({whose})" if whose else backup.name
+
+
 def _find(case: Case, at: list[str] | None) -> Backup:
     folder, database = settings.backups().folder, databases.name_of(case.target.database_url)
     if case.wanted_backup != archive.LATEST:
-        return archive.find(folder, database, case.wanted_backup)
-    ours = [backup for backup in archive.list_all(folder).backups if backup.manifest.database == database]
+        return selection.find(folder, database, case.cluster, case.wanted_backup)
+    ours = selection.of_database(archive.list_all(folder), database, case.cluster)
     if ours and (at is None or _is_fresh(ours[-1], at)):
         return ours[-1]
     case.tell("Taking a backup first: there is none of the last 24 hours at the database's revision.")
@@ -56,9 +61,10 @@ def _is_fresh(backup: Backup, at: list[str]) -> bool:
 
 
 def _version(case: Case) -> list[str] | None:
-    """The target's; None where it does not answer."""
+    """The target's; None where it does not answer. Which server it is on is left in the case."""
     try:
         with postgres.patient(case.target) as connection:
+            case.cluster = cluster.identity(connection)
             return sorted(history.current(connection))
     except UserError as error:
         case.tell(error.problem)

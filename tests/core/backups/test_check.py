@@ -123,7 +123,7 @@ def test_a_folder_without_a_manifest_is_no_backup(backup: Backup, folder: Path) 
 
 def test_a_manifest_of_a_newer_format_is_not_guessed_at(backup: Backup) -> None:
     path = backup.path / manifest.FILE
-    path.write_text(path.read_text().replace('"format": 1', '"format": 2', 1))
+    path.write_text(path.read_text().replace('"format": 2', '"format": 3', 1))
 
     with pytest.raises(UserError, match="made by a newer version"):
         manifest.read(backup.path)

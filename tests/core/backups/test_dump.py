@@ -16,7 +16,7 @@ from sqlalchemy import text
 from sqlalchemy.engine import URL
 
 from scripts.core import clients, databases, postgres
-from scripts.core.backups import archive, check, contents, dump, fresh, manifest, verify
+from scripts.core.backups import archive, check, contents, dump, fresh, manifest, selection, verify
 from scripts.core.backups.archive import Backup
 from scripts.core.errors import UserError
 from scripts.core.settings import Settings
@@ -197,7 +197,7 @@ def test_a_policy_that_would_hide_rows_is_an_error(filled: Settings, new_role: C
 
     error = fails(replace(filled, database_url=role.set(database=filled.database_url.database)))
 
-    assert error.problem.startswith("public.posts cannot be read: query would be affected by row-level security")
+    assert error.problem == f"Row level security keeps the role {role.username} from rows of public.posts."
 
 
 def test_a_table_that_somebody_locks_is_named(filled: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -393,7 +393,7 @@ def test_rubbish_in_the_folder_is_named_and_disturbs_nobody(filled: Settings, fo
 
     assert listing.backups == [first, second]
     assert len(listing.others) == 11
-    assert archive.find(folder, second.manifest.database, "latest") == second
+    assert selection.find(folder, second.manifest.database, None, "latest") == second
 
 
 def test_what_a_killed_backup_left_is_no_backup_and_is_removed_by_the_next(filled: Settings, folder: Path) -> None:
@@ -424,7 +424,7 @@ def test_a_clock_that_goes_back_does_not_make_an_older_backup_the_latest(filled:
 
     second = dump.make(filled, dump.Wanted(), told.append, silent)
 
-    assert archive.find(folder, second.manifest.database, "latest") == second
+    assert selection.find(folder, second.manifest.database, None, "latest") == second
     assert "The clock of this machine is behind the newest backup" in told[0]
     with postgres.connect(filled) as connection:
         assert fresh.find(connection, folder, 60) == second, "it was taken just now, whatever its name says"
@@ -446,7 +446,7 @@ def test_databases_whose_names_look_the_same_in_a_folder_s_name_have_folders_of_
             found.append(archive.finish(made, replace(backup.manifest, database=database), silent))
 
     assert len({one.path for one in found}) == 3
-    assert [archive.find(folder, database, "latest") for database in ("a b", "a_b", "a/b")] == found
+    assert [selection.find(folder, database, None, "latest") for database in ("a b", "a_b", "a/b")] == found
 
 
 def test_a_backup_is_found_by_its_name_its_label_or_as_the_latest(
@@ -455,14 +455,14 @@ def test_a_backup_is_found_by_its_name_its_label_or_as_the_latest(
     database = str(filled.database_url.database)
     first, second, third = take(filled, "x"), take(filled, "x"), take(filled)
 
-    assert archive.find(folder, database, first.name) == first
-    assert archive.find(folder, database, "x") == second
-    assert archive.find(folder, database, "latest") == third
-    assert archive.find(folder, "other", f"backups/{first.name}/") == first
+    assert selection.find(folder, database, None, first.name) == first
+    assert selection.find(folder, database, None, "x") == second
+    assert selection.find(folder, database, None, "latest") == third
+    assert selection.find(folder, "other", None, f"backups/{first.name}/") == first
     with pytest.raises(UserError, match="There is no backup of other in"):
-        archive.find(folder, "other", "latest")
+        selection.find(folder, "other", None, "latest")
     with pytest.raises(UserError, match="There is no backup y of") as caught:
-        archive.find(folder, database, "y")
+        selection.find(folder, database, None, "y")
     assert third.name in str(caught.value)
 
 
@@ -519,7 +519,7 @@ def test_all_of_a_backup_is_on_the_disk_before_it_has_its_name(
     take(filled)
 
     *files, made, last, parent = done
-    assert {"schema.json", "roles.sql", manifest.NEW} == set(files)
+    assert {"schema.json", "left_out.json", "roles.sql", manifest.NEW} == set(files)
     assert made.startswith(archive.PARTIAL)
     assert (last, parent) == ("renamed", folder.name)
 

@@ -14,6 +14,8 @@ from scripts.core.errors import UserError
 
 NOW = datetime.now(UTC)
 EMPTY = Manifest(
+    cluster="1",
+    fingerprint_version=1,
     database="app",
     environment=None,
     label="",
@@ -47,7 +49,7 @@ def made(days: float, *checks: tuple[str, bool], database: str = "app") -> Backu
 
 def goes(rule: str, *backups: Backup, failed: str = "") -> list[str]:
     listing = Listing(list(backups), {}, [failed] if failed else [])
-    return [backup.name for backup in retention.superfluous(listing, "app", rule)]
+    return [backup.name for backup in retention.superfluous(listing, "app", "1", rule)]
 
 
 def test_the_newest_stay() -> None:

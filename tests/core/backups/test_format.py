@@ -1,0 +1,79 @@
+"""Backups that older versions of these scripts made: manifests of format 1"""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from scripts.core.backups import check, manifest, restore, structure, verify
+from scripts.core.backups.archive import Backup
+from scripts.core.errors import UserError
+from scripts.core.settings import Settings
+from tests.core.backups.conftest import execute, silent, take, value
+
+OLD = [
+    *("format", "sha256", "database", "environment", "label", "created_at", "seconds", "server", "client"),
+    *("compression", "revision", "fingerprint", "large_objects", "extensions", "tables", "excluded", "properties"),
+    *("roles", "files", "checks"),
+]
+
+
+@pytest.fixture
+def old(backup: Backup) -> Backup:
+    """Its schema was read otherwise: with a grant that is told otherwise now, and another word for a column."""
+    saved = structure.read(backup.path)
+    column = "table users, column name"
+    told = replace(
+        saved,
+        objects=saved.objects | {column: f"{saved.objects[column]} OF OLD"},
+        access=saved.access | {"default privileges, revocation of CREATE": "REVOKED"},
+    )
+    structure.write(backup.path, told)
+    found = replace(backup.manifest, cluster=None, fingerprint_version=None, files=check.sums(backup.path))
+    manifest.write(backup.path, found)
+    return Backup(backup.path, manifest.read(backup.path))
+
+
+def test_its_manifest_stays_as_that_version_wrote_it(old: Backup) -> None:
+    document = json.loads((old.path / manifest.FILE).read_text())
+
+    assert list(document) == OLD
+    assert document["format"] == 1
+    assert (old.manifest.cluster, old.manifest.fingerprint_version) == (None, None)
+
+
+def test_it_is_verified_and_what_comes_out_is_written_down(filled: Settings, old: Backup) -> None:
+    told: list[str] = []
+
+    verify.verify(filled, old, verify.FULL, told.append, silent)
+
+    found = manifest.read(old.path)
+    assert found.format == 1
+    assert [one.kind for one in found.checks] == ["quick", "full"]
+    assert f"{old.name} is of another version of these scripts: definitions and grants are not compared." in told
+
+
+def test_it_is_restored(filled: Settings, old: Backup) -> None:
+    execute(filled, "DROP TABLE posts")
+
+    kept = restore.put_in_place(filled, old, "development", silent, silent)
+
+    assert value(filled, "SELECT count(*) FROM posts") == 50
+    execute(filled, f'DROP DATABASE "{kept}"')
+
+
+def test_what_it_has_lost_is_told_all_the_same(filled: Settings, old: Backup) -> None:
+    saved = structure.read(old.path)
+    structure.write(old.path, replace(saved, objects=saved.objects | {"table lost": "TABLE"}))
+    manifest.write(old.path, replace(old.manifest, files=check.sums(old.path)))
+
+    with pytest.raises(UserError, match="table lost is missing"):
+        verify.verify(filled, Backup(old.path, manifest.read(old.path)), verify.FULL, silent, silent)
+
+
+def test_a_new_one_says_which_server_and_which_reading(filled: Settings) -> None:
+    document = json.loads((take(filled).path / manifest.FILE).read_text())
+
+    assert document["format"] == 2
+    assert document["cluster"].isdigit()
+    assert document["fingerprint_version"] > 1

@@ -1,0 +1,82 @@
+"""scripts/core/backups/selection.py: what is chosen without its name is of this server"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from scripts.core import cluster, embedded, postgres
+from scripts.core.backups import archive, fresh, manifest, selection
+from scripts.core.backups.archive import Backup
+from scripts.core.embedded import THROWAWAY, Cluster
+from scripts.core.errors import UserError
+from scripts.core.settings import Settings
+from tests.conftest import needs_embedded
+from tests.core.backups.conftest import ROWS, execute, take
+from tests.core.test_embedded import another_checkout
+
+
+@pytest.fixture
+def elsewhere(filled: Settings) -> Iterator[Settings]:
+    """Another server that has a database of the same name, with the same rows at the same revision."""
+    url = filled.database_url
+    with pytest.MonkeyPatch.context() as patch, another_checkout(patch):
+        login = str(url.username), str(url.password)
+        there = url.set(port=embedded.start(Cluster("target", *login, 0, THROWAWAY)))
+        other = replace(filled, database_url=there, application_url=there)
+        with postgres.connect(other, postgres.maintenance(other), isolation_level="AUTOCOMMIT") as connection:
+            connection.exec_driver_sql(f"CREATE DATABASE {url.database}")
+            connection.exec_driver_sql(f"COMMENT ON DATABASE {url.database} IS 'environment=development'")
+        execute(other, *ROWS.strip().split("\n"))
+        yield other
+
+
+def identity(of: Settings) -> str:
+    found = cluster.look(of)
+    assert found
+    return found
+
+
+def is_fresh(of: Settings, folder: Path) -> Backup | None:
+    with postgres.connect(of) as connection:
+        return fresh.find(connection, folder, 60)
+
+
+@needs_embedded
+def test_of_another_server_s_database_only_by_name(filled: Settings, elsewhere: Settings, folder: Path) -> None:
+    backup, name = take(filled, "x"), str(filled.database_url.database)
+
+    assert identity(filled) != identity(elsewhere)
+    assert is_fresh(filled, folder) == backup
+    assert is_fresh(elsewhere, folder) is None
+    assert selection.find(folder, name, identity(filled), "latest") == backup
+    with pytest.raises(UserError, match="as far as this server's are meant") as caught:
+        selection.find(folder, name, identity(elsewhere), "latest")
+    assert f"The newest of other servers and databases are {backup.name}." in str(caught.value)
+
+    assert selection.find(folder, name, identity(elsewhere), backup.name) == backup
+    assert selection.find(folder, name, identity(elsewhere), "x") == backup
+    assert selection.whose(backup, name, identity(elsewhere)) == "of another server"
+    own = take(elsewhere, "x")
+    assert selection.find(folder, name, identity(elsewhere), "x") == own
+    assert selection.find(folder, name, identity(filled), "x") == backup
+
+
+def test_where_the_server_does_not_say_which_it_is_the_name_of_the_database_decides(
+    backup: Backup, folder: Path
+) -> None:
+    assert selection.find(folder, backup.manifest.database, None, "latest") == backup
+
+
+def test_a_backup_of_an_older_version_is_of_no_known_server(filled: Settings, backup: Backup, folder: Path) -> None:
+    manifest.write(backup.path, replace(backup.manifest, cluster=None, fingerprint_version=None))
+    (old,) = archive.list_all(folder).backups
+    name = old.manifest.database
+
+    assert is_fresh(filled, folder) is None
+    with pytest.raises(UserError, match="There is no backup of"):
+        selection.find(folder, name, identity(filled), "latest")
+    assert selection.find(folder, name, identity(filled), old.name) == old
+    assert selection.whose(old, name, identity(filled)).startswith("of a server that it does not name")
+    assert selection.whose(old, "other", identity(filled)).startswith(f"of the database {name}, of a server")
