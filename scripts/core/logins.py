@@ -16,10 +16,8 @@ from sqlalchemy.engine import URL
 
 from scripts.core import databases, postgres
 from scripts.core.errors import UserError
-from scripts.core.rights import Membership, Rights, Role
+from scripts.core.rights import OURS, Membership, Rights, Role
 
-OURS = "made for throwaway databases"
-"""The COMMENT of each role that is made here. Other roles are never changed: the server may be the target's own."""
 PATIENCE = 10.0
 """Seconds to wait for commands that use roles which have to change."""
 _ALONE = "hashtext('scratch roles')"
@@ -59,7 +57,7 @@ class _State:
 
     roles: dict[str, Role]
     made: set[str]
-    """By us, so they may be changed."""
+    """By a command like this one. Others are never changed: the server may be the target's own."""
     memberships: set[Membership]
 
 

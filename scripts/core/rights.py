@@ -16,15 +16,19 @@ from scripts.core.settings import Settings
 WAIT = 2.0
 """Seconds to wait for a target that is still starting: what needs it waits by itself."""
 
+OURS = "made for throwaway databases"
+"""The COMMENT of each role that a command has made on a scratch server, which may be the target's own server."""
+_NOT_OURS = f"(shobj_description(m.oid, 'pg_authid') IS DISTINCT FROM '{OURS}' OR m.rolname = current_user)"
 _ROLES = text(
     "SELECT rolname AS name, rolsuper AS superuser, rolinherit AS inherit, rolcreaterole AS createrole,"
-    " rolcreatedb AS createdb, rolbypassrls AS bypassrls FROM pg_roles WHERE rolname !~ '^pg_' ORDER BY 1"
+    " rolcreatedb AS createdb, rolbypassrls AS bypassrls FROM pg_roles m WHERE rolname !~ '^pg_'"
+    f" AND {_NOT_OURS} ORDER BY 1"
 )
 _MEMBERSHIPS = text(
     'SELECT g.rolname AS "group", m.rolname AS member, bool_or(admin_option) AS admin,'
     " bool_or(inherit_option) AS inherits, bool_or(set_option) AS switches"
     " FROM pg_auth_members JOIN pg_roles g ON g.oid = roleid JOIN pg_roles m ON m.oid = member"
-    " WHERE m.rolname !~ '^pg_' GROUP BY 1, 2 ORDER BY 1, 2"
+    f" WHERE m.rolname !~ '^pg_' AND {_NOT_OURS} GROUP BY 1, 2 ORDER BY 1, 2"
 )
 _DATABASE = text(
     "SELECT current_user AS name, pg_get_userbyid(datdba) AS owner,"

@@ -14,7 +14,8 @@ _FOR_SUPERUSERS = text(
 )
 # What the script of a trusted extension makes is the administrator's; the extension itself is not.
 _HAND_OVER = text(
-    "UPDATE pg_extension SET extowner = CAST(:role AS regrole) WHERE extname <> 'plpgsql' AND CASE"
+    "UPDATE pg_extension SET extowner = (SELECT oid FROM pg_roles WHERE rolname = :role)"
+    " WHERE extname <> 'plpgsql' AND CASE"
     " WHEN CAST(:names AS text[]) IS NULL THEN extname IN"
     " (SELECT name FROM pg_available_extension_versions WHERE trusted AND version = extversion)"
     " ELSE extname = ANY(CAST(:names AS text[])) END"
@@ -51,8 +52,7 @@ def hand_over(server: Scratch, made: Settings) -> None:
     if names == [] or not server.login.is_separate:
         return
     with postgres.connect(_as_administrator(server, made)) as connection:
-        role = connection.dialect.identifier_preparer.quote(server.login.role)
-        connection.execute(_HAND_OVER, {"role": role, "names": names})
+        connection.execute(_HAND_OVER, {"role": server.login.role, "names": names})
         connection.commit()
 
 

@@ -49,7 +49,7 @@ def test_the_login_has_the_name_and_exactly_the_rights_of_the_role_that_migrates
 
             assert made.database_url.username == found.name == found.owner == wanted.name
             assert found.key == given.key
-            assert {role.name: role for role in found.roles}.items() >= {one.name: one for one in given.roles}.items()
+            assert logins._read(server.server).roles.items() >= {one.name: one for one in given.roles}.items()
 
 
 def test_other_roles_of_the_target_are_there_and_cannot_log_in(configured: Settings, wanted: Rights) -> None:
@@ -107,6 +107,15 @@ def test_a_role_from_elsewhere_keeps_its_password_and_another_login_becomes_it(
         assert rights_of(made).role == Role(str(role.username), createrole=True)
     with session(role) as connection:
         assert connection.scalar(text("SELECT current_user")) == role.username
+
+
+def test_what_other_commands_have_made_on_the_targets_own_server_is_left_to_them(
+    configured: Settings, wanted: Rights
+) -> None:
+    with scratch.session(configured, wanted), postgres.connect(configured) as connection:
+        found = rights.read(connection)
+
+    assert wanted.name not in {role.name for role in found.roles} | {one.member for one in found.memberships}
 
 
 def test_a_name_that_an_administrator_has_gets_no_right_of_it_and_no_copy(configured: Settings) -> None:

@@ -75,12 +75,12 @@ def _warnings(case: Case, backup: Backup, at: list[str] | None) -> list[str]:
     found, told = backup.manifest, []
     if at is None:
         told.append("The database itself does not answer; nobody knows whether it still is as in the backup.")
+    elif at != found.revision:
+        told.append(f"The database is at {', '.join(at) or 'base'} now; the backup is of another revision.")
     if case.server.rights.extensions is None:
         told.append(
             f"The rights of {case.server.rights.name} there are not known: those that make roles gives are taken."
         )
-    elif at != found.revision:
-        told.append(f"The database is at {', '.join(at) or 'base'} now; the backup is of another revision.")
     if found.excluded:
         told.append(f"Without the rows of {', '.join(found.excluded)}: what they would do is not seen.")
     majors = found.server // 10000, postgres.version(case.server.server) // 10000
