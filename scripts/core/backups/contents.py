@@ -21,7 +21,7 @@ LOCK_WAIT = 10
 _OPTIONS = (
     "-c default_transaction_read_only=on -c statement_timeout=0 -c idle_in_transaction_session_timeout=0"
     # Without row_security=off a policy would hide rows, and the count would not tell.
-    f" -c lock_timeout={LOCK_WAIT}s -c row_security=off"
+    " -c row_security=off"
 )
 _PATIENT = text("SELECT set_config(name, '0', false) FROM pg_settings WHERE name = 'transaction_timeout'")
 AT_ONCE = 100
@@ -83,8 +83,9 @@ class Contents:
 @contextmanager
 def snapshot(settings: Settings, application_name: str) -> Iterator[Connection]:
     """A transaction that sees the database as it is now, for as long as the block runs."""
+    options = f"{_OPTIONS} -c lock_timeout={LOCK_WAIT}s"
     with postgres.patient(
-        settings, application_name=application_name, options=_OPTIONS, isolation_level="REPEATABLE READ"
+        settings, application_name=application_name, options=options, isolation_level="REPEATABLE READ"
     ) as connection:
         connection.execute(_PATIENT)
         yield connection
