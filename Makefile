@@ -1,7 +1,7 @@
 # Every target is one line: a verb of scripts/runtime.sh, which does it in the runtime that .env names.
 # Nothing newer than GNU Make 3.81, which macOS ships.
 .DEFAULT_GOAL := help
-RUN = @sh scripts/runtime.sh
+RUN = @exec sh scripts/runtime.sh
 
 # A user's text reaches a recipe as an environment variable, never as text that make or a shell reads again: quotes,
 # $, backticks, newlines and $(shell ...) arrive literally. `override` also beats the expanded value that make would

@@ -194,9 +194,11 @@ BY_COMPOSE_ITSELF = {"COMPOSE_PROJECT_NAME", "COMPOSE_PROFILES", "COMPOSE_FILE"}
 NO_SETTINGS = {
     "HOME": "the shell's",
     "PATH": "the shell's",
+    "PPID": "the shell's",
     "PWD": "the shell's",
     "SHELL": "the shell's",
     "SUPERUSER_PASSWORD": "made by make restore ACCEPT=superuser",
+    "MAKELEVEL": "make's",
     "GIT_COMMIT": "asked of git when an image is built",
 }
 MAKE_VARIABLES = set(re.findall(r"^export (.+)", MAKEFILE, re.MULTILINE)[0].split())

@@ -4,9 +4,7 @@
 # since that one was made, and always outside development: there only `tools` has the owner's secret.
 . scripts/runtimes/docker_faults.sh
 . scripts/runtimes/docker_place.sh
-
-# What one command may be told. Everything else is a setting, and Compose passes those.
-passed="ACCEPT CONFIRM NO_COLOR GITHUB_ACTIONS SUPERUSER_PASSWORD"
+. scripts/runtimes/docker_run.sh
 
 say() { echo "$*" >&2; }
 compose() { docker compose --progress quiet "$@"; }
@@ -129,35 +127,13 @@ start_db() {
     keep_place
 }
 
-# Sets `flags`: what exec and run have in common.
-set_flags() {
-    flags=
-    for name in $passed; do
-        eval "[ -z \"\${$name:-}\" ]" || flags="$flags --env $name"
-    done
-}
-
-is_interactive() { [ -t 0 ] && [ -t 1 ]; }
-
-in_app() {
-    if is_interactive; then flags="$flags --tty"; fi
-    # shellcheck disable=SC2086  # several words
-    docker exec --interactive $flags "$app" "$@"
-}
-
-one_off() {
-    is_interactive || flags="$flags --no-TTY"
-    # shellcheck disable=SC2086
-    compose run --rm --no-deps --quiet-pull $flags ${mount:+--volume "$mount"} tools "$@"
-}
-
 run() {
     [ -n "${wanted:-}" ] || look
     need_db
     need_release
     set_flags
     app=$(current app | head -n 1 | cut -d ' ' -f 2)
-    if [ -n "$app" ] && is_development; then in_app "$@"; else one_off "$@"; fi
+    if [ -n "$app" ] && is_development; then in_app "$app" "$@"; else one_off "$@"; fi
 }
 
 # On demand: only throwaway databases live there.

@@ -1,0 +1,142 @@
+# shellcheck shell=sh
+# Runs a command in a container, where it ends with this script, however the script ends: Docker does not see to that.
+# The command's standard input is a pipe that only this script holds open. Its end, in the container, is an interruption.
+# Where standard input is the user's, a process beside this script waits for the pipe's end and interrupts from outside.
+
+# What one command may be told. Everything else is a setting, and Compose passes those.
+passed="ACCEPT CONFIRM NO_COLOR GITHUB_ACTIONS SUPERUSER_PASSWORD"
+
+in_container=$(cat scripts/runtimes/in_container.sh)
+
+is_interactive() { [ -t 0 ] && [ -t 1 ]; }
+
+# Sets `key`, by which the command is found in the container, and `flags`: what exec and run have in common.
+set_flags() {
+    key=$(od -An -N6 -tx1 /dev/urandom | tr -d ' \n')
+    flags="--env CALLER=$key"
+    for name in $passed; do
+        eval "[ -z \"\${$name:-}\" ]" || flags="$flags --env $name"
+    done
+}
+
+# Sets `input`: the user's on a terminal, and for what reads statements from a pipe or a file.
+choose_input() {
+    input=pipe
+    if is_interactive; then input=user; fi
+    case "$*" in *" scripts.psql" | bash) input=user ;; esac
+}
+
+# in_app CONTAINER WORD...
+in_app() {
+    container=$1
+    shift
+    choose_input "$@"
+    if is_interactive; then flags="$flags --tty"; fi
+    # shellcheck disable=SC2086  # several words
+    attend docker exec --interactive $flags "$container" sh -c "$in_container" sh run "$input" "$@"
+}
+
+one_off() {
+    # shellcheck disable=SC2154  # docker.sh's
+    container=$project-tools-$key
+    choose_input "$@"
+    is_interactive || flags="$flags --no-TTY"
+    # shellcheck disable=SC2086
+    attend docker compose --progress quiet run --rm --no-deps --quiet-pull --name "$container" $flags \
+        ${mount:+--volume "$mount"} tools sh -c "$in_container" sh run "$input" "$@"
+}
+
+# attend WORD...: runs Docker's client until it and its command have ended, and returns the command's exit code.
+attend() {
+    open_pipe
+    stopped=
+    trap let_go INT TERM HUP
+    # Out of reach of a signal for all of us, so that the command's last words are shown. On a terminal Docker reads it.
+    detach=
+    if ! is_interactive && command -v setsid >/dev/null; then detach=setsid; fi
+    $detach "$@" <&8 8<&- 9>&- &
+    client=$!
+    exec 8<&-
+    watch_make </dev/null >/dev/null 2>&1 &
+    watcher=$!
+    code=0
+    wait "$client" || code=$?
+    [ -z "$stopped" ] || wait_shortly
+    # 0 is the client's word, of a signal that ended it; the command's success is 100.
+    case $code in 0) code=130 ;; 100) code=0 ;; esac
+    kill "$watcher" 2>/dev/null || true
+    trap - INT TERM HUP
+    close_pipe
+    return "$code"
+}
+
+# Descriptor 9 holds the pipe open; 8 is the command's standard input.
+open_pipe() {
+    folder=$(mktemp -d)
+    mkfifo "$folder/pipe"
+    # shellcheck disable=SC2094
+    exec 9<>"$folder/pipe" 8<"$folder/pipe"
+    rm -r "$folder"
+    [ "$input" = user ] || return 0
+    # shellcheck disable=SC2016  # the words of another shell
+    set -- sh -c 'trap "" HUP INT TERM; [ "$(cat)" = over ] ||
+        for try in 1 2 3; do docker exec "$@" && break; sleep 1; done' sh "$container" sh -c "$in_container" sh end "$key"
+    if command -v setsid >/dev/null; then set -- setsid "$@"; fi
+    "$@" <&8 8<&- 9>&- >/dev/null 2>&1 &
+    beside=$!
+    exec 8<&0
+}
+
+# After it the command in the container has ended too.
+close_pipe() {
+    if [ "$code" -lt 128 ] && [ -z "$stopped" ]; then
+        [ "$input" = pipe ] || echo over >&9
+        exec 9>&-
+        return
+    fi
+    exec 9>&-
+    if [ "$input" = user ]; then
+        wait "$beside" || true
+    else
+        docker exec "$container" sh -c "$in_container" sh wait "$key" >/dev/null 2>&1 || true
+    fi
+}
+
+# The first signal ends the command; another one ends this script at once.
+let_go() {
+    stopped=yes
+    exec 9>&-
+    trap - INT TERM HUP
+}
+
+# The signal ended the wait, not the client.
+wait_shortly() {
+    rest=300
+    while kill -0 "$client" 2>/dev/null; do
+        [ "$rest" -gt 0 ] || complain "The command in $container has not ended within 30 s." "it was interrupted" \
+            "make ps" "it may still run; the next command that changes the database waits for it"
+        rest=$((rest - 1))
+        sleep 0.1
+    done
+    code=0
+    wait "$client" || code=$?
+}
+
+# A make that is killed tells its children nothing, but they get another parent.
+watch_make() {
+    exec 9>&-
+    [ -n "${MAKELEVEL:-}" ] || return 0
+    while is_makes_child; do sleep 1; done
+    ! kill -0 $$ || kill -TERM $$
+}
+
+is_makes_child() {
+    if [ -d /proc/self ]; then
+        read -r status <"/proc/$$/stat" || return 1
+        # shellcheck disable=SC2086  # one word for each field
+        set -- ${status##*) }
+        [ "$2" = "$PPID" ]
+    else
+        [ "$(ps -o ppid= -p $$ | tr -d ' ')" = "$PPID" ]
+    fi
+}

@@ -1,0 +1,64 @@
+# shellcheck shell=sh
+# Runs in a container, as a text that docker_run.sh hands over: the image of a release may have an older one.
+#   run INPUT WORD...  runs a command and answers 100 for success. INPUT is `pipe`: the command is interrupted when
+#                      standard input ends, which the caller holds open; else the command reads it
+#   end KEY            interrupts the command that has CALLER=KEY in its environment, and waits for its end
+#   wait KEY           waits for its end
+
+# Success is not 0: Docker's client answers that too when a signal ends it before the command.
+run() {
+    exec 3<&0
+    # An interruption is for the command, which gets its default back: in the background sh would take it away.
+    trap '' INT
+    if [ "$1" = pipe ]; then
+        shift
+        env --default-signal=INT,QUIT "$@" </dev/null 3<&- &
+        command=$!
+        {
+            cat
+            # To the group, as Ctrl-C on a terminal.
+            kill -s INT -- "-$$"
+        } <&3 >/dev/null 2>&1 &
+        watcher=$!
+    else
+        shift
+        env --default-signal=INT,QUIT "$@" <&3 3<&- &
+        command=$! watcher=
+    fi
+    exec 3<&-
+    trap 'kill -s TERM "$command"' TERM
+    running=yes
+    while [ -n "$running" ]; do
+        code=0
+        wait "$command" || code=$?
+        kill -0 "$command" 2>/dev/null || running=
+    done
+    [ -z "$watcher" ] || kill "$watcher" 2>/dev/null || true
+    [ "$code" != 0 ] || code=100
+    exit "$code"
+}
+
+# Without the container's first process, which only passes signals on.
+processes() { grep -lszx "CALLER=$1" /proc/[0-9]*/environ | cut -d / -f 3 | grep -vx 1 | sort -n; }
+
+end() {
+    first=$(processes "$1" | head -n 1)
+    [ -z "$first" ] || kill -s INT -- "-$first"
+    wait_for "$1"
+}
+
+wait_for() {
+    rest=150
+    while [ -n "$(processes "$1")" ] && [ "$rest" -gt 0 ]; do
+        sleep 0.2
+        rest=$((rest - 1))
+    done
+    [ "$rest" -gt 0 ]
+}
+
+what=$1
+shift
+case $what in
+wait) wait_for "$1" ;;
+*) "$what" "$@" ;;
+esac

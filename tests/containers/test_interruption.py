@@ -1,0 +1,229 @@
+"""A command whose caller is gone ends in the container, whichever process of this machine was stopped, and how."""
+
+import contextlib
+import os
+import pty
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.containers.stack import INHERITED, Stack, docker, run
+
+pytestmark = pytest.mark.timeout(600)
+
+HUP, INT, TERM, KILL = signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGKILL
+# On the scratch server, for the plan, they take no time.
+REVISION = """from alembic import op
+
+revision = {id!r}
+down_revision = {down!r}
+
+
+def upgrade() -> None:
+    op.execute("CREATE TABLE {id} (id int)")
+    op.execute("SELECT pg_sleep(CASE current_database() WHEN 'app' THEN {seconds} ELSE 0 END)")
+
+
+def downgrade() -> None:
+    op.execute("DROP TABLE {id}")
+"""
+STEPS = ("stop01", "stop02")
+
+
+@pytest.fixture(scope="module")
+def head(first_up: tuple[Stack, object]) -> Iterator[str]:
+    """The revision before two slow ones."""
+    stack, _ = first_up
+    found = in_app(stack, "SELECT version_num FROM alembic_version")
+    down, paths = found, []
+    for step in STEPS:
+        paths.append(stack.folder / f"alembic/versions/{step}.py")
+        paths[-1].write_text(REVISION.format(id=step, down=down, seconds=5))
+        down = step
+    yield found
+    for path in paths:
+        path.unlink()
+
+
+@pytest.fixture
+def slow(dev: Stack, head: str) -> Iterator[Stack]:
+    """The stack with two revisions pending, which take five seconds each."""
+    yield dev
+    undo = [f"DROP TABLE IF EXISTS {step}" for step in STEPS]
+    in_app(dev, "; ".join([*undo, f"UPDATE alembic_version SET version_num = '{head}'"]))
+
+
+def in_app(stack: Stack, statement: str) -> str:
+    words = ("psql", "-XAtq", "-U", "postgres", "-d", "app", "-c", statement)
+    return docker("exec", stack.container("db"), *words)
+
+
+def started(stack: Stack, *words: str, terminal: int | None = None, **environment: str) -> "subprocess.Popen[str]":
+    """A command in the middle of its first revision."""
+    inherited = {name: os.environ[name] for name in INHERITED if name in os.environ}
+    running = subprocess.Popen(
+        words,
+        cwd=stack.folder,
+        env={**inherited, **environment},
+        stdin=subprocess.DEVNULL if terminal is None else terminal,
+        stdout=subprocess.PIPE if terminal is None else terminal,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+        text=True,
+    )
+    wait_until(lambda: sleeping(stack) or running.poll() is not None)
+    assert running.poll() is None
+    return running
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 120) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def sleeping(stack: Stack) -> bool:
+    return "PgSleep" in in_app(stack, "SELECT wait_event FROM pg_stat_activity WHERE datname = 'app'")
+
+
+def child(parent: int, words: str) -> int:
+    """The process whose command line has these words."""
+    found = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
+    return next(int(pid) for pid in found if words in Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " "))
+
+
+def process(running: "subprocess.Popen[str]", who: str) -> int:
+    if who == "make":
+        return running.pid
+    script = child(running.pid, "runtime.sh")
+    return script if who == "script" else child(script, "docker ")
+
+
+def at_work(stack: Stack) -> list[str]:
+    """What still runs in a container of this stack for the command. One that has ended has no list."""
+    tops = [run(["docker", "top", container, "-o", "pid,args"]).output for container in stack.everything()]
+    return [line for top in tops for line in top.splitlines() if "migrate" in line or "in_container" in line]
+
+
+def applied(stack: Stack) -> tuple[str, ...]:
+    """The slow revisions that are applied, after a look that the schema is what the version says."""
+    version = in_app(stack, "SELECT version_num FROM alembic_version")
+    done = STEPS[: STEPS.index(version) + 1] if version in STEPS else ()
+    tables = in_app(stack, "SELECT relname FROM pg_class WHERE relname LIKE 'stop__' ORDER BY 1")
+    assert tuple(tables.split()) == done
+    return done
+
+
+def settled(stack: Stack) -> tuple[str, ...]:
+    """What is applied once nothing of the command is left in the container; it stays like that."""
+    wait_until(lambda: not at_work(stack), 30)
+    found = applied(stack)
+    assert not sleeping(stack)
+    return found
+
+
+@pytest.mark.parametrize("who", ["make", "script", "client"])
+@pytest.mark.parametrize("number", [INT, TERM, HUP, KILL], ids=lambda number: number.name)
+def test_a_migration_ends_with_its_caller(slow: Stack, who: str, number: signal.Signals) -> None:
+    running = started(slow, "make", "migrate")
+
+    os.kill(process(running, who), number)
+
+    output, _ = running.communicate(timeout=120)
+    found = settled(slow)
+    # Of these make passes none on: it waits for the script, which is done then.
+    waited = who == "make" and number in (INT, HUP)
+    assert found == (STEPS if waited else ())
+    assert running.returncode != 0
+    if who == "script" and number != KILL:
+        assert "✗ Interrupted." in output
+        assert "State: " in output
+
+
+@pytest.mark.parametrize("number", [INT, TERM, KILL], ids=lambda number: number.name)
+def test_a_signal_for_all_processes_of_the_caller_ends_the_migration(slow: Stack, number: signal.Signals) -> None:
+    running = started(slow, "make", "migrate")
+
+    os.killpg(running.pid, number)
+
+    output, _ = running.communicate(timeout=120)
+    assert settled(slow) == ()
+    assert running.returncode != 0
+    assert number == KILL or "✗ Interrupted." in output
+
+
+def test_a_migration_in_a_container_of_its_own_ends_with_its_caller(slow: Stack) -> None:
+    slow.compose("stop", "--timeout", "0", "app")
+    running = started(slow, "make", "migrate")
+    os.kill(process(running, "script"), TERM)
+    output, _ = running.communicate(timeout=120)
+    by_script = settled(slow)
+
+    running = started(slow, "make", "migrate")
+    os.kill(process(running, "script"), KILL)
+    running.communicate(timeout=120)
+
+    assert settled(slow) == by_script == ()
+    assert "✗ Interrupted." in output
+
+
+LOG_IN = "import os, sys; os.login_tty(0); os.execvp('make', ['make', 'migrate'])"
+
+
+def test_a_migration_whose_terminal_is_closed_ends(slow: Stack) -> None:
+    ours, theirs = pty.openpty()
+    running = subprocess.Popen(
+        [sys.executable, "-c", LOG_IN], cwd=slow.folder, stdin=theirs, stdout=theirs, stderr=theirs
+    )
+    os.close(theirs)
+    wait_until(lambda: sleeping(slow))
+
+    os.close(ours)
+
+    running.wait(120)
+    assert settled(slow) == ()
+
+
+def test_ctrl_c_on_a_terminal_is_the_migrations(slow: Stack) -> None:
+    ours, theirs = pty.openpty()
+    running = subprocess.Popen(
+        [sys.executable, "-c", LOG_IN], cwd=slow.folder, stdin=theirs, stdout=theirs, stderr=theirs
+    )
+    os.close(theirs)
+    wait_until(lambda: sleeping(slow))
+
+    os.write(ours, b"\x03")
+
+    said = b""
+    with contextlib.suppress(OSError):
+        while part := os.read(ours, 65536):
+            said += part
+    running.wait(120)
+    os.close(ours)
+    assert "✗ Interrupted." in said.decode()
+    assert settled(slow) == ()
+
+
+def test_without_any_input_a_migration_runs_to_its_end(slow: Stack) -> None:
+    """As cron starts it: that standard input ends at once says nothing."""
+    result = run(["sh", "-c", "make migrate </dev/null"], slow.folder)
+
+    assert result.code == 0, result.output
+    assert applied(slow) == STEPS
+
+
+@pytest.mark.parametrize("way", ["c=SELECT pg_sleep(60)", ""], ids=["argument", "input"])
+def test_a_statement_of_psql_ends_with_its_caller(dev: Stack, way: str) -> None:
+    running = started(dev, "sh", "-c", f"echo 'SELECT pg_sleep(60)' | exec make psql '{way or 'c='}'")
+
+    os.killpg(running.pid, TERM)
+
+    running.communicate(timeout=120)
+    wait_until(lambda: not sleeping(dev), 30)
+    assert running.returncode != 0
