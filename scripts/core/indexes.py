@@ -2,7 +2,9 @@
 
 from sqlalchemy import Connection, text
 
+from scripts.core import sql
 from scripts.core.mutex import Tell
+from scripts.core.sql import compose, spelled
 
 # Not those of partitioned tables, which are invalid until every partition has its own, nor one being built right now:
 # who may not read others' progress sees that they make one (index_relid is null), and the lock on its table.
@@ -30,7 +32,7 @@ def drop_invalid(connection: Connection, tell: Tell) -> None:
 
 
 def _drop(connection: Connection, name: str) -> None:
-    connection.exec_driver_sql(f"DROP INDEX CONCURRENTLY IF EXISTS {name}".replace("%", "%%"))
+    sql.run(connection, compose("DROP INDEX CONCURRENTLY IF EXISTS {}", spelled(name)))
 
 
 def clear_up(connection: Connection) -> list[str]:
@@ -58,5 +60,9 @@ def _duplicates(connection: Connection, index: str) -> int:
     ).one()
     if not unique:
         return 0
-    query = f"SELECT {keys} FROM {table} WHERE {where or 'true'} GROUP BY {keys} HAVING count(*) > 1"
-    return connection.exec_driver_sql(f"SELECT count(*) FROM ({query}) duplicates".replace("%", "%%")).scalar() or 0
+    columns = spelled(keys)
+    query = compose(
+        "SELECT count(*) FROM (SELECT {} FROM {} WHERE {} GROUP BY {} HAVING count(*) > 1) duplicates",
+        *(columns, spelled(table), spelled(where or "true"), columns),
+    )
+    return sql.run(connection, query).scalar() or 0

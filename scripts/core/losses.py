@@ -9,9 +9,10 @@ from sqlalchemy import Connection, text
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
 
-from scripts.core import postgres
+from scripts.core import postgres, sql
 from scripts.core.errors import UserError
 from scripts.core.settings import Settings
+from scripts.core.sql import Sql, compose, spelled
 
 # Waits for no lock for long. Row-level security would hide rows from the count: off makes it an error instead.
 _SESSION = "-c lock_timeout=2s -c row_security=off"
@@ -19,7 +20,7 @@ GONE = ("3F000", "42P01", "42703")
 """No such schema, table or column: an earlier step of the same downgrade has taken it away."""
 NO_CAST = ("42704", "42804", "42846", "42883")
 """No such type, cast or comparison; class 22 is a value that cannot be cast. See "PostgreSQL Error Codes"."""
-ROWS = "true"
+ROWS = Sql("true")
 """Every row of the relation is counted."""
 _IS_THERE = text("SELECT to_regclass(:relation) IS NOT NULL")
 _TABLES = text(
@@ -38,12 +39,13 @@ class Loss:
     """What goes, or may go."""
 
     relation: str
+    """As PostgreSQL spells it, like the column and the condition."""
     column: str | None
     kind: str
     """What there is a number of, in words."""
     count: int = 0
     where: str | None = field(default=None, compare=False)
-    """Which rows of the relation are counted, in SQL; None: there is nothing to count."""
+    """Which rows of the relation are counted; None: there is nothing to count."""
 
     def __str__(self) -> str:
         return f"{self.place}: {self.count} {self.kind}"
@@ -68,13 +70,14 @@ def count(connection: Connection, loss: Loss) -> int:
     if loss.where is None:
         return 0
     try:
-        return _ask(connection, f"SELECT count(*) FROM {loss.relation} WHERE {loss.where}") or 0
+        query = compose("SELECT count(*) FROM {} WHERE {}", spelled(loss.relation), spelled(loss.where))
+        return _ask(connection, query) or 0
     except DBAPIError as error:
         code = getattr(error.orig, "pgcode", None) or ""
         if code in GONE:
             return 0
         if loss.column and (code in NO_CAST or code.startswith("22")):
-            return count(connection, replace(loss, column=None, where=f"{loss.column} IS NOT NULL"))
+            return count(connection, replace(loss, column=None, where=compose("{} IS NOT NULL", spelled(loss.column))))
         raise _uncountable(f"what would be lost in {loss.relation}", error) from error
 
 
@@ -85,7 +88,7 @@ def lock(connection: Connection, loss: Loss) -> bool:
     driver: Any = connection.connection.dbapi_connection
     there = loss.where == ROWS and not driver.autocommit and connection.scalar(_IS_THERE, {"relation": loss.relation})
     if there:
-        connection.exec_driver_sql(f"LOCK TABLE {loss.relation} IN SHARE MODE".replace("%", "%%"))
+        sql.run(connection, compose("LOCK TABLE {} IN SHARE MODE", spelled(loss.relation)))
     return bool(there)
 
 
@@ -98,7 +101,7 @@ def table_with_rows(connection: Connection) -> str | None:
     """The first table of the connected database that has a row. Raises UserError for one that cannot be read."""
     for table in connection.scalars(_TABLES).all():
         try:
-            if _ask(connection, f"SELECT 1 FROM {table} LIMIT 1"):
+            if _ask(connection, compose("SELECT 1 FROM {} LIMIT 1", spelled(table))):
                 return str(table)
         except DBAPIError as error:
             if getattr(error.orig, "pgcode", None) not in GONE:
@@ -106,8 +109,8 @@ def table_with_rows(connection: Connection) -> str | None:
     return None
 
 
-def _ask(connection: Connection, query: str) -> int | None:
-    return connection.exec_driver_sql(query.replace("%", "%%")).scalar()
+def _ask(connection: Connection, query: Sql) -> int | None:
+    return sql.run(connection, query).scalar()
 
 
 def _uncountable(what: str, error: DBAPIError) -> UserError:

@@ -8,6 +8,9 @@ from collections.abc import Iterator
 
 from sqlalchemy import Connection, text
 
+from scripts.core import sql
+from scripts.core.sql import Sql, compose, listed, spelled
+
 # What is ours to give. What others own is theirs, such as the tables of an extension.
 _OURS = "nspname !~ '^pg_' AND nspname <> 'information_schema' AND pg_has_role({owner}, 'USAGE') ORDER BY 1"
 _SCHEMAS = text("SELECT quote_ident(nspname) FROM pg_namespace WHERE " + _OURS.format(owner="nspowner"))
@@ -27,35 +30,34 @@ _GIVEN = text(
 
 def ensure(connection: Connection, name: str) -> None:
     """Give the role of the application what it needs in the connected database, as the owner, and commit."""
-    for statement in _statements(connection, connection.dialect.identifier_preparer.quote(name)):
-        connection.exec_driver_sql(statement.replace("%", "%%"))
+    for statement in _statements(connection, sql.name(name)):
+        sql.run(connection, statement)
     connection.commit()
 
 
 def close(connection: Connection, table: str, kept: str = "") -> None:
     """Take every privilege on a table but the one that is `kept` from everybody except its owner."""
     for grantee, privileges in connection.execute(_GIVEN, {"table": table, "kept": kept}).all():
-        connection.exec_driver_sql(f"REVOKE {privileges} ON {table} FROM {grantee}".replace("%", "%%"))
+        sql.run(connection, compose("REVOKE {} ON {} FROM {}", spelled(privileges), sql.name(table), spelled(grantee)))
 
 
-def _statements(connection: Connection, role: str) -> Iterator[str]:
-    database = connection.dialect.identifier_preparer.quote(str(connection.engine.url.database))
-    yield f"GRANT CONNECT ON DATABASE {database} TO {role}"
-    yield f"REVOKE CREATE ON DATABASE {database} FROM PUBLIC, {role}"
-    for schema in connection.scalars(_SCHEMAS).all():
-        yield f"REVOKE CREATE ON SCHEMA {schema} FROM PUBLIC, {role}"
-        yield f"GRANT USAGE ON SCHEMA {schema} TO {role}"
+def _statements(connection: Connection, role: Sql) -> Iterator[Sql]:
+    database = sql.name(str(connection.engine.url.database))
+    yield compose("GRANT CONNECT ON DATABASE {} TO {}", database, role)
+    yield compose("REVOKE CREATE ON DATABASE {} FROM PUBLIC, {}", database, role)
+    for schema in map(spelled, connection.scalars(_SCHEMAS).all()):
+        yield compose("REVOKE CREATE ON SCHEMA {} FROM PUBLIC, {}", schema, role)
+        yield compose("GRANT USAGE ON SCHEMA {} TO {}", schema, role)
     if tables := connection.scalars(_RELATIONS, {"kinds": _TABLES}).all():
-        yield f"GRANT SELECT, INSERT, UPDATE, DELETE ON {', '.join(tables)} TO {role}"
+        yield compose("GRANT SELECT, INSERT, UPDATE, DELETE ON {} TO {}", listed(map(spelled, tables)), role)
     if sequences := connection.scalars(_RELATIONS, {"kinds": _SEQUENCES}).all():
-        yield f"GRANT USAGE ON SEQUENCE {', '.join(sequences)} TO {role}"
+        yield compose("GRANT USAGE ON SEQUENCE {} TO {}", listed(map(spelled, sequences)), role)
     # For what the owner makes later, in any schema.
-    yield f"ALTER DEFAULT PRIVILEGES GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO {role}"
-    yield f"ALTER DEFAULT PRIVILEGES GRANT USAGE ON SEQUENCES TO {role}"
-    yield f"ALTER DEFAULT PRIVILEGES GRANT USAGE ON SCHEMAS TO {role}"
+    for given in ("SELECT, INSERT, UPDATE, DELETE ON TABLES", "USAGE ON SEQUENCES", "USAGE ON SCHEMAS"):
+        yield compose("ALTER DEFAULT PRIVILEGES GRANT {} TO {}", Sql(given), role)
     # The health check reads the version. Only migrations write it, or read the log.
     for table in ("alembic_version", "migration_log", "migration_log_id_seq"):
         if connection.scalar(text("SELECT to_regclass(:table)"), {"table": table}):
-            yield f"REVOKE ALL ON {table} FROM {role}"
+            yield compose("REVOKE ALL ON {} FROM {}", sql.name(table), role)
             if table == "alembic_version":
-                yield f"GRANT SELECT ON {table} TO {role}"
+                yield compose("GRANT SELECT ON {} TO {}", sql.name(table), role)

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
+from scripts.core import sql
+from scripts.core.sql import PLACE, Sql, compose, listed
+
 NUMBER, ROWS = 100, 1000
 """Ranges of a table, and rows in each: the work is the same however large the table is."""
 PAGES = 4 * NUMBER
@@ -19,15 +22,15 @@ Key = tuple[str, ...]
 
 @dataclass(frozen=True)
 class Ranges:
-    key: tuple[str, ...]
-    """The columns, as SQL has them."""
+    key: tuple[Sql, ...]
+    """The columns."""
     bounds: tuple[tuple[Key, Key], ...]
     """The first and the last key of each."""
 
     @property
-    def condition(self) -> str:
+    def condition(self) -> Sql:
         """For WHERE, with places for the values of one range."""
-        return f"{_compared(self.key, '>=')} AND {_compared(self.key, '<=')}"
+        return compose("{} AND {}", _compared(self.key, ">="), _compared(self.key, "<="))
 
     @property
     def values(self) -> Iterator[Key]:
@@ -35,36 +38,34 @@ class Ranges:
         return (first + last for first, last in self.bounds)
 
 
-def choose(connection: Connection, table: str, pages: int, key: Sequence[str]) -> Ranges | None:
+def choose(connection: Connection, table: Sql, pages: int, key: Sequence[Sql]) -> Ranges | None:
     """Some ranges of a table, the same ones whenever the same file is asked; None where it has no rows."""
-    names = _quoted(", ".join(key))
-    percent = min(100.0, 100 * PAGES / max(pages, 1))
-    sampled = (
-        f"SELECT {names} FROM ONLY {_quoted(table)} TABLESAMPLE SYSTEM ({percent}) REPEATABLE (0)"
-        f" ORDER BY md5(ROW({names})::text) LIMIT {NUMBER}"
+    names, percent = listed(key), min(100.0, 100 * PAGES / max(pages, 1))
+    sampled = compose(
+        "SELECT * FROM (SELECT {} FROM ONLY {} TABLESAMPLE SYSTEM ({}) REPEATABLE (0)"
+        " ORDER BY md5(ROW({})::text) LIMIT {}) AS sampled ORDER BY {}",
+        *(names, table, percent, names, NUMBER, names),
     )
     bounds: list[tuple[Key, Key]] = []
-    for start in _keys(connection, key, f"SELECT * FROM ({sampled}) AS sampled ORDER BY {names}"):
+    for start in _keys(connection, key, sampled):
         # Two ranges have no row in common.
-        beyond, end = (f" AND {_compared(key, '>')}", bounds[-1][1]) if bounds else ("", ())
-        where = _compared(key, ">=") + beyond
-        query = f"SELECT {names} FROM ONLY {_quoted(table)} WHERE {where} ORDER BY {names} LIMIT {ROWS}"
+        beyond, end = (_compared(key, ">"), bounds[-1][1]) if bounds else (Sql("true"), ())
+        query = compose(
+            "SELECT {} FROM ONLY {} WHERE {} AND {} ORDER BY {} LIMIT {}",
+            *(names, table, _compared(key, ">="), beyond, names, ROWS),
+        )
         found = _keys(connection, key, query, start + end)
         if found:
             bounds.append((found[0], found[-1]))
     return Ranges(tuple(key), tuple(bounds)) if bounds else None
 
 
-def _keys(connection: Connection, key: Sequence[str], query: str, values: Key = ()) -> list[Key]:
+def _keys(connection: Connection, key: Sequence[Sql], query: Sql, values: Key = ()) -> list[Key]:
     """What a query finds, in its order, as text: in an ORDER BY beside it the text would be what is sorted by."""
-    texts = _quoted(", ".join(f"{name}::text" for name in key))
-    return [tuple(row) for row in connection.exec_driver_sql(f"SELECT {texts} FROM ({query}) AS found", values)]
+    texts = listed(compose("{}::text", name) for name in key)
+    statement = compose("SELECT {} FROM ({}) AS found", texts, query)
+    return [tuple(row) for row in sql.run(connection, statement, values)]
 
 
-def _compared(key: Sequence[str], operator: str) -> str:
-    return f"({_quoted(', '.join(key))}) {operator} ({', '.join(['%s'] * len(key))})"
-
-
-def _quoted(sql: str) -> str:
-    """For a statement with places for values."""
-    return sql.replace("%", "%%")
+def _compared(key: Sequence[Sql], operator: str) -> Sql:
+    return compose("({}) {} ({})", listed(key), Sql(operator), listed([PLACE] * len(key)))

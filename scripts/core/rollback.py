@@ -3,6 +3,7 @@
 import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from sqlalchemy import Connection, text
 
@@ -10,6 +11,7 @@ from scripts.core import copies, losses, postgres, rehearsal, scratch, writes
 from scripts.core.losses import Loss
 from scripts.core.mutex import Tell
 from scripts.core.settings import Settings
+from scripts.core.sql import Sql, compose, spelled
 from scripts.core.trace import Statement
 
 TABLES = ("r", "p")
@@ -39,7 +41,7 @@ _COLUMNS = text(
 
 @dataclass(frozen=True)
 class _Relation:
-    name: str
+    name: Sql
     kind: str
     parents: Collection[int]
     """Of a partition, or of a table that inherits: who counts a parent's rows has counted these too."""
@@ -48,8 +50,8 @@ class _Relation:
 @dataclass(frozen=True)
 class _Column:
     relation: int
-    name: str
-    type: str
+    name: Sql
+    type: Sql
     type_number: tuple[int, int]
     """With the modifier (length, precision)."""
 
@@ -83,13 +85,19 @@ def find(target: Settings, wanted: str, tell: Tell) -> list[Loss]:
 
 
 def _read(connection: Connection) -> _Schema:
-    relations = {row.oid: _Relation(row.name, row.relkind, row.parents) for row in connection.execute(_RELATIONS)}
+    relations = {
+        row.oid: _Relation(spelled(row.name), row.relkind, row.parents) for row in connection.execute(_RELATIONS)
+    }
     columns = {
-        (row.attrelid, row.attnum): _Column(row.attrelid, row.name, row.type, (row.atttypid, row.atttypmod))
+        (row.attrelid, row.attnum): _column(row)
         for row in connection.execute(_COLUMNS)
         if row.attrelid in relations and relations[row.attrelid].kind in TABLES
     }
     return _Schema(relations, columns)
+
+
+def _column(row: Any) -> _Column:
+    return _Column(row.attrelid, spelled(row.name), spelled(row.type), (row.atttypid, row.atttypmod))
 
 
 def _compare(before: _Schema, after: _Schema, changed: set[int], statements: Sequence[Statement]) -> list[Loss]:
@@ -106,7 +114,7 @@ def _gone(before: _Schema, after: _Schema) -> Iterator[Loss]:
         if relation.kind in NO_TABLES:
             yield Loss(relation.name, None, f"rows of its own ({NO_TABLES[relation.kind]})")
         elif relation.kind == "S":
-            yield Loss(relation.name, None, "values of a sequence", where="is_called")
+            yield Loss(relation.name, None, "values of a sequence", where=Sql("is_called"))
         else:
             yield Loss(relation.name, None, "rows", where=losses.ROWS)
 
@@ -123,16 +131,16 @@ def _columns(before: _Schema, after: _Schema, *, using: bool) -> Iterator[Loss]:
         if any((parent, name) in changed for parent in relation.parents):
             continue
         if now is None:
-            yield Loss(relation.name, name, "values", where=f"{name} IS NOT NULL")
+            yield Loss(relation.name, name, "values", where=compose("{} IS NOT NULL", column.name))
         else:
             yield Loss(relation.name, name, f"values that may not fit {now.type}", where=_misfit(column, now, using))
 
 
-def _misfit(old: _Column, new: _Column, using: bool) -> str:
+def _misfit(old: _Column, new: _Column, using: bool) -> Sql:
     """True of a value that does not come back from its new type; of every value where USING may compute anything."""
     if using and not (TEXT.fullmatch(old.type) and TEXT.fullmatch(new.type)):
-        return f"{old.name} IS NOT NULL"
-    return f"{old.name}::{new.type}::{old.type} IS DISTINCT FROM {old.name}"
+        return compose("{} IS NOT NULL", old.name)
+    return compose("{}::{}::{} IS DISTINCT FROM {}", old.name, new.type, old.type, old.name)
 
 
 def _rows(before: _Schema, after: _Schema, changed: set[int], read: set[int]) -> Iterator[Loss]:

@@ -12,8 +12,9 @@ from typing import Any
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
-from scripts.core import ranges
+from scripts.core import ranges, sql
 from scripts.core.ranges import Ranges
+from scripts.core.sql import Sql, compose, listed, spelled
 
 WORKERS = 4
 NO_HASH_FUNCTION = "42883"
@@ -53,8 +54,7 @@ _COLUMNS = text(
 
 @dataclass(frozen=True)
 class Column:
-    name: str
-    """As SQL has it."""
+    name: Sql
     type_number: int
     collation: int
 
@@ -63,7 +63,7 @@ class Column:
 class Table:
     number: int
     """Of the table; a renamed one keeps it, and a copy of the database has the same."""
-    name: str
+    name: Sql
     bytes: int
     pages: int
     columns: dict[int, Column]
@@ -113,48 +113,48 @@ def read(connection: Connection, table: Table, limit: float) -> Contents:
     return Contents(table, count(connection, table.name) if chosen else made[0], made, chosen)
 
 
-def whole(columns: Iterable[Column]) -> list[str]:
+def whole(columns: Iterable[Column]) -> list[Sql]:
     """The expression for all columns together, where there are any."""
-    names = ", ".join(column.name for column in columns)
-    return [f"ROW({names})"] if names else []
+    names = listed(column.name for column in columns)
+    return [compose("ROW({})", names)] if names else []
 
 
-def hashed(connection: Connection, table: str, records: Sequence[str], part: Ranges | None = None) -> Hash:
-    """Rows of a table, or of ranges of it, and a hash of each record in them: ROW(a, b), as SQL has it."""
+def hashed(connection: Connection, table: Sql, records: Sequence[Sql], part: Ranges | None = None) -> Hash:
+    """Rows of a table, or of ranges of it, and a hash of each record in them, such as ROW(a, b)."""
     try:
         with connection.begin_nested():
-            return _sums(connection, table, [f"hash_record_extended({record}, 0)" for record in records], part)
+            return _sums(connection, table, [compose("hash_record_extended({}, 0)", one) for one in records], part)
     except DBAPIError as error:
         if getattr(error.orig, "pgcode", None) != NO_HASH_FUNCTION:
             raise
-    return _sums(connection, table, [f"hashtextextended({record}::text, 0)" for record in records], part)
+    return _sums(connection, table, [compose("hashtextextended({}::text, 0)", one) for one in records], part)
 
 
-def count(connection: Connection, table: str, what: str = "*") -> int:
+def count(connection: Connection, table: Sql, what: Sql | None = None) -> int:
     """Rows of a table; or how many values of a column are not null."""
-    statement = f"SELECT count({what}) FROM ONLY {table}"
-    return connection.exec_driver_sql(statement.replace("%", "%%")).scalar() or 0
+    statement = compose("SELECT count({}) FROM ONLY {}", what or Sql("*"), table)
+    return sql.run(connection, statement).scalar() or 0
 
 
 def _table(found: Sequence[Any]) -> Table:
     first = found[0]
     columns = {
-        row.column_number: Column(row.column_name, row.type_number, row.collation)
+        row.column_number: Column(spelled(row.column_name), row.type_number, row.collation)
         for row in found
         if row.column_number is not None
     }
-    return Table(first.number, first.name, first.bytes, first.pages, columns, tuple(first.key))
+    return Table(first.number, spelled(first.name), first.bytes, first.pages, columns, tuple(first.key))
 
 
-def _sums(connection: Connection, table: str, hashes: Sequence[str], part: Ranges | None) -> Hash:
-    sums = "".join(f", coalesce(sum({one}), 0)" for one in hashes)
-    statement = f"SELECT count(*){sums} FROM ONLY {table}".replace("%", "%%")
+def _sums(connection: Connection, table: Sql, hashes: Sequence[Sql], part: Ranges | None) -> Hash:
+    counted = listed([Sql("count(*)"), *(compose("coalesce(sum({}), 0)", one) for one in hashes)])
+    statement = compose("SELECT {} FROM ONLY {}", counted, table)
     if part is None:
-        return _numbers(connection.exec_driver_sql(statement).one())
+        return _numbers(sql.run(connection, statement).one())
     # The planner cannot know how few rows are in a range of a key of several columns.
     connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
-    statement += f" WHERE {part.condition}"
-    found = [_numbers(connection.exec_driver_sql(statement, values).one()) for values in part.values]
+    statement = compose("{} WHERE {}", statement, part.condition)
+    found = [_numbers(sql.run(connection, statement, values).one()) for values in part.values]
     connection.exec_driver_sql("SET LOCAL enable_seqscan = on")
     return tuple(map(sum, zip(*found, strict=True)))
 

@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 from scripts.core import postgres, rows
 from scripts.core.rows import Contents
 from scripts.core.settings import Settings
+from scripts.core.sql import Sql
 from tests.core.running import run
 
 
@@ -62,7 +63,9 @@ def test_a_rename_or_a_rewrite_changes_nothing(connection: Connection) -> None:
     (after,) = rows.tables(connection).values()
 
     assert after.number == before.number
-    assert rows.hashed(connection, "e", ["ROW(d)"]) == rows.hashed(connection, "e", ["ROW(d::text)"])
+    assert rows.hashed(connection, Sql("e"), [Sql("ROW(d)")]) == rows.hashed(
+        connection, Sql("e"), [Sql("ROW(d::text)")]
+    )
     assert [column.name for column in before.columns.values()] == ["n", '"c %"']
     assert after.columns.keys() == before.columns.keys()
 
@@ -85,7 +88,7 @@ def test_tables_without_columns_or_rows_and_partitions(connection: Connection) -
     run(connection, "INSERT INTO p VALUES (1); CREATE TABLE alembic_version (version_num text)")
     run(connection, "CREATE SCHEMA other; CREATE TABLE other.alembic_version AS SELECT 1")
 
-    found = {table.name: rows.read(connection, table, 0) for table in rows.tables(connection).values()}
+    found = {str(table.name): rows.read(connection, table, 0) for table in rows.tables(connection).values()}
 
     assert found.pop("p1").rows == 1
     assert found.pop("other.alembic_version").rows == 1, "a table of another application"

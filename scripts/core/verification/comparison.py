@@ -9,8 +9,9 @@ from scripts.core import rows
 from scripts.core.ranges import Ranges
 from scripts.core.reports.words import counted
 from scripts.core.rows import Contents, Table
+from scripts.core.sql import Sql, compose
 
-AS_PRINTED = '::text COLLATE "C"'
+AS_PRINTED = Sql('::text COLLATE "C"')
 
 
 @dataclass(frozen=True)
@@ -36,9 +37,9 @@ def compare(was: Contents, now: Table, columns: Mapping[int, int], before: Conne
         if found == was.hash:
             return Comparison(_rows(after, now, found, ranges), [], found[0])
     common = [number for number in was.table.columns if number in columns]
-    casts = ["" if number in kept else AS_PRINTED for number in common]
-    old = [f"ROW({was.table.columns[number].name}{cast})" for number, cast in zip(common, casts, strict=True)]
-    new = [f"ROW({now.columns[columns[number]].name}{cast})" for number, cast in zip(common, casts, strict=True)]
+    casts = [Sql() if number in kept else AS_PRINTED for number in common]
+    old = [compose("ROW({}{})", was.table.columns[one].name, cast) for one, cast in zip(common, casts, strict=True)]
+    new = [compose("ROW({}{})", now.columns[columns[one]].name, cast) for one, cast in zip(common, casts, strict=True)]
     hash_before = rows.hashed(before, was.table.name, old, was.ranges if ranges else None)
     hash_after = rows.hashed(after, now.name, new, ranges)
     pairs = zip(common, hash_before[1:], hash_after[1:], strict=True)

@@ -27,7 +27,7 @@ def connection(target: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Co
 
 def compare(connection: Connection, change: str, limit: int) -> Comparison:
     """After a change of `now`, in which {row} is one that is always read."""
-    tables = {table.name: table for table in rows.tables(connection).values()}
+    tables = {str(table.name): table for table in rows.tables(connection).values()}
     was = rows.read(connection, tables["was"], limit)
     row = was.ranges.bounds[0][0][0] if was.ranges else "7"
     run(connection, change.format(row=row))

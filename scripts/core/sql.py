@@ -1,0 +1,56 @@
+"""Raw SQL: the one place where names and values become part of a statement's text.
+
+A statement is a template of our source, filled with pieces: names and values that are quoted here, and texts that
+PostgreSQL's catalogs have spelled. A plain string is no piece, so that a message or a row cannot become one by mistake.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, CursorResult
+
+
+class Sql(str):
+    """A piece of SQL, or a whole statement."""
+
+
+PLACE = Sql("\0")
+"""The place of a value that is sent beside the statement. No text of PostgreSQL has this character."""
+
+
+def name(*parts: str) -> Sql:
+    """Return an identifier, quoted; of several parts, joined by dots."""
+    return Sql(".".join('"' + part.replace('"', '""') + '"' for part in parts))
+
+
+def value(text: str) -> Sql:
+    """Return a string constant, for statements such as COMMENT that take no parameters.
+
+    See "String Constants" in PostgreSQL's documentation: only E'' reads backslashes, whatever the session's settings.
+    """
+    quoted = "'" + text.replace("'", "''").replace("\\", "\\\\") + "'"
+    return Sql(f" E{quoted}" if "\\" in text else quoted)
+
+
+def spelled(text: str) -> Sql:
+    """Take what PostgreSQL has spelled as SQL: quote_ident(), regclass::text, format_type(), pg_get_expr()."""
+    return Sql(text)
+
+
+def compose(template: str, *pieces: Sql | float) -> Sql:
+    """Fill the places {} of a template. Raise TypeError for a piece that is neither SQL nor a number."""
+    if not all(isinstance(piece, Sql | float | int) for piece in pieces):
+        raise TypeError("Only pieces of SQL become part of a statement.")
+    return Sql(template.format(*pieces))
+
+
+def listed(pieces: Iterable[Sql]) -> Sql:
+    """Return pieces with commas between them."""
+    return compose(", ".join(["{}"] * len(found)), *found) if (found := list(pieces)) else Sql()
+
+
+def run(connection: Connection, statement: Sql, values: Sequence[Any] = ()) -> CursorResult[Any]:
+    """Execute a statement with a value for each PLACE. The driver reads %: those of the statement are doubled."""
+    if not isinstance(statement, Sql):
+        raise TypeError("A statement is composed of pieces of SQL.")
+    return connection.exec_driver_sql(statement.replace("%", "%%").replace(PLACE, "%s"), tuple(values))
