@@ -11,7 +11,7 @@ from pathlib import Path
 
 from sqlalchemy.engine import URL
 
-from scripts.core import shell, wheel
+from scripts.core import redaction, shell, wheel
 from scripts.core.errors import UserError
 
 CORES = os.cpu_count() or 1
@@ -78,8 +78,10 @@ def reason(said: str) -> str:
         return "the embedded PostgreSQL's programs know no TLS; put PostgreSQL's own client programs onto the PATH"
     for words in (r"(?:ERROR|FATAL): +(.+)", r"Error message from server: +(.+)", r"error: (.+)"):
         if found := re.search(words, said):
-            return found[1]
-    return said.splitlines()[-1]
+            # What went wrong with rows may quote them.
+            line = said[said.rfind("\n", 0, found.start()) + 1 : found.end()]
+            return redaction.copied(found[1]) if "COPY" in line else found[1]
+    return redaction.copied(said.splitlines()[-1]) if "COPY" in said else said.splitlines()[-1]
 
 
 @cache

@@ -7,11 +7,12 @@ from pathlib import Path
 
 from sqlalchemy.exc import DBAPIError, InvalidRequestError
 
-from scripts.core import ROOT, extensions, history, indexes, patience, postgres
+from scripts.core import ROOT, extensions, history, indexes, patience, postgres, redaction
 from scripts.core.conditions import Conditions
 from scripts.core.errors import UserError
 from scripts.core.steps import Steps
 from scripts.core.transactions import TransactionError
+from scripts.core.user_code import ExitError
 
 COMMITS = re.compile(r"autocommit|\bcommit\b", re.IGNORECASE)
 """How a revision commits before it is through."""
@@ -45,10 +46,12 @@ def failed(conditions: Conditions, steps: Steps, error: Exception) -> UserError:
         return UserError(
             f"{error.place}: {error}", do=f"{error.do}, then run this again", state=_state(conditions, steps)
         )
-    said = postgres.first_line(error) if isinstance(error, DBAPIError) else f"{type(error).__name__}: {error}"
+    source, code = _source(steps), getattr(getattr(error, "orig", None), "pgcode", None)
+    said = _said(error, source)
     lacking = extensions.lacking(error)
     extension = conditions.observer.dialect.identifier_preparer.quote(lacking) if lacking else ""
-    statement = " ".join(str(getattr(error, "statement", "") or "").split())
+    executed = redaction.statement(str(getattr(error, "statement", "") or ""), source, code or "")
+    statement = " ".join(executed.split())
     if conditions.settings.runtime == "embedded" and _lacks_extension(error, statement):
         said += " in the embedded PostgreSQL; the one of RUNTIME=docker has all of contrib"
     half_done = _is_half_done(steps, error)
@@ -60,6 +63,19 @@ def failed(conditions: Conditions, steps: Steps, error: Exception) -> UserError:
         + " If an earlier run was stopped in the middle of this revision, then what stands before this statement, and"
         " it too, was done and committed." * half_done,
     )
+
+
+def _said(error: Exception, source: str) -> str:
+    """Return what the error says, without contents of rows. `source` is the text of the running revision."""
+    if isinstance(error, DBAPIError):
+        return redaction.message(error, source)
+    return str(error) if isinstance(error, ExitError) else redaction.exception(error, source)
+
+
+def _source(steps: Steps) -> str:
+    """Return the text of the file of the revision that runs."""
+    path = getattr(steps.running.up_revision, "path", None) if steps.running else None
+    return Path(path).read_text(encoding="utf-8") if path else ""
 
 
 def _lacks_extension(error: Exception, statement: str) -> bool:
@@ -115,8 +131,7 @@ def _is_half_done(steps: Steps, error: Exception) -> bool:
     """Whether the error is what a run meets after a kill inside an autocommit block."""
     if getattr(getattr(error, "orig", None), "pgcode", None) not in ALREADY_THERE or not steps.running:
         return False
-    path = getattr(steps.running.up_revision, "path", None)
-    return path is not None and bool(COMMITS.search(Path(path).read_text(encoding="utf-8")))
+    return bool(COMMITS.search(_source(steps)))
 
 
 def _state(conditions: Conditions, steps: Steps) -> str:

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Engine, NullPool, create_engine
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError, OperationalError
 
-from scripts.core import connection_fault, embedded
+from scripts.core import connection_fault, embedded, redaction
 from scripts.core.settings import Settings
 
 RETRY_EVERY = 0.25
@@ -30,7 +30,7 @@ MORE_LOCKS = (
 def engine(url: URL, application_name: str = "alembic-tools", options: str = "", **arguments: Any) -> Engine:
     """An engine without a pool: what a script is done with is closed at once. `options` are libpq's."""
     connect_args = {"application_name": application_name, "connect_timeout": 10, "options": options}
-    return create_engine(url, poolclass=NullPool, connect_args=connect_args, **arguments)
+    return create_engine(url, poolclass=NullPool, connect_args=connect_args, hide_parameters=True, **arguments)
 
 
 @contextmanager
@@ -66,8 +66,8 @@ def maintenance(settings: Settings) -> URL:
 
 
 def first_line(error: DBAPIError) -> str:
-    """The driver's own message without SQLAlchemy's frame around it."""
-    return str(error.orig).strip().partition("\n")[0]
+    """Return what the server or the driver said, without contents of rows and without SQLAlchemy's frame around it."""
+    return redaction.message(error)
 
 
 def _opened(engine: Engine, settings: Settings) -> Connection:

@@ -32,7 +32,7 @@ def contained() -> Iterator[None]:
     except (Exception, KeyboardInterrupt):
         raise
     except BaseException as error:
-        said = str(error) if isinstance(error, _Ending) else repr(error)
+        said = str(error) if isinstance(error, _Ending) else _shown(error)
         raise ExitError(f"{said} would end the whole command").with_traceback(error.__traceback__) from None
     finally:
         for name, original in originals.items():
@@ -40,6 +40,12 @@ def contained() -> Iterator[None]:
         if dict(os.environ) != environment:
             os.environ.clear()
             os.environ.update(environment)
+
+
+def _shown(error: BaseException) -> str:
+    """Return the error as Python writes it. Its arguments may be contents of rows, unless they are exit codes."""
+    is_code = all(argument is None or type(argument) is int for argument in error.args)
+    return repr(error) if is_code else f"{type(error).__name__}(…)"
 
 
 def _refusing(name: str, original: Any, process: int) -> Any:

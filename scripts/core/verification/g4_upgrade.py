@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sqlalchemy import text
 
-from scripts.core import gates, plan, postgres, rehearsal, schema, scratch, settings
+from scripts.core import gates, plan, postgres, redaction, rehearsal, schema, scratch, settings
 from scripts.core.backups.progress import Show
 from scripts.core.child_process import Deadline
 from scripts.core.errors import UserError
@@ -16,7 +16,7 @@ from scripts.core.reports.words import counted
 from scripts.core.settings import Settings
 from scripts.core.steps import Step
 from scripts.core.trace import Trace
-from scripts.core.verification import blocking, literals, offenders
+from scripts.core.verification import blocking, offenders
 from scripts.core.verification.case import FAILED, WARNED, Case, Outcome, Timed, as_administrator, clone, refused
 from scripts.core.verification.offenders import Clue
 
@@ -88,16 +88,14 @@ def apply(copy: Settings, wanted: str, files: Mapping[str, str], *, tell: Tell, 
             rehearsal.upgrade(copy, wanted, on_step, tell, trace)
         trace.peak -= measured[0][0]
     except UserError as error:
-        applied.failure, applied.clue = _failure(error, "".join(files.values())), offenders.clue(error.__cause__)
+        applied.failure, applied.clue = _failure(error), offenders.clue(error.__cause__)
     except KeyboardInterrupt:
         pass  # the parent is interrupted; it wants what there is
     return applied
 
 
-def _failure(error: UserError, source: str) -> Outcome:
-    why = [literals.masked(f"{name}: {fact}", source) for name, fact in error.facts if name == "Why"]
-    problem = literals.without_value(error.problem, error.__cause__)
-    return Outcome(problem, why, FAILED)
+def _failure(error: UserError) -> Outcome:
+    return Outcome(error.problem, [f"{name}: {fact}" for name, fact in error.facts if name == "Why"], FAILED)
 
 
 def _take(case: Case, applied: Applied) -> None:
@@ -105,7 +103,7 @@ def _take(case: Case, applied: Applied) -> None:
     case.trace, case.timed = applied.trace, applied.timed
     files = _files(case)
     for statement in case.trace.statements:
-        statement.sql = literals.masked(statement.sql, files[statement.revision])
+        statement.sql = redaction.statement(statement.sql, files[statement.revision])
     ran = {statement.revision for statement in case.trace.statements} | {timed.revision for timed in case.timed}
     case.planned = [plan.planned(one, _rehearsal(case), case.weights) for one in case.pending if one.revision in ran]
 

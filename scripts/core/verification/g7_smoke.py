@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sqlalchemy.exc import DBAPIError
 
-from scripts.core import ROOT, clients, hidden_files, postgres, scratch, settings, shell
+from scripts.core import ROOT, clients, hidden_files, postgres, redaction, scratch, settings, shell
 from scripts.core.child_process import Deadline
 from scripts.core.errors import UserError
 from scripts.core.mutex import Tell
@@ -72,7 +72,9 @@ def _python(path: Path, tree: Path, hidden: Sequence[str]) -> str:
     said = shell.follow(words, environment, _deadline(path, settings.limits().statement_timeout))
     # SQLAlchemy ends its tracebacks with the statement and a link.
     errors = re.findall(r"^[\w.]+(?:Error|Exception): .+", said, re.MULTILINE)
-    return errors[-1] if errors else clients.reason(said) if said else ""
+    if errors:
+        return redaction.last_line(errors[-1], path.read_text(encoding="utf-8"))
+    return clients.reason(said) if said else ""
 
 
 def _deadline(path: Path, seconds: float) -> Callable[[], None]:

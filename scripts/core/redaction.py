@@ -1,0 +1,137 @@
+"""What may be shown of a message: contents of rows stay in the database.
+
+A server may speak any language, so nothing here looks for words of a message. PostgreSQL's error code and the fields of
+the error say what kind of message it is. What stands in the revision's own file is known to its reader, and is shown.
+"""
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from alembic.util import CommandError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError, StatementError
+
+HIDDEN = "…"
+DATA, SYNTAX = "22", "42601"
+"""Errors whose message quotes a value, and what it quotes of a statement that cannot be read."""
+ANYTHING = ("P0", "XX", "F0", "HV")
+"""Classes of errors whose message anybody may have written: RAISE in a trigger, an extension, another server."""
+NAMES = ("schema_name", "table_name", "column_name", "datatype_name", "constraint_name")
+
+_WORD = re.compile(r"(\w+)")
+# As the translations of PostgreSQL quote.
+_QUOTE = re.compile('["«»„“”‟「」『』]')
+_TEXT = re.compile(r"'((?:[^']|'')*)'")
+_NAME = re.compile(r'"((?:[^"]|"")*)"')
+_NUMBER = re.compile(r"(?<![\w$%.])\d[\w.]*")
+_CODE = re.compile(r"""%\(\w+\)s|'(?:[^']|'')*'|"(?:[^"]|"")*"|[^\W\d]\w*""")
+_KEYWORDS = frozenset(
+    re.findall(
+        r"\w+",
+        "all and as asc between by case cast conflict cross delete desc distinct do else end exists false for from"
+        " full group having in inner insert into is join lateral left like limit lock not nothing null offset on or"
+        " order outer returning right select set table then true union update using values when where with",
+    )
+)
+# SQLAlchemy's and the driver's names for the classes of errors whose messages have names only.
+_OF_NAMES = re.compile(r"(\w+\.)*(ProgrammingError|IntegrityError|OperationalError)")
+_OF_POSTGRESQL = re.compile(r"\(psycopg2?\.errors\.\w+\) ")
+# These name things, and no values.
+_DEFINES = re.compile(r"\s*(CREATE|ALTER|DROP|COMMENT|GRANT|REVOKE)\b", re.IGNORECASE)
+
+
+def message(error: BaseException, source: str = "") -> str:
+    """Return what PostgreSQL said of an error, without values.
+
+    `source` is the text of the revision that ran; without one, the statement is ours and has none of them.
+    """
+    orig: Any = error.orig if isinstance(error, DBAPIError) else error
+    code = getattr(orig, "pgcode", None)
+    if not code:
+        # It does not come from a server that has run something: libpq's and the driver's own words.
+        return str(orig).strip().partition("\n")[0]
+    said = str(orig.diag.message_primary or "")
+    names = [name for field in NAMES if (name := getattr(orig.diag, field, None))]
+    known = words(source, *names)
+    if code.startswith(ANYTHING):
+        condition = " ".join(re.findall("[A-Z][a-z]*", type(orig).__name__)).lower()
+        return text(said, known) or f"{condition or 'error'} ({code})"
+    if code.startswith(DATA):
+        return _NUMBER.sub(lambda found: _kept(found[0], known), _without_quoted(said, known))
+    executed = str(getattr(error, "statement", None) or "")
+    known |= words(statement(executed, source or executed, code))
+    return _without_quoted(said, known).partition("\n")[0]
+
+
+def exception(error: BaseException, source: str) -> str:
+    """Return the kind of an error that a revision raised, and of its text what stands in the revision's file."""
+    if isinstance(error, StatementError) and error.orig is not None:
+        error = error.orig  # Its own text has the statement and its values.
+    elif isinstance(error, SQLAlchemyError | CommandError):
+        return f"{type(error).__name__}: {error}".partition("\n")[0]
+    said = text(str(error), words(source))
+    kind = type(error).__name__
+    return f"{kind}: {said}" if said or not str(error) else f"{kind} (its text may hold contents of rows: not shown)"
+
+
+def statement(sql: str, source: str, code: str = "") -> str:
+    """Return a statement without texts, numbers and names of its own, if they do not stand in the revision's file."""
+    known = words(source)
+    if code == SYNTAX:
+        return text(sql, known)  # Where a text in it ends is not known either.
+    sql = _TEXT.sub(lambda found: found[0] if found[1].replace("''", "'") in source else f"'{HIDDEN}'", sql)
+    if not _DEFINES.match(sql):
+        sql = _NAME.sub(lambda found: found[0] if found[1] in source else f'"{HIDDEN}"', sql)
+        sql = _CODE.sub(lambda found: found[0] if found[0][0] in "%'\"" else _kept(found[0], known | _KEYWORDS), sql)
+    return _NUMBER.sub(lambda found: _kept(found[0], known), sql)
+
+
+def text(said: str, known: Iterable[str]) -> str:
+    """Return a text with the words that are known; nothing when most of them are not."""
+    known = set(known)
+    parts, shown, count = _WORD.split(said), 0, 0
+    result, hidden = parts[0], False
+    for word, after in zip(parts[1::2], parts[2::2], strict=True):
+        count += 1
+        if word.lower() in known:
+            result, hidden, shown = result + word + after, False, shown + 1
+        elif hidden:
+            result = result[: result.rindex(HIDDEN) + 1] + after
+        else:
+            result, hidden = result + HIDDEN + after, True
+    return result if shown * 2 >= count else ""
+
+
+def words(*texts: str) -> set[str]:
+    """Return the words of the texts, in small letters."""
+    return {word.lower() for one in texts for word in re.findall(r"\w+", one)}
+
+
+def last_line(traceback: str, source: str) -> str:
+    """Return how a Python program ended, from the last line of its traceback. `source` is the program's text."""
+    kind, _, said = traceback.partition(": ")
+    names = _OF_NAMES.fullmatch(kind) and _OF_POSTGRESQL.match(said)
+    shown = _without_quoted(said, words(source)) if names else text(said, words(source))
+    return f"{kind}: {shown or HIDDEN}"
+
+
+def copied(said: str) -> str:
+    """Return what a program of PostgreSQL said of rows that it copied, without what it quotes of them."""
+    return _without_quoted(said, set())
+
+
+def _without_quoted(said: str, known: set[str]) -> str:
+    """Leave out everything from the first quoted text that is not known to the last quote: a value may have quotes."""
+    begin = 0
+    while opening := _QUOTE.search(said, begin):
+        closing = _QUOTE.search(said, opening.end())
+        quoted = said[opening.end() : closing.start()] if closing else ""
+        if not closing or not words(quoted) or not words(quoted) <= known:
+            end = max((found.start() for found in _QUOTE.finditer(said, opening.end())), default=len(said))
+            return said[: opening.end()] + HIDDEN + said[end:]
+        begin = closing.end()
+    return said
+
+
+def _kept(word: str, known: set[str]) -> str:
+    return word if words(word) <= known else HIDDEN
