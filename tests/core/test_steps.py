@@ -30,6 +30,7 @@ class Fake:
     to: str
     is_upgrade: bool = True
     is_stamp: bool = False
+    up_revision: object = None
 
     @property
     def info(self) -> "Fake":
