@@ -39,6 +39,7 @@ STEPS = ("stop01", "stop02")
 def head(first_up: tuple[Stack, object]) -> Iterator[str]:
     """The revision before two slow ones."""
     stack, _ = first_up
+    assert stack.is_healthy("db", "app") or stack.make("up").code == 0
     found = in_app(stack, "SELECT version_num FROM alembic_version")
     down, paths = found, []
     for step in STEPS:
@@ -51,11 +52,17 @@ def head(first_up: tuple[Stack, object]) -> Iterator[str]:
 
 
 @pytest.fixture
-def slow(dev: Stack, head: str) -> Iterator[Stack]:
-    """The stack with two revisions pending, which take five seconds each."""
-    yield dev
-    undo = [f"DROP TABLE IF EXISTS {step}" for step in STEPS]
-    in_app(dev, "; ".join([*undo, f"UPDATE alembic_version SET version_num = '{head}'"]))
+def slow(first_up: tuple[Stack, object], head: str) -> Iterator[Stack]:
+    """The stack with two revisions pending, which take five seconds each. Its application is behind, so unhealthy."""
+    stack, _ = first_up
+    undo(stack, head)
+    yield stack
+    undo(stack, head)
+
+
+def undo(stack: Stack, head: str) -> None:
+    tables = [f"DROP TABLE IF EXISTS {step}" for step in STEPS]
+    in_app(stack, "; ".join([*tables, f"UPDATE alembic_version SET version_num = '{head}'"]))
 
 
 def in_app(stack: Stack, statement: str) -> str:
@@ -169,7 +176,9 @@ def test_a_migration_in_a_container_of_its_own_ends_with_its_caller(slow: Stack)
     os.kill(process(running, "script"), KILL)
     running.communicate(timeout=120)
 
-    assert settled(slow) == by_script == ()
+    by_kill = settled(slow)
+    assert slow.compose("start", "app").code == 0
+    assert by_kill == by_script == ()
     assert "✗ Interrupted." in output
 
 
@@ -219,11 +228,11 @@ def test_without_any_input_a_migration_runs_to_its_end(slow: Stack) -> None:
 
 
 @pytest.mark.parametrize("way", ["c=SELECT pg_sleep(60)", ""], ids=["argument", "input"])
-def test_a_statement_of_psql_ends_with_its_caller(dev: Stack, way: str) -> None:
-    running = started(dev, "sh", "-c", f"echo 'SELECT pg_sleep(60)' | exec make psql '{way or 'c='}'")
+def test_a_statement_of_psql_ends_with_its_caller(slow: Stack, way: str) -> None:
+    running = started(slow, "sh", "-c", f"echo 'SELECT pg_sleep(60)' | exec make psql '{way or 'c='}'")
 
     os.killpg(running.pid, TERM)
 
     running.communicate(timeout=120)
-    wait_until(lambda: not sleeping(dev), 30)
+    wait_until(lambda: not sleeping(slow), 30)
     assert running.returncode != 0
