@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import psycopg2
@@ -16,7 +17,7 @@ from sqlalchemy import Connection, Engine, NullPool, create_engine
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError, OperationalError
 
-from scripts.core import connection_fault, embedded, redaction
+from scripts.core import connection_fault, embedded, place, redaction
 from scripts.core.settings import Settings
 
 RETRY_EVERY = 0.25
@@ -55,9 +56,14 @@ def patient(settings: Settings, **arguments: Any) -> Iterator[Connection]:
 
 
 def ensure_server(settings: Settings) -> None:
-    """Start the embedded server when this checkout runs on one; elsewhere the server is somebody else's to start."""
+    """Start the embedded server when this checkout runs on one; elsewhere another program starts the server.
+
+    Raise UserError in a copied checkout, whose .env names the original's server. A container reads no .env.
+    """
     if settings.runtime == "embedded" and not settings.external:
         embedded.start(embedded.target(settings))
+    elif settings.runtime == "docker" and not settings.external and Path(settings.source).is_absolute():
+        place.check()
 
 
 def maintenance(settings: Settings) -> URL:

@@ -11,6 +11,8 @@ import pytest
 from tests.containers.conftest import copy_checkout, remove
 from tests.containers.stack import Result, Stack, docker
 
+pytestmark = pytest.mark.timeout(900)
+
 
 @pytest.fixture
 def marked(dev: Stack) -> Iterator[Stack]:

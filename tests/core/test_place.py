@@ -9,6 +9,7 @@ import pytest
 
 from scripts.core import place
 from scripts.core.errors import UserError
+from tests.conftest import needs_embedded
 
 OTHER = pwd.getpwnam("daemon").pw_uid
 
@@ -69,6 +70,7 @@ def test_the_same_folder_under_another_name_is_this_checkout(
     assert place.folder() == checkout / ".postgres"
 
 
+@needs_embedded
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another account")
 @pytest.mark.parametrize(("mode", "said"), [(0o644, ".postgres belongs to root"), (0o600, "belongs to root")])
 def test_the_data_of_another_account_are_refused_with_its_name(

@@ -262,7 +262,9 @@ def test_a_copy_refuses_every_target_and_leaves_the_original_alone(checkout: Pat
         assert f"This checkout is a copy of {checkout}, and has the same database." in said, target
         assert "make up ACCEPT=new" in said
 
-    assert "This checkout was copied or moved" in refused(run(copy, sys.executable, "-m", "scripts.psql"))
+    for runtime in ("embedded", "docker"):
+        by_hand = run(copy, sys.executable, "-m", "scripts.status", RUNTIME=runtime)
+        assert "This checkout was copied or moved" in refused(by_hand)
     assert not (copy / "called").exists()
     assert application.poll() is None
     assert as_it_was(checkout) == before
