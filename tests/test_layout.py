@@ -104,6 +104,40 @@ def test_each_outside_thing_has_one_door(thing: str, pattern: str, doors: list[s
     assert not through, f"{thing}: only in {', '.join(doors)}"
 
 
+SQL = re.compile(
+    r"\s*\(?(SELECT|WITH|INSERT INTO|UPDATE|DELETE FROM|ALTER|DROP|CREATE|GRANT|REVOKE|COMMENT ON|TRUNCATE|LOCK TABLE"
+    r"|COPY|SET (?!up)|RESET|SAVEPOINT|VACUUM|ANALYZE)\s"
+)
+NO_NAMES_OF_OTHERS = ("core/advice.py", "core/hazards/", "core/catalogs/", "core/races/", "scripts/bench.py")
+"""Advice is shown to people and not executed; the others put together what stands in their own source."""
+
+
+def formatted(path: Path) -> Iterator[ast.JoinedStr]:
+    """The f-strings of a file's functions, without what an error tells people to type. Constants of a module are put
+    together before any row or message is there.
+    """
+    found = list(nodes(path))
+    told = {
+        id(inner)
+        for node in found
+        if isinstance(node, ast.keyword) and node.arg in ("why", "do", "state")
+        for inner in ast.walk(node)
+    }
+    for function in (node for node in found if isinstance(node, ast.FunctionDef)):
+        yield from (node for node in ast.walk(function) if isinstance(node, ast.JoinedStr) and id(node) not in told)
+
+
+@pytest.mark.parametrize("path", CODE, ids=name)
+def test_sql_is_put_together_in_one_place(path: Path) -> None:
+    """scripts/core/sql.py. An f-string takes any text: a name that was not quoted, or a message with a row in it."""
+    if any(part in name(path) for part in ("core/sql.py", *NO_NAMES_OF_OTHERS)):
+        return
+    heads = [found.values[0] for found in formatted(path) if found.values]
+
+    assert not [head.value for head in heads if isinstance(head, ast.Constant) and SQL.match(str(head.value))]
+    assert not {found for found in calls(path) if found.endswith("identifier_preparer.quote")}
+
+
 @pytest.mark.parametrize("path", CORE, ids=name)
 def test_core_never_exits(path: Path) -> None:
     raised = {ast.unparse(node.exc) for node in nodes(path) if isinstance(node, ast.Raise) and node.exc}

@@ -9,9 +9,10 @@ from sqlalchemy import Connection, text
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError, OperationalError
 
-from scripts.core import database_names, databases, postgres, replacement_lock
+from scripts.core import database_names, databases, postgres, replacement_lock, sql
 from scripts.core.errors import UserError
 from scripts.core.settings import Settings
+from scripts.core.sql import Sql, compose, spelled
 
 # An owner who is no superuser may end the sessions of the roles that it is a member of.
 _END = text(
@@ -23,7 +24,7 @@ _IN_THE_WAY = text(
     " WHERE datname = :name AND NOT pg_has_role(usesysid, 'USAGE')"
 )
 _TABLESPACE = text(
-    "SELECT replace(quote_ident(spcname), '%', '%%') FROM pg_database d JOIN pg_tablespace t ON t.oid = d.dattablespace"
+    "SELECT quote_ident(spcname) FROM pg_database d JOIN pg_tablespace t ON t.oid = d.dattablespace"
     " WHERE datname = :name AND spcname !~ '^pg_' AND has_tablespace_privilege(t.oid, 'CREATE')"
 )
 PROVIDERS = {"c": "libc", "i": "icu", "b": "builtin"}
@@ -107,20 +108,19 @@ def _move_away(connection: Connection, name: str, kept: str) -> None:
         ) from None
 
 
-def _like(connection: Connection, name: str, owner: str | None) -> str:
+def _like(connection: Connection, name: str, owner: str | None) -> Sql:
     """Return the options of a new database: as another one has them, where there is another."""
-    quoted = connection.dialect.identifier_preparer.quote(owner) if owner else ""
-    return " ".join([*([f"OWNER {quoted}"] if owner else []), _order(connection, name)])
+    return compose("{} {}", compose("OWNER {}", sql.name(owner)) if owner else Sql(), _order(connection, name))
 
 
-def _order(connection: Connection, name: str) -> str:
+def _order(connection: Connection, name: str) -> Sql:
     """The options that give a new database the encoding, order and tablespace of another; nothing where there is none.
 
     The columns of pg_database have other names in other versions.
     """
     row = connection.scalar(text("SELECT to_jsonb(d) FROM pg_database d WHERE datname = :name"), {"name": name})
     if not row:
-        return ""
+        return Sql()
     provider = PROVIDERS[row["datlocprovider"]]
     options = {
         "ENCODING": connection.scalar(text("SELECT pg_encoding_to_char(:id)"), {"id": row["encoding"]}),
@@ -131,8 +131,9 @@ def _order(connection: Connection, name: str) -> str:
     space = connection.scalar(_TABLESPACE, {"name": name})
     if provider != "libc":
         options[f"{provider}_LOCALE"] = row.get("datlocale") or row["daticulocale"]
-    said = [f"{option} {databases.literal(value)}" for option, value in options.items()]
-    return " ".join([*said, *([f"TABLESPACE {space}"] if space else [])])
+    said = [compose("{} {}", Sql(option), sql.value(value)) for option, value in options.items()]
+    said += [compose("TABLESPACE {}", spelled(space))] if space else []
+    return compose(" ".join(["{}"] * len(said)), *said)
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from sqlalchemy.engine import URL
 
 from scripts.core import ROOT
+from scripts.core.sql import Sql, compose, name, value
 
 DUE = ROOT / "scripts" / "roles.sql"
 """A query for the statements that the roles still need."""
@@ -10,21 +11,15 @@ DUE = ROOT / "scripts" / "roles.sql"
 
 def sql(owner: URL, application: URL) -> str:
     """Statements that make the two roles, or give them their rights and passwords again."""
+    due = Sql(DUE.read_text())
     names = (owner.username or "", application.username or "")
     passwords = dict(zip(names, (owner.password, application.password), strict=True))
     return ";\n\n".join(
         [
-            f"SET roles.owner = {_literal(names[0])}",
-            f"SET roles.application = {_literal(names[1] if names[1] != names[0] else '')}",
-            f"DO $do$ DECLARE line text; BEGIN FOR line IN {DUE.read_text()} LOOP EXECUTE line; END LOOP; END $do$",
-            *(
-                f"ALTER ROLE {_literal(name, chr(34))} PASSWORD {_literal(str(word))}"
-                for name, word in passwords.items()
-            ),
+            compose("SET roles.owner = {}", value(names[0])),
+            compose("SET roles.application = {}", value(names[1] if names[1] != names[0] else "")),
+            compose("DO $do$ DECLARE line text; BEGIN FOR line IN {} LOOP EXECUTE line; END LOOP; END $do$", due),
+            *(compose("ALTER ROLE {} PASSWORD {}", name(role), value(str(word))) for role, word in passwords.items()),
             "",
         ]
     )
-
-
-def _literal(value: str, quote: str = "'") -> str:
-    return quote + value.replace(quote, quote * 2) + quote

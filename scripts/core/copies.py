@@ -6,12 +6,13 @@ from pathlib import Path
 
 from sqlalchemy import Connection, text
 
-from scripts.core import clients, postgres, scratch, scratch_extensions, shadow
+from scripts.core import clients, databases, postgres, scratch, scratch_extensions, shadow, sql
 from scripts.core.errors import UserError
 from scripts.core.history import History
 from scripts.core.mutex import Tell
 from scripts.core.scratch import Scratch
 from scripts.core.settings import Settings
+from scripts.core.sql import compose
 
 # A change to timestamptz rewrites a table or not because of TimeZone; names without a schema are found by search_path.
 _SESSION = text(
@@ -92,7 +93,8 @@ def _take_over(target: Connection, server: Scratch, made: Settings) -> None:
         versions = list(target.scalars(text("SELECT version_num FROM alembic_version")))
     for name, value in target.execute(_SESSION).mappings().one().items():
         server.server.execute(text("SELECT set_config(:name, :value, false)"), {"name": name, "value": value or ""})
-        server.server.exec_driver_sql(f"ALTER DATABASE {made.database_url.database} SET {name} FROM CURRENT")
+        given = "ALTER DATABASE {} SET {} FROM CURRENT"
+        sql.run(server.server, compose(given, sql.name(databases.name_of(made.database_url)), sql.name(name)))
     with postgres.connect(scratch.as_administrator(server, made)) as connection:
         for version in versions:
             connection.execute(text("INSERT INTO alembic_version VALUES (:version)"), {"version": version})

@@ -10,13 +10,21 @@ from contextlib import contextmanager
 from sqlalchemy import Connection, text
 from sqlalchemy.engine import URL
 
-from scripts.core import database_names, postgres, privileges, replacement_lock, roles
+from scripts.core import database_names, postgres, privileges, replacement_lock, roles, sql
 from scripts.core.errors import UserError
 from scripts.core.settings import Settings
+from scripts.core.sql import Sql, compose
 
 MARK = "environment="
 AUTOCOMMIT = "AUTOCOMMIT"
 NOT_ALLOWED = "42501"
+
+
+_HAS_TABLES = text(
+    "SELECT EXISTS (SELECT FROM pg_class WHERE oid >= 16384 AND relkind IN ('r', 'p', 'm', 'f')"
+    " AND relpersistence <> 't' AND oid IS DISTINCT FROM to_regclass('alembic_version')"
+    " AND oid IS DISTINCT FROM to_regclass('migration_log') AND relnamespace <> 'pg_toast'::regnamespace)"
+)
 
 
 def mark(connection: Connection, database: str | None = None) -> str | None:
@@ -60,12 +68,7 @@ def ensure(settings: Settings) -> bool:
 
 def is_empty(connection: Connection) -> bool:
     """Whether the connected database has no table yet: there is nothing to lose, and nobody waits for it."""
-    tables = "SELECT FROM pg_class WHERE oid >= 16384 AND relkind IN ('r', 'p', 'm', 'f') AND relpersistence <> 't'"
-    others = (
-        "oid IS DISTINCT FROM to_regclass('alembic_version') AND oid IS DISTINCT FROM to_regclass('migration_log')"
-        " AND relnamespace <> 'pg_toast'::regnamespace"
-    )
-    return not connection.scalar(text(f"SELECT EXISTS ({tables} AND {others})"))
+    return not connection.scalar(_HAS_TABLES)
 
 
 @contextmanager
@@ -76,7 +79,9 @@ def server(settings: Settings) -> Iterator[Connection]:
         yield connection
 
 
-def create(connection: Connection, name: str, settings: Settings, environment: str | None, options: str = "") -> None:
+def create(
+    connection: Connection, name: str, settings: Settings, environment: str | None, options: Sql | None = None
+) -> None:
     """Create a database, empty and marked, in place of what an interrupted run left.
 
     Raise UserError if the server lacks the application's role.
@@ -85,8 +90,7 @@ def create(connection: Connection, name: str, settings: Settings, environment: s
     if role:
         roles.require(connection, role)
     drop_leftover(connection, name, environment)
-    quoted = connection.dialect.identifier_preparer.quote(name)
-    connection.exec_driver_sql(f"CREATE DATABASE {quoted} TEMPLATE template0 {options}")
+    sql.run(connection, compose("CREATE DATABASE {} TEMPLATE template0 {}", sql.name(name), options or Sql()))
     if environment:
         set_mark(connection, name, environment)
 
@@ -100,8 +104,8 @@ def let_application_in(settings: Settings, url: URL) -> None:
 
 
 def _set_comment(connection: Connection, database: str, lines: list[str]) -> None:
-    quoted, comment = connection.dialect.identifier_preparer.quote(database), literal("\n".join(lines))
-    connection.exec_driver_sql(f"COMMENT ON DATABASE {quoted} IS {comment}")
+    comment = sql.value("\n".join(lines))
+    sql.run(connection, compose("COMMENT ON DATABASE {} IS {}", sql.name(database), comment))
 
 
 def drop_leftover(connection: Connection, name: str, environment: str | None) -> None:
@@ -113,13 +117,11 @@ def drop_leftover(connection: Connection, name: str, environment: str | None) ->
 
 
 def rename(connection: Connection, name: str, new: str) -> None:
-    quote = connection.dialect.identifier_preparer.quote
-    connection.exec_driver_sql(f"ALTER DATABASE {quote(name)} RENAME TO {quote(new)}")
+    sql.run(connection, compose("ALTER DATABASE {} RENAME TO {}", sql.name(name), sql.name(new)))
 
 
 def drop(connection: Connection, name: str) -> None:
-    quoted = connection.dialect.identifier_preparer.quote(name)
-    connection.exec_driver_sql(f"DROP DATABASE IF EXISTS {quoted} WITH (FORCE)")
+    sql.run(connection, compose("DROP DATABASE IF EXISTS {} WITH (FORCE)", sql.name(name)))
 
 
 def exists(connection: Connection, name: str) -> bool:
@@ -134,11 +136,6 @@ def _comment(connection: Connection, database: str | None) -> list[str]:
         " WHERE datname = coalesce(:name, current_database())"
     )
     return (connection.scalar(query, {"name": database}) or "").splitlines()
-
-
-def literal(value: str) -> str:
-    """COMMENT and CREATE DATABASE take no parameters. Quotes are doubled for PostgreSQL, % for the driver."""
-    return "'" + value.replace("'", "''").replace("%", "%%") + "'"
 
 
 def name_of(url: URL) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sqlalchemy.exc import DBAPIError, InvalidRequestError
 
-from scripts.core import ROOT, extensions, history, indexes, patience, postgres, redaction
+from scripts.core import ROOT, extensions, history, indexes, patience, postgres, redaction, sql
 from scripts.core.conditions import Conditions
 from scripts.core.errors import UserError
 from scripts.core.steps import Steps
@@ -49,7 +49,7 @@ def failed(conditions: Conditions, steps: Steps, error: Exception) -> UserError:
     source, code = _source(steps), getattr(getattr(error, "orig", None), "pgcode", None)
     said = _said(error, source)
     lacking = extensions.lacking(error)
-    extension = conditions.observer.dialect.identifier_preparer.quote(lacking) if lacking else ""
+    extension = sql.name(lacking) if lacking else ""
     executed = redaction.statement(str(getattr(error, "statement", "") or ""), source, code or "")
     statement = " ".join(executed.split())
     if conditions.settings.runtime == "embedded" and _lacks_extension(error, statement):

@@ -14,13 +14,15 @@ from dataclasses import dataclass, replace
 from sqlalchemy import Connection, text
 from sqlalchemy.engine import URL
 
-from scripts.core import databases, postgres
+from scripts.core import postgres, sql
 from scripts.core.errors import UserError
 from scripts.core.rights import OURS, Membership, Rights, Role
+from scripts.core.sql import Sql, compose
 
 PATIENCE = 10.0
 """Seconds to wait for commands that use roles which have to change."""
-_ALONE = "hashtext('scratch roles')"
+_LOCK_ALONE = text("SELECT pg_advisory_lock(hashtext('scratch roles'))")
+_UNLOCK_ALONE = text("SELECT pg_advisory_unlock(hashtext('scratch roles'))")
 _USE, _TAKE, _FREE = (
     text(f"SELECT {function}(hashtext('scratch role ' || :login))")
     for function in ("pg_advisory_lock_shared", "pg_try_advisory_lock", "pg_advisory_unlock")
@@ -125,33 +127,30 @@ def _read(server: Connection) -> _State:
 
 def _make(server: Connection, missing: list[Role]) -> None:
     """With the comment in one transaction: what is killed here leaves no role that looks foreign."""
-    quote = server.dialect.identifier_preparer.quote
-    statements = [
-        f"CREATE ROLE {quote(role.name)} NOLOGIN {_options(role)};"
-        f" COMMENT ON ROLE {quote(role.name)} IS {databases.literal(OURS)};"
-        for role in missing
-    ]
-    if statements:
-        server.exec_driver_sql(" ".join(statements))
+    given = "CREATE ROLE {} NOLOGIN {}; COMMENT ON ROLE {} IS {}"
+    names = [(sql.name(role.name), role) for role in missing]
+    _run(server, [compose(given, name, _options(role), name, sql.value(OURS)) for name, role in names])
 
 
-def _changes(server: Connection, wanted: Rights, here: _State) -> Iterator[tuple[str, str]]:
+def _changes(server: Connection, wanted: Rights, here: _State) -> Iterator[tuple[str, Sql]]:
     """Each role that is not as it should be, and a statement for it."""
-    quote = server.dialect.identifier_preparer.quote
     for role in wanted.roles:
         if here.roles[role.name] != role:
-            yield role.name, f"ALTER ROLE {quote(role.name)} {_options(role)}"
+            yield role.name, compose("ALTER ROLE {} {}", sql.name(role.name), _options(role))
     members = {role.name for role in wanted.roles}
     needed = {one for one in wanted.memberships if one.member in members and one.group in here.roles}
     had = {one for one in here.memberships if one.member in members}
     for group, member in sorted({(one.group, one.member) for one in had - needed}):
-        yield member, f"REVOKE {quote(group)} FROM {quote(member)} CASCADE"
+        yield member, compose("REVOKE {} FROM {} CASCADE", sql.name(group), sql.name(member))
     for one in sorted(needed - had, key=lambda one: (one.group, one.member)):
-        options = f"ADMIN {one.admin}, INHERIT {one.inherits}, SET {one.switches}"
-        yield one.member, f"GRANT {quote(one.group)} TO {quote(one.member)} WITH {options}"
+        given = "GRANT {} TO {} WITH ADMIN {}, INHERIT {}, SET {}"
+        yield (
+            one.member,
+            compose(given, sql.name(one.group), sql.name(one.member), one.admin, one.inherits, one.switches),
+        )
 
 
-def _options(role: Role) -> str:
+def _options(role: Role) -> Sql:
     words = {
         "SUPERUSER": role.superuser,
         "INHERIT": role.inherit,
@@ -159,10 +158,10 @@ def _options(role: Role) -> str:
         "CREATEDB": role.createdb,
         "BYPASSRLS": role.bypassrls,
     }
-    return " ".join(word if is_set else f"NO{word}" for word, is_set in words.items())
+    return Sql(" ".join(word if is_set else f"NO{word}" for word, is_set in words.items()))
 
 
-def _change(server: Connection, login: Login, statements: list[str]) -> None:
+def _change(server: Connection, login: Login, statements: list[Sql]) -> None:
     """While no other command uses the login."""
     if not statements:
         return
@@ -181,25 +180,24 @@ def _change(server: Connection, login: Login, statements: list[str]) -> None:
         server.execute(_FREE, key)
 
 
-def _run(server: Connection, statements: list[str]) -> None:
+def _run(server: Connection, statements: list[Sql]) -> None:
     if statements:
-        server.exec_driver_sql("; ".join(statements))
+        sql.run(server, compose("; ".join(["{}"] * len(statements)), *statements))
 
 
 def _let_in(server: Connection, login: Login) -> None:
     """Set the password, which the files of an earlier run may have changed, and whom the login acts as."""
-    quote = server.dialect.identifier_preparer.quote
-    name, verifier = quote(str(login.url.username)), postgres.verifier(server, login.url)
-    words = [f"LOGIN PASSWORD {databases.literal(verifier)}", "RESET ALL"]
+    name, verifier = sql.name(str(login.url.username)), sql.value(postgres.verifier(server, login.url))
+    statements = [compose("ALTER ROLE {} LOGIN PASSWORD {}", name, verifier), compose("ALTER ROLE {} RESET ALL", name)]
     if login.role != login.url.username:
-        words.append(f"SET role = {quote(login.role)}")
-    _run(server, [f"ALTER ROLE {name} {word}" for word in words])
+        statements.append(compose("ALTER ROLE {} SET role = {}", name, sql.name(login.role)))
+    _run(server, statements)
 
 
 @contextmanager
 def _alone(server: Connection) -> Iterator[None]:
-    server.exec_driver_sql(f"SELECT pg_advisory_lock({_ALONE})")
+    server.execute(_LOCK_ALONE)
     try:
         yield
     finally:
-        server.exec_driver_sql(f"SELECT pg_advisory_unlock({_ALONE})")
+        server.execute(_UNLOCK_ALONE)

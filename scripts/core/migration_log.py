@@ -97,7 +97,7 @@ def ensure(connection: Connection) -> None:
 
 
 def exists(connection: Connection) -> bool:
-    return bool(connection.scalar(text(f"SELECT to_regclass('{TABLE}') IS NOT NULL")))
+    return bool(connection.scalar(text("SELECT to_regclass(:table) IS NOT NULL"), {"table": TABLE}))
 
 
 def include_name(name: str | None, kind: str, _parents: Any) -> bool:

@@ -23,6 +23,7 @@ MIGRATES = "alembic %"
 """application_name of a session that migrates; of the others it begins with `alembic-`."""
 
 _KEY = "hashtextextended('alembic_version', 0)"
+_TAKE = text(f"SELECT pg_try_advisory_lock({_KEY})")
 _HOLDER = text(
     "SELECT 'pid ' || a.pid || ', ' || a.application_name || coalesce(', from ' || host(a.client_addr), '')"
     " || coalesce(', since ' || to_char(a.backend_start, 'HH24:MI:SS TZ'), '')"
@@ -66,7 +67,7 @@ def require_held(connection: Connection) -> None:
 
 def _taken_by(connection: Connection) -> str | None:
     """Who has the lock; None when now it is ours."""
-    if connection.scalar(text(f"SELECT pg_try_advisory_lock({_KEY})")):
+    if connection.scalar(_TAKE):
         return None
     return str(connection.scalar(_HOLDER) or "somebody who is just leaving")
 

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
-from scripts.core import embedded, postgres
+from scripts.core import embedded, postgres, sql
 from scripts.core.cluster_roles import DUE
 from scripts.core.errors import PasswordError, UserError
 from scripts.core.settings import Settings
+from scripts.core.sql import Sql, compose, spelled
 
 _DENIED = "42501"
 _BY_PSQL = "\\password "
@@ -100,7 +101,7 @@ def ensure(settings: Settings) -> None:
         statements = _due(connection, settings)
         try:
             for statement in statements:
-                connection.exec_driver_sql(_runnable(connection, settings, statement))
+                sql.run(connection, _runnable(connection, settings, statement))
         except DBAPIError as error:
             if getattr(error.orig, "pgcode", None) != _DENIED:
                 raise
@@ -114,7 +115,7 @@ def _due(connection: Connection, settings: Settings) -> list[str]:
     connection.execute(_NAMES, {"owner": settings.database_url.username, "application": name})
     statements = list(connection.execute(text(DUE.read_text())).scalars())
     if not _exists(connection, name) or not _logs_in(settings):
-        statements.append(f"{_BY_PSQL}{connection.dialect.identifier_preparer.quote(name)}")
+        statements.append(f"{_BY_PSQL}{sql.name(name)}")
     return statements
 
 
@@ -145,12 +146,12 @@ def require_login(settings: Settings, database: str | None) -> None:
         ) from error
 
 
-def _runnable(connection: Connection, settings: Settings, statement: str) -> str:
+def _runnable(connection: Connection, settings: Settings, statement: str) -> Sql:
     r"""What the server is sent: for \password a verifier, as psql does, because a log may have the statement."""
     if statement.startswith(_BY_PSQL):
-        verifier = postgres.verifier(connection, settings.application_url)
-        statement = f"ALTER ROLE {statement.removeprefix(_BY_PSQL)} PASSWORD '{verifier}'"
-    return statement.replace("%", "%%")
+        verifier = sql.value(postgres.verifier(connection, settings.application_url))
+        return compose("ALTER ROLE {} PASSWORD {}", spelled(statement.removeprefix(_BY_PSQL)), verifier)
+    return spelled(statement)
 
 
 def _too_few_rights(settings: Settings, statements: list[str], error: DBAPIError) -> UserError:

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
-from scripts.core import databases, postgres
+from scripts.core import databases, postgres, sql
 from scripts.core.errors import UserError
+from scripts.core.sql import compose, spelled
 
 SMALL = 1024 * 1024
 """Bytes of a table whose rows are counted."""
@@ -62,8 +63,8 @@ def _rows(connection: Connection, table: str, size: int, estimate: int) -> Rows:
     if size > SMALL and estimate > 0:
         return Rows(estimate, exact=False)
     try:
-        statement = f"SELECT count(*) FROM ONLY {table}".replace("%", "%%")
-        return Rows(connection.exec_driver_sql(statement).scalar() or 0, exact=True)
+        counted = sql.run(connection, compose("SELECT count(*) FROM ONLY {}", spelled(table)))
+        return Rows(counted.scalar() or 0, exact=True)
     except DBAPIError as error:
         if getattr(error.orig, "pgcode", None) != databases.NOT_ALLOWED:
             raise _unreadable(table, error) from error

@@ -2,8 +2,9 @@
 
 from sqlalchemy import Connection, text
 
-from scripts.core import databases, postgres
+from scripts.core import databases, postgres, sql
 from scripts.core.settings import Settings
+from scripts.core.sql import compose
 
 # With what a restore makes beside one of them.
 _LEFT = text("SELECT datname FROM pg_database WHERE datname ~ '^scratch_[0-9]+_[0-9]+(__.*)?$'")
@@ -11,7 +12,7 @@ _SUBSCRIBES = text(
     "SELECT EXISTS (SELECT FROM pg_subscription JOIN pg_database d ON d.oid = subdbid WHERE datname = :name)"
 )
 _NAMES = text(
-    "SELECT quote_ident(subname) FROM pg_subscription"
+    "SELECT subname FROM pg_subscription"
     " WHERE subdbid = (SELECT oid FROM pg_database WHERE datname = current_database())"
 )
 
@@ -21,10 +22,10 @@ def drop(administrator: Settings, server: Connection, name: str) -> None:
     if server.scalar(_SUBSCRIBES, {"name": name}):
         url = administrator.database_url.set(database=name)
         with postgres.connect(administrator, url, isolation_level="AUTOCOMMIT") as connection:
-            for subscription in connection.scalars(_NAMES).all():
-                for words in ("DISABLE", "SET (slot_name = NONE)"):
-                    connection.exec_driver_sql(f"ALTER SUBSCRIPTION {subscription} {words}".replace("%", "%%"))
-                connection.exec_driver_sql(f"DROP SUBSCRIPTION {subscription}".replace("%", "%%"))
+            for subscription in map(sql.name, connection.scalars(_NAMES).all()):
+                for words in ("ALTER SUBSCRIPTION {} DISABLE", "ALTER SUBSCRIPTION {} SET (slot_name = NONE)"):
+                    sql.run(connection, compose(words, subscription))
+                sql.run(connection, compose("DROP SUBSCRIPTION {}", subscription))
     databases.drop(server, name)
 
 

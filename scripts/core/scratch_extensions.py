@@ -5,9 +5,10 @@ from dataclasses import replace
 
 from sqlalchemy import text
 
-from scripts.core import postgres
+from scripts.core import postgres, sql
 from scripts.core.scratch import Scratch
 from scripts.core.settings import Settings
+from scripts.core.sql import Sql, compose
 
 _FOR_SUPERUSERS = text(
     "SELECT DISTINCT name FROM pg_available_extension_versions WHERE name = ANY(:names) AND superuser AND NOT trusted"
@@ -37,11 +38,11 @@ def make(server: Scratch, made: Settings, names: Sequence[str]) -> None:
         return
     schemas = {one.name: one.schema for one in server.rights.extensions or ()}
     with postgres.connect(_as_administrator(server, made)) as connection:
-        quote = connection.dialect.identifier_preparer.quote
         for name in names:
             schema = schemas.get(name)
-            place = f" SCHEMA {quote(schema)}" if schema and connection.scalar(_HAS_SCHEMA, {"schema": schema}) else ""
-            connection.exec_driver_sql(f"CREATE EXTENSION IF NOT EXISTS {quote(name)}{place} CASCADE")
+            is_there = schema and connection.scalar(_HAS_SCHEMA, {"schema": schema})
+            place = compose("SCHEMA {}", sql.name(schema)) if schema and is_there else Sql()
+            sql.run(connection, compose("CREATE EXTENSION IF NOT EXISTS {} {} CASCADE", sql.name(name), place))
         connection.commit()
 
 

@@ -49,7 +49,7 @@ def listed(pieces: Iterable[Sql]) -> Sql:
     return compose(", ".join(["{}"] * len(found)), *found) if (found := list(pieces)) else Sql()
 
 
-def run(connection: Connection, statement: Sql, values: Sequence[Any] = ()) -> CursorResult[Any]:
+def run(connection: Connection, statement: Sql, values: Sequence[Any] = ()) -> CursorResult[*tuple[Any, ...]]:
     """Execute a statement with a value for each PLACE. The driver reads %: those of the statement are doubled."""
     if not isinstance(statement, Sql):
         raise TypeError("A statement is composed of pieces of SQL.")

@@ -27,6 +27,7 @@ _SIZES = text(
     " AND c.relnamespace <> 'pg_toast'::regnamespace GROUP BY 1"
 )
 _SAMPLE_ROWS = 20_000
+_SAMPLE = text("CREATE TEMP TABLE sample AS SELECT repeat('x', 1000) AS x FROM generate_series(1, :rows)")
 
 
 @dataclass(frozen=True)
@@ -101,9 +102,7 @@ def scan_rate(scratch: Connection) -> float:
     """Bytes a second that this server reads from memory: no disk is faster, so what is estimated with it is a lower
     bound.
     """
-    scratch.exec_driver_sql(
-        f"CREATE TEMP TABLE sample AS SELECT repeat('x', 1000) AS x FROM generate_series(1, {_SAMPLE_ROWS})"
-    )
+    scratch.execute(_SAMPLE, {"rows": _SAMPLE_ROWS})
     started = time.monotonic()
     scratch.exec_driver_sql("SELECT count(x) FROM sample")
     seconds = time.monotonic() - started

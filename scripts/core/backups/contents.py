@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
-from scripts.core import cluster, databases, history, postgres
+from scripts.core import cluster, databases, history, postgres, sql
 from scripts.core.backups import named_roles, properties
 from scripts.core.backups.manifest import Table
 from scripts.core.backups.properties import Properties
 from scripts.core.errors import USAGE, UserError
 from scripts.core.settings import Settings
+from scripts.core.sql import PLACE, compose, spelled
 
 LOCK_WAIT = 10
 """Seconds to wait for a table that somebody locks against being read."""
@@ -126,7 +127,7 @@ def lock(connection: Connection) -> None:
     connection.exec_driver_sql("SAVEPOINT locked")
     for table in tables:
         with _naming(table):
-            connection.exec_driver_sql(f"LOCK TABLE ONLY {table} IN ACCESS SHARE MODE".replace("%", "%%"))
+            sql.run(connection, compose("LOCK TABLE ONLY {} IN ACCESS SHARE MODE", spelled(table)))
 
 
 def unlock(connection: Connection) -> None:
@@ -186,15 +187,15 @@ def _measured(connection: Connection, tables: Sequence[str], shared: str) -> dic
         counting.commit()
         for first in range(0, len(tables), AT_ONCE):
             with counting.begin():
-                counting.exec_driver_sql(f"SET TRANSACTION SNAPSHOT '{shared}'")
+                sql.run(counting, compose("SET TRANSACTION SNAPSHOT {}", sql.value(shared)))
                 found |= {table: _count(counting, table) for table in tables[first : first + AT_ONCE]}
     return found
 
 
 def _count(connection: Connection, table: str) -> Table:
-    statement = f"SELECT count(*), pg_table_size(%s::regclass) FROM ONLY {table.replace('%', '%%')}"
+    statement = compose("SELECT count(*), pg_table_size({}::regclass) FROM ONLY {}", PLACE, spelled(table))
     with _naming(table):
-        return Table(*connection.exec_driver_sql(statement, (table,)).one())
+        return Table(*sql.run(connection, statement, [table]).one())
 
 
 @contextmanager

@@ -13,6 +13,8 @@ from scripts.core.backups.manifest import Manifest
 SLACK = timedelta(seconds=5)
 """So far may the clocks of two machines be apart."""
 
+_LOGGED = text(f"SELECT count(*) FROM {migration_log.TABLE}")
+
 
 def find(connection: Connection, folder: Path, seconds: float) -> Backup | None:
     """The newest backup of the connected database that is whole, no older than so many seconds, and was taken since the
@@ -36,7 +38,7 @@ def _is_of(connection: Connection, manifest: Manifest) -> bool:
         ),
         {"table": migration_log.TABLE},
     )
-    logged = connection.scalar(text(f"SELECT count(*) FROM {migration_log.TABLE}")) if log else None
+    logged = connection.scalar(_LOGGED) if log else None
     there = manifest.tables.get(str(log))
     return (
         manifest.is_of(databases.name_of(connection.engine.url), cluster.identity(connection))

@@ -8,9 +8,10 @@ from itertools import count
 
 from sqlalchemy import Connection, text
 
-from scripts.core import database_names
+from scripts.core import database_names, sql
 from scripts.core.database_names import KEPT
 from scripts.core.errors import UserError
+from scripts.core.sql import compose
 
 _NAMES = text("SELECT datname FROM pg_database ORDER BY right(datname, 16)")
 _BYTES = text("SELECT pg_database_size(CAST(:name AS name))")
@@ -40,7 +41,7 @@ class Doubt:
     @property
     def cure(self) -> str:
         """How to type what makes it the target's."""
-        return _psql(f"ALTER DATABASE {_quoted(self.name)} RENAME TO {_quoted(self.new)}")
+        return _psql(compose("ALTER DATABASE {} RENAME TO {}", sql.name(self.name), sql.name(self.new)))
 
 
 def list_all(server: Connection, database: str) -> list[Kept]:
@@ -69,7 +70,7 @@ def new_name(server: Connection, database: str) -> str:
 
 
 def drop_command(name: str) -> str:
-    return _psql(f"DROP DATABASE {_quoted(name)}")
+    return _psql(compose("DROP DATABASE {}", sql.name(name)))
 
 
 def _look(server: Connection, database: str) -> tuple[list[str], list[Doubt]]:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
-from scripts.core import clients, databases, gates, postgres, schema
+from scripts.core import clients, databases, gates, postgres, schema, sql
 from scripts.core.backups import contents, hash_partitions, left_out, progress, properties, structure
 from scripts.core.backups.archive import Backup
 from scripts.core.backups.contents import Contents
@@ -14,6 +14,7 @@ from scripts.core.backups.progress import Show
 from scripts.core.errors import UserError
 from scripts.core.mutex import Tell
 from scripts.core.settings import Settings
+from scripts.core.sql import compose
 
 # The jobs are parallel already; and what comes after them is waited for, which no earlier commit can be missing then.
 _QUICKLY = "-c synchronous_commit=off" + (
@@ -100,11 +101,10 @@ def _restore(
 
 def _make_roles(connection: Connection, roles: list[str]) -> None:
     there = set(connection.scalars(text("SELECT rolname FROM pg_roles")))
-    quote = connection.dialect.identifier_preparer.quote
     missing = [role for role in roles if role not in there]
     try:
         for role in missing:
-            connection.exec_driver_sql(f"CREATE ROLE {quote(role)} NOLOGIN".replace("%", "%%"))
+            sql.run(connection, compose("CREATE ROLE {} NOLOGIN", sql.name(role)))
     except DBAPIError as error:
         raise UserError(
             f"The server lacks the roles {', '.join(missing)}, which the backup names.",

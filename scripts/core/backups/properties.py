@@ -6,8 +6,12 @@ from typing import Any
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
-from scripts.core import databases, postgres
+from scripts.core import databases, postgres, sql
 from scripts.core.mutex import Tell
+from scripts.core.sql import Sql, compose, listed
+
+PRIVILEGES = ("CREATE", "CONNECT", "TEMPORARY")
+"""Those that a database has; see "GRANT" in PostgreSQL's documentation."""
 
 _OWN = text(
     "SELECT pg_get_userbyid(datdba) AS owner, coalesce(shobj_description(oid, 'pg_database'), '') AS comment,"
@@ -52,22 +56,26 @@ def apply(connection: Connection, database: str, properties: Properties, tell: T
 
     What the role may not do, or what names a role that is not there, is told and left out: the rows are there.
     """
-    quote = connection.dialect.identifier_preparer.quote
-    name, owner = quote(database), quote(properties.owner)
+    name, owner = sql.name(database), sql.name(properties.owner)
     # First, because the owner's own rights are among the grants.
-    is_owned = _try(connection, f"ALTER DATABASE {name} OWNER TO {owner}", tell)
+    is_owned = _try(connection, compose("ALTER DATABASE {} OWNER TO {}", name, owner), tell)
     databases.set_comment(connection, database, properties.comment)
     for setting in properties.settings:
-        whose = f"ROLE {quote(setting['role'])} IN DATABASE {name}" if setting["role"] else f"DATABASE {name}"
-        _try(connection, f"ALTER {whose} SET {quote(setting['name'])} FROM CURRENT", tell, setting)
+        of_role = compose("ROLE {} IN", sql.name(setting["role"])) if setting["role"] else Sql()
+        given = compose("ALTER {} DATABASE {} SET {} FROM CURRENT", of_role, name, sql.name(setting["name"]))
+        _try(connection, given, tell, setting)
     if properties.grants is not None:
-        _try(connection, f"REVOKE ALL ON DATABASE {name} FROM {f'PUBLIC, {owner}' if is_owned else 'PUBLIC'}", tell)
+        holders = listed([Sql("PUBLIC"), *([owner] if is_owned else [])])
+        _try(connection, compose("REVOKE ALL ON DATABASE {} FROM {}", name, holders), tell)
     for grant in properties.grants or []:
-        option = " WITH GRANT OPTION" if grant["grantable"] else ""
-        _try(connection, f"GRANT {grant['privilege']} ON DATABASE {name} TO {quote(grant['role'])}{option}", tell)
+        option = Sql("WITH GRANT OPTION" if grant["grantable"] else "")
+        # A manifest is a file that anything may have written.
+        privilege = Sql(grant["privilege"]) if grant["privilege"] in PRIVILEGES else sql.name(grant["privilege"])
+        role = sql.name(grant["role"])
+        _try(connection, compose("GRANT {} ON DATABASE {} TO {} {}", privilege, name, role, option), tell)
 
 
-def _try(connection: Connection, statement: str, tell: Tell, setting: dict[str, str] | None = None) -> bool:
+def _try(connection: Connection, statement: Sql, tell: Tell, setting: dict[str, str] | None = None) -> bool:
     """Return whether it could be run, with a setting of the session as it is: a list such as search_path has quotes of
     its own.
     """
@@ -75,7 +83,7 @@ def _try(connection: Connection, statement: str, tell: Tell, setting: dict[str, 
         connection.exec_driver_sql("BEGIN")
         if setting:
             connection.execute(text("SELECT set_config(:name, :value, true)"), setting)
-        connection.exec_driver_sql(statement.replace("%", "%%"))
+        sql.run(connection, statement)
         connection.exec_driver_sql("COMMIT")
     except DBAPIError as error:
         if error.connection_invalidated:

@@ -6,17 +6,20 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from scripts.core import ROOT, clients, hidden_files, postgres, redaction, scratch, settings, shell
+from scripts.core import ROOT, clients, hidden_files, postgres, redaction, scratch, settings, shell, sql
 from scripts.core.child_process import Deadline
 from scripts.core.errors import UserError
 from scripts.core.mutex import Tell
 from scripts.core.reports.words import counted
 from scripts.core.settings import Settings
+from scripts.core.sql import Sql
 from scripts.core.verification.case import FAILED, Case, Outcome, clone
 
 ID, NAME, NEEDS = "smoke", "smoke checks", ("migrated",)
+_LIMIT = text("SELECT set_config('statement_timeout', :seconds, false)")
 FOLDER = Path("tests") / "staging"
 
 
@@ -57,8 +60,8 @@ def _sql(copy: Settings, path: Path) -> str:
     """What is wrong, or nothing. How many rows it returned is told, never which."""
     try:
         with postgres.patient(copy) as connection:
-            connection.exec_driver_sql(f"SET statement_timeout = '{settings.limits().statement_timeout}s'")
-            found = connection.exec_driver_sql(path.read_text(encoding="utf-8").replace("%", "%%"))
+            connection.execute(_LIMIT, {"seconds": f"{settings.limits().statement_timeout}s"})
+            found = sql.run(connection, Sql(path.read_text(encoding="utf-8")))
             count = len(found.all()) if found.returns_rows else 0
             return f"returned {counted(count, 'row')}" if count else ""
     except DBAPIError as error:

@@ -9,15 +9,16 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, text
+from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
-from scripts.core import copies, postgres, scratch, shadow
+from scripts.core import copies, postgres, scratch, shadow, sql
 from scripts.core.errors import UserError
 from scripts.core.mutex import Tell
 from scripts.core.reports.words import counted
 from scripts.core.scratch import Scratch
 from scripts.core.settings import Settings
+from scripts.core.sql import Sql, compose, listed, spelled
 
 SHOWN = 5
 NOT_NULL, FOREIGN_KEY, UNIQUE, TOO_LONG = "23502", "23503", "23505", "22001"
@@ -74,8 +75,8 @@ class Clue:
 class _Rows:
     """Of a table, in SQL that a catalog has spelled."""
 
-    table: str
-    condition: str
+    table: Sql
+    condition: Sql
 
 
 def clue(error: BaseException | None) -> Clue | None:
@@ -120,19 +121,22 @@ def _in_the_way(catalog: Connection, connection: Connection, found: Clue) -> Ite
     if row is None:
         return
     if found.code == NOT_NULL and row.column:
-        yield _Rows(row.name, f"{row.column} IS NULL")
+        yield _Rows(spelled(row.name), compose("{} IS NULL", spelled(row.column)))
     if found.code == UNIQUE:
-        keys, those = ", ".join(row.keys), f"({row.predicate or 'true'})"
-        same = f"SELECT {keys} FROM {row.name} WHERE {those} GROUP BY {keys} HAVING count(*) > 1"
-        yield _Rows(row.name, f"{those} AND ({keys}) IN ({same})")
+        table, keys, those = spelled(row.name), listed(map(spelled, row.keys)), spelled(row.predicate or "true")
+        same = compose("SELECT {} FROM {} WHERE ({}) GROUP BY {} HAVING count(*) > 1", keys, table, those, keys)
+        yield _Rows(table, compose("({}) AND ({}) IN ({})", those, keys, same))
     if found.code == FOREIGN_KEY:
-        yield _Rows(row.name, _dangling(row.keys, row.referenced, row.others))
+        pairs = list(zip(map(spelled, row.keys), map(spelled, row.others), strict=True))
+        yield _Rows(spelled(row.name), _dangling(pairs, spelled(row.referenced)))
 
 
-def _dangling(keys: Sequence[str], referenced: str, others: Sequence[str]) -> str:
-    given = " AND ".join(f"t.{key} IS NOT NULL" for key in keys)
-    same = " AND ".join(f"r.{other} = t.{key}" for key, other in zip(keys, others, strict=True))
-    return f"{given} AND NOT EXISTS (SELECT FROM {referenced} r WHERE {same})"
+def _dangling(pairs: Sequence[tuple[Sql, Sql]], referenced: Sql) -> Sql:
+    """`pairs`: a column of the key, and the one that it refers to."""
+    keys = listed(compose("t.{}", key) for key, _ in pairs)
+    others = listed(compose("r.{}", other) for _, other in pairs)
+    given = compose("num_nulls({}) = 0", keys)
+    return compose("{} AND NOT EXISTS (SELECT FROM {} r WHERE ({}) = ({}))", given, referenced, others, keys)
 
 
 def _too_long(catalog: Connection, connection: Connection) -> Iterator[_Rows]:
@@ -141,22 +145,18 @@ def _too_long(catalog: Connection, connection: Connection) -> Iterator[_Rows]:
     for row in catalog.execute(_LENGTHS):
         place = (row.name, row.column)
         if row.length and place in before and (before[place] is None or before[place] > row.length):
-            yield _Rows(row.name, f"length({row.column}::text) > {row.length}")
+            yield _Rows(spelled(row.name), compose("length({}::text) > {}", spelled(row.column), row.length))
 
 
 def _lines(connection: Connection, rows: _Rows) -> Iterator[str]:
-    where = f"FROM {rows.table} t WHERE {rows.condition}"
-    count = _ask(connection, f"SELECT count(*) {where}")[0][0]
+    where = compose("FROM {} t WHERE {}", rows.table, rows.condition)
+    count = sql.run(connection, compose("SELECT count(*) {}", where)).scalar() or 0
     if not count:
         return
     yield f"{counted(count, 'row')} of {rows.table.removeprefix('public.')} in the way."
-    keys = list(connection.scalars(_PRIMARY, {"table": rows.table}))
-    if keys:
-        columns = ", ".join(keys)
-        found = _ask(connection, f"SELECT {columns} {where} ORDER BY {columns} LIMIT {SHOWN}")
+    columns = listed(map(spelled, connection.scalars(_PRIMARY, {"table": rows.table})))
+    if columns:
+        query = compose("SELECT {} {} ORDER BY {} LIMIT {}", columns, where, columns, SHOWN)
+        found = sql.run(connection, query).all()
         shown = "; ".join(", ".join(str(value) for value in row) for row in found)
         yield f"Their keys ({columns}): {shown}{' …' if count > SHOWN else ''}"
-
-
-def _ask(connection: Connection, query: str) -> Sequence[Row[Any]]:
-    return connection.exec_driver_sql(query.replace("%", "%%")).all()
