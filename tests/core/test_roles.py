@@ -156,7 +156,7 @@ def test_an_index_is_built_concurrently_and_an_extension_is_made(owned: Project,
 
 def test_the_second_of_two_migrations_waits_for_the_first_and_names_it(owned: Project, two_roles: Settings) -> None:
     assert call(owned).returncode == 0
-    owned.write_revision("abcd01", owned.version[0], 'op.execute("SELECT pg_sleep(1)")')
+    owned.write_revision("abcd01", owned.version[0], 'op.execute("SELECT pg_sleep(4)")')
 
     first = begin(owned)
     wait_until(lambda: owned.sql("SELECT 1 FROM pg_stat_activity WHERE wait_event = 'PgSleep'"))
