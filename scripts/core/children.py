@@ -18,7 +18,7 @@ from typing import IO, Any, TypeVar
 from alembic.util import CommandError
 from sqlalchemy.exc import DBAPIError
 
-from scripts.core import child_process
+from scripts.core import ROOT, child_process, redaction
 from scripts.core.child_process import BEGINS, EVENT, RAISED, RESULT, STATE, Deadline, Request, late
 from scripts.core.errors import UserError
 
@@ -153,16 +153,27 @@ class Child:
             os.killpg(self.pid, number)
 
     def _show_output(self, tell: Callable[[str], None], until: int | None = None) -> None:
-        """Show what was printed since the last time, or only the first `until` bytes, under the name of what ran."""
+        """Show what was printed since the last time, or only the first `until` bytes, under the name of what ran.
+
+        Words that do not stand in the revision's file may be contents of rows. They are left out.
+        """
         until = os.fstat(self.output.fileno()).st_size if until is None else until
         # Not by reading the file: the child writes through the same position.
         printed = os.pread(self.output.fileno(), min(MOST, until - self.shown), self.shown)
         self.shown = until
-        lines = printed.decode(errors="replace").splitlines()
+        known = redaction.words(_source(self.running))
+        lines = [
+            redaction.text(line, known) or redaction.HIDDEN for line in printed.decode(errors="replace").splitlines()
+        ]
         if lines:
             more = [f"… and {len(lines) - SHOWN} more lines"] if len(lines) > SHOWN else []
             shown = "".join(f"\n    {line}" for line in [*lines[:SHOWN], *more])
             tell(f"{self.running or 'The code of this project'} printed:{shown}")
+
+
+def _source(file: str) -> str:
+    path = ROOT / file
+    return path.read_text(errors="replace") if path.is_file() else ""
 
 
 @contextmanager

@@ -61,7 +61,7 @@ def session(settings: Settings, rights: Rights | None = None) -> Iterator[Scratc
     administrator = replace(
         settings, app_env="development", runtime="none", external=True, database_url=url, application_url=url
     )
-    with children.started(configuration.secret_files()) as child, _connected(administrator) as server:
+    with children.started(_hidden(settings)) as child, _connected(administrator) as server:
         rights = rights or rights_.of(settings)
         key = random.getrandbits(31)
         server.execute(text("SELECT pg_advisory_lock(:key)"), {"key": key})
@@ -202,6 +202,13 @@ def run(
     except UserError as error:
         raise failed(error) from error.__cause__
     return result
+
+
+def _hidden(settings: Settings) -> list[str]:
+    """The files with passwords, that of the administrator too."""
+    is_embedded = settings.runtime == "embedded" and not configuration.scratch_server(settings)
+    own = [str(embedded.scratch().password_file)] if is_embedded else []
+    return configuration.secret_files() + own
 
 
 @contextmanager

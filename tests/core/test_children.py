@@ -187,24 +187,28 @@ def wait(*, tell: Tell, ready: Tell) -> str:
     return "whole"
 
 
-def shout(*, tell: Tell) -> None:
-    child_process.begins(str(ROOT / "alembic" / "versions" / "one.py"))
-    print("from Python")
+def shout(folder: Path, *, tell: Tell) -> None:
+    child_process.begins(str(folder / "one.py"))
+    print("from Python to the user: alice")
     subprocess.run(["echo", "from a program"], check=True)
-    print("\n".join(str(number) for number in range(40)))
-    child_process.begins(str(ROOT / "alembic" / "versions" / "two.py"))
+    print("\n".join(["line"] * 40))
+    child_process.begins(str(folder / "two.py"))
     sys.stderr.write("to standard error")
 
 
-def test_what_is_printed_is_shown_under_the_name_of_the_revision(
-    call: Callable[..., object], said: list[str], capfd: pytest.CaptureFixture[str]
+def test_what_is_printed_is_shown_under_the_name_of_the_revision_without_contents_of_rows(
+    call: Callable[..., object], said: list[str], capfd: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    call(shout)
+    (tmp_path / "one.py").write_text("from Python to the user: a program line")
+    (tmp_path / "two.py").write_text("to standard error")
+
+    call(shout, tmp_path)
 
     first, second = said
-    assert first.startswith("alembic/versions/one.py printed:\n    from Python\n    from a program\n    0\n")
+    name = os.path.relpath(tmp_path, ROOT)
+    assert first.startswith(f"{name}/one.py printed:\n    from Python to the user: …\n    from a program\n    line\n")
     assert first.endswith("… and 22 more lines")
-    assert second == "alembic/versions/two.py printed:\n    to standard error"
+    assert second == f"{name}/two.py printed:\n    to standard error"
     assert capfd.readouterr() == ("", "")
 
 
