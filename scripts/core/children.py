@@ -31,7 +31,7 @@ SHOWN, MOST = 20, 1_000_000
 
 
 class ChildError(RuntimeError):
-    """A bug of ours in the child, with the child's traceback."""
+    """An error of this project in the child, with the child's traceback."""
 
 
 @dataclass

@@ -1,7 +1,7 @@
 """Files that code on throwaway databases must not read, because they have the target's passwords.
 
 For the process that calls `hide`, and as a program for a check: hidden_files.py CHECK.py FILE... runs CHECK.py without
-these files. It imports nothing of ours, because a check may run with another release's tree.
+these files. It imports no module of this project: a check may run with the tree of another release.
 """
 
 import errno

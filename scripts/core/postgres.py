@@ -21,9 +21,7 @@ from scripts.core import connection_fault, embedded, place, redaction
 from scripts.core.settings import Settings
 
 RETRY_EVERY = 0.25
-MORE_LOCKS = (
-    "raise max_locks_per_transaction and restart the server (one of ours: make down, then make up), then run this again"
-)
+MORE_LOCKS = "raise max_locks_per_transaction and restart the server (ours: make down; make up), then run this again"
 """What helps when PostgreSQL has no room for another lock."""
 
 

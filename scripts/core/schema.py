@@ -16,7 +16,7 @@ from scripts.core.errors import UserError
 
 OLDEST = 160000
 FINGERPRINT_VERSION = 2
-"""Raise it with every change of what is read or how it is told: fingerprints of two versions cannot be compared."""
+"""Raise it with every change of what is read or of its words: fingerprints of two versions cannot be compared."""
 PATIENCE = "2s"
 """The longest that reading waits for a lock."""
 

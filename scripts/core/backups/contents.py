@@ -212,5 +212,5 @@ def _naming(table: str) -> Iterator[None]:
             why="Somebody locks it, or has dropped it just now." if code in ("55P03", "42P01") else "",
             do=postgres.MORE_LOCKS
             if code == NO_ROOM
-            else "wait for whoever works on it (make psql; SELECT * FROM pg_stat_activity), then run this again",
+            else "wait for that session (make psql; SELECT * FROM pg_stat_activity), then run this again",
         ) from error

@@ -177,7 +177,7 @@ def _require_nothing(said: str, who: str, locked: Sequence[str] = ()) -> None:
         raise UserError(
             f"{who} failed: {clients.reason(said)}",
             why=f"Another session works on {', '.join(locked)}. A parallel dump does not wait." if locked else "",
-            do=postgres.MORE_LOCKS if "max_locks_per_transaction" in said else "mend what it says, then run this again",
+            do=postgres.MORE_LOCKS if "max_locks_per_transaction" in said else "correct that, then run this again",
             state=NOTHING_KEPT,
         )
 

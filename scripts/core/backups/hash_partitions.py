@@ -1,4 +1,4 @@
-"""Hash partitions: where a row goes may depend on numbers (OIDs) that a restore gives to types anew."""
+"""Hash partitions: where a row goes may depend on numbers (OIDs) that a restore gives to types."""
 
 from sqlalchemy import Connection, text
 

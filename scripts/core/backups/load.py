@@ -123,7 +123,7 @@ def _compare(backup: Backup, into: Settings, tell: Tell) -> None:
         saved, found_schema = saved.structure, found_schema.structure
     changes = structure.changes(saved, found_schema)
     if backup.manifest.fingerprint_version != schema.FINGERPRINT_VERSION:
-        # What was read otherwise is told otherwise. That something is there no more, it still tells.
+        # Another version reads and words definitions in another way. What is missing, both versions name.
         changes = [one for one in changes if one.kind == "structure" and one.found is None]
         tell(f"{backup.name} is of another version of these scripts: definitions and grants are not compared.")
     told = [str(one) for one in changes] + _differences(backup.manifest, found, roots, heirs)
