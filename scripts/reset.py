@@ -32,7 +32,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     with beside.new(target, target.app_env) as new:
         databases.let_application_in(target, new)
-        migrations.upgrade(target, head, show, console.say, new)
+        try:
+            migrations.upgrade(target, head, show, console.say, new)
+        except UserError as error:
+            raise error.with_state(f"{name} is as it was.") from error
         beside.replace(target, str(new.database))
     console.done(f"Database {name} is empty and at {head}.")
     return 0

@@ -1,5 +1,7 @@
 """What goes wrong in a way that a person can mend."""
 
+from typing import Self
+
 from alembic.util import CommandError
 
 DONE, NO, USAGE, BUG, INTERRUPTED = 0, 1, 2, 3, 130
@@ -18,6 +20,11 @@ class UserError(CommandError):
         self.facts = [(name, fact) for name, fact in (("Why", why), ("Do", do), ("State", state)) if fact]
         self.code = code
         super().__init__("\n".join(self.lines()))
+
+    def with_state(self, state: str) -> Self:
+        """Return the same error with what it really left."""
+        facts = dict(self.facts)
+        return type(self)(self.problem, why=facts.get("Why", ""), do=facts.get("Do", ""), state=state, code=self.code)
 
     def lines(self) -> list[str]:
         """The problem, then a line for each further fact."""

@@ -160,10 +160,8 @@ def keep(scratch: Scratch, settings: Settings, name: str) -> None:
 
 
 def failed(error: UserError) -> UserError:
-    """The error of a revision that was tried on a throwaway database, whose state is nobody's business."""
-    facts = dict(error.facts)
-    state = "it failed on a throwaway database; the target was only read."
-    return type(error)(error.problem, why=facts.get("Why", ""), do=facts.get("Do", ""), state=state)
+    """Return the error of a revision that was tried on a throwaway database: the state there interests no user."""
+    return error.with_state("it failed on a throwaway database; the target was only read.")
 
 
 def run(

@@ -144,6 +144,7 @@ def test_a_revision_that_fails_leaves_the_old_database_whole(project: Project, r
 
     assert result.returncode == 1
     assert 'line 12: column "nonsense" does not exist' in result.stderr
+    assert f"State: {project.url.database} is as it was." in result.stderr
     assert "✓" not in result.stdout
     assert users(project) == 2
     assert project.version == revisions[-1:]
