@@ -14,12 +14,10 @@ from scripts.core import (
     migrations,
     postgres,
     schema,
-    scratch,
-    settings,
     source,
     trace,
+    trial,
 )
-from scripts.core.child_process import Deadline
 from scripts.core.errors import UserError
 from scripts.core.findings import Undone
 from scripts.core.mutex import Tell
@@ -41,18 +39,12 @@ class Rehearsal:
 
 def run(server: Scratch, copy: Settings, pending: Sequence[str], wanted: str, tell: Tell) -> Rehearsal:
     """Upgrade the copy to `wanted`, and undo that again, where the copy is at one revision or none."""
-    return scratch.run(server, copy, up_and_down, pending, wanted, deadline=deadline(), tell=tell)
+    return trial.run(server, copy, up_and_down, pending, wanted, tell=tell)
 
 
 def undo(server: Scratch, copy: Settings, wanted: str, tell: Tell) -> Trace:
     """Undo everything after `wanted` on the copy. Raises UserError when that fails."""
-    return scratch.run(server, copy, down, wanted, deadline=deadline(), tell=tell)
-
-
-def deadline() -> Deadline:
-    """Return the time that revisions may take on a throwaway database without rows."""
-    why = "They sleep, loop or wait; on a throwaway database there are no rows that would take time."
-    return Deadline(settings.limits().plan_deadline, why, "PLAN_DEADLINE")
+    return trial.run(server, copy, down, wanted, tell=tell)
 
 
 def up_and_down(copy: Settings, pending: Sequence[str], wanted: str, *, tell: Tell) -> Rehearsal:
@@ -63,7 +55,7 @@ def up_and_down(copy: Settings, pending: Sequence[str], wanted: str, *, tell: Te
     try:
         upgrade(copy, wanted, lambda _step: schemas.append(_read(copy)), tell, rehearsal.trace)
     except UserError as error:
-        rehearsal.failure = scratch.failed(error)
+        rehearsal.failure = trial.failed(error)
     if not rehearsal.failure and len(at) < 2:
         _undo(copy, pending, at[0] if at else "base", schemas, rehearsal)
     return rehearsal

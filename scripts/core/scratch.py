@@ -5,10 +5,9 @@ by whoever comes next; parallel runs leave each other alone.
 """
 
 import random
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeVar
 
 from sqlalchemy import Connection, text
 from sqlalchemy.engine import URL
@@ -17,15 +16,12 @@ from sqlalchemy.exc import ProgrammingError
 from scripts.core import children, databases, embedded, logins, postgres, scratch_databases, sql
 from scripts.core import rights as rights_
 from scripts.core import settings as configuration
-from scripts.core.child_process import Deadline
 from scripts.core.children import Child
 from scripts.core.errors import UserError
 from scripts.core.logins import Login
 from scripts.core.rights import Rights
 from scripts.core.settings import Settings
 from scripts.core.sql import Sql, compose
-
-T = TypeVar("T")
 
 GONE = 2
 """Seconds after which a server that has answered before is not coming back."""
@@ -157,49 +153,6 @@ def keep(scratch: Scratch, settings: Settings, name: str) -> None:
     except ProgrammingError as error:
         if getattr(error.orig, "pgcode", None) != "42P04":
             raise
-
-
-def failed(error: UserError) -> UserError:
-    """Return the error of a revision that was tried on a throwaway database: the state there interests no user."""
-    return error.with_state("it failed on a throwaway database; the target was only read.")
-
-
-def run(
-    scratch: Scratch,
-    copy: Settings,
-    function: Callable[..., T],
-    *arguments: Any,
-    deadline: Deadline,
-    statement_timeout: float | None = None,
-    **callbacks: Callable[..., Any],
-) -> T:
-    """Run `function(copy, *arguments, **callbacks)` in the child, and return its result.
-
-    This is the way for everything that runs the user's code. The child's environment names `copy` and no other
-    database, so that a connection that a revision makes by itself reaches it. A statement may take `statement_timeout`
-    seconds; None: as long as the call. Raise UserError as `Child.call` does.
-    """
-    url = copy.database_url
-    whole = url.set(drivername="postgresql").render_as_string(hide_password=False)
-    database = {
-        "DATABASE_URL": whole,
-        "MIGRATION_DATABASE_URL": whole,
-        "POSTGRES_HOST": str(url.host),
-        "POSTGRES_PORT": str(url.port),
-        "POSTGRES_USER": str(url.username),
-        "POSTGRES_PASSWORD": str(url.password),
-        "POSTGRES_DB": str(url.database),
-        "STATEMENT_TIMEOUT": str(statement_timeout or deadline.seconds),
-        **postgres.tool_environment(url),
-    }
-    environment = {**scratch.environment, **database}
-    try:
-        result: T = scratch.child.call(
-            function, copy, *arguments, environment=environment, deadline=deadline, **callbacks
-        )
-    except UserError as error:
-        raise failed(error) from error.__cause__
-    return result
 
 
 def _hidden(settings: Settings) -> list[str]:

@@ -8,7 +8,7 @@ from alembic.util import to_tuple
 from sqlalchemy import text
 from sqlalchemy.exc import ProgrammingError
 
-from scripts.core import ROOT, databases, extensions, history, migrations, rehearsal, scratch, scratch_extensions
+from scripts.core import ROOT, databases, extensions, history, migrations, scratch, scratch_extensions, trial
 from scripts.core.errors import UserError
 from scripts.core.history import History
 from scripts.core.mutex import Tell
@@ -68,7 +68,7 @@ def _make(server: Scratch, name: str, template: str, at: Sequence[str], tell: Te
 
 def run(server: Scratch, made: Settings, at: Sequence[str], tell: Tell) -> None:
     """Apply everything up to the revisions `at`. Raise UserError when one fails."""
-    scratch.run(server, made, upgrade, at, deadline=rehearsal.deadline(), tell=tell)
+    trial.run(server, made, upgrade, at, tell=tell)
 
 
 def upgrade(made: Settings, at: Sequence[str], *, tell: Tell) -> None:

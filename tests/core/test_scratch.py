@@ -10,7 +10,7 @@ from sqlalchemy import event, text
 from sqlalchemy.engine import URL
 
 from app import settings as application
-from scripts.core import databases, postgres, rehearsal, scratch, settings
+from scripts.core import databases, postgres, scratch, settings, trial
 from scripts.core.errors import UserError
 from scripts.core.settings import Settings
 
@@ -83,7 +83,7 @@ def test_the_users_code_finds_the_throwaway_database_and_no_way_to_the_target(
             patch.setenv("ANALYTICS_URL", f"postgresql://reader:{password}@the-target/app")
             patch.setenv("SIGNING_KEY", f"not{password}but a word with it")
             server.environment = settings.without_target(target)
-        named, environment = scratch.run(server, made, found, deadline=rehearsal.deadline(), tell=print)
+        named, environment = trial.run(server, made, found, tell=print)
 
     assert named == made.database_url
     assert environment["PGDATABASE"] == environment["POSTGRES_DB"] == made.database_url.database

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from sqlalchemy import text
 
-from scripts.core import databases, history, postgres, scratch, shadow
+from scripts.core import databases, history, postgres, scratch, shadow, trial
 from scripts.core.scratch import Scratch
 from scripts.core.settings import Settings
 
@@ -35,14 +35,14 @@ def version(target: Settings) -> tuple[str, ...]:
 @pytest.fixture
 def ran(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The revisions up to which an upgrade was run."""
-    run: Callable[..., None] = scratch.run
+    run: Callable[..., None] = trial.run
     ran: list[str] = []
 
     def record(server: Scratch, made: Settings, function: object, at: list[str], **options: object) -> None:
         ran.extend(at)
         run(server, made, function, at, **options)
 
-    monkeypatch.setattr(scratch, "run", record)
+    monkeypatch.setattr(trial, "run", record)
     return ran
 
 

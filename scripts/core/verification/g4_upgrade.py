@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sqlalchemy import text
 
-from scripts.core import gates, plan, postgres, redaction, rehearsal, schema, scratch, settings
+from scripts.core import gates, plan, postgres, redaction, rehearsal, schema, settings, trial
 from scripts.core.backups.progress import Show
 from scripts.core.child_process import Deadline
 from scripts.core.errors import UserError
@@ -53,7 +53,7 @@ def check(case: Case) -> Outcome:
 def _apply(case: Case, copy: Settings) -> Outcome | None:
     limits = settings.limits()
     why = "With these rows they take longer, or they sleep, loop or wait."
-    applied = scratch.run(
+    applied = trial.run(
         *(case.server, copy, apply, case.wanted, _files(case)),
         deadline=Deadline(limits.max_seconds, why, "MAX_SECONDS"),
         statement_timeout=limits.statement_timeout,

@@ -6,7 +6,7 @@ from typing import Any
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 
-from scripts.core import differences, migration_log, models, postgres, rehearsal, scratch, shadow
+from scripts.core import differences, migration_log, models, postgres, shadow, trial
 from scripts.core.mutex import Tell
 from scripts.core.reports.words import counted
 from scripts.core.settings import Settings
@@ -22,7 +22,7 @@ def check(case: Case) -> Outcome:
     built = shadow.build(case.server, case.revisions, [] if case.wanted == "base" else [case.wanted], case.tell)
     found = differences.compare(case.server, built, case.migrated)
     told = [f"Not as the files make it: {one}" for one in found if one.kind == "structure"]
-    found_by_models = scratch.run(case.server, case.migrated, of_models, deadline=rehearsal.deadline(), tell=case.tell)
+    found_by_models = trial.run(case.server, case.migrated, of_models, tell=case.tell)
     told += [f"Not as the models say: {one}" for one in found_by_models]
     if told:
         return Outcome(

@@ -9,7 +9,7 @@ from pathlib import Path
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from scripts.core import ROOT, clients, hidden_files, postgres, redaction, scratch, settings, shell, sql
+from scripts.core import ROOT, clients, hidden_files, postgres, redaction, settings, shell, sql, trial
 from scripts.core.child_process import Deadline
 from scripts.core.errors import UserError
 from scripts.core.mutex import Tell
@@ -42,7 +42,7 @@ def _run_all(case: Case, tree: Path, prefix: str = "") -> dict[str, str]:
     if not files:
         return {}
     seconds = settings.limits().statement_timeout
-    said = scratch.run(
+    said = trial.run(
         *(case.server, clone(case, case.migrated), run_all, files, tree, settings.secret_files()),
         deadline=Deadline(len(files) * seconds, "They sleep, loop or wait.", "STATEMENT_TIMEOUT"),
         statement_timeout=seconds,

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from scripts.core import differences, extensions, migrations, postgres, rows, schema, scratch, settings
+from scripts.core import differences, extensions, migrations, postgres, rows, schema, settings, trial
 from scripts.core.child_process import Deadline
 from scripts.core.errors import UserError
 from scripts.core.mutex import Tell
@@ -57,7 +57,7 @@ def _move(case: Case, copy: Settings, *, down: bool) -> Outcome | None:
         case.show(len(done), len(case.pending), f"revisions {'down' if down else 'up'}")
 
     try:
-        scratch.run(
+        trial.run(
             *(case.server, copy, downgrade if down else upgrade, wanted),
             deadline=Deadline(limits.max_seconds, why, "MAX_SECONDS"),
             statement_timeout=limits.statement_timeout,
