@@ -49,6 +49,8 @@ class Transactions:
     """The transaction was ended by an autocommit_block."""
     worked: bool = False
     """The transaction has executed something."""
+    looked: bool = False
+    """The server was asked whether it has, before an end of it."""
     inside: bool = False
     """The revision's own code runs, and not Alembic's."""
     ended: bool = False
@@ -105,10 +107,12 @@ class Transactions:
         self._finish()
 
     def _begin(self) -> None:
-        self.id, self.block, self.worked = driver.ask(self.session, BEGUN), False, False
+        self.id = driver.ask(self.session, BEGUN)
+        self.block = self.worked = self.looked = False
 
     def _finish(self) -> None:
         """The revision is through, and Alembic will write the version: as the session's own role, in its own schema."""
+        self._look_for_work()
         if driver.has_failed(self.session):
             raise self._error(
                 "an error was caught here, but PostgreSQL has undone the whole transaction.",
@@ -145,9 +149,14 @@ class Transactions:
 
     def _commits(self, _connection: Any) -> None:
         if self.inside:
-            last = self._look(LAST, self.session.info.backend_pid)
-            self.worked = self.worked or last != BEGUN
+            self._look_for_work()
             self.line, self.block = source.line(), _in_autocommit_block()
+
+    def _look_for_work(self) -> None:
+        """Ask the server: what runs on the driver's own cursor is no event of SQLAlchemy's."""
+        if not (self.worked or self.looked):
+            self.worked = self._look(LAST, self.session.info.backend_pid) != BEGUN
+        self.looked = True
 
     def _settle(self, line: int | None) -> None:
         """Note what became of the transaction, if it was ended. Raise TransactionError when it was undone."""
@@ -157,6 +166,7 @@ class Transactions:
         if status == "in progress":
             return
         self.id, self.ended = None, True
+        self._look_for_work()
         if status == "committed" and self.worked:
             self.steps.committed(Commit(line, self.block, statement=False))
         elif status != "committed":

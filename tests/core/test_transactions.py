@@ -36,6 +36,8 @@ RAW = 'raw = op.get_bind().connection.cursor(); raw.execute("CREATE TABLE a ()")
         (['op.execute("CREATE TABLE a (); COMMIT AND CHAIN")', "1 / 0"], "before the commit in line 12"),
         (['op.execute("COMMIT")', MADE, FAILS], "up to line 13"),
         ([RAW, "op.get_bind().connection.commit()", 'raw.execute("CREATE TABLE b ()")', "1 / 0"], "before the commit"),
+        (['op.get_bind().connection.cursor().execute("CREATE TABLE a (); COMMIT; SELECT 1/0")'], "before the commit"),
+        ([RAW, "raw.execute('COMMIT')", "1 / 0"], "before the commit"),
         ([f"{DRIVER}.set_session(autocommit=True)"], ""),
         (
             [
@@ -160,6 +162,15 @@ def test_the_commit_before_an_autocommit_block_is_one(project: Project, revision
 
     assert "what it did in an autocommit block stays." in result.stderr
     assert tables(project) == ["a"]
+
+
+@pytest.mark.parametrize("commit", ['raw.execute("COMMIT")', "op.get_bind().connection.commit()"])
+def test_a_commit_that_only_the_driver_knows_is_found(project: Project, revisions: list[str], commit: str) -> None:
+    write(project, revisions, RAW, commit)
+
+    result = call(project, "plan")
+
+    assert "H14 block  alembic/versions/abcd01.py:" in result.stdout
 
 
 @pytest.mark.parametrize("verb", ["plan", "lint"])

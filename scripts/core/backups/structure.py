@@ -9,6 +9,7 @@ without an error has read it again. What could still be wrong is an object that 
 import json
 import os
 import re
+from collections.abc import Collection
 from dataclasses import asdict
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from scripts.core.schema import Schema
 FILE = "schema.json"
 _LONG_TYPES = "character varying|double precision|bit varying|time(?:stamp)? with(?:out)? time zone"
 _QUOTED = re.compile(r"""'(?:[^']|'')*'|"(?:[^"]|"")*\"""")
+_INVALID = re.compile(f"{_QUOTED.pattern}| INVALID")
 _CAST = re.compile(rf'::(?:{_LONG_TYPES}|(?:"[^"]+"|\w+)(?:\.(?:"[^"]+"|\w+))?)(?:\(\d+(?:,\d+)?\))?(?:\[\])*')
 
 
@@ -45,7 +47,27 @@ def undumped(schema: Schema) -> dict[str, str]:
             found[name] = "it is invalid, and no query uses it. Drop it, or REINDEX it"
         if ", disabled check of " in name:
             found[name] = "the check is on after a restore. ALTER TABLE … DISABLE TRIGGER turns it off again"
+    for name in _validated_below(schema):
+        found[name] = "it is NOT VALID after a restore, as its parent's is. ALTER TABLE … VALIDATE CONSTRAINT checks it"
     return dict(sorted(found.items()))
+
+
+def _validated_below(schema: Schema) -> list[str]:
+    """Return the checks that are validated in a child and NOT VALID in its parent. A dump has the parent's alone.
+
+    Of a partition it has its own.
+    """
+    checks = {}
+    for name, definition in schema.objects.items():
+        table, _, constraint = name.partition(", constraint ")
+        if definition.startswith("CHECK ") and " PARTITION OF " not in schema.objects.get(table, ""):
+            checks[name] = (constraint, definition.removesuffix(" INHERITED"))
+    waiting = {one for one in checks.values() if one[1].endswith(" NOT VALID")}
+    return [
+        name
+        for name, (constraint, definition) in checks.items()
+        if schema.objects[name] != definition and (constraint, f"{definition} NOT VALID") in waiting
+    ]
 
 
 def restorable_in_parallel(schema: Schema) -> bool:
@@ -59,13 +81,27 @@ def changes(expected: Schema, found: Schema) -> list[Difference]:
     """What a restore has lost, added or changed. A version of an extension is the server's, not the backup's."""
     left_out = undumped(expected).keys()
     told = [one for one in differences.between(expected, found) if one.found is not None or one.name not in left_out]
-    return [one for one in told if not (one.harmless or _is_the_same(one))]
+    return [one for one in told if not (one.harmless or _is_the_same(one) or _is_unchecked(one, left_out))]
 
 
 def _is_the_same(difference: Difference) -> bool:
     if difference.kind != "structure" or difference.expected is None or difference.found is None:
         return False
-    return difference.name.startswith("extension ") or _bare(difference.expected) == _bare(difference.found)
+    is_valid = difference.found == _as_valid(difference.found)
+    before = _as_valid(difference.expected) if is_valid else difference.expected
+    return difference.name.startswith("extension ") or _bare(before) == _bare(difference.found)
+
+
+def _is_unchecked(difference: Difference, left_out: Collection[str]) -> bool:
+    if difference.name not in left_out or difference.expected is None or difference.found is None:
+        return False
+    unchecked = difference.expected.removesuffix(" INHERITED") + " NOT VALID INHERITED"
+    return _bare(unchecked) == _bare(difference.found)
+
+
+def _as_valid(definition: str) -> str:
+    """An index of a partitioned table becomes valid when the last of its partitions' indexes is attached again."""
+    return _INVALID.sub(lambda found: "" if found[0] == " INVALID" else found[0], definition)
 
 
 def _bare(definition: str) -> str:

@@ -129,6 +129,50 @@ def test_what_was_never_checked_comes_back_unchecked(target: Settings) -> None:
     assert value(target, "SELECT count(*) FROM pg_constraint WHERE NOT convalidated") == 3
 
 
+def test_a_child_that_was_checked_before_its_parent_is_named(target: Settings) -> None:
+    execute(
+        target,
+        "CREATE TABLE t (a int, b int)",
+        'CREATE TABLE "odd, %s child" () INHERITS (t)',
+        "CREATE TABLE late () INHERITS (t)",
+        "CREATE TABLE p (a int) PARTITION BY RANGE (a)",
+        "CREATE TABLE p1 PARTITION OF p FOR VALUES FROM (0) TO (10)",
+        *(f"ALTER TABLE {table} ADD CONSTRAINT c CHECK (a > 0) NOT VALID" for table in ("t", "p")),
+        *(f"ALTER TABLE {table} VALIDATE CONSTRAINT c" for table in ('"odd, %s child"', "p1")),
+    )
+
+    assert round_trip(target) == [
+        'Not in the backup: table "odd, %s child", constraint c: it is NOT VALID after a restore, as its parent\'s is.'
+        " ALTER TABLE … VALIDATE CONSTRAINT checks it."
+    ]
+    checked = "SELECT string_agg(conrelid::regclass::text, ' ') FROM pg_constraint WHERE conname = 'c'"
+    assert value(target, f"{checked} AND convalidated") == "p1"
+
+
+def test_an_index_of_a_partitioned_table_whose_parts_are_all_valid_comes_back_valid(target: Settings) -> None:
+    """PostgreSQL asks for it only when a part is attached; one that was built again is not."""
+    execute(
+        target,
+        "CREATE TABLE q (a int NOT NULL, b text) PARTITION BY RANGE (a)",
+        "CREATE TABLE q1 PARTITION OF q FOR VALUES FROM (0) TO (10)",
+        "INSERT INTO q VALUES (1, ' INVALID'), (1, '')",
+        "CREATE UNIQUE INDEX q_a ON ONLY q (a) WHERE b <> ' INVALID'",
+        "INSERT INTO q VALUES (1, '')",
+    )
+    fails(target, "CREATE UNIQUE INDEX CONCURRENTLY q1_a ON q1 (a) WHERE b <> ' INVALID'")
+    execute(
+        target,
+        "ALTER INDEX q_a ATTACH PARTITION q1_a",
+        "DELETE FROM q WHERE ctid = '(0,3)'",
+        "REINDEX INDEX q1_a",
+    )
+    invalid = "SELECT string_agg(indexrelid::regclass::text, ' ') FROM pg_index WHERE NOT indisvalid"
+    assert value(target, invalid) == "q_a"
+
+    assert round_trip(target) == []
+    assert value(target, invalid) is None
+
+
 def test_a_check_that_was_turned_off_is_named_because_it_is_on_again(target: Settings) -> None:
     execute(
         target,
