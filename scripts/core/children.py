@@ -79,11 +79,10 @@ class Child:
         """End the child and everything that it has started."""
         self.pipe.close()  # an idle child leaves
         until = time.monotonic() + GRACE
-        while not self._is_gone() and time.monotonic() < until:
+        while not self._is_gone():
+            if time.monotonic() > until:
+                self._signal(signal.SIGKILL)
             time.sleep(0.002)
-        self._signal(signal.SIGKILL)
-        if self.status is None:
-            _, self.status = os.waitpid(self.pid, 0)
 
     def _answer(self, until: float, deadline: Deadline, callbacks: Mapping[str, Callable[..., None]]) -> Any:
         tell = callbacks["tell"]
@@ -145,12 +144,16 @@ class Child:
     def _is_gone(self) -> bool:
         if self.status is None:
             pid, status = os.waitpid(self.pid, os.WNOHANG)
-            self.status = status if pid else None
+            if pid:
+                # What it has started. Now, because later another group may have that number.
+                self._signal(signal.SIGKILL)
+                self.status = status
         return self.status is not None
 
     def _signal(self, number: signal.Signals) -> None:
-        with suppress(ProcessLookupError, PermissionError):  # macOS: everything in the group is a zombie
-            os.killpg(self.pid, number)
+        if self.status is None:
+            with suppress(ProcessLookupError, PermissionError):  # macOS: everything in the group is a zombie
+                os.killpg(self.pid, number)
 
     def _show_output(self, tell: Callable[[str], None], until: int | None = None) -> None:
         """Show what was printed since the last time, or only the first `until` bytes, under the name of what ran.
