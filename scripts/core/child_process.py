@@ -15,7 +15,7 @@ from typing import IO, Any, NoReturn
 from alembic.util import CommandError
 from sqlalchemy.exc import DBAPIError
 
-from scripts.core import ROOT, hidden_files
+from scripts.core import ROOT, hidden_files, history
 from scripts.core.errors import LateError, UserError
 from scripts.core.user_code import ExitError, contained
 
@@ -71,6 +71,12 @@ def late(what: str, deadline: Deadline) -> LateError:
     )
 
 
+def interrupted(error: KeyboardInterrupt) -> str:
+    """Return what to say of an interruption. The parent reads this only when it was not interrupted itself."""
+    place = history.place(error) or _running[0] or "The code of this project"
+    return f"{place}: KeyboardInterrupt would end the whole command"
+
+
 def serve(pipe: Connection, watched: int, output: IO[bytes], hidden: Sequence[str]) -> NoReturn:
     """Answer calls until the parent closes the pipe. This never returns into the parent's code."""
     leave = os._exit  # the user's code may replace it
@@ -111,8 +117,8 @@ def _perform(pipe: Connection, request: Request) -> tuple[str, Any]:
     try:
         with contained(), _alarm(request.deadline):
             return RESULT, request.function(*request.arguments, **callbacks)
-    except KeyboardInterrupt:
-        return RAISED, (UserError("Interrupted.", state=STATE), None)
+    except KeyboardInterrupt as error:
+        return RAISED, (UserError(interrupted(error), state=STATE), None)
     except ExitError as error:
         return RAISED, (UserError(f"The code of this project: {error}.", state=STATE), None)
     except (CommandError, DBAPIError) as error:

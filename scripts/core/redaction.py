@@ -16,6 +16,8 @@ DATA, SYNTAX = "22", "42601"
 """Errors whose message quotes a value, and what it quotes of a statement that cannot be read."""
 ANYTHING = ("P0", "XX", "F0", "HV")
 """Classes of errors whose message anybody may have written: RAISE in a trigger, an extension, another server."""
+OF_NAMES = ("sqlalchemy.", "alembic.")
+"""Packages whose own errors have names only. A class that a revision derives from theirs may have anything."""
 NAMES = ("schema_name", "table_name", "column_name", "datatype_name", "constraint_name")
 
 _WORD = re.compile(r"(\w+)")
@@ -67,7 +69,7 @@ def exception(error: BaseException, source: str) -> str:
     """Return the kind of an error that a revision raised, and of its text what stands in the revision's file."""
     if isinstance(error, StatementError) and error.orig is not None:
         error = error.orig  # Its own text has the statement and its values.
-    elif isinstance(error, SQLAlchemyError | CommandError):
+    elif isinstance(error, SQLAlchemyError | CommandError) and type(error).__module__.startswith(OF_NAMES):
         return f"{type(error).__name__}: {error}".partition("\n")[0]
     said = text(str(error), words(source))
     kind = type(error).__name__

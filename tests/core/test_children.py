@@ -101,6 +101,8 @@ def leave(how: str, *, tell: Tell) -> None:
         os._exit(0)
     if how == "exec":
         os.execlp("true", "true")
+    if how == "interrupt":
+        raise KeyboardInterrupt
     os.kill(os.getpid(), signal.SIGKILL)
 
 
@@ -110,6 +112,7 @@ def leave(how: str, *, tell: Tell) -> None:
         ("sys.exit", r"SystemExit\(0\) would end"),
         ("os._exit", r"os\._exit\(\) would end"),
         ("exec", r"os\.execv\(\) would end"),
+        ("interrupt", r"one\.py: KeyboardInterrupt would end"),
         ("kill", r"one\.py ended the process that runs it \(SIGKILL\)"),
     ],
 )

@@ -158,6 +158,7 @@ ROWS = "rows = op.get_bind().exec_driver_sql('SELECT username, email FROM users'
         ['op.execute("ALTER TABLE users ALTER username TYPE date USING username::date")'],
         [ROWS, "raise ValueError(rows)"],
         [ROWS, "raise SystemExit(rows)"],
+        [ROWS, "import sqlalchemy as sa", "raise type('E', (sa.exc.SQLAlchemyError,), {'__module__': __name__})(rows)"],
         [ROWS, "{}[rows[0]]"],
         [ROWS, "op.execute(f\"INSERT INTO nowhere VALUES ('{rows[0].username}')\")"],
         [ROWS, 'op.execute(f"SELECT {rows[0].username}")'],

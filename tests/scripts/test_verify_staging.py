@@ -259,6 +259,20 @@ def test_a_lock_longer_than_the_budget_may_be_accepted(staged: Project) -> None:
     assert 0.3 < lock["seconds"] < 1
 
 
+def test_a_revision_that_interrupts_itself_where_rows_are_passes_no_gate(staged: Project) -> None:
+    rows = "if op.get_bind().exec_driver_sql('SELECT count(*) FROM users').scalar():\n"
+    pend(staged, f"{rows}        raise KeyboardInterrupt", "pass")
+
+    result = staged.run("verify_staging")
+
+    assert result.returncode == 1
+    upgrade = gate(staged, "upgrade")
+    assert upgrade["status"] == "failed"
+    assert re.fullmatch(
+        r"alembic/versions/\w+\.py, line \d+: KeyboardInterrupt would end the whole command", upgrade["summary"]
+    )
+
+
 def test_the_users_own_checks(staged: Project) -> None:
     pend(staged, execute(ADD), execute(DROP))
     folder = staged.path / "tests" / "staging"

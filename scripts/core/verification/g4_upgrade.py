@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sqlalchemy import text
 
-from scripts.core import gates, plan, postgres, redaction, rehearsal, schema, settings, trial
+from scripts.core import child_process, gates, plan, postgres, redaction, rehearsal, schema, settings, trial
 from scripts.core.backups.progress import Show
 from scripts.core.child_process import Deadline
 from scripts.core.errors import UserError
@@ -89,8 +89,9 @@ def apply(copy: Settings, wanted: str, files: Mapping[str, str], *, tell: Tell, 
         trace.peak -= measured[0][0]
     except UserError as error:
         applied.failure, applied.clue = _failure(error), offenders.clue(error.__cause__)
-    except KeyboardInterrupt:
-        pass  # the parent is interrupted; it wants what there is
+    except KeyboardInterrupt as error:
+        # An interrupted parent wants what there is. Any other has a revision that did not come to its end.
+        applied.failure = Outcome(child_process.interrupted(error), (), FAILED)
     return applied
 
 
