@@ -82,9 +82,9 @@ backup: ## Take a backup and prove that it can be read               (NAME=featu
 backups: ## List the backups; KEEP=: remove old ones                   (JSON=1 or KEEP=5,30d CONFIRM=folder)
 	$(RUN) run python -m scripts.backups $${KEEP:+--keep="$$KEEP"} $${JSON:+--json}
 restore: ## Put a backup in the database's place, which is kept        (BACKUP=latest CONFIRM=name or TO=other)
-	$(RUN) restore python -m scripts.restore $${TO:+--to="$$TO"} $${BACKUP:+"$$BACKUP"}
+	$(RUN) restore python -m scripts.restore $${TO:+--to="$$TO"} $${BACKUP:+-- "$$BACKUP"}
 verify-backup: ## Restore a backup on the scratch server and compare          (BACKUP=latest MODE=full)
-	$(RUN) with_scratch python -m scripts.verify_backup $${MODE:+--mode="$$MODE"} $${BACKUP:+"$$BACKUP"}
+	$(RUN) with_scratch python -m scripts.verify_backup $${MODE:+--mode="$$MODE"} $${BACKUP:+-- "$$BACKUP"}
 
 ## Staging
 verify-staging: ## Prove the pending migrations on a copy of the data   (FROM=latest RELEASE=v1.4 JSON=1)

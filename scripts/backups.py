@@ -10,6 +10,7 @@ The newest that was verified stays in any case, and after a failed backup everyt
 
 import json
 import os
+import shlex
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -98,7 +99,7 @@ def show(folder: Path, listing: Listing, databases_kept: list[Kept], database: s
         console.warn(f"{name}: left by a backup that failed; the next one removes it.")
     for one in databases_kept:
         console.say(f"Kept by a restore: {one.name}, {one.bytes / 1e6:,.1f} MB")
-        console.say(f"  Go back to it:  make restore BACKUP={one.name}")
+        console.say(f"  Go back to it:  make restore BACKUP={shlex.quote(one.name)}")
         console.say(f"  Drop it:        {kept.drop_command(one.name)}")
 
 

@@ -6,6 +6,7 @@ The mark is kept in the database itself and decides what the commands refuse; no
 """
 
 import os
+import shlex
 import sys
 from collections.abc import Sequence
 
@@ -34,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         console.say(f"{name} at {postgres.address(target)} is {'marked ' + before if before else 'not marked'}.")
         typed = os.environ.get("CONFIRM") or console.ask(f"Type {name} to mark it {environment}:")
         if typed != name:
-            raise UserError("Not confirmed.", do=f"make mark ENV={environment} CONFIRM={name}")
+            raise UserError("Not confirmed.", do=f"make mark ENV={environment} CONFIRM={shlex.quote(name)}")
         databases.set_mark(connection, name, environment)
     with postgres.connect(target) as connection:
         console.done(f"{name} is marked environment={databases.mark(connection)}.")

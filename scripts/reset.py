@@ -7,6 +7,7 @@ Refuses any database that is not marked environment=development.
 """
 
 import os
+import shlex
 import sys
 from collections.abc import Sequence
 
@@ -59,7 +60,7 @@ def require_confirmation(name: str) -> None:
     if typed != name:
         raise UserError(
             f"Not confirmed: {'you typed ' + typed if typed else 'nobody typed the name'}.",
-            do=f"make reset CONFIRM={name}",
+            do=f"make reset CONFIRM={shlex.quote(name)}",
         )
 
 

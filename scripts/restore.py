@@ -9,6 +9,7 @@ BACKUP may also be a kept database: the two change places again. Applications me
 """
 
 import os
+import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -79,7 +80,7 @@ def require_confirmation(target: settings.Settings, state: State, backup: str) -
     if typed != name:
         raise UserError(
             f"Not confirmed: {'you typed ' + typed if typed else 'nobody typed the name'}.",
-            do=f"make restore BACKUP={backup} CONFIRM={name}",
+            do=f"make restore BACKUP={shlex.quote(backup)} CONFIRM={shlex.quote(name)}",
         )
 
 
@@ -95,7 +96,7 @@ def report(target: settings.Settings, what: str, old: str) -> None:
         console.say(f"  {len(pending)} pending: make migrate")
     if old:
         console.say(f"  The database that was there is kept as {old}.")
-        console.say(f"  Go back to it:  make restore BACKUP={old} CONFIRM={name}")
+        console.say(f"  Go back to it:  make restore BACKUP={shlex.quote(old)} CONFIRM={shlex.quote(name)}")
         console.say(f"  Drop it:        {kept.drop_command(old)}")
 
 

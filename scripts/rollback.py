@@ -9,6 +9,7 @@ One that was killed is finished by the same command, or by make rollback; make s
 """
 
 import os
+import shlex
 import sys
 from collections.abc import Sequence
 
@@ -108,7 +109,7 @@ def require_confirmation(name: str) -> None:
         raise UserError(
             f"Not confirmed: {'you typed ' + typed if typed else 'nobody typed the name'}.",
             why="What is lost does not come back.",
-            do=f"{downgrades.FORWARD}; or, knowing it: make rollback CONFIRM={name}",
+            do=f"{downgrades.FORWARD}; or, knowing it: make rollback CONFIRM={shlex.quote(name)}",
         )
 
 

@@ -78,6 +78,42 @@ def test_the_commands_that_go_back_and_that_drop_the_old_one_work_as_they_are_pr
     assert kept not in databases(backed_up)
 
 
+def test_names_that_a_shell_would_read_are_printed_as_they_are_typed(backed_up: Project) -> None:
+    odd = f"{name(backed_up)}_o'dd $x \\"
+    assert backed_up.run("restore", "one", f"--to={odd}").returncode == 0
+    backed_up.environment = {
+        "RUNTIME": "embedded",
+        "DATABASE_URL": backed_up.url.set(database=odd).render_as_string(hide_password=False),
+    }
+    assert backed_up.run("backup", "--name=two").returncode == 0
+
+    refused = restore(backed_up, "two", CONFIRM="another")
+    result = _typed(backed_up, "Do: +", refused.stderr)
+    back = _typed(backed_up, "Go back to it:  ", result)
+    _typed(backed_up, "Drop it:        ", back)
+
+    assert databases(backed_up) == [odd]
+
+
+def _typed(project: Project, before: str, said: str) -> str:
+    (command,) = re.findall(f"{before}(.*)", said)
+    result = project.call("sh", "-c", command)
+    assert result.returncode == 0, result.stderr
+    return result.stdout
+
+
+@pytest.mark.parametrize("target", ["restore", "verify-backup"])
+def test_a_backup_whose_name_begins_like_an_option_is_a_backup(backed_up: Project, target: str) -> None:
+    backed_up.environment = {
+        "RUNTIME": "embedded",
+        "DATABASE_URL": backed_up.url.render_as_string(hide_password=False),
+    }
+
+    result = backed_up.call("make", target, "BACKUP=-x_y-20261127T092242Z")
+
+    assert "There is no backup -x_y-20261127T092242Z" in result.stderr
+
+
 @pytest.mark.parametrize("typed", ["", "yes", "{name} ", "postgres"])
 def test_the_name_must_be_typed(backed_up: Project, typed: str) -> None:
     result = restore(backed_up, "one", CONFIRM=typed.format(name=name(backed_up)))

@@ -107,4 +107,4 @@ def _quoted(name: str) -> str:
 
 def _psql(statement: str) -> str:
     """Return what runs it, as a shell takes it through make."""
-    return f"make psql c={shlex.quote(statement)}".replace("$", "\\$")
+    return f"make psql c={shlex.quote(statement)}"
