@@ -56,11 +56,13 @@ def patient(settings: Settings, **arguments: Any) -> Iterator[Connection]:
 def ensure_server(settings: Settings) -> None:
     """Start the embedded server when this checkout runs on one; elsewhere another program starts the server.
 
-    Raise UserError in a copied checkout, whose .env names the original's server. A container reads no .env.
+    Raise UserError in a copied checkout, whose .env names the original's server. A container has another path, and
+    POSTGRES_HOST. Its .env is hidden, but one that an editor has replaced shows again.
     """
+    by_hand = Path(settings.source).is_absolute() and "POSTGRES_HOST" not in os.environ
     if settings.runtime == "embedded" and not settings.external:
         embedded.start(embedded.target(settings))
-    elif settings.runtime == "docker" and not settings.external and Path(settings.source).is_absolute():
+    elif settings.runtime == "docker" and not settings.external and by_hand:
         place.check()
 
 

@@ -2,13 +2,15 @@
 
 import os
 import pwd
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
 
-from scripts.core import place
+from scripts.core import place, postgres
 from scripts.core.errors import UserError
+from scripts.core.settings import Settings
 from tests.conftest import needs_embedded
 
 OTHER = pwd.getpwnam("daemon").pw_uid
@@ -105,3 +107,17 @@ def test_a_new_database_beside_a_recorded_one_has_to_be_accepted(checkout: Path,
     with pytest.raises(UserError, match=said):
         place.check_new(accepted=False)
     place.check_new(accepted=True)
+
+
+def test_a_container_whose_env_file_shows_again_is_no_copy(
+    checkout: Path, configured: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(checkout, "id=1", f"checkout={checkout / 'other'}")
+    seen = replace(configured, runtime="docker", external=False, source="/srv/.env")
+    monkeypatch.delenv("POSTGRES_HOST", raising=False)
+    with pytest.raises(UserError, match="This checkout was copied or moved"):
+        postgres.ensure_server(seen)
+
+    monkeypatch.setenv("POSTGRES_HOST", "db")
+
+    postgres.ensure_server(seen)
