@@ -15,7 +15,7 @@ from typing import IO, Any, NoReturn
 from alembic.util import CommandError
 from sqlalchemy.exc import DBAPIError
 
-from scripts.core import ROOT, hidden_files, history
+from scripts.core import ROOT, hidden_files, history, redaction
 from scripts.core.errors import LateError, UserError
 from scripts.core.user_code import ExitError, contained
 
@@ -121,8 +121,11 @@ def _perform(pipe: Connection, request: Request) -> tuple[str, Any]:
         return RAISED, (UserError(interrupted(error), state=STATE), None)
     except ExitError as error:
         return RAISED, (UserError(f"The code of this project: {error}.", state=STATE), None)
-    except (CommandError, DBAPIError) as error:
-        return RAISED, (_bare(error), _bare(error.__cause__))
+    except DBAPIError as error:
+        # The driver's own description of the error does not reach another process.
+        return RAISED, (UserError(f"PostgreSQL: {redaction.message(error)}", state=STATE), _bare(error))
+    except CommandError as error:
+        return RAISED, (error, _bare(error.__cause__))
     except Exception:
         return BUG, traceback.format_exc()
 

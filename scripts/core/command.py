@@ -13,7 +13,7 @@ from alembic.util import CommandError
 from sqlalchemy.exc import DBAPIError
 
 from scripts.core import console, postgres
-from scripts.core.errors import BUG, INTERRUPTED, UserError
+from scripts.core.errors import BUG, INTERRUPTED, HalfDoneError, UserError
 
 INTERRUPTED_STATE = "every revision, backup and restore is wholly done or not at all; see: make status, make backups"
 
@@ -42,6 +42,10 @@ def run(main: Main, argv: Sequence[str] | None = None) -> int:
     with console.kept(Path(sys.argv[0]).stem), console.clock():
         try:
             return main(argv)
+        except HalfDoneError as error:
+            do = "write what is committed so that it can run again (IF NOT EXISTS), then run this again"
+            console.fail(UserError("Interrupted.", do=do, state=error.state))
+            return INTERRUPTED
         except KeyboardInterrupt:
             console.fail(UserError("Interrupted.", do="run it again", state=INTERRUPTED_STATE))
             return INTERRUPTED

@@ -31,6 +31,14 @@ class UserError(CommandError):
         return [self.problem, *(f"  {name + ':':<7}{fact}" for name, fact in self.facts)]
 
 
+class HalfDoneError(KeyboardInterrupt):
+    """An interruption of a revision that had committed a part of itself; `state` says what stays."""
+
+    def __init__(self, state: str) -> None:
+        super().__init__(state)
+        self.state = state
+
+
 class PasswordError(UserError):
     """The server answers, but takes another password."""
 

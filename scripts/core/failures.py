@@ -2,6 +2,8 @@
 
 import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,7 +11,7 @@ from sqlalchemy.exc import DBAPIError, InvalidRequestError
 
 from scripts.core import ROOT, extensions, history, indexes, patience, postgres, redaction, sql
 from scripts.core.conditions import Conditions
-from scripts.core.errors import UserError
+from scripts.core.errors import HalfDoneError, UserError
 from scripts.core.steps import Steps
 from scripts.core.transactions import TransactionError
 from scripts.core.user_code import ExitError
@@ -40,11 +42,11 @@ def failed(conditions: Conditions, steps: Steps, error: Exception) -> UserError:
             f"The migrating session was ended: {postgres.first_line(error)}",
             why="An administrator ended it, or the server stopped.",
             do="run this again",
-            state=_state(conditions, steps),
+            state=state(conditions, steps),
         )
     if isinstance(error, TransactionError):
         return UserError(
-            f"{error.place}: {error}", do=f"{error.do}, then run this again", state=_state(conditions, steps)
+            f"{error.place}: {error}", do=f"{error.do}, then run this again", state=state(conditions, steps)
         )
     source, code = _source(steps), getattr(getattr(error, "orig", None), "pgcode", None)
     said = _said(error, source)
@@ -59,7 +61,7 @@ def failed(conditions: Conditions, steps: Steps, error: Exception) -> UserError:
         f"{history.place(error) or _file(steps) or 'Migrating'}: {said}",
         why=_why(statement, extension),
         do=_do(steps, half_done, extension),
-        state=_state(conditions, steps)
+        state=state(conditions, steps)
         + " If an earlier run was stopped in the middle of this revision, then what stands before this statement, and"
         " it too, was done and committed." * half_done,
     )
@@ -108,6 +110,17 @@ def _file(steps: Steps) -> str:
     return os.path.relpath(path, ROOT) if path else ""
 
 
+@contextmanager
+def interruptions_told(conditions: Conditions, steps: Steps) -> Iterator[None]:
+    """Raise HalfDoneError for an interruption of the block, if the revision has committed a part of itself."""
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        if not steps.committed_within:
+            raise
+        raise HalfDoneError(state(conditions, steps)) from error
+
+
 def late(conditions: Conditions, tries: int, watch: patience.Watch) -> UserError:
     """No try had its locks until the deadline; with a census of who holds them."""
     holders = patience.census(conditions.observer, watch.relations)
@@ -134,7 +147,7 @@ def _is_half_done(steps: Steps, error: Exception) -> bool:
     return bool(COMMITS.search(_source(steps)))
 
 
-def _state(conditions: Conditions, steps: Steps) -> str:
+def state(conditions: Conditions, steps: Steps) -> str:
     """Read from a new connection: the old ones may be gone, with the server or without it."""
     kept = _committed(steps) or "what failed was rolled back"
     patient = replace(conditions.settings, connect_wait=min(2, conditions.settings.connect_wait))
@@ -152,6 +165,6 @@ def _committed(steps: Steps) -> str:
         return ""
     last = steps.committed_within[-1]
     if last.block:
-        return "what it did in an autocommit block stays"
+        return "what it did up to the end of its autocommit block is committed and stays"
     where = f"up to line {last.line}" if last.statement else f"before the commit in line {last.line}"
     return f"what {steps.revision} did {where} is committed and stays; the rest was rolled back"

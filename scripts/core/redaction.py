@@ -42,6 +42,12 @@ _OF_POSTGRESQL = re.compile(r"\(psycopg2?\.errors\.\w+\) ")
 _DEFINES = re.compile(r"\s*(CREATE|ALTER|DROP|COMMENT|GRANT|REVOKE)\b", re.IGNORECASE)
 
 
+NAME_ERRORS = (AttributeError, NameError, ImportError, TypeError, SyntaxError)
+"""Python's errors about names and types: their texts have no values. A typo is the most usual of all errors."""
+OF_OBJECTS = ("42P01", "42703", "42704", "42883", "42P07", "42701", "42710", "42P06")
+"""Undefined and duplicate objects. Other codes of their class quote values too; see "PostgreSQL Error Codes"."""
+
+
 def message(error: BaseException, source: str = "") -> str:
     """Return what PostgreSQL said of an error, without values.
 
@@ -55,6 +61,8 @@ def message(error: BaseException, source: str = "") -> str:
     said = str(orig.diag.message_primary or "")
     names = [name for field in NAMES if (name := getattr(orig.diag, field, None))]
     known = words(source, *names)
+    if not source and code in OF_OBJECTS:
+        return said.partition("\n")[0]
     if code.startswith(ANYTHING):
         condition = " ".join(re.findall("[A-Z][a-z]*", type(orig).__name__)).lower()
         return text(said, known) or f"{condition or 'error'} ({code})"
@@ -71,8 +79,10 @@ def exception(error: BaseException, source: str) -> str:
         error = error.orig  # Its own text has the statement and its values.
     elif isinstance(error, SQLAlchemyError | CommandError) and type(error).__module__.startswith(OF_NAMES):
         return f"{type(error).__name__}: {error}".partition("\n")[0]
-    said = text(str(error), words(source))
     kind = type(error).__name__
+    if isinstance(error, NAME_ERRORS):
+        return f"{kind}: {error}".partition("\n")[0]
+    said = text(str(error), words(source))
     return f"{kind}: {said}" if said or not str(error) else f"{kind} (its text may hold contents of rows: not shown)"
 
 

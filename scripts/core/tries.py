@@ -29,7 +29,8 @@ def run(conditions: Conditions, steps: Steps, once: Once) -> None:
     for number, pause in enumerate(patience.pauses(), start=1):
         watch = patience.Watch()
         try:
-            _try(conditions, engine, steps, once, watch)
+            with failures.interruptions_told(conditions, steps):
+                _try(conditions, engine, steps, once, watch)
             return
         except DBAPIError as error:
             if steps.committed_within or not patience.gave_up_waiting(error, watch):

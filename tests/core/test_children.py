@@ -78,10 +78,11 @@ def refuse(*, tell: Tell) -> None:
 
 
 def test_an_error_of_the_database_arrives_without_the_rows(call: Callable[..., object]) -> None:
-    with pytest.raises(DBAPIError) as caught:
+    with pytest.raises(UserError, match="PostgreSQL: no") as caught:
         call(refuse)
 
-    assert caught.value.params is None
+    assert isinstance(caught.value.__cause__, DBAPIError)
+    assert caught.value.__cause__.params is None
 
 
 def divide(*, tell: Tell) -> float:

@@ -160,7 +160,7 @@ def test_the_commit_before_an_autocommit_block_is_one(project: Project, revision
 
     result = call(project)
 
-    assert "what it did in an autocommit block stays." in result.stderr
+    assert "what it did up to the end of its autocommit block is committed and stays." in result.stderr
     assert tables(project) == ["a"]
 
 

@@ -217,7 +217,10 @@ def test_after_a_commit_within_a_revision_it_is_not_tried_again(project: Project
 
     assert result.returncode == 1
     assert "Try 1" not in result.stdout
-    assert f"State: the database is at {revisions[-1]}; what it did in an autocommit block stays." in result.stderr
+    assert (
+        f"State: the database is at {revisions[-1]};"
+        " what it did up to the end of its autocommit block is committed and stays." in result.stderr
+    )
     assert project.version == revisions[-1:]
     assert project.sql("SELECT to_regclass('kept')::text") == [("kept",)]
 

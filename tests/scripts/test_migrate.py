@@ -326,6 +326,33 @@ def test_an_interrupted_run_says_so_and_can_be_run_again(
     assert project.version == ["abcd02"]
 
 
+def test_an_interruption_after_a_commit_within_the_revision_says_what_stays(
+    project: Project, revisions: list[str]
+) -> None:
+    block = "    with op.get_context().autocommit_block(): op.execute('CREATE TABLE two ()')"
+    project.write_revision("abcd01", revisions[-1], f"{table('one')}\n{block}\n    {SLEEP}")
+    running = begin(project)
+    wait_until(lambda: asleep(project))
+
+    running.send_signal(signal.SIGINT)
+    said = running.communicate(timeout=20)[1]
+
+    assert running.returncode == 130, said
+    assert "what it did up to the end of its autocommit block is committed and stays." in said
+    assert "IF NOT EXISTS" in said
+    assert project.sql("SELECT to_regclass('one')::text") == [("one",)]
+
+
+@pytest.mark.parametrize(
+    ("typo", "said"),
+    [("op.add_colum()", "has no attribute 'add_colum'"), ("sa.Column", "name 'sa' is not defined")],
+)
+def test_a_typo_is_named(project: Project, revisions: list[str], typo: str, said: str) -> None:
+    project.write_revision("abcd01", revisions[-1], typo)
+
+    assert said in project.run("migrate").stderr
+
+
 @pytest.mark.faults
 def test_a_run_that_is_killed_at_any_moment_can_be_run_again(empty_project: Project, revisions: list[str]) -> None:
     moment = random.uniform(0.3, 1.2)
