@@ -74,7 +74,7 @@ def test_what_its_role_may_not_create_fails_before_it_fails_in_the_target(migrat
         said = result.stdout + result.stderr
         assert result.returncode == 1, verb
         assert f'permission denied to create extension "{UNTRUSTED}"' in said
-        assert f"In the target's database a superuser types: CREATE EXTENSION {UNTRUSTED}" in said
+        assert f'In the target\'s database a superuser types: CREATE EXTENSION "{UNTRUSTED}"' in said
 
 
 def test_what_the_administrator_has_created_is_there_and_its_drop_is_a_note(
