@@ -109,7 +109,7 @@ def test_rights_that_are_too_few_are_told_with_what_an_administrator_types(
     assert f"✗ {owner} may not make roles: permission denied to create role" in result.stderr
     assert "State: nothing was changed." in result.stderr
     typed = re.findall(r"^    (.+)$", result.stderr, re.MULTILINE)
-    assert typed == [f"CREATE ROLE {name} LOGIN;", f"GRANT {name} TO {owner};", f"\\password {name}"]
+    assert typed == [f"CREATE ROLE {name} LOGIN;", f"GRANT {name} TO {owner};", f'\\password "{name}"']
     for statement in typed[:2]:
         superuser(statement)
     superuser(f"ALTER ROLE {name} PASSWORD '{PASSWORD.replace(chr(39), chr(39) * 2)}'")
