@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 from types import FrameType
 from typing import Any
 
+REFUSAL = "is not for checks: read os.environ"
 Refuse = Callable[[str, str], Exception]
 """Makes the error for a path, and the place that opens it."""
 
@@ -64,7 +65,7 @@ def _place() -> str:
 
 
 def _run_check(check: str, *hidden: str) -> None:
-    hide(hidden, lambda path, _place: PermissionError(f"{os.path.basename(path)} is not for checks: read os.environ"))
+    hide(hidden, lambda path, _place: PermissionError(f"{os.path.basename(path)} {REFUSAL}"))
     sys.argv, sys.path[0] = [check], os.path.dirname(check)
     runpy.run_path(check, run_name="__main__")
 

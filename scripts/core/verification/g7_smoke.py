@@ -76,7 +76,7 @@ def _python(path: Path, tree: Path, hidden: Sequence[str]) -> str:
     # SQLAlchemy ends its tracebacks with the statement and a link.
     errors = re.findall(r"^[\w.]+(?:Error|Exception): .+", said, re.MULTILINE)
     if errors:
-        return redaction.last_line(errors[-1], path.read_text(encoding="utf-8"))
+        return redaction.last_line(errors[-1], f"{path.read_text(encoding='utf-8')} {hidden_files.REFUSAL}")
     return clients.reason(said) if said else ""
 
 
