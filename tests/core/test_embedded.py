@@ -152,6 +152,7 @@ def test_only_the_scratch_server_keeps_a_password_and_only_for_its_user(checkout
     assert not file.exists() or (file.read_text(), file.stat().st_mode & 0o077) == (kept.password, 0)
 
 
+@pytest.mark.xfail(reason="issue 13: the message is PostgreSQL: connection already closed")
 @pytest.mark.faults
 def test_a_migration_whose_server_stops_between_two_revisions_is_finished_by_another(
     data: Path, tmp_path: Path, revisions: list[str]
