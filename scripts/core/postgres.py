@@ -42,8 +42,24 @@ def connect(
     Raises UserError naming the fault, DatabaseMissingError when only the database is not there.
     """
     ensure_server(settings)
-    with _opened(engine(url or settings.database_url, application_name, **arguments), settings) as connection:
+    opened = _opened(engine(url or settings.database_url, application_name, **arguments), settings)
+    with opened as connection, noticing_its_end(connection):
         yield connection
+
+
+@contextmanager
+def noticing_its_end(connection: Connection) -> Iterator[None]:
+    """Let SQLAlchemy know when the block fails because the session has ended.
+
+    It does not know of what `driver.ask` met. Its rollback on a closed session would fail, and hide the first error.
+    """
+    try:
+        yield
+    except BaseException:
+        session: Any = None if connection.invalidated else connection.connection.dbapi_connection
+        if session and session.closed:
+            connection.invalidate()
+        raise
 
 
 @contextmanager

@@ -187,7 +187,7 @@ class Transactions:
     def _renew(self) -> None:
         """Give the session back what it had when it was new: settings, role, no temporary table, no lock."""
         if self.connection.in_transaction():
-            return  # Not the revision's, but of whoever was on the connection before Alembic.
+            return  # The transaction was open on the connection before Alembic used it.
         self.session.isolation_level = self.session.readonly = self.session.deferrable = None
         self.session.autocommit = True
         try:

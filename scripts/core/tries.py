@@ -54,6 +54,7 @@ def run(conditions: Conditions, steps: Steps, once: Once) -> None:
 def _try(conditions: Conditions, engine: Engine, steps: Steps, once: Once, watch: patience.Watch) -> None:
     with (
         engine.connect() as connection,
+        postgres.noticing_its_end(connection),
         postgres.connect(conditions.settings, conditions.url, "alembic-watch", isolation_level="AUTOCOMMIT") as watcher,
     ):
         # From here on a second runner sees this session and waits for it, whatever becomes of the mutex.

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import Any, NoReturn
 
 ENDINGS = ("_exit", "execv", "execve")
-"""Functions of `os` after which no line of ours runs. The rest of the exec family calls the last two."""
+"""Functions of `os` that end this program at once. The rest of the exec family calls the last two."""
 
 
 class ExitError(Exception):

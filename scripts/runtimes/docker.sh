@@ -110,7 +110,7 @@ prepare() {
     if is_release; then check_secrets && need_release; else build_image app; fi
 }
 
-# On demand, as in the embedded runtime; but nobody's staging database starts as a side effect.
+# On demand, as in the embedded runtime. A staging database never starts as a side effect.
 need_db() {
     is_wanted db || return 0
     check_volume

@@ -195,7 +195,7 @@ def test_what_waits_for_a_database_that_is_made_gets_the_new_one(gone: Settings)
 
 
 def test_a_session_that_comes_during_a_swap_gets_the_new_one(target: Settings) -> None:
-    """For it the database was just renamed, which it is told as one that does not exist."""
+    """The database was just renamed, so the server says that it does not exist."""
     over = Event()
 
     def ask() -> set[str]:

@@ -125,7 +125,7 @@ def test_a_server_that_is_starting_is_waited_for(configured: Settings) -> None:
 
 
 def test_statements_are_told_by_their_sqlstate(abroad: Settings, new_database: Callable[..., URL]) -> None:
-    """A lock that is not to be had is tried again, and nothing is a bug of ours."""
+    """A lock timeout leads to another attempt, and no message calls anything our bug."""
     url = abroad.database_url.set(database=new_database().database)
 
     migrations.upgrade(replace(abroad, database_url=url, application_url=url), "head", lambda _: None, print)

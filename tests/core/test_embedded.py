@@ -130,7 +130,7 @@ def test_a_cluster_of_an_older_version_has_room_for_more_locks_after_its_next_st
 
 
 def test_a_scratch_server_from_before_it_had_an_administrator_is_made_again_at_its_next_start(checkout: Path) -> None:
-    """Its only login was the target's, and PostgreSQL lets nobody take the rights of that one."""
+    """Its only login was the target's, and PostgreSQL has no way to take that login's rights away."""
     before = embedded.start(cluster("scratch"))
     assert ask(before, "SELECT 1") == 1
 
@@ -152,7 +152,6 @@ def test_only_the_scratch_server_keeps_a_password_and_only_for_its_user(checkout
     assert not file.exists() or (file.read_text(), file.stat().st_mode & 0o077) == (kept.password, 0)
 
 
-@pytest.mark.xfail(reason="issue 13: the message is PostgreSQL: connection already closed")
 @pytest.mark.faults
 def test_a_migration_whose_server_stops_between_two_revisions_is_finished_by_another(
     data: Path, tmp_path: Path, revisions: list[str]

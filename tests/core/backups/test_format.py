@@ -20,7 +20,7 @@ OLD = [
 
 @pytest.fixture
 def old(backup: Backup) -> Backup:
-    """Its schema was read otherwise: with a grant that is told otherwise now, and another word for a column."""
+    """Its reading of the schema words a grant and a column in another way."""
     saved = structure.read(backup.path)
     column = "table users, column name"
     told = replace(

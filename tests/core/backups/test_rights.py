@@ -1,4 +1,4 @@
-"""scripts/core/backups/verify.py, load.py and superuser.py: a proof says what a restore will say, whoever made what"""
+"""scripts/core/backups/verify.py, load.py and superuser.py: a proof and a restore say the same about foreign owners"""
 
 from collections.abc import Iterator
 from dataclasses import replace

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.core import embedded, wheel
+from scripts.core import embedded, place
 from scripts.core.embedded import THROWAWAY, Cluster
 from tests.conftest import Project, needs_embedded
 from tests.core.running import begin, call, wait_until
@@ -24,7 +24,7 @@ def cluster(project: Project, monkeypatch: pytest.MonkeyPatch) -> Iterator[Clust
     """A scratch server for one test, which the project uses; not started."""
     with tempfile.TemporaryDirectory(prefix="checkout-") as name:
         Path(name).chmod(0o755)
-        monkeypatch.setattr(wheel, "ROOT", Path(name))
+        monkeypatch.setattr(place, "ROOT", Path(name))
         made = Cluster("scratch", str(project.url.username), str(project.url.password), 0, THROWAWAY)
         yield made
         embedded.stop(made)
