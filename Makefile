@@ -109,7 +109,7 @@ format: ## Format the code
 lock: ## Choose the newest versions of all packages and lock them
 	$(RUN) edit sh scripts/lock.sh
 bench: ## Compare our speed with the peers'
-	$(RUN) host python -m scripts.bench
+	$(RUN) host python -m tests.bench
 help: ## Show this menu
 	@awk -f scripts/help.awk Makefile
 

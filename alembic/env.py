@@ -1,10 +1,11 @@
-"""Alembic runs this file for every command that needs the database. All of it lives in scripts/core/runner.py."""
+"""Alembic runs this file for every command that needs the database. See scripts/core/migrate/runner.py."""
 
 from logging.config import fileConfig
 
 from alembic import context
 
-from scripts.core import models, runner
+from scripts.core.migrate import runner
+from scripts.core.revisions import models
 
 config = context.config
 # The command line logs as alembic.ini says; the make targets print for themselves. The application's own loggers stay.

@@ -12,12 +12,13 @@ from collections.abc import Sequence
 
 from alembic.config import CommandLine
 
-from scripts.core import command, console, history
+from scripts.core import revision_files
+from scripts.core.cli import console, entry_point
 from scripts.core.errors import DONE, NO, USAGE, UserError
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    parser = command.parser(__doc__, "alembic")
+    parser = entry_point.parser(__doc__, "scripts.alembic")
     parser.add_argument("words", nargs="...", metavar="COMMAND", help="words, or one text to split as a shell would")
     words = parser.parse_args(argv).words
     if len(words) == 1:
@@ -28,7 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         CommandLine(prog="alembic").main(words)
     except SystemExit as ended:
-        if where := history.place(ended):
+        if where := revision_files.place(ended):
             raise UserError(f"{where}: {ended!r} would end the whole command.", do="correct that file") from ended
         return ended.code if ended.code in (DONE, USAGE) else NO
     return 0
@@ -43,4 +44,4 @@ def split(text: str) -> list[str]:
 
 
 if __name__ == "__main__":
-    sys.exit(command.run(main))
+    sys.exit(entry_point.run(main))

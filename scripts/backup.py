@@ -10,19 +10,20 @@ It goes into BACKUP_DIR. No migration runs meanwhile.
 import sys
 from collections.abc import Sequence
 
-from scripts.core import command, console, settings
-from scripts.core.backups import dump
-from scripts.core.backups.archive import Backup
+from scripts.core import settings
+from scripts.core.backups import create
+from scripts.core.backups.store import Backup
+from scripts.core.cli import console, entry_point
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    parser = command.parser(__doc__, "backup")
+    parser = entry_point.parser(__doc__, "scripts.backup")
     parser.add_argument("--name", default="", metavar="NAME", help="a name to find it by, such as the branch's")
     parser.add_argument("--exclude", default="", metavar="TABLES", help="tables whose rows stay out")
     arguments = parser.parse_args(argv)
 
-    wanted = dump.Wanted(arguments.name, arguments.exclude.replace(",", " ").split())
-    show(dump.make(settings.load(), wanted, console.warn, console.bar))
+    wanted = create.Wanted(arguments.name, arguments.exclude.replace(",", " ").split())
+    show(create.make(settings.load(), wanted, console.warn, console.bar))
     return 0
 
 
@@ -38,4 +39,4 @@ def show(backup: Backup) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(command.run(main))
+    sys.exit(entry_point.run(main))

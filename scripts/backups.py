@@ -17,31 +17,33 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from scripts.core import beside, cluster, command, console, databases, settings
-from scripts.core.backups import archive, kept, retention, selection
-from scripts.core.backups.archive import Backup, Listing
-from scripts.core.backups.kept import Kept
+from scripts.core import settings
+from scripts.core.backups import kept_databases, retention, selection, store
+from scripts.core.backups.kept_databases import Kept
 from scripts.core.backups.manifest import Check
+from scripts.core.backups.store import Backup, Listing
+from scripts.core.cli import console, entry_point
 from scripts.core.errors import UserError
+from scripts.core.postgres import databases, replacement, system_identifier
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    parser = command.parser(__doc__, "backups")
+    parser = entry_point.parser(__doc__, "scripts.backups")
     parser.add_argument("--keep", default="", metavar="RULE", help="how many stay, and of how many days, as in 5,30d")
     parser.add_argument("--json", action="store_true", help="one JSON document on standard output")
     arguments = parser.parse_args(argv)
 
     target, folder = settings.load(), settings.backups().folder
     name = databases.name_of(target.database_url)
-    listing = archive.list_all(folder)
+    listing = store.list_all(folder)
     if arguments.keep:
         return keep(listing, folder.name, name, target, arguments.keep)
     identity = None
     try:
         with databases.server(target) as server:
-            identity = cluster.identity(server)
-            databases_kept, unfinished = kept.list_all(server, name), beside.left(server, name)
-            doubtful = kept.doubtful(server, name)
+            identity = system_identifier.identity(server)
+            databases_kept, unfinished = kept_databases.list_all(server, name), replacement.left(server, name)
+            doubtful = kept_databases.doubtful(server, name)
     except UserError as error:
         console.warn(error.problem)
         databases_kept, unfinished, doubtful = [], [], []
@@ -100,7 +102,7 @@ def show(folder: Path, listing: Listing, databases_kept: list[Kept], database: s
     for one in databases_kept:
         console.say(f"Kept by a restore: {one.name}, {one.bytes / 1e6:,.1f} MB")
         console.say(f"  Go back to it:  make restore BACKUP={shlex.quote(one.name)}")
-        console.say(f"  Drop it:        {kept.drop_command(one.name)}")
+        console.say(f"  Drop it:        {kept_databases.drop_command(one.name)}")
 
 
 def show_backup(backup: Backup, whose: str) -> None:
@@ -143,7 +145,7 @@ def age(then: datetime) -> str:
 
 def keep(listing: Listing, folder: str, database: str, target: settings.Settings, rule: str) -> int:
     """Remove, or name, what the rule does not keep of this server's backups of this database."""
-    identity = cluster.look(target)
+    identity = system_identifier.look(target)
     if identity is None:
         raise UserError(
             "Nothing is removed: the server does not answer.",
@@ -163,7 +165,7 @@ def tidy(listing: Listing, folder: str, superfluous: list[Backup]) -> int:
         raise UserError(f"CONFIRM={confirmed} is not the folder's name.", do=f"CONFIRM={folder}")
     for backup in superfluous:
         if confirmed:
-            archive.remove(backup)
+            store.remove(backup)
         console.say(f"  {backup.name}  {'removed' if confirmed else 'would go'}")
     left = len(listing.backups) - len(superfluous)
     if superfluous and not confirmed:
@@ -174,4 +176,4 @@ def tidy(listing: Listing, folder: str, superfluous: list[Backup]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(command.run(main))
+    sys.exit(entry_point.run(main))

@@ -6,12 +6,15 @@ make diagram > docs/schema.md
 import sys
 from collections.abc import Sequence
 
-from scripts.core import command, console, diagram, history, postgres, settings
+from scripts.core import diagram, settings
+from scripts.core.cli import console, entry_point
 from scripts.core.errors import UserError
+from scripts.core.postgres import connections
+from scripts.core.revisions import history
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    command.parser(__doc__, "diagram").parse_args(argv)
+    entry_point.parser(__doc__, "scripts.diagram").parse_args(argv)
 
     target = settings.load()
     revisions = history.load()
@@ -31,7 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def version(target: settings.Settings, head: str) -> list[str]:
     """Where the database is; at the head when it does not answer, because then nothing can be called pending."""
     try:
-        with postgres.connect(target) as connection:
+        with connections.connect(target) as connection:
             return list(history.current(connection))
     except UserError as error:
         console.warn(f"{error.problem} Nothing is marked as pending.")
@@ -39,4 +42,4 @@ def version(target: settings.Settings, head: str) -> list[str]:
 
 
 if __name__ == "__main__":
-    sys.exit(command.run(main))
+    sys.exit(entry_point.run(main))

@@ -6,14 +6,17 @@ make history
 import sys
 from collections.abc import Sequence
 
-from scripts.core import command, console, history, migration_log, postgres, settings
+from scripts.core import settings
+from scripts.core.cli import console, entry_point
+from scripts.core.postgres import connections
+from scripts.core.revisions import history, migration_log
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    command.parser(__doc__, "history").parse_args(argv)
+    entry_point.parser(__doc__, "scripts.history").parse_args(argv)
 
     revisions = history.load()
-    with postgres.connect(settings.load()) as connection:
+    with connections.connect(settings.load()) as connection:
         at = history.current(connection)
         log = migration_log.latest(connection)
     done = history.applied(revisions, [revision for revision in at if revision not in history.unknown(revisions, at)])
@@ -26,4 +29,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(command.run(main))
+    sys.exit(entry_point.run(main))

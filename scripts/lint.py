@@ -13,13 +13,16 @@ import os
 import sys
 from collections.abc import Sequence
 
-from scripts.core import command, console, history, lint, settings, wording
-from scripts.core.plan import Plan
-from scripts.core.weights import NOTE
+from scripts.core import settings
+from scripts.core.cli import console, entry_point
+from scripts.core.plan import lint, render
+from scripts.core.plan.plan import Plan
+from scripts.core.plan.table_sizes import NOTE
+from scripts.core.revisions import history
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    parser = command.parser(__doc__, "lint")
+    parser = entry_point.parser(__doc__, "scripts.lint")
     parser.add_argument("--all", action="store_true", help="look at every revision")
     parser.add_argument("--json", action="store_true", help="one JSON document on standard output")
     arguments = parser.parse_args(argv)
@@ -39,12 +42,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 def show(made: Plan) -> None:
     found = [(revision, finding) for revision in made.revisions for finding in revision.findings]
     for revision, finding in found:
-        console.line(*wording.finding(revision, finding))
+        console.line(*render.finding(revision, finding))
         if not finding.silenced and finding.severity != NOTE:
             for line in finding.instead.splitlines():
                 console.line(f"      {line}", "dim")
             if os.environ.get("GITHUB_ACTIONS") == "true":
-                console.say(wording.annotation(revision, finding))
+                console.say(render.annotation(revision, finding))
     looked_at = f"{len(made.revisions)} revision{'s' if len(made.revisions) != 1 else ''}"
     if made.blocking:
         console.line(f"✗ {len(made.blocking)} of {len(found)} findings block, in {looked_at}.", "red")
@@ -53,4 +56,4 @@ def show(made: Plan) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(command.run(main))
+    sys.exit(entry_point.run(main))

@@ -7,11 +7,14 @@ make merge m="merge posts and pages"
 import sys
 from collections.abc import Sequence
 
-from scripts.core import command, console, history, migrations
+from scripts.core import revision_files
+from scripts.core.cli import console, entry_point
+from scripts.core.migrate import alembic_commands
+from scripts.core.revisions import history
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    parser = command.parser(__doc__, "merge")
+    parser = entry_point.parser(__doc__, "scripts.merge")
     parser.add_argument("--message", default="", metavar="TEXT", help="default: merge and the heads")
     message = parser.parse_args(argv).message.strip()
 
@@ -19,11 +22,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     if len(heads) < 2:
         console.done(f"Nothing to do: there is {'one head, ' + heads[0] if heads else 'no revision'}.")
         return 0
-    path = migrations.merge(list(heads), message or f"merge {' and '.join(heads)}")
-    console.done(f"Wrote {history.shown(path)}, which joins {' and '.join(heads)}.")
+    path = alembic_commands.merge(list(heads), message or f"merge {' and '.join(heads)}")
+    console.done(f"Wrote {revision_files.shown(path)}, which joins {' and '.join(heads)}.")
     console.say("  Commit it, then: make migrate")
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(command.run(main))
+    sys.exit(entry_point.run(main))

@@ -10,28 +10,20 @@ from collections.abc import Sequence
 
 from alembic.script import Script
 
-from scripts.core import (
-    cluster,
-    command,
-    console,
-    databases,
-    gates,
-    history,
-    migrations,
-    plan,
-    postgres,
-    settings,
-    unfinished_rollback,
-    wording,
-)
-from scripts.core.backups import dump, selection
+from scripts.core import overrides, settings
+from scripts.core.backups import create, selection
+from scripts.core.cli import console, entry_point
 from scripts.core.errors import LateError, UserError
-from scripts.core.plan import Plan
-from scripts.core.steps import Step
+from scripts.core.migrate import alembic_commands, guards, unfinished_rollback
+from scripts.core.migrate.steps import Step
+from scripts.core.plan import plan, render
+from scripts.core.plan.plan import Plan
+from scripts.core.postgres import connections, databases, environments, system_identifier
+from scripts.core.revisions import history
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    parser = command.parser(__doc__, "migrate")
+    parser = entry_point.parser(__doc__, "scripts.migrate")
     parser.add_argument("rev", nargs="?", default="head", metavar="REV", help="default: head")
     arguments = parser.parse_args(argv)
 
@@ -40,13 +32,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         console.done(f"Created the database {target.database_url.database}, marked environment={target.app_env}.")
     revisions = history.load()
     wanted = history.resolve(revisions, arguments.rev)
-    with postgres.connect(target) as connection:
+    with connections.connect(target) as connection:
         at = history.current(connection)
         require_known(target, revisions, at)
         pending = history.pending(revisions, at, wanted)
-        environment, empty = gates.effective(target, databases.mark(connection)), databases.is_empty(connection)
+        environment, empty = (
+            environments.effective(target, environments.read(connection)),
+            databases.is_empty(connection),
+        )
         if not pending:
-            gates.check_edited(connection, environment, history.files(revisions, at), console.warn)
+            guards.check_edited(connection, environment, history.files(revisions, at), console.warn)
     if not pending:
         console.done(f"Nothing to do: the database is at {', '.join(at) or 'base'}.")
         unfinished_rollback.settle(target, settings.limits(), console.say)
@@ -55,8 +50,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     console.say(f"{len(pending)} pending:")
     made = None if empty else look(target, revisions, at, wanted, environment)
     show_plan(pending, made)
-    dump.ensure_fresh(target, environment, console.say, console.bar)
-    migrations.upgrade_seen(target, wanted, show, console.say, made.seen if made else None)
+    create.ensure_fresh(target, environment, console.say, console.bar)
+    alembic_commands.upgrade_seen(target, wanted, show, console.say, made.seen if made else None)
     console.done(f"The database is at {wanted}.")
     return 0
 
@@ -65,7 +60,7 @@ def require_known(target: settings.Settings, revisions: history.History, at: Seq
     """Raise UserError for a database at a revision without a file, after naming the backups that fit."""
     if history.unknown(revisions, at):
         folder, name = settings.backups().folder, databases.name_of(target.database_url)
-        for backup in selection.fitting(folder, name, cluster.look(target), revisions)[:3]:
+        for backup in selection.fitting(folder, name, system_identifier.look(target), revisions)[:3]:
             console.warn(f"A backup fits this checkout: make restore BACKUP={backup}")
     history.require_known(revisions, at)
 
@@ -80,7 +75,7 @@ def look(
             raise made.failure
     except UserError as error:
         is_needed = environment != "development" or isinstance(error, LateError)
-        if is_needed and not gates.accepted("plan"):
+        if is_needed and not overrides.accepted("plan"):
             raise
         console.warn(f"Not planned: {error.problem}")
         return None
@@ -93,7 +88,7 @@ def show_plan(pending: Sequence[Script], made: Plan | None) -> None:
             console.say(f"  {revision.revision}  {revision.doc}")
         return
     for planned in made.revisions:
-        for line in wording.short(planned):
+        for line in render.short(planned):
             console.line(*line)
     if made.blocking:
         console.say("  make plan says what to do instead.")
@@ -104,4 +99,4 @@ def show(step: Step) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(command.run(main))
+    sys.exit(entry_point.run(main))

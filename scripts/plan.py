@@ -9,12 +9,16 @@ import json
 import sys
 from collections.abc import Sequence
 
-from scripts.core import command, console, history, plan, postgres, settings, wording
+from scripts.core import settings
+from scripts.core.cli import console, entry_point
 from scripts.core.errors import UserError
+from scripts.core.plan import plan, render
+from scripts.core.postgres import connections
+from scripts.core.revisions import history
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    parser = command.parser(__doc__, "plan")
+    parser = entry_point.parser(__doc__, "scripts.plan")
     parser.add_argument("rev", nargs="?", default="head", metavar="REV", help="default: head")
     parser.add_argument("--json", action="store_true", help="one JSON document on standard output")
     arguments = parser.parse_args(argv)
@@ -30,7 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     elif made.revisions:
         console.say(f"{len(made.revisions)} pending, tried on {made.tried_on}, without rows:")
         for revision in made.revisions:
-            for line in wording.revision(revision):
+            for line in render.revision(revision):
                 console.line(*line)
     else:
         console.done(f"Nothing to do: the database is at {', '.join(at) or 'base'}.")
@@ -42,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def version(target: settings.Settings) -> tuple[str, ...]:
     """What the database says it is at; base where it does not answer."""
     try:
-        with postgres.connect(target) as connection:
+        with connections.connect(target) as connection:
             return history.current(connection)
     except UserError as error:
         console.warn(f"{error.problem} Planned from an empty database.")
@@ -50,4 +54,4 @@ def version(target: settings.Settings) -> tuple[str, ...]:
 
 
 if __name__ == "__main__":
-    sys.exit(command.run(main))
+    sys.exit(entry_point.run(main))

@@ -7,21 +7,23 @@ make psql c="SELECT count(*) FROM users"
 import sys
 from collections.abc import Sequence
 
-from scripts.core import clients, command, postgres, settings, shell
+from scripts.core import settings, subprocesses
+from scripts.core.cli import entry_point
+from scripts.core.postgres import client_programs, connections
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    parser = command.parser(__doc__, "psql")
+    parser = entry_point.parser(__doc__, "scripts.psql")
     parser.add_argument("--command", metavar="SQL", help="run this instead of a prompt")
     arguments = parser.parse_args(argv)
 
     target = settings.load()
-    postgres.ensure_server(target)
+    connections.ensure_server(target)
     # Somebody else's server may want TLS.
-    psql = clients.newest("psql", tls=target.external)
+    psql = client_programs.newest("psql", tls=target.external)
     words = [psql, "--no-psqlrc", *(["--command", arguments.command] if arguments.command else [])]
-    shell.replace(words, postgres.tool_environment(target.database_url))
+    subprocesses.replace(words, connections.tool_environment(target.database_url))
 
 
 if __name__ == "__main__":
-    sys.exit(command.run(main))
+    sys.exit(entry_point.run(main))

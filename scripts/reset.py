@@ -11,33 +11,38 @@ import shlex
 import sys
 from collections.abc import Sequence
 
-from scripts.core import beside, command, console, databases, history, migrations, postgres, row_estimate, settings
+from scripts.core import settings
+from scripts.core.cli import console, entry_point
 from scripts.core.errors import UserError
-from scripts.core.steps import Step
+from scripts.core.migrate import alembic_commands
+from scripts.core.migrate.steps import Step
+from scripts.core.postgres import connections, databases, environments, replacement
+from scripts.core.revisions import history
+from scripts.core.rows import row_estimate
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    command.parser(__doc__, "reset").parse_args(argv)
+    entry_point.parser(__doc__, "scripts.reset").parse_args(argv)
 
     target = settings.load()
     head = history.head(history.load())
     databases.ensure(target)
     name = str(target.database_url.database)
-    with postgres.connect(target, isolation_level="AUTOCOMMIT") as connection:
-        require_development(target, name, databases.mark(connection))
+    with connections.connect(target, isolation_level="AUTOCOMMIT") as connection:
+        require_development(target, name, environments.read(connection))
         rows = row_estimate.read(connection)
     console.say(f"Database {name}: {len(rows)} tables with {row_estimate.total(rows)} rows will be lost.")
     for table, count in rows.items():
         console.say(f"  {table}: {count}")
     require_confirmation(name)
 
-    with beside.new(target, target.app_env) as new:
+    with replacement.new(target, target.app_env) as new:
         databases.let_application_in(target, new)
         try:
-            migrations.upgrade(target, head, show, console.say, new)
+            alembic_commands.upgrade(target, head, show, console.say, new)
         except UserError as error:
             raise error.with_state(f"{name} is as it was.") from error
-        beside.replace(target, str(new.database))
+        replacement.replace(target, str(new.database))
     console.done(f"Database {name} is empty and at {head}.")
     return 0
 
@@ -69,4 +74,4 @@ def show(step: Step) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(command.run(main))
+    sys.exit(entry_point.run(main))

@@ -14,14 +14,18 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 
-from scripts.core import cluster, command, console, database_names, databases, history, postgres, row_estimate, settings
-from scripts.core.backups import kept, restore, selection
+from scripts.core import settings
+from scripts.core.backups import kept_databases, restore, selection
 from scripts.core.backups.restore import State
+from scripts.core.cli import console, entry_point
 from scripts.core.errors import USAGE, UserError
+from scripts.core.postgres import connections, database_names, databases, system_identifier
+from scripts.core.revisions import history
+from scripts.core.rows import row_estimate
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    parser = command.parser(__doc__, "restore")
+    parser = entry_point.parser(__doc__, "scripts.restore")
     parser.add_argument("backup", nargs="?", default="", metavar="BACKUP", help="latest, a name, or a kept database")
     parser.add_argument("--to", default="", metavar="NAME", help="the name of a new database beside the target")
     arguments = parser.parse_args(argv)
@@ -31,9 +35,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     target = settings.load()
     name = databases.name_of(target.database_url)
     with databases.server(target) as server:
-        identity = cluster.identity(server)
-        kept.require_certain(server, name, arguments.backup)
-        is_kept = arguments.backup in [found.name for found in kept.list_all(server, name)]
+        identity = system_identifier.identity(server)
+        kept_databases.require_certain(server, name, arguments.backup)
+        is_kept = arguments.backup in [found.name for found in kept_databases.list_all(server, name)]
         require_free(arguments.to, databases.exists(server, arguments.to), is_kept)
     if is_kept:
         return swap_back(target, arguments.backup)
@@ -45,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         target = replace(target, database_url=target.database_url.set(database=arguments.to))
     else:
         if whose := selection.whose(backup, name, identity):
-            console.warn(f"{backup.name} is a backup {whose}; it goes to {name} at {postgres.address(target)}.")
+            console.warn(f"{backup.name} is a backup {whose}; it goes to {name} at {connections.address(target)}.")
         require_confirmation(target, state, arguments.backup)
     old = restore.put_in_place(target, backup, state.mark, console.warn, console.bar)
     report(target, f"as it was at {backup.manifest.created:%Y-%m-%d %H:%M %Z}", old)
@@ -75,7 +79,7 @@ def require_confirmation(target: settings.Settings, state: State, backup: str) -
     rows = row_estimate.total(state.rows)
     if not rows.number:
         return
-    console.say(f"{name} at {postgres.address(target)}: {len(state.rows)} tables with {rows} rows. It will be kept.")
+    console.say(f"{name} at {connections.address(target)}: {len(state.rows)} tables with {rows} rows. It will be kept.")
     typed = os.environ.get("CONFIRM") or console.ask(f"Type {name} to put another in its place:")
     if typed != name:
         raise UserError(
@@ -88,7 +92,7 @@ def report(target: settings.Settings, what: str, old: str) -> None:
     """Said after a new connection has looked."""
     name = databases.name_of(target.database_url)
     revisions = history.load()
-    with postgres.connect(target) as connection:
+    with connections.connect(target) as connection:
         at = history.current(connection)
     pending = [] if history.unknown(revisions, at) else history.missing(revisions, at)
     console.done(f"{name} is {what}, at {', '.join(at) or 'base'}.")
@@ -97,8 +101,8 @@ def report(target: settings.Settings, what: str, old: str) -> None:
     if old:
         console.say(f"  The database that was there is kept as {old}.")
         console.say(f"  Go back to it:  make restore BACKUP={shlex.quote(old)} CONFIRM={shlex.quote(name)}")
-        console.say(f"  Drop it:        {kept.drop_command(old)}")
+        console.say(f"  Drop it:        {kept_databases.drop_command(old)}")
 
 
 if __name__ == "__main__":
-    sys.exit(command.run(main))
+    sys.exit(entry_point.run(main))

@@ -7,12 +7,16 @@ make revision m="backfill titles" EMPTY=1     an empty one, to write by hand
 import sys
 from collections.abc import Sequence
 
-from scripts.core import command, console, databases, history, migrations, postgres, settings
+from scripts.core import revision_files, settings
+from scripts.core.cli import console, entry_point
 from scripts.core.errors import USAGE, UserError
+from scripts.core.migrate import alembic_commands
+from scripts.core.postgres import connections, databases
+from scripts.core.revisions import history
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    parser = command.parser(__doc__, "revision")
+    parser = entry_point.parser(__doc__, "scripts.revision")
     parser.add_argument("--message", default="", metavar="TEXT", help="what the revision does")
     parser.add_argument("--empty", action="store_true", help="write one without operations")
     arguments = parser.parse_args(argv)
@@ -23,7 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     target = settings.load()
     databases.ensure(target)
     revisions = history.load()
-    with postgres.connect(target) as connection:
+    with connections.connect(target) as connection:
         at = history.current(connection)
     history.require_known(revisions, at)
     if history.pending(revisions, at, history.head(revisions)):
@@ -31,15 +35,15 @@ def main(argv: Sequence[str] | None = None) -> int:
             "The database is behind the revision files, so what the models change cannot be told from what is pending.",
             do="make migrate",
         )
-    path = migrations.new_revision(target, message, empty=arguments.empty)
+    path = alembic_commands.new_revision(target, message, empty=arguments.empty)
     if path is None:
         console.done("Models and migrations match: there is nothing to write.")
         console.say(f'  For one to write by hand: make revision m="{message}" EMPTY=1')
         return 0
-    console.done(f"Wrote {history.shown(path)}")
+    console.done(f"Wrote {revision_files.shown(path)}")
     console.say("  Review it: a rename looks like a drop and an add. Then: make plan, make migrate, and commit it.")
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(command.run(main))
+    sys.exit(entry_point.run(main))

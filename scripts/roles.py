@@ -8,16 +8,18 @@ A new server has it from the start. One made before, or elsewhere, gets it by th
 import sys
 from collections.abc import Sequence
 
-from scripts.core import command, console, postgres, privileges, roles, settings
+from scripts.core import settings
+from scripts.core.cli import console, entry_point
 from scripts.core.errors import DatabaseMissingError, UserError
-from scripts.core.roles import Application, Owner
+from scripts.core.postgres import connections, privileges, roles
+from scripts.core.postgres.roles import Application, Owner
 from scripts.core.settings import Settings
 
 ADD = "printf 'APP_DB_USER=app_rw\\nAPP_DB_PASSWORD=%s\\n' $(od -An -N20 -tx1 /dev/urandom | tr -d ' \\n') >>.env"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    command.parser(__doc__, "roles").parse_args(argv)
+    entry_point.parser(__doc__, "scripts.roles").parse_args(argv)
 
     target = settings.load()
     name = roles.application(target)
@@ -25,7 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         raise no_role_of_its_own(target)
     roles.ensure(target)
     try:
-        with postgres.connect(target) as connection:
+        with connections.connect(target) as connection:
             privileges.ensure(connection, name)
             owner, application = roles.owner(connection), roles.look(connection, name)
     except DatabaseMissingError:
@@ -75,4 +77,4 @@ def cure(owner: Owner) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(command.run(main))
+    sys.exit(entry_point.run(main))

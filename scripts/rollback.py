@@ -15,27 +15,20 @@ from collections.abc import Sequence
 
 from alembic.script import Script
 
-from scripts.core import (
-    command,
-    console,
-    databases,
-    downgrades,
-    gates,
-    history,
-    migrations,
-    postgres,
-    rollback,
-    settings,
-    unfinished_rollback,
-)
-from scripts.core.backups import dump
+from scripts.core import settings
+from scripts.core.backups import create
+from scripts.core.cli import console, entry_point
 from scripts.core.errors import USAGE, UserError
-from scripts.core.losses import Loss
-from scripts.core.steps import Step
+from scripts.core.migrate import alembic_commands, unfinished_rollback
+from scripts.core.migrate.steps import Step
+from scripts.core.postgres import connections, environments
+from scripts.core.revisions import history
+from scripts.core.rollback import loss_detection, reversible
+from scripts.core.rows.data_loss import Loss
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    parser = command.parser(__doc__, "rollback")
+    parser = entry_point.parser(__doc__, "scripts.rollback")
     where = parser.add_mutually_exclusive_group()
     where.add_argument("--steps", help="how many revisions (default: 1)")
     where.add_argument("--rev", metavar="REV", help="undo everything after this revision")
@@ -45,9 +38,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     target = settings.load()
     revisions = history.load()
     goal = None if arguments.rev is None else history.resolve(revisions, arguments.rev)
-    with postgres.connect(target) as connection:
+    with connections.connect(target) as connection:
         at = history.current(connection)
-        environment = gates.effective(target, databases.mark(connection))
+        environment = environments.effective(target, environments.read(connection))
         history.require_known(revisions, at)
         begun = unfinished_rollback.resumed(connection, revisions, at, steps, goal)
     if begun:
@@ -79,23 +72,23 @@ def show_losses(target: settings.Settings, environment: str, undone: Sequence[Sc
     for revision in undone:
         console.say(f"  {revision.revision}  {revision.doc}")
     for revision in undone:
-        downgrades.require(revision)
-    lost = rollback.find(target, wanted, console.warn)
+        reversible.require(revision)
+    lost = loss_detection.find(target, wanted, console.warn)
     if lost:
-        console.say(f"{target.database_url.database} at {postgres.address(target)} will lose:")
+        console.say(f"{target.database_url.database} at {connections.address(target)} will lose:")
     for loss in lost:
         console.say(f"  {loss}")
-    with postgres.connect(target) as connection:
-        if downgrades.forward_is_better(connection, environment, undone, lost):
-            console.say(f"A new revision that mends it loses nothing: {downgrades.FORWARD}")
+    with connections.connect(target) as connection:
+        if reversible.forward_is_better(connection, environment, undone, lost):
+            console.say(f"A new revision that mends it loses nothing: {reversible.FORWARD}")
     return lost
 
 
 def undo(target: settings.Settings, environment: str, wanted: str, lost: Sequence[Loss]) -> None:
     """Undo revisions; outside development everything is in a backup first."""
     loses = any(loss.count for loss in lost)
-    backup = dump.ensure_fresh(target, environment, console.say, console.bar, of_now=loses)
-    migrations.downgrade(target, wanted, lost, show, console.say)
+    backup = create.ensure_fresh(target, environment, console.say, console.bar, of_now=loses)
+    alembic_commands.downgrade(target, wanted, lost, show, console.say)
     console.done(f"The database is at {wanted}.")
     if backup and loses:
         console.say(f"  What was lost is in the backup {backup.name}.")
@@ -109,7 +102,7 @@ def require_confirmation(name: str) -> None:
         raise UserError(
             f"Not confirmed: {'you typed ' + typed if typed else 'nobody typed the name'}.",
             why="What is lost does not come back.",
-            do=f"{downgrades.FORWARD}; or, knowing it: make rollback CONFIRM={shlex.quote(name)}",
+            do=f"{reversible.FORWARD}; or, knowing it: make rollback CONFIRM={shlex.quote(name)}",
         )
 
 
@@ -124,4 +117,4 @@ def show(step: Step) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(command.run(main))
+    sys.exit(entry_point.run(main))

@@ -10,18 +10,21 @@ from sqlalchemy import Connection
 from sqlalchemy.orm import Session
 
 from app.seed import seed
-from scripts.core import command, console, databases, gates, models, postgres, settings
+from scripts.core import settings
+from scripts.core.cli import console, entry_point
 from scripts.core.errors import UserError
+from scripts.core.postgres import connections, environments
+from scripts.core.revisions import models
 from scripts.core.user_code import ExitError, contained
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    command.parser(__doc__, "seed").parse_args(argv)
+    entry_point.parser(__doc__, "scripts.seed").parse_args(argv)
 
     target = settings.load()
-    with postgres.connect(target) as connection:
-        mark = databases.mark(connection)
-        if gates.effective(target, mark) != "development":
+    with connections.connect(target) as connection:
+        mark = environments.read(connection)
+        if environments.effective(target, mark) != "development":
             raise UserError(
                 f"Refusing to seed {target.database_url.database}: this is not development.",
                 why=f"It is marked environment={mark}, and APP_ENV is {target.app_env}."
@@ -45,4 +48,4 @@ def fill(connection: Connection) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(command.run(main))
+    sys.exit(entry_point.run(main))

@@ -6,12 +6,14 @@ python -m scripts.servers start
 import sys
 from collections.abc import Sequence
 
-from scripts.core import command, console, embedded, settings
-from scripts.core.embedded import Cluster
+from scripts.core import settings
+from scripts.core.cli import console, entry_point
+from scripts.core.postgres import embedded
+from scripts.core.postgres.embedded import Cluster
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    parser = command.parser(__doc__, "servers")
+    parser = entry_point.parser(__doc__, "scripts.servers")
     parser.add_argument("action", choices=("start", "stop", "show"))
     action = parser.parse_args(argv).action
 
@@ -40,4 +42,4 @@ def state(port: int) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(command.run(main))
+    sys.exit(entry_point.run(main))

@@ -6,12 +6,16 @@ make stamp REV=1a2b3c        an id, a prefix of one, head, or base
 import sys
 from collections.abc import Sequence
 
-from scripts.core import command, console, history, migrations, postgres, settings
+from scripts.core import settings
+from scripts.core.cli import console, entry_point
 from scripts.core.errors import USAGE, UserError
+from scripts.core.migrate import alembic_commands
+from scripts.core.postgres import connections
+from scripts.core.revisions import history
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    parser = command.parser(__doc__, "stamp")
+    parser = entry_point.parser(__doc__, "scripts.stamp")
     parser.add_argument("rev", nargs="?", default="", metavar="REV", help="the revision that the schema is that of")
     arguments = parser.parse_args(argv)
     if not arguments.rev:
@@ -20,7 +24,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     target = settings.load()
     revisions = history.load()
     wanted = history.resolve(revisions, arguments.rev)
-    with postgres.connect(target) as connection:
+    with connections.connect(target) as connection:
         at = history.current(connection)
     if (at or ("base",)) == (wanted,):
         console.done(f"Nothing to do: the database says {wanted} already.")
@@ -28,7 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     console.say(f"The database says {', '.join(at) or 'base'}; it will say {wanted}. No revision is run:")
     for line in consequences(revisions, at, wanted):
         console.say(f"  {line}")
-    migrations.stamp(target, wanted, console.say, forget=bool(history.unknown(revisions, at)))
+    alembic_commands.stamp(target, wanted, console.say, forget=bool(history.unknown(revisions, at)))
     console.done(f"The database says {wanted}.")
     return 0
 
@@ -46,4 +50,4 @@ def consequences(revisions: history.History, at: Sequence[str], wanted: str) -> 
 
 
 if __name__ == "__main__":
-    sys.exit(command.run(main))
+    sys.exit(entry_point.run(main))

@@ -11,23 +11,14 @@ from dataclasses import asdict, dataclass
 
 from sqlalchemy import text
 
-from scripts.core import (
-    cluster,
-    command,
-    console,
-    databases,
-    git,
-    history,
-    migration_log,
-    models,
-    postgres,
-    roles,
-    settings,
-    unfinished_rollback,
-)
+from scripts.core import git, revision_files, settings
 from scripts.core.backups import selection
-from scripts.core.roles import Application, Owner
-from scripts.core.unfinished_rollback import Rollback
+from scripts.core.cli import console, entry_point
+from scripts.core.migrate import unfinished_rollback
+from scripts.core.migrate.unfinished_rollback import Rollback
+from scripts.core.postgres import connections, environments, roles, system_identifier
+from scripts.core.postgres.roles import Application, Owner
+from scripts.core.revisions import history, migration_log, models
 
 NEXT = """
 Next:
@@ -73,7 +64,7 @@ class Status:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    parser = command.parser(__doc__, "status")
+    parser = entry_point.parser(__doc__, "scripts.status")
     parser.add_argument("--json", action="store_true", help="one JSON document on standard output")
     parser.add_argument("--next", action="store_true", help="and the commands that usually come next")
     arguments = parser.parse_args(argv)
@@ -91,9 +82,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def look(target: settings.Settings) -> Status:
     revisions = history.load()
-    with postgres.connect(target) as connection:
+    with connections.connect(target) as connection:
         at = history.current(connection)
-        server, mark = postgres.describe(connection), databases.mark(connection)
+        server, mark = connections.describe(connection), environments.read(connection)
         rollback = unfinished_rollback.find(connection)
         edited = migration_log.edited(connection, history.files(revisions, at))
         # A service file may say who logs in.
@@ -105,7 +96,7 @@ def look(target: settings.Settings) -> Status:
     return Status(
         runtime=target.runtime,
         server=server,
-        address=postgres.address(target),
+        address=connections.address(target),
         database=name,
         mark=mark,
         current=list(at),
@@ -113,8 +104,10 @@ def look(target: settings.Settings) -> Status:
         heads=list(heads),
         pending=pending,
         unknown=unknown,
-        fitting=selection.fitting(settings.backups().folder, name, cluster.look(target), revisions) if unknown else [],
-        uncommitted=git.uncommitted(history.folders()),
+        fitting=selection.fitting(settings.backups().folder, name, system_identifier.look(target), revisions)
+        if unknown
+        else [],
+        uncommitted=git.uncommitted(revision_files.folders()),
         edited=edited,
         owner=owner,
         application=application,
@@ -150,4 +143,4 @@ def show(status: Status) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(command.run(main))
+    sys.exit(entry_point.run(main))

@@ -11,19 +11,21 @@ Otherwise the rights are those of the role that migrates, as for make restore.
 import sys
 from collections.abc import Sequence
 
-from scripts.core import cluster, command, console, databases, settings
-from scripts.core.backups import archive, selection, verify
+from scripts.core import settings
+from scripts.core.backups import selection, store, verify
+from scripts.core.cli import console, entry_point
+from scripts.core.postgres import databases, system_identifier
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    parser = command.parser(__doc__, "verify_backup")
-    parser.add_argument("backup", nargs="?", default=archive.LATEST, metavar="BACKUP", help="default: latest")
+    parser = entry_point.parser(__doc__, "scripts.verify_backup")
+    parser.add_argument("backup", nargs="?", default=store.LATEST, metavar="BACKUP", help="default: latest")
     parser.add_argument("--mode", choices=(verify.QUICK, verify.FULL), default=verify.FULL, help="default: full")
     arguments = parser.parse_args(argv)
 
     target = settings.load()
     name, folder = databases.name_of(target.database_url), settings.backups().folder
-    backup = selection.find(folder, name, cluster.look(target), arguments.backup)
+    backup = selection.find(folder, name, system_identifier.look(target), arguments.backup)
     checked = verify.verify(target, backup, arguments.mode, console.warn, console.bar)
     seconds = checked.manifest.checks[-1].seconds
     if arguments.mode == verify.QUICK:
@@ -37,4 +39,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(command.run(main))
+    sys.exit(entry_point.run(main))

@@ -17,20 +17,23 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
-from scripts.core import ROOT, command, console, history, release, scratch, settings
-from scripts.core.backups import archive
+from scripts.core import ROOT, settings
+from scripts.core.backups.store import LATEST
+from scripts.core.cli import console, entry_point
 from scripts.core.errors import DONE, INTERRUPTED, NO
-from scripts.core.reports import document, folder
-from scripts.core.reports.words import VERDICTS
-from scripts.core.verification import run, table
-from scripts.core.verification.case import Case, Result
+from scripts.core.formatting import VERDICTS
+from scripts.core.postgres import scratch
+from scripts.core.reports import store
+from scripts.core.revisions import history
+from scripts.core.verification import progress_table, release, report_document, run
+from scripts.core.verification.context import Case, Result
 
 CODES = {"passed": DONE, "warned": DONE, "failed": NO, "interrupted": INTERRUPTED}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    parser = command.parser(__doc__, "verify_staging")
-    parser.add_argument("--from", dest="backup", default=archive.LATEST, metavar="BACKUP", help="default: latest")
+    parser = entry_point.parser(__doc__, "scripts.verify_staging")
+    parser.add_argument("--from", dest="backup", default=LATEST, metavar="BACKUP", help="default: latest")
     parser.add_argument("--release", default="", metavar="NAME", help="a commit or tag, or a folder with its tree")
     parser.add_argument("--json", action="store_true", help="one JSON document on standard output")
     arguments = parser.parse_args(argv)
@@ -40,14 +43,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     wanted = history.head(revisions)
     started, clock = datetime.now(UTC), time.monotonic()
     with release.tree(arguments.release) as running, scratch.session(target) as server:
-        environment = document.environment(server.server)
-        unfinished = table.Unfinished([gate.NAME for gate in run.ALL])
+        environment = report_document.environment(server.server)
+        unfinished = progress_table.Unfinished([gate.NAME for gate in run.ALL])
         case = Case(target, revisions, wanted, arguments.backup, server, console.warn, unfinished.show, running)
         with console.below(unfinished.lines):
             results = run.run(case, partial(count if arguments.json else show, unfinished))
-        with command.finishing():
-            made = document.make(case, results, environment, started, time.monotonic() - clock)
-            path = folder.write(settings.reports(), made) / folder.PAGE
+        with entry_point.finishing():
+            made = report_document.make(case, results, environment, started, time.monotonic() - clock)
+            path = store.write(settings.reports(), made) / store.PAGE
     # Where the user finds it: in a container REPORT_DIR is mounted at the root.
     root = Path("/") if target.runtime == "docker" else ROOT
     path = path.relative_to(root) if path.is_relative_to(root) else path
@@ -59,14 +62,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     return CODES[made["verdict"]]
 
 
-def show(unfinished: table.Unfinished, result: Result) -> None:
+def show(unfinished: progress_table.Unfinished, result: Result) -> None:
     """A gate goes from those that are not finished to those that are."""
     unfinished.next()
-    for text, like in table.finished(result, console.columns()):
+    for text, like in progress_table.finished(result, console.columns()):
         console.line(text, like)
 
 
-def count(unfinished: table.Unfinished, _result: Result) -> None:
+def count(unfinished: progress_table.Unfinished, _result: Result) -> None:
     """Standard output is for the document."""
     unfinished.next()
 
@@ -77,4 +80,4 @@ def conclude(verdict: str, reason: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(command.run(main))
+    sys.exit(entry_point.run(main))

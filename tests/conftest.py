@@ -18,7 +18,9 @@ from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.engine import URL
 from sqlalchemy.pool import NullPool
 
-from scripts.core import embedded, history, settings
+from scripts.core import settings
+from scripts.core.postgres import embedded
+from scripts.core.revisions import history
 
 ROOT = Path(__file__).parents[1]
 OURS = shutil.ignore_patterns(".git", ".venv", ".postgres", ".env", ".*_cache", "containers", "__pycache__")

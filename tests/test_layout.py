@@ -68,12 +68,54 @@ def test_every_test_file_of_a_script_has_its_script(path: Path) -> None:
     assert path.stem.removeprefix("test_") in [*VERBS, *(shell.stem for shell in SHELL)]
 
 
+@pytest.mark.parametrize("path", sorted((ROOT / "tests" / "core").rglob("test_*.py")), ids=name)
+def test_every_test_file_of_core_lies_in_a_room(path: Path) -> None:
+    folder = path.parent.relative_to(ROOT / "tests" / "core")
+    assert (ROOT / "scripts" / "core" / folder).is_dir()
+
+
 # Imports flow down
 
 
 @pytest.mark.parametrize("path", CORE, ids=name)
 def test_core_imports_no_verb(path: Path) -> None:
     assert not {found for found in imports(path) if re.fullmatch(r"scripts\.(?!core\b)\w+.*", found)}
+
+
+ROOMS = [
+    {"the ground"},
+    {"postgres"},
+    {"schema", "rows", "revisions", "cli"},
+    {"backups", "reports"},
+    {"migrate"},
+    {"plan"},
+    {"rollback", "verification", "diagram"},
+]
+"""Of scripts/core/, from the bottom to the top. The ground is the files beside the rooms."""
+
+
+def room(path: str) -> str:
+    """The room of a file, or of what is imported from it, as in postgres/sql.py or postgres.sql.name."""
+    first = re.split(r"[/.]", path)[0]
+    return first if any(first in step for step in ROOMS) else "the ground"
+
+
+def step(of: str) -> int:
+    return next(number for number, rooms in enumerate(ROOMS) if of in rooms)
+
+
+@pytest.mark.parametrize("path", CORE, ids=name)
+def test_a_room_imports_only_from_rooms_below_it(path: Path) -> None:
+    own = room(str(path.relative_to(ROOT / "scripts" / "core")))
+    others = {room(found.removeprefix("scripts.core.")) for found in imports(path) if found.startswith("scripts.core.")}
+
+    assert not {other for other in others - {own} if step(other) >= step(own)}
+
+
+def test_every_folder_of_core_is_a_room() -> None:
+    folders = {path.name for path in (ROOT / "scripts" / "core").iterdir() if path.is_dir()} - {"__pycache__"}
+
+    assert folders == set.union(*ROOMS) - {"the ground", "diagram"}
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "app").rglob("*.py")), ids=name)
@@ -84,13 +126,17 @@ def test_the_application_knows_nothing_of_scripts(path: Path) -> None:
 # Each outside thing has one door
 
 DOORS = [
-    ("subprocess", r"subprocess\b.*|os\.(exec|spawn|posix_spawn|popen|system).*|pty\b.*", ["core/shell.py"]),
+    ("subprocess", r"subprocess\b.*|os\.(exec|spawn|posix_spawn|popen|system).*|pty\b.*", ["core/subprocesses.py"]),
     ("forks", r"os\.fork.*|multiprocessing\.Process", ["core/children.py"]),
-    ("engines", r"(sqlalchemy\.|sa\.)?(create_engine|engine_from_config)", ["core/postgres.py", "app/database.py"]),
-    ("the driver", r"psycopg2?\b.*", ["core/postgres.py", "core/driver.py"]),
-    ("printing", r"print|sys\.std(out|err)\.write", ["core/console.py", "app/health.py"]),
-    ("asking", r"input|getpass\b.*", ["core/console.py"]),
-    ("command lines", r"argparse(?!\.Namespace$)\b.+|.*ArgumentParser", ["core/command.py"]),
+    (
+        "engines",
+        r"(sqlalchemy\.|sa\.)?(create_engine|engine_from_config)",
+        ["core/postgres/connections.py", "app/database.py"],
+    ),
+    ("the driver", r"psycopg2?\b.*", ["core/postgres/connections.py", "core/postgres/driver.py"]),
+    ("printing", r"print|sys\.std(out|err)\.write", ["core/cli/console.py", "app/health.py"]),
+    ("asking", r"input|getpass\b.*", ["core/cli/console.py"]),
+    ("command lines", r"argparse(?!\.Namespace$)\b.+|.*ArgumentParser", ["core/cli/entry_point.py"]),
 ]
 
 
@@ -108,7 +154,7 @@ SQL = re.compile(
     r"\s*\(?(SELECT|WITH|INSERT INTO|UPDATE|DELETE FROM|ALTER|DROP|CREATE|GRANT|REVOKE|COMMENT ON|TRUNCATE|LOCK TABLE"
     r"|COPY|SET (?!up)|RESET|SAVEPOINT|VACUUM|ANALYZE)\s"
 )
-NO_NAMES_OF_OTHERS = ("core/advice.py", "core/hazards/", "core/catalogs/", "core/races/", "scripts/bench.py")
+NO_NAMES_OF_OTHERS = ("core/plan/advice.py", "core/plan/hazards/", "core/schema/catalogs/")
 """Advice is shown to people and not executed; the others put together what stands in their own source."""
 
 
@@ -129,8 +175,8 @@ def formatted(path: Path) -> Iterator[ast.JoinedStr]:
 
 @pytest.mark.parametrize("path", CODE, ids=name)
 def test_sql_is_put_together_in_one_place(path: Path) -> None:
-    """scripts/core/sql.py. An f-string takes any text: a name that was not quoted, or a message with a row in it."""
-    if any(part in name(path) for part in ("core/sql.py", *NO_NAMES_OF_OTHERS)):
+    """An f-string takes any text: a name that was not quoted, or a message with a row in it."""
+    if any(part in name(path) for part in ("core/postgres/sql.py", *NO_NAMES_OF_OTHERS)):
         return
     heads = [found.values[0] for found in formatted(path) if found.values]
 

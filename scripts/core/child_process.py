@@ -15,7 +15,7 @@ from typing import IO, Any, NoReturn
 from alembic.util import CommandError
 from sqlalchemy.exc import DBAPIError
 
-from scripts.core import ROOT, hidden_files, history, redaction
+from scripts.core import ROOT, hidden_files, redaction, revision_files
 from scripts.core.errors import LateError, UserError
 from scripts.core.user_code import ExitError, contained
 
@@ -73,7 +73,7 @@ def late(what: str, deadline: Deadline) -> LateError:
 
 def interrupted(error: KeyboardInterrupt) -> str:
     """Return what to say of an interruption. The parent reads this only when it was not interrupted itself."""
-    place = history.place(error) or _running[0] or "The code of this project"
+    place = revision_files.place(error) or _running[0] or "The code of this project"
     return f"{place}: KeyboardInterrupt would end the whole command"
 
 

@@ -11,12 +11,13 @@ from alembic.util import to_tuple
 from sqlalchemy import Column, Connection, MetaData, Table, inspect
 from sqlalchemy.dialects import postgresql
 
-from scripts.core import migration_log, postgres, scratch, shadow
-from scripts.core.history import History
-from scripts.core.mutex import Tell
+from scripts.core.plan import shadow
+from scripts.core.postgres import connections, own_tables, scratch
+from scripts.core.postgres.advisory_lock import Tell
+from scripts.core.revisions.history import History
 from scripts.core.settings import Settings
 
-OURS = ("alembic_version", migration_log.TABLE)
+OURS = ("alembic_version", own_tables.LOG)
 _POSTGRESQL = postgresql.dialect()  # type: ignore[no-untyped-call]
 _NOT_IN_WORDS = re.compile(r"[^A-Za-z0-9_\u00c0-\uffff\-\[\]()]+")
 _NOT_IN_NAMES = re.compile(r"[%\\]+")
@@ -58,7 +59,7 @@ def history(revisions: Sequence[Script], done: Collection[str]) -> str:
 
 
 def _reflected(database: Settings) -> MetaData:
-    with postgres.connect(database) as connection:
+    with connections.connect(database) as connection:
         found = MetaData()
         for schema in _schemas(connection):
             found.reflect(connection, schema)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from scripts.core import ROOT, shell
+from scripts.core import ROOT, subprocesses
 
 
 @dataclass(frozen=True)
@@ -88,4 +88,4 @@ def _where(commit: str) -> str:
 
 
 def _git(*words: str) -> str | None:
-    return shell.output(["git", "-C", str(ROOT), "-c", "core.quotePath=false", *words])
+    return subprocesses.output(["git", "-C", str(ROOT), "-c", "core.quotePath=false", *words])

@@ -9,8 +9,10 @@ from urllib.parse import quote
 from sqlalchemy.engine import URL
 
 from app.settings import Reader, SettingsError, build, login_url, postgresql_url, read
-from scripts.core import ROOT, window
+from scripts.core import ROOT
 from scripts.core.errors import USAGE, UserError
+from scripts.core.maintenance_window import Window
+from scripts.core.maintenance_window import parse as parse_windows
 
 TARGET = re.compile(r"PG[A-Z]+|((MIGRATION_)?DATABASE_URL|(POSTGRES|APP_DB|SCRATCH)_\w+)(_FILE)?")
 """Variables that say where the target is, or who logs in there."""
@@ -61,7 +63,7 @@ class Limits:
     backup_fresh: float
     """So long is a backup good enough to change the database after it, outside development."""
     maintenance_window: str
-    windows: list[window.Window]
+    windows: list[Window]
 
 
 @dataclass(frozen=True)
@@ -176,9 +178,9 @@ def _settings(reader: Reader) -> Settings:
 
 def _limits(reader: Reader) -> Limits:
     text = reader.values.get("MAINTENANCE_WINDOW", "")
-    windows: list[window.Window] = []
+    windows: list[Window] = []
     try:
-        windows = window.parse(text)
+        windows = parse_windows(text)
     except ValueError as error:
         reader.faults.append(f"MAINTENANCE_WINDOW: {error}{reader.place('MAINTENANCE_WINDOW')}")
     return Limits(

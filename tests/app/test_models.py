@@ -9,7 +9,7 @@ from sqlalchemy import Connection, NullPool, create_engine, inspect, text
 from sqlalchemy.engine import URL
 
 from app.database import Base
-from scripts.core.migration_log import include_name
+from scripts.core.revisions.migration_log import include_name
 from tests.conftest import Project
 
 SOCIAL = ["social_accounts", "social_pages", "social_posts"]

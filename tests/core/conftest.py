@@ -9,7 +9,8 @@ import pytest
 from sqlalchemy import NullPool, create_engine, text
 from sqlalchemy.engine import URL
 
-from scripts.core import databases, settings
+from scripts.core import settings
+from scripts.core.postgres import databases
 from scripts.core.settings import Settings
 from tests.conftest import ADMINISTRATOR, Project, copy_project
 

@@ -5,8 +5,9 @@ from pathlib import Path
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-from scripts.core import postgres, schema
-from scripts.core.schema import Schema
+from scripts.core.postgres import connections
+from scripts.core.schema import fingerprint
+from scripts.core.schema.fingerprint import Schema
 from scripts.core.settings import Settings
 
 FOLDER = Path(__file__).parent
@@ -30,7 +31,7 @@ def run(connection: Connection, statement: str) -> None:
 
 def make(settings: Settings, statements: list[str]) -> None:
     """In that order, but for what cannot be made yet: it comes later."""
-    with postgres.connect(settings) as connection:
+    with connections.connect(settings) as connection:
         while statements:
             refused = {one: why for one in statements if (why := _refused(connection, one))}
             assert len(refused) < len(statements), refused
@@ -39,8 +40,8 @@ def make(settings: Settings, statements: list[str]) -> None:
 
 
 def read(settings: Settings) -> Schema:
-    with postgres.connect(settings) as connection:
-        return schema.read(connection)
+    with connections.connect(settings) as connection:
+        return fingerprint.read(connection)
 
 
 def _refused(connection: Connection, statement: str) -> str:

@@ -1,4 +1,4 @@
-"""scripts/core/children.py: whatever the user's code does, its parent goes on and says what happened"""
+"""Whatever the user's code does, its parent goes on and says what happened"""
 
 import os
 import signal

@@ -8,8 +8,9 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from scripts.core import place, postgres
+from scripts.core import place
 from scripts.core.errors import UserError
+from scripts.core.postgres import connections
 from scripts.core.settings import Settings
 from tests.conftest import needs_embedded
 
@@ -116,8 +117,8 @@ def test_a_container_whose_env_file_shows_again_is_no_copy(
     seen = replace(configured, runtime="docker", external=False, source="/srv/.env")
     monkeypatch.delenv("POSTGRES_HOST", raising=False)
     with pytest.raises(UserError, match="This checkout was copied or moved"):
-        postgres.ensure_server(seen)
+        connections.ensure_server(seen)
 
     monkeypatch.setenv("POSTGRES_HOST", "db")
 
-    postgres.ensure_server(seen)
+    connections.ensure_server(seen)

@@ -1,4 +1,4 @@
-"""scripts/core/redaction.py: no contents of rows in what is shown, whatever type and language they have"""
+"""No contents of rows in what is shown, whatever type and language they have"""
 
 import textwrap
 from collections.abc import Callable, Iterator

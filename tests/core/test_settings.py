@@ -1,4 +1,4 @@
-"""scripts/core/settings.py: the scripts work as the owner, the application as its own role"""
+"""The scripts work as the owner, the application as its own role"""
 
 from pathlib import Path
 

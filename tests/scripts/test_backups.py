@@ -5,7 +5,7 @@ import re
 from dataclasses import replace
 from typing import Any
 
-from scripts.core.backups import archive, manifest
+from scripts.core.backups import manifest, store
 from tests.conftest import Project
 
 
@@ -112,7 +112,7 @@ def test_after_a_failed_backup_none_goes(project: Project) -> None:
 def of_another_server(project: Project, cluster: str | None, **changes: Any) -> str:
     """Take a backup and write into its manifest whose it is."""
     project.run("backup")
-    found = archive.list_all(project.path / "backups").backups[-1]
+    found = store.list_all(project.path / "backups").backups[-1]
     version = None if cluster is None else found.manifest.fingerprint_version
     changed = replace(found.manifest, cluster=cluster, fingerprint_version=version, **changes)
     manifest.write(found.path, changed)

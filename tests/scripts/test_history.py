@@ -2,7 +2,7 @@
 
 import re
 
-from scripts.core import migration_log
+from scripts.core.revisions import migration_log
 from tests.conftest import Project
 
 WHO = re.escape(migration_log.who())

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.core import wheel
+from scripts.core.postgres import wheel
 from tests.conftest import Project
 
 

@@ -13,7 +13,7 @@ from unittest.mock import ANY
 import pytest
 from sqlalchemy.engine import URL
 
-from scripts.core.backups import archive, manifest
+from scripts.core.backups import manifest, store
 from tests.conftest import ROOT, Project, copy_project
 from tests.core.running import begin, wait_until
 from tests.core.terminal import Terminal
@@ -361,7 +361,7 @@ def test_the_estimate_says_whether_it_fits_the_shortest_window(staged: Project) 
 
 def test_a_backup_of_a_newer_major_is_refused(staged: Project) -> None:
     staged.run("backup")
-    (found,) = archive.list_all(staged.path / "backups").backups
+    (found,) = store.list_all(staged.path / "backups").backups
     manifest.write(found.path, replace(found.manifest, server=990001))
 
     result = staged.run("verify_staging")
@@ -375,7 +375,7 @@ def test_the_backup_of_another_server_is_used_only_by_its_name(staged: Project) 
     """The database has the same name there, and is at the same revision."""
     pend(staged, execute(ADD), execute(DROP))
     staged.run("backup")
-    (found,) = archive.list_all(staged.path / "backups").backups
+    (found,) = store.list_all(staged.path / "backups").backups
     manifest.write(found.path, replace(found.manifest, cluster="7000"))
 
     named = staged.run("verify_staging", f"--from={found.name}")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, text
 
-from scripts.core.mutex import Tell
+from scripts.core.postgres.advisory_lock import Tell
 
 FILE = "left_out.json"
 # pg_dump leaves these to CREATE EXTENSION; of a table that the extension registers it dumps the rows.

@@ -21,9 +21,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from scripts.core.backups.properties import Properties
+from scripts.core.backups.database_properties import Properties
 from scripts.core.errors import UserError
-from scripts.core.mutex import Tell
+from scripts.core.postgres.advisory_lock import Tell
 
 FILE = "manifest.json"
 NEW = f"{FILE}.new"

@@ -7,27 +7,26 @@ from dataclasses import dataclass, replace
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
 
-from scripts.core import (
-    beside,
+from scripts.core import overrides, settings
+from scripts.core.backups import kept_databases, restore_into, verify
+from scripts.core.backups.progress import Show
+from scripts.core.backups.store import Backup
+from scripts.core.errors import DatabaseMissingError, UserError
+from scripts.core.postgres import (
+    advisory_lock,
+    connections,
     databases,
-    gates,
-    history,
-    migration_log,
-    mutex,
-    postgres,
+    environments,
+    replacement,
     replacement_lock,
     roles,
-    row_estimate,
-    settings,
     superuser,
 )
-from scripts.core.backups import kept, load, verify
-from scripts.core.backups.archive import Backup
-from scripts.core.backups.progress import Show
-from scripts.core.errors import DatabaseMissingError, UserError
-from scripts.core.history import History
-from scripts.core.mutex import Tell
-from scripts.core.row_estimate import Rows
+from scripts.core.postgres.advisory_lock import Tell
+from scripts.core.revisions import history, migration_log
+from scripts.core.revisions.history import History
+from scripts.core.rows import row_estimate
+from scripts.core.rows.row_estimate import Rows
 from scripts.core.settings import Settings
 
 
@@ -44,9 +43,9 @@ class State:
 def look(target: Settings) -> State:
     """The target as it is. Raises UserError when this environment may not touch it."""
     try:
-        with postgres.connect(target, isolation_level="AUTOCOMMIT") as connection:
-            mark = databases.mark(connection)
-            gates.effective(target, mark)
+        with connections.connect(target, isolation_level="AUTOCOMMIT") as connection:
+            mark = environments.read(connection)
+            environments.effective(target, mark)
             return State(True, mark, row_estimate.read(connection))
     except DatabaseMissingError:
         return State(False, target.app_env, {})
@@ -55,14 +54,14 @@ def look(target: Settings) -> State:
 def require_fitting(backup: Backup, revisions: History, mark: str | None) -> None:
     """Raises UserError for a damaged backup, of another environment, or at a revision that this checkout lacks."""
     verify.require_whole(backup)
-    if backup.manifest.environment != mark and not gates.accepted("mark"):
+    if backup.manifest.environment != mark and not overrides.accepted("mark"):
         raise UserError(
             f"{backup.name} is of a database marked {backup.manifest.environment or 'as nothing'}; this one is"
             f" {'marked ' + mark if mark else 'not marked'}.",
             why="Real data in a development database, or the other way round, is seldom meant.",
             do="restore another; or, knowing it: ACCEPT=mark",
         )
-    if not gates.accepted("revision"):
+    if not overrides.accepted("revision"):
         history.require_known(revisions, backup.manifest.revision)
 
 
@@ -73,11 +72,11 @@ def put_in_place(target: Settings, backup: Backup, mark: str | None, tell: Tell,
     """
     owner = target.database_url.username
     with (
-        superuser.login(target) if gates.accepted("superuser") else nullcontext(target) as acting,
+        superuser.login(target) if overrides.accepted("superuser") else nullcontext(target) as acting,
         _alone(acting, tell),
-        beside.new(acting, mark, owner) as made,
+        replacement.new(acting, mark, owner) as made,
     ):
-        load.fill(backup, replace(acting, database_url=made), tell, show)
+        restore_into.fill(backup, replace(acting, database_url=made), tell, show)
         _let_application_in(acting, made, backup, tell)
         return _swap(acting, databases.name_of(made))
 
@@ -85,7 +84,7 @@ def put_in_place(target: Settings, backup: Backup, mark: str | None, tell: Tell,
 def _let_application_in(target: Settings, made: URL, backup: Backup, tell: Tell) -> None:
     """Grants come back as they were. Only where they were left out does the application get its usual rights."""
     role = roles.application(target)
-    if role and gates.accepted("roles"):
+    if role and overrides.accepted("roles"):
         databases.let_application_in(target, made)
         tell(f"Owners and grants of the backup were left out. {role} has its usual rights.")
     elif role and role not in backup.manifest.roles:
@@ -102,8 +101,8 @@ def bring_back(target: Settings, name: str, tell: Tell) -> str:
 def _swap(target: Settings, new: str) -> str:
     name = databases.name_of(target.database_url)
     with databases.server(target) as server:
-        old = kept.new_name(server, name) if databases.exists(server, name) else ""
-    beside.swap(target, new, old)
+        old = kept_databases.new_name(server, name) if databases.exists(server, name) else ""
+    replacement.swap(target, new, old)
     return old
 
 
@@ -114,7 +113,7 @@ def _alone(target: Settings, tell: Tell) -> Iterator[None]:
     Raises UserError when the server has ended a session of ours, whose last words nobody knows.
     """
     name, role = databases.name_of(target.database_url), target.database_url.username
-    if name == postgres.maintenance(target).database:
+    if name == connections.maintenance(target).database:
         raise UserError(f"{name} cannot be put aside: databases are renamed from it.", do="restore TO=another")
     try:
         with _mutex(target, tell):
@@ -122,7 +121,7 @@ def _alone(target: Settings, tell: Tell) -> Iterator[None]:
     except DBAPIError as error:
         lacking = getattr(error.orig, "pgcode", None) == databases.NOT_ALLOWED
         raise UserError(
-            f"The restore broke off: {postgres.first_line(error)}",
+            f"The restore broke off: {connections.first_line(error)}",
             do=f"have a superuser ALTER DATABASE {name} OWNER TO {role}, and ALTER ROLE {role} CREATEDB"
             if lacking
             else "make backups   (lists what a restore has put aside); then this again, if it was not done",
@@ -135,9 +134,11 @@ def _mutex(target: Settings, tell: Tell) -> Iterator[None]:
     name = f"alembic-restore {migration_log.who()}"[:63]
     with ExitStack() as stack:
         try:
-            holder = stack.enter_context(postgres.connect(target, application_name=name, isolation_level="AUTOCOMMIT"))
+            holder = stack.enter_context(
+                connections.connect(target, application_name=name, isolation_level="AUTOCOMMIT")
+            )
         except DatabaseMissingError:
             yield
             return
-        stack.enter_context(mutex.hold(holder, settings.limits().wait, tell))
+        stack.enter_context(advisory_lock.hold(holder, settings.limits().wait, tell))
         yield

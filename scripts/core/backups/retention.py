@@ -4,7 +4,7 @@ import re
 from datetime import UTC, datetime, timedelta
 
 from scripts.core.backups import selection
-from scripts.core.backups.archive import Backup, Listing
+from scripts.core.backups.store import Backup, Listing
 from scripts.core.errors import USAGE, UserError
 
 

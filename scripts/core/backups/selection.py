@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from scripts.core import history
-from scripts.core.backups import archive
-from scripts.core.backups.archive import Backup, Listing
+from scripts.core.backups import store
+from scripts.core.backups.store import Backup, Listing
 from scripts.core.errors import USAGE, UserError
-from scripts.core.history import History
+from scripts.core.revisions import history
+from scripts.core.revisions.history import History
 
 
 def find(folder: Path, database: str, cluster: str | None, wanted: str) -> Backup:
@@ -15,19 +15,19 @@ def find(folder: Path, database: str, cluster: str | None, wanted: str) -> Backu
     By name it may be another server's, and those of this one come first; None: the server does not say which it is.
     Raises UserError when there is none, naming what there is.
     """
-    listing = archive.list_all(folder)
+    listing = store.list_all(folder)
     if wanted in listing.others:
         raise UserError(listing.others[wanted], do="make backups")
     ours = of_database(listing, database, cluster)
     exact = [backup for backup in listing.backups if backup.name == Path(wanted).name]
-    found = exact or [backup for backup in ours if wanted in (archive.LATEST, backup.manifest.label)]
+    found = exact or [backup for backup in ours if wanted in (store.LATEST, backup.manifest.label)]
     found = found or [one for one in of_database(listing, database, None) if one.manifest.label == wanted != ""]
     if found:
         return found[-1]
     there = ours or listing.backups
     raise UserError(
         f"There is no backup {wanted} of {database} in {folder}."
-        if wanted != archive.LATEST
+        if wanted != store.LATEST
         else f"There is no backup of {database} in {folder}, as far as this server's are meant.",
         why=f"The newest {'are' if ours else 'of other servers and databases are'}"
         f" {', '.join(backup.name for backup in there[-3:])}."
@@ -57,5 +57,5 @@ def whose(backup: Backup, database: str, cluster: str | None) -> str:
 
 def fitting(folder: Path, database: str, cluster: str | None, revisions: History) -> list[str]:
     """The names of this database's backups that are at a revision of this checkout, the newest first."""
-    ours = of_database(archive.list_all(folder), database, cluster)
+    ours = of_database(store.list_all(folder), database, cluster)
     return [backup.name for backup in reversed(ours) if not history.unknown(revisions, backup.manifest.revision)]

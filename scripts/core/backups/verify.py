@@ -3,14 +3,15 @@
 import time
 from dataclasses import replace
 
-from scripts.core import gates, scratch, scratch_extensions
-from scripts.core.backups import check, load, manifest
-from scripts.core.backups.archive import Backup
+from scripts.core import overrides
+from scripts.core.backups import integrity, manifest, restore_into
 from scripts.core.backups.manifest import Check
 from scripts.core.backups.progress import Show
+from scripts.core.backups.store import Backup
 from scripts.core.errors import UserError
-from scripts.core.mutex import Tell
-from scripts.core.scratch import Scratch
+from scripts.core.postgres import scratch, scratch_extensions
+from scripts.core.postgres.advisory_lock import Tell
+from scripts.core.postgres.scratch import Scratch
 from scripts.core.settings import Settings
 
 QUICK, FULL = "quick", "full"
@@ -21,7 +22,7 @@ def verify(target: Settings, backup: Backup, mode: str, tell: Tell, show: Show) 
     not what was backed up; when the scratch server does not answer there is nothing to write.
     """
     started = time.monotonic()
-    found = check.damage(backup) or check.undecodable(backup.dump, backup.manifest.client)
+    found = integrity.damage(backup) or integrity.undecodable(backup.dump, backup.manifest.client)
     problem = UserError(f"{backup.name} is damaged: {found}.", do="make backup") if found else None
     if mode == FULL and not problem:
         with scratch.session(target) as server:
@@ -44,12 +45,12 @@ def restored(server: Scratch, backup: Backup, tell: Tell, show: Show) -> Setting
 
     The administrator gives everything its owner and grants. Without these all of it belongs to the role that migrates.
     """
-    if gates.accepted("roles"):
+    if overrides.accepted("roles"):
         made = scratch.create(server)
     else:
         scratch.make_roles(server, backup.manifest.roles)
         made = scratch.as_administrator(server, scratch.create(server, bare=True))
-    load.fill(backup, made, tell, show)
+    restore_into.fill(backup, made, tell, show)
     scratch_extensions.hand_over(server, made)
     return made
 
@@ -61,12 +62,12 @@ def _restore(server: Scratch, backup: Backup, tell: Tell, show: Show) -> None:
     """
     made = scratch.create(server, bare=True)
     administrator = scratch.as_administrator(server, made)
-    is_superuser = gates.accepted("superuser") or server.rights.role.superuser
-    load.fill(backup, administrator if is_superuser else made, tell, show)
+    is_superuser = overrides.accepted("superuser") or server.rights.role.superuser
+    restore_into.fill(backup, administrator if is_superuser else made, tell, show)
 
 
 def require_whole(backup: Backup) -> None:
     """Raises UserError when any file is not what was written."""
-    found = check.damage(backup)
+    found = integrity.damage(backup)
     if found:
         raise UserError(f"{backup.name} is damaged: {found}.", do="restore another   (make backups lists them)")

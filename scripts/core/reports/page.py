@@ -5,7 +5,8 @@ from typing import Any
 
 from mako.template import Template
 
-from scripts.core.reports import sql, timeline, words
+from scripts.core import formatting
+from scripts.core.reports import sql_highlight, timeline
 
 TEMPLATE = Path(__file__).with_name("page.html")
 
@@ -18,8 +19,8 @@ def render(document: dict[str, Any]) -> str:
     page: str = template.render(
         report=document,
         timeline=timeline.make(document),
-        highlight=sql.highlight,
-        words=words,
+        highlight=sql_highlight.highlight,
+        words=formatting,
         failed=[gate for gate in document["gates"] if gate["status"] in ("failed", "interrupted")],
         dangerous=[(one, findings) for one in document["revisions"] if (findings := _worth_telling(one))],
     )

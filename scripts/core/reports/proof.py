@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from scripts.core import source
 from scripts.core.reports import FILE, FORMAT
+from scripts.core.revisions import checksum
 
 GOOD = ("passed", "warned")
 
@@ -39,7 +39,7 @@ def _proves(found: dict[str, Any], subject: Subject, files: dict[str, Path]) -> 
         and found["database"] == subject.database
         and found.get("cluster") == subject.cluster
         and found["from"] == sorted(subject.at)
-        and all(applied.get(revision) == source.sums(path)[1] for revision, path in files.items())
+        and all(applied.get(revision) == checksum.sums(path)[1] for revision, path in files.items())
     )
 
 

@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-from scripts.core.reports.words import NOTHING, SYMBOLS, VERDICTS, human, milliseconds, moment, took
+from scripts.core.formatting import NOTHING, SYMBOLS, VERDICTS, human, milliseconds, moment, took
 
 SHOWN, LONGEST = 20, 500
 """Lines of details and of revisions, and characters of a text: a comment may have 65,536. The page has all."""

@@ -4,8 +4,8 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from scripts.core.reports.words import milliseconds
-from scripts.core.trace import BLOCKS
+from scripts.core.formatting import milliseconds
+from scripts.core.postgres.lock_modes import BLOCKS
 
 LEFT, WIDTH, ROW, TOP = 200, 760, 26, 44
 """Of the picture's own units: room for names, for the time, for a line, and for the scale."""

@@ -9,9 +9,10 @@ from types import ModuleType
 
 from sqlalchemy.exc import DBAPIError
 
-from scripts.core import gates, postgres, verification
+from scripts.core import overrides, verification
 from scripts.core.errors import UserError
-from scripts.core.verification.case import FAILED, INTERRUPTED, NOT_RUN, RANK, SKIPPED, WARNED, Case, Outcome, Result
+from scripts.core.postgres import connections
+from scripts.core.verification.context import FAILED, INTERRUPTED, NOT_RUN, RANK, SKIPPED, WARNED, Case, Outcome, Result
 
 ALL = tuple(
     import_module(f"{verification.__name__}.{name}")
@@ -58,7 +59,7 @@ def _missing(case: Case, gate: ModuleType) -> Iterator[Outcome]:
     for name in gate.NEEDS:
         if getattr(case, name) is None:
             yield Outcome("an earlier gate failed", (), NOT_RUN)
-    if gate.NEEDS == ("migrated",) and gates.accepted(gate.ID):
+    if gate.NEEDS == ("migrated",) and overrides.accepted(gate.ID):
         yield Outcome(f"skipped by ACCEPT={gate.ID}", (), SKIPPED)
 
 
@@ -69,7 +70,7 @@ def _check(case: Case, gate: ModuleType) -> Outcome:
         facts = [f"{name}: {fact}" for name, fact in error.facts if name != "State"]
         return Outcome(error.problem, facts, FAILED)
     except DBAPIError as error:
-        return Outcome(f"PostgreSQL: {postgres.first_line(error)}", (), FAILED)
+        return Outcome(f"PostgreSQL: {connections.first_line(error)}", (), FAILED)
     except KeyboardInterrupt:
         return Outcome("interrupted here", (), INTERRUPTED)
     return outcome

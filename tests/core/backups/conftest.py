@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from scripts.core import postgres
-from scripts.core.backups import dump
-from scripts.core.backups.archive import Backup
+from scripts.core.backups import create
+from scripts.core.backups.store import Backup
+from scripts.core.postgres import connections
 from scripts.core.settings import Settings
 
 ROWS = """
@@ -31,18 +31,18 @@ def silent(*_: object) -> None:
 
 def execute(target: Settings, *statements: str) -> None:
     """Each on its own."""
-    with postgres.connect(target, isolation_level="AUTOCOMMIT") as connection:
+    with connections.connect(target, isolation_level="AUTOCOMMIT") as connection:
         for statement in statements:
             connection.exec_driver_sql(statement.replace("%", "%%"))
 
 
 def value(target: Settings, query: str) -> object:
-    with postgres.connect(target) as connection:
+    with connections.connect(target) as connection:
         return connection.scalar(text(query))
 
 
 def take(target: Settings, label: str = "", *exclude: str) -> Backup:
-    return dump.make(target, dump.Wanted(label, exclude), silent, silent)
+    return create.make(target, create.Wanted(label, exclude), silent, silent)
 
 
 def flip(path: Path, position: int) -> None:
@@ -95,7 +95,7 @@ WITH found (name, acl, usual) AS (
 
 def granted(target: Settings) -> list[str]:
     """Every ACL of a database and in it. PostgreSQL keeps its items in the order of granting."""
-    with postgres.connect(target) as connection:
+    with connections.connect(target) as connection:
         return list(connection.exec_driver_sql(GRANTED.replace("%", "%%")).scalars())
 
 

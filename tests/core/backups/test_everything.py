@@ -1,4 +1,4 @@
-"""scripts/core/backups: every kind of object goes through backup, proof and restore, and comes back as it was"""
+"""Every kind of object goes through backup, proof and restore, and comes back as it was"""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -7,8 +7,9 @@ import pytest
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
 
-from scripts.core import databases, postgres, schema
-from scripts.core.backups import dump, restore, structure, verify
+from scripts.core.backups import create, restore, schema_file, verify
+from scripts.core.postgres import connections, databases
+from scripts.core.schema import fingerprint
 from scripts.core.settings import Settings
 from tests.core.backups.conftest import execute, granted, silent, value
 from tests.core.schemas import STATEMENTS, make
@@ -103,18 +104,18 @@ def test_every_kind_comes_back_as_it_was_and_what_cannot_is_named(target: Settin
         execute(target, statement)
     with pytest.raises(DBAPIError):
         execute(target, "CREATE UNIQUE INDEX CONCURRENTLY invalid ON twice (a)")
-    with postgres.connect(target) as connection:
-        before = schema.read(connection)
+    with connections.connect(target) as connection:
+        before = fingerprint.read(connection)
     grants, contents = [one for one in granted(target) if "in_extension" not in one], rows(target)
     told: tuple[list[str], ...] = ([], [], [])
 
-    backup = dump.make(target, dump.Wanted(), told[0].append, silent)
+    backup = create.make(target, create.Wanted(), told[0].append, silent)
     verify.verify(target, backup, verify.FULL, told[1].append, silent)
     restore.put_in_place(target, backup, "development", told[2].append, silent)
 
     assert told == ([f"Not in the backup: {line}" for line in LEFT_OUT],) * 3
-    with postgres.connect(target) as connection:
-        after = schema.read(connection)
-    assert structure.changes(before, after) == []
+    with connections.connect(target) as connection:
+        after = fingerprint.read(connection)
+    assert schema_file.changes(before, after) == []
     assert granted(target) == grants
     assert rows(target) == contents

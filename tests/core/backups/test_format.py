@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from scripts.core.backups import check, manifest, restore, structure, verify
-from scripts.core.backups.archive import Backup
+from scripts.core.backups import integrity, manifest, restore, schema_file, verify
+from scripts.core.backups.store import Backup
 from scripts.core.errors import UserError
 from scripts.core.settings import Settings
 from tests.core.backups.conftest import execute, silent, take, value
@@ -21,15 +21,15 @@ OLD = [
 @pytest.fixture
 def old(backup: Backup) -> Backup:
     """Its reading of the schema words a grant and a column in another way."""
-    saved = structure.read(backup.path)
+    saved = schema_file.read(backup.path)
     column = "table users, column name"
     told = replace(
         saved,
         objects=saved.objects | {column: f"{saved.objects[column]} OF OLD"},
         access=saved.access | {"default privileges, revocation of CREATE": "REVOKED"},
     )
-    structure.write(backup.path, told)
-    found = replace(backup.manifest, cluster=None, fingerprint_version=None, files=check.sums(backup.path))
+    schema_file.write(backup.path, told)
+    found = replace(backup.manifest, cluster=None, fingerprint_version=None, files=integrity.sums(backup.path))
     manifest.write(backup.path, found)
     return Backup(backup.path, manifest.read(backup.path))
 
@@ -63,9 +63,9 @@ def test_it_is_restored(filled: Settings, old: Backup) -> None:
 
 
 def test_what_it_has_lost_is_told_all_the_same(filled: Settings, old: Backup) -> None:
-    saved = structure.read(old.path)
-    structure.write(old.path, replace(saved, objects=saved.objects | {"table lost": "TABLE"}))
-    manifest.write(old.path, replace(old.manifest, files=check.sums(old.path)))
+    saved = schema_file.read(old.path)
+    schema_file.write(old.path, replace(saved, objects=saved.objects | {"table lost": "TABLE"}))
+    manifest.write(old.path, replace(old.manifest, files=integrity.sums(old.path)))
 
     with pytest.raises(UserError, match="table lost is missing"):
         verify.verify(filled, Backup(old.path, manifest.read(old.path)), verify.FULL, silent, silent)

@@ -1,4 +1,4 @@
-"""scripts/core/backups/frames.py: a frame cut anywhere is one that was cut, whatever it holds"""
+"""A frame cut anywhere is one that was cut, whatever it holds"""
 
 from pathlib import Path
 

@@ -1,11 +1,11 @@
-"""scripts/core/backups/load.py and properties.py: every right is after a restore what it was before, of every kind"""
+"""Every right is after a restore what it was before, of every kind"""
 
 from collections.abc import Callable, Iterator
 
 import pytest
 
-from scripts.core import databases, postgres
 from scripts.core.backups import restore
+from scripts.core.postgres import connections, databases, environments
 from scripts.core.settings import Settings
 from tests.core.backups.conftest import execute, granted, silent, take, value
 
@@ -78,7 +78,7 @@ def test_what_was_taken_from_the_application_stays_taken(two_roles: Settings) ->
     execute(two_roles, "CREATE TABLE later (id int)")
     application = two_roles.application_url.username
     rights = f"SELECT has_table_privilege('{application}', 'later', 'INSERT'),"
-    with postgres.connect(two_roles) as connection:
+    with connections.connect(two_roles) as connection:
         found = connection.exec_driver_sql(f"{rights} has_table_privilege('{application}', 'later', 'DELETE')").one()
     assert tuple(found) == (True, False)
 
@@ -89,7 +89,7 @@ def test_a_database_in_which_the_application_has_no_right_comes_back_so(two_role
     with databases.server(two_roles) as server:
         databases.drop(server, str(name))
         server.exec_driver_sql(f"CREATE DATABASE {name} TEMPLATE template0")
-        databases.set_mark(server, str(name), "development")
+        environments.write(server, str(name), "development")
     run(two_roles, TABLES)
     before = granted(two_roles)
     told: list[str] = []

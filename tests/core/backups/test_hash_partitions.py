@@ -1,12 +1,12 @@
-"""scripts/core/backups/hash_partitions.py: rows that a restore puts into another partition are the same rows"""
+"""Rows that a restore puts into another partition are the same rows"""
 
 from collections.abc import Iterator
 
 import pytest
 
-from scripts.core import databases, scratch
-from scripts.core.backups import load, manifest, restore
+from scripts.core.backups import manifest, restore, restore_into
 from scripts.core.errors import UserError
+from scripts.core.postgres import databases, scratch
 from scripts.core.settings import Settings
 from tests.core.backups.conftest import execute, silent, take, value
 from tests.core.backups.test_verify import changed
@@ -80,7 +80,7 @@ def test_a_lost_row_is_found_wherever_the_others_went(target: Settings) -> None:
     tables["public.t_2"] = manifest.Table(11, 0)
 
     with pytest.raises(UserError) as caught, scratch.session(target) as server:
-        load.fill(changed(backup, tables=tables), scratch.create(server), silent, silent)
+        restore_into.fill(changed(backup, tables=tables), scratch.create(server), silent, silent)
 
     assert "rows of public.t_1: 10, expected 11" in caught.value.problem
     assert "rows of public.t_2: 10, expected 11" in caught.value.problem

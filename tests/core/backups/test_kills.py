@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.core.backups import archive, check
+from scripts.core.backups import integrity, store
 from tests.conftest import Project
 from tests.core.running import Running, begin, call, wait_until
 
@@ -74,17 +74,17 @@ def test_a_killed_backup_is_never_listed_as_one_and_the_next_cleans_up(
         running = begin(loaded, "backup")
         time.sleep(moments.uniform(0.1, 1.2))
         kill_somebody(running, moments)
-        for backup in archive.list_all(folder).backups:
-            assert check.damage(backup) == ""
-            assert check.undecodable(backup.dump, backup.manifest.client) == ""
-        assert archive.list_all(folder).others == {}
+        for backup in store.list_all(folder).backups:
+            assert integrity.damage(backup) == ""
+            assert integrity.undecodable(backup.dump, backup.manifest.client) == ""
+        assert store.list_all(folder).others == {}
 
     result = call(loaded, "backup")
 
     assert result.returncode == 0, result.stderr
-    assert archive.list_all(folder).failed == []
+    assert store.list_all(folder).failed == []
     wait_until(lambda: sessions(loaded) == 0)
-    assert archive.list_all(folder).backups[-1].manifest.tables["public.users"].rows == 20000
+    assert store.list_all(folder).backups[-1].manifest.tables["public.users"].rows == 20000
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -120,13 +120,13 @@ def test_a_killed_verification_leaves_no_database_after_the_next(loaded: Project
         running = begin(loaded, "verify_backup")
         time.sleep(moments.uniform(0.1, 2.0))
         kill_somebody(running, moments)
-        assert archive.list_all(folder).others == {}
+        assert store.list_all(folder).others == {}
 
     result = call(loaded, "verify_backup")
 
     assert result.returncode == 0, result.stderr
-    (backup,) = archive.list_all(folder).backups
-    assert check.damage(backup) == ""
+    (backup,) = store.list_all(folder).backups
+    assert integrity.damage(backup) == ""
     abandoned = (
         "SELECT datname FROM pg_database WHERE datname ~ '^scratch_[0-9]+_' AND NOT EXISTS"
         " (SELECT FROM pg_locks WHERE locktype = 'advisory' AND objid = split_part(datname, '_', 2)::bigint)"

@@ -1,4 +1,4 @@
-"""scripts/core/backups/structure.py and load.py: what is in no dump by design is named, and stops no restore"""
+"""What is in no dump by design is named, and stops no restore"""
 
 import random
 from collections.abc import Iterator
@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 from sqlalchemy.exc import DBAPIError
 
-from scripts.core import copies, databases, scratch
-from scripts.core.backups import dump, restore, verify
+from scripts.core.backups import create, restore, verify
 from scripts.core.errors import UserError
+from scripts.core.postgres import databases, schema_copy, scratch
 from scripts.core.settings import Settings
 from tests.core.backups.conftest import execute, silent, take, value
 from tests.core.backups.test_verify import changed
@@ -29,7 +29,7 @@ def _drop_what_is_kept(target: Settings) -> Iterator[None]:
 def round_trip(target: Settings) -> list[str]:
     """Back up, verify, restore; the lines that each of the three told."""
     told: tuple[list[str], ...] = ([], [], [])
-    backup = dump.make(target, dump.Wanted(), told[0].append, silent)
+    backup = create.make(target, create.Wanted(), told[0].append, silent)
     verify.verify(target, backup, verify.FULL, told[1].append, silent)
     restore.put_in_place(target, backup, "development", told[2].append, silent)
     assert told[0] == told[1] == told[2]
@@ -211,11 +211,11 @@ def test_a_subscription_is_named_and_holds_no_database(target: Settings) -> None
         " WITH (connect = false, slot_name = NONE)",
     )
     try:
-        backup = dump.make(target, dump.Wanted(), silent, silent)
+        backup = create.make(target, create.Wanted(), silent, silent)
         told: list[str] = []
         verify.verify(target, backup, verify.FULL, told.append, silent)
         with scratch.session(target) as server:
-            copies.restored(server, target)
+            schema_copy.restored(server, target)
     finally:
         execute(target, "DROP SUBSCRIPTION news")
 
@@ -243,7 +243,7 @@ def test_a_tablespace_that_the_server_lacks_is_named(target: Settings, tablespac
         f"CREATE TABLE t (a int PRIMARY KEY USING INDEX TABLESPACE {tablespace}) TABLESPACE {tablespace}",
         "INSERT INTO t VALUES (1)",
     )
-    backup = dump.make(target, dump.Wanted(), silent, silent)
+    backup = create.make(target, create.Wanted(), silent, silent)
     told: list[str] = []
     restore.put_in_place(target, backup, "development", told.append, silent)
     space = "SELECT spcname FROM pg_class c JOIN pg_tablespace t ON t.oid = c.reltablespace WHERE relname = 't'"
@@ -265,7 +265,7 @@ def test_plan_and_rollback_need_no_tablespace(target: Settings, tablespace: str)
     execute(target, f"CREATE TABLE t (a int) TABLESPACE {tablespace}")
 
     with scratch.session(target) as server:
-        copy = copies.restored(server, target)
+        copy = schema_copy.restored(server, target)
         assert value(copy, "SELECT reltablespace FROM pg_class WHERE relname = 't'") == 0
     execute(target, "DROP TABLE t")
 

@@ -5,13 +5,14 @@ from dataclasses import replace
 
 import pytest
 
-from scripts.core import embedded, settings
-from scripts.core.embedded import THROWAWAY, Cluster
+from scripts.core import settings
 from scripts.core.errors import UserError
+from scripts.core.postgres import embedded
+from scripts.core.postgres.embedded import THROWAWAY, Cluster
 from scripts.core.settings import Settings
 from tests.conftest import needs_embedded
 from tests.core.backups.conftest import execute, take, value
-from tests.core.test_embedded import another_checkout
+from tests.core.postgres.test_embedded import another_checkout
 
 pytestmark = needs_embedded
 

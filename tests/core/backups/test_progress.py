@@ -1,7 +1,7 @@
 """scripts/core/backups/progress.py"""
 
-from scripts.core import postgres
-from scripts.core.backups import dump, progress
+from scripts.core.backups import create, progress
+from scripts.core.postgres import connections
 from scripts.core.settings import Settings
 from tests.core.backups.conftest import execute, silent
 
@@ -10,7 +10,7 @@ def test_the_rows_of_a_dump_are_told_while_it_runs(filled: Settings) -> None:
     execute(filled, "CREATE TABLE big AS SELECT n, repeat(md5(n::text), 20) AS t FROM generate_series(1, 300000) n")
     told: list[tuple[int, int]] = []
 
-    dump.make(filled, dump.Wanted(), silent, lambda done, total, what: told.append((done, total)))
+    create.make(filled, create.Wanted(), silent, lambda done, total, what: told.append((done, total)))
 
     assert told
     assert {total for _, total in told} == {300161}
@@ -37,7 +37,7 @@ def test_a_table_that_was_seen_and_is_done_counts_whole(filled: Settings) -> Non
 
 
 def test_it_looks_at_its_own_database_only(filled: Settings, target: Settings) -> None:
-    with postgres.connect(target, isolation_level="AUTOCOMMIT") as connection:
+    with connections.connect(target, isolation_level="AUTOCOMMIT") as connection:
         told: list[tuple[int, int]] = []
         progress.watch(connection, {"public.users": 3}, lambda done, total, _: told.append((done, total)))()
 

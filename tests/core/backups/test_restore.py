@@ -1,4 +1,4 @@
-"""scripts/core/backups/restore.py: the target is wholly what it was or what it shall be, and nothing is lost"""
+"""The target is wholly what it was or what it shall be, and nothing is lost"""
 
 import os
 import subprocess
@@ -15,10 +15,11 @@ from sqlalchemy import NullPool, create_engine, text
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
 
-from scripts.core import clients, databases, history, postgres, wheel
-from scripts.core.backups import contents, kept, load, restore
-from scripts.core.backups.archive import Backup
+from scripts.core.backups import inventory, kept_databases, restore, restore_into
+from scripts.core.backups.store import Backup
 from scripts.core.errors import UserError
+from scripts.core.postgres import client_programs, connections, databases, wheel
+from scripts.core.revisions import history
 from scripts.core.settings import Settings
 from tests.conftest import needs_embedded
 from tests.core.backups.conftest import execute, flip, silent, take, value
@@ -65,7 +66,7 @@ def test_the_two_can_change_places_again(filled: Settings, backup: Backup) -> No
     assert value(filled, "SELECT count(*) FROM users") == 101
     assert names(filled) == [filled.database_url.database, second]
     with databases.server(filled) as server:
-        assert [one.name for one in kept.list_all(server, str(filled.database_url.database))] == [second]
+        assert [one.name for one in kept_databases.list_all(server, str(filled.database_url.database))] == [second]
 
 
 def test_a_database_that_is_gone_comes_back(filled: Settings, backup: Backup) -> None:
@@ -215,8 +216,8 @@ def test_a_disk_of_the_server_that_becomes_full_leaves_the_target(target: Settin
 def test_programs_that_are_too_old_for_the_backup_are_found_out_first(
     filled: Settings, backup: Backup, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(clients, "_major", lambda _path: 12)
-    monkeypatch.setattr(load, "_make_roles", None)
+    monkeypatch.setattr(client_programs, "_major", lambda _path: 12)
+    monkeypatch.setattr(restore_into, "_make_roles", None)
 
     with pytest.raises(UserError, match="This needs pg_restore of PostgreSQL"):
         put(filled, backup)
@@ -425,7 +426,7 @@ SUM = "sum(hashtextextended(t::text, 0)::numeric)"
 
 def hashes(target: Settings) -> dict[str, object]:
     """A sum over the rows of each table and materialized view, and the state of what is no table."""
-    with contents.snapshot(target, "alembic-test") as connection:
+    with inventory.snapshot(target, "alembic-test") as connection:
         relations = connection.scalars(
             text(
                 "SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class c"
@@ -462,6 +463,6 @@ def test_everything_comes_back_equal(target: Settings) -> None:
 def test_nothing_of_ours_is_left_connected(filled: Settings, backup: Backup) -> None:
     old = put(filled, backup)
 
-    with postgres.connect(filled, postgres.maintenance(filled)) as connection:
+    with connections.connect(filled, connections.maintenance(filled)) as connection:
         query = text("SELECT count(*) FROM pg_stat_activity WHERE datname IN (:name, :old)")
         assert connection.scalar(query, {"name": filled.database_url.database, "old": old}) == 0

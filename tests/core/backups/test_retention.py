@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from scripts.core.backups import retention
-from scripts.core.backups.archive import Backup, Listing
+from scripts.core.backups.database_properties import Properties
 from scripts.core.backups.manifest import Check, Manifest
-from scripts.core.backups.properties import Properties
+from scripts.core.backups.store import Backup, Listing
 from scripts.core.errors import UserError
 
 NOW = datetime.now(UTC)

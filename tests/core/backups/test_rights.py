@@ -1,4 +1,4 @@
-"""scripts/core/backups/verify.py, load.py and superuser.py: a proof and a restore say the same about foreign owners"""
+"""A proof and a restore say the same about foreign owners"""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -6,16 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from scripts.core import databases, embedded, postgres, schema
-from scripts.core import superuser as superuser_
 from scripts.core.backups import restore, verify
-from scripts.core.backups.archive import Backup
+from scripts.core.backups.store import Backup
 from scripts.core.errors import UserError
-from scripts.core.schema import Schema
+from scripts.core.postgres import connections, databases, embedded
+from scripts.core.postgres import superuser as superuser_
+from scripts.core.schema import fingerprint
+from scripts.core.schema.fingerprint import Schema
 from scripts.core.settings import Settings
 from tests.conftest import needs_embedded
 from tests.core.backups.conftest import execute, granted, silent, take, value
-from tests.core.test_embedded import another_checkout, cluster, login, settings_for
+from tests.core.postgres.test_embedded import another_checkout, cluster, login, settings_for
 
 # {other} is a role that the one which migrates is no member of; {owner} is that one, and {app} the application's.
 MADE_BY_A_SUPERUSER = {
@@ -59,8 +60,8 @@ def superuser(two_roles: Settings, configured: Settings) -> Iterator[Settings]:
 
 
 def whole(target: Settings) -> tuple[Schema, list[str], object]:
-    with postgres.connect(target) as connection:
-        found = schema.read(connection)
+    with connections.connect(target) as connection:
+        found = fingerprint.read(connection)
     owner = "SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = current_database()"
     return found, granted(target), value(target, owner)
 
@@ -152,5 +153,5 @@ def test_the_embedded_superuser_is_let_in_for_a_restore_only(
         extension = "SELECT pg_get_userbyid(extowner) FROM pg_extension WHERE extname = 'pageinspect'"
         assert value(target, extension) == "postgres"
         assert value(target, "SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = 'app'") == "app_owner"
-        with pytest.raises(UserError, match="refuses the password"), postgres.connect(target, password):
+        with pytest.raises(UserError, match="refuses the password"), connections.connect(target, password):
             pass

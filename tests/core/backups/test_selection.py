@@ -1,4 +1,4 @@
-"""scripts/core/backups/selection.py: what is chosen without its name is of this server"""
+"""What is chosen without its name is of this server"""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -6,15 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from scripts.core import cluster, embedded, postgres
-from scripts.core.backups import archive, fresh, manifest, selection
-from scripts.core.backups.archive import Backup
-from scripts.core.embedded import THROWAWAY, Cluster
+from scripts.core.backups import freshness, manifest, selection, store
+from scripts.core.backups.store import Backup
 from scripts.core.errors import UserError
+from scripts.core.postgres import connections, embedded, system_identifier
+from scripts.core.postgres.embedded import THROWAWAY, Cluster
 from scripts.core.settings import Settings
 from tests.conftest import needs_embedded
 from tests.core.backups.conftest import ROWS, execute, take
-from tests.core.test_embedded import another_checkout
+from tests.core.postgres.test_embedded import another_checkout
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def elsewhere(filled: Settings) -> Iterator[Settings]:
         login = str(url.username), str(url.password)
         there = url.set(port=embedded.start(Cluster("target", *login, 0, THROWAWAY)))
         other = replace(filled, database_url=there, application_url=there)
-        with postgres.connect(other, postgres.maintenance(other), isolation_level="AUTOCOMMIT") as connection:
+        with connections.connect(other, connections.maintenance(other), isolation_level="AUTOCOMMIT") as connection:
             connection.exec_driver_sql(f"CREATE DATABASE {url.database}")
             connection.exec_driver_sql(f"COMMENT ON DATABASE {url.database} IS 'environment=development'")
         execute(other, *ROWS.strip().split("\n"))
@@ -33,14 +33,14 @@ def elsewhere(filled: Settings) -> Iterator[Settings]:
 
 
 def identity(of: Settings) -> str:
-    found = cluster.look(of)
+    found = system_identifier.look(of)
     assert found
     return found
 
 
 def is_fresh(of: Settings, folder: Path) -> Backup | None:
-    with postgres.connect(of) as connection:
-        return fresh.find(connection, folder, 60)
+    with connections.connect(of) as connection:
+        return freshness.find(connection, folder, 60)
 
 
 @needs_embedded
@@ -71,7 +71,7 @@ def test_where_the_server_does_not_say_which_it_is_the_name_of_the_database_deci
 
 def test_a_backup_of_an_older_version_is_of_no_known_server(filled: Settings, backup: Backup, folder: Path) -> None:
     manifest.write(backup.path, replace(backup.manifest, cluster=None, fingerprint_version=None))
-    (old,) = archive.list_all(folder).backups
+    (old,) = store.list_all(folder).backups
     name = old.manifest.database
 
     assert is_fresh(filled, folder) is None

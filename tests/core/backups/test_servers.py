@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from scripts.core import embedded
-from scripts.core.backups import archive, check
+from scripts.core.backups import integrity, store
 from scripts.core.errors import UserError
+from scripts.core.postgres import embedded
 from tests.conftest import Project, copy_project, needs_embedded
+from tests.core.postgres.test_embedded import another_checkout, cluster, settings_for
 from tests.core.running import Running, begin, call, wait_until
-from tests.core.test_embedded import another_checkout, cluster, settings_for
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(300), needs_embedded]
 
@@ -66,14 +66,14 @@ def test_a_server_that_is_killed_in_the_middle_of_a_backup_leaves_none(own: Proj
     moments = random.Random(1)
     for _ in range(KILLS):
         meanwhile(own, begin(own, "backup"), moments, 1.2)
-        for backup in archive.list_all(folder).backups:
-            assert check.damage(backup) == ""
+        for backup in store.list_all(folder).backups:
+            assert integrity.damage(backup) == ""
 
     result = call(own, "backup")
 
     assert result.returncode == 0, result.stderr
-    assert archive.list_all(folder).failed == []
-    assert archive.list_all(folder).backups[-1].manifest.tables["public.users"].rows == 20000
+    assert store.list_all(folder).failed == []
+    assert store.list_all(folder).backups[-1].manifest.tables["public.users"].rows == 20000
 
 
 def test_a_server_that_is_killed_in_the_middle_of_a_restore_still_has_the_target(own: Project) -> None:

@@ -1,4 +1,4 @@
-"""scripts/core/backups/verify.py, load.py and structure.py: what a full verification proves, and what it finds"""
+"""What a full verification proves, and what it finds"""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -7,12 +7,13 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.engine import URL
 
-from scripts.core import schema, scratch
-from scripts.core.backups import check, contents, load, manifest, structure, verify
-from scripts.core.backups.archive import Backup
+from scripts.core.backups import integrity, inventory, manifest, restore_into, schema_file, verify
 from scripts.core.backups.manifest import Manifest
+from scripts.core.backups.store import Backup
 from scripts.core.errors import UserError
-from scripts.core.schema import Schema
+from scripts.core.postgres import scratch
+from scripts.core.schema import fingerprint
+from scripts.core.schema.fingerprint import Schema
 from scripts.core.settings import Settings
 from tests.core.backups.conftest import execute, flip, silent, take
 
@@ -68,7 +69,7 @@ def test_nothing_is_left_on_the_scratch_server(
 def test_damage_is_found_before_anything_is_restored_and_written_down(
     filled: Settings, backup: Backup, mode: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(load, "fill", None)
+    monkeypatch.setattr(restore_into, "fill", None)
     flip(backup.dump / "toc.dat", 100)
 
     with pytest.raises(UserError, match=r"is damaged: dump/toc\.dat was changed"):
@@ -105,11 +106,11 @@ def test_a_restore_that_lacks_an_object_fails(filled: Settings) -> None:
     """As when pg_dump had forgotten it."""
     execute(filled, "CREATE VIEW seen AS SELECT name FROM users", "CREATE INDEX names ON users (name)")
     backup = take(filled)
-    saved = structure.read(backup.path)
-    (backup.path / structure.FILE).unlink()
+    saved = schema_file.read(backup.path)
+    (backup.path / schema_file.FILE).unlink()
     more = {"index forgotten": "CREATE INDEX", **saved.objects, "view seen": "SELECT other"}
-    structure.write(backup.path, replace(saved, objects=more))
-    backup = changed(backup, files=check.sums(backup.path))
+    schema_file.write(backup.path, replace(saved, objects=more))
+    backup = changed(backup, files=integrity.sums(backup.path))
 
     with pytest.raises(UserError) as caught:
         full(filled, backup)
@@ -131,13 +132,13 @@ def test_what_only_prints_differently_after_a_restore_is_the_same(filled: Settin
     backup = take(filled)
     with scratch.session(filled) as server:
         made = scratch.create(server)
-        load.fill(backup, made, silent, silent)
-        with contents.snapshot(made, "alembic-test") as connection:
-            restored = schema.read(connection)
+        restore_into.fill(backup, made, silent, silent)
+        with inventory.snapshot(made, "alembic-test") as connection:
+            restored = fingerprint.read(connection)
 
-    saved = structure.read(backup.path)
+    saved = schema_file.read(backup.path)
     assert restored.fingerprint != saved.fingerprint == backup.manifest.fingerprint, "the trap is gone: simplify"
-    assert structure.changes(saved, restored) == []
+    assert schema_file.changes(saved, restored) == []
 
 
 @pytest.mark.parametrize(
@@ -153,7 +154,7 @@ def test_what_only_prints_differently_after_a_restore_is_the_same(filled: Settin
 def test_another_meaning_is_a_change(expected: str, found: str) -> None:
     schemas = [Schema({"table t, constraint c": one}, {}, {}) for one in (expected, found)]
 
-    assert [one.name for one in structure.changes(*schemas)] == ["table t, constraint c"]
+    assert [one.name for one in schema_file.changes(*schemas)] == ["table t, constraint c"]
 
 
 def test_roles_that_the_scratch_server_lacks_are_made_without_rights(

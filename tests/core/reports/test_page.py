@@ -1,4 +1,4 @@
-"""scripts/core/reports: the page and the summary, made of a document alone"""
+"""The page and the summary, made of a document alone"""
 
 import re
 import shutil
@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from scripts.core.reports import page, sql, summary, timeline
+from scripts.core.reports import page, sql_highlight, summary, timeline
 
 CHROMIUM = shutil.which("chromium")
 EVIL = '<script>document.title = "owned"</script>'
@@ -222,7 +222,7 @@ def test_everything_can_be_read_in_both_schemes(scheme: int) -> None:
 
 
 def test_sql_keeps_its_text() -> None:
-    made = sql.highlight("SELECT 'it''s' AS \"from\" -- <b>\n/* x */ FROM t")
+    made = sql_highlight.highlight("SELECT 'it''s' AS \"from\" -- <b>\n/* x */ FROM t")
 
     assert made == (
         "<b>SELECT</b> <i>&#39;it&#39;&#39;s&#39;</i> <b>AS</b> &#34;<b>from</b>&#34; <s>-- &lt;b&gt;</s>\n"

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from scripts.core import embedded, place
-from scripts.core.embedded import THROWAWAY, Cluster
+from scripts.core import place
+from scripts.core.postgres import embedded
+from scripts.core.postgres.embedded import THROWAWAY, Cluster
 from tests.conftest import Project, needs_embedded
 from tests.core.running import begin, call, wait_until
 from tests.core.verification.reports import document, gate, left_behind

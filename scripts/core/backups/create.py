@@ -1,0 +1,214 @@
+"""Taking a backup: pg_dump and the manifest see one snapshot; nothing has the name of a backup before it is whole."""
+
+import os
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
+
+from scripts.core import overrides, settings
+from scripts.core.backups import (
+    freshness,
+    hash_partitions,
+    integrity,
+    inventory,
+    left_out,
+    manifest,
+    post_backup,
+    progress,
+    schema_file,
+    store,
+)
+from scripts.core.backups.inventory import Contents
+from scripts.core.backups.manifest import Check, Manifest
+from scripts.core.backups.progress import Show
+from scripts.core.backups.store import Backup
+from scripts.core.errors import UserError
+from scripts.core.postgres import advisory_lock, client_programs, connections, databases
+from scripts.core.postgres.advisory_lock import Tell
+from scripts.core.revisions import migration_log
+from scripts.core.schema import fingerprint
+from scripts.core.settings import Settings
+
+SMALLER = 4
+"""A dump takes about so many times less than its tables."""
+NOTHING_KEPT = "no backup was made; the database was only read."
+
+# Nothing that this session has locked is left for pg_dump to lock.
+_HAS_LOCKS = text(
+    "SELECT NOT EXISTS (SELECT FROM pg_locks WHERE pid = :ours AND locktype = 'relation' AND relation >= 16384"
+    " AND relation NOT IN (SELECT relation FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE locktype = 'relation'"
+    " AND granted AND datname = current_database() AND application_name = 'alembic-dump'))"
+)
+_LOCKED = text(
+    "SELECT DISTINCT relation::regclass::text FROM pg_locks WHERE mode = 'AccessExclusiveLock'"
+    " AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) AND relation >= 16384"
+)
+_END_ORPHANS = text(
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+    " WHERE datname = current_database() AND application_name = 'alembic-dump' AND usename = current_user"
+)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    label: str = ""
+    exclude: Sequence[str] = ()
+    """Tables whose rows stay out."""
+
+
+def make(target: Settings, wanted: Wanted, tell: Tell, show: Show) -> Backup:
+    """Take a backup of the target, alone: no migration and no other backup of it runs meanwhile.
+
+    Raises UserError; then there is no new backup, and the old ones are as they were.
+    """
+    store.require_label(wanted.label)
+    try:
+        with (
+            connections.connect(target, application_name=_application(), isolation_level="AUTOCOMMIT") as holder,
+            advisory_lock.hold(holder, settings.limits().wait, tell),
+        ):
+            made = take(target, holder, wanted, tell, show)
+    except DBAPIError as error:
+        raise UserError(
+            f"The backup broke off: {connections.first_line(error)}",
+            do=connections.MORE_LOCKS if getattr(error.orig, "pgcode", None) == inventory.NO_ROOM else "run this again",
+            state=NOTHING_KEPT,
+        ) from error
+    command = settings.backups().after
+    return post_backup.run(made, command, tell) if command else made
+
+
+def ensure_fresh(target: Settings, environment: str, tell: Tell, show: Show, *, of_now: bool = False) -> Backup | None:
+    """Return the backup that the gates want before the database is changed, which is taken if there is none.
+
+    `environment` is how strict they are. None is wanted in development, for an empty database, and when the user goes
+    without. `of_now`: rows are lost, and an earlier backup may lack some of them.
+    """
+    if environment == "development" or overrides.accepted("backup"):
+        return None
+    with connections.connect(target) as connection:
+        if databases.is_empty(connection):
+            return None
+        there = freshness.find(connection, settings.backups().folder, settings.limits().backup_fresh)
+    if there and not of_now:
+        return there
+    made = make(target, Wanted(), tell, show)
+    tell(f"Taking a backup first: {made.name}")
+    return made
+
+
+def take(target: Settings, holder: Connection, wanted: Wanted, tell: Tell, show: Show) -> Backup:
+    """As `make`, for who holds the mutex already; `holder` is a session in autocommit."""
+    started = time.monotonic()
+    pg_dump = client_programs.find("pg_dump", connections.version(holder) // 10000, tls=connections.uses_tls(holder))
+    # Nobody else has the mutex, so whoever dumps here has lost its maker.
+    holder.execute(_END_ORPHANS)
+    with store.partial(settings.backups().folder) as made, inventory.snapshot(target, _application()) as snapshot:
+        shared = inventory.export(snapshot)
+        inventory.lock(snapshot)
+        found, found_schema = inventory.read(snapshot, shared), fingerprint.read(snapshot)
+        excluded = inventory.excluded(snapshot, wanted.exclude)
+        rows = {name: table.rows for name, table in found.tables.items() if name not in excluded}
+        _require_space(made, found, excluded)
+        words = [*_words(pg_dump, made, shared, excluded), *_rows_words(snapshot, found, excluded)]
+        watch = _unlocking(snapshot, holder, progress.watch(holder, rows, show))
+        said = client_programs.run(pg_dump, target.database_url, *words, tick=watch)
+        _require_nothing(said, "pg_dump", list(holder.scalars(_LOCKED)) if said else [])
+        schema_file.write(made, found_schema)
+        without = left_out.find(snapshot)
+        left_out.write(made, without)
+        left_out.tell_all(without.objects | schema_file.undumped(found_schema), tell)
+        _dump_roles(target, holder, pg_dump, made)
+        undecodable = integrity.undecodable(made / "dump", client_programs.major(pg_dump))
+        _require_nothing(undecodable, "pg_restore, reading the dump again,")
+        whole = Manifest(
+            **vars(found),
+            label=wanted.label,
+            created_at=manifest.now(),
+            seconds=round(time.monotonic() - started, 2),
+            client=client_programs.major(pg_dump),
+            compression=client_programs.compression(pg_dump),
+            fingerprint=found_schema.fingerprint,
+            fingerprint_version=fingerprint.FINGERPRINT_VERSION,
+            excluded=excluded,
+            files=integrity.sums(made),
+            checks=[Check(manifest.now(), "quick", True, 0.0, "")],
+        )
+        return store.finish(made, whole, tell)
+
+
+
+def _words(pg_dump: str, made: Path, shared: str, excluded: Sequence[str]) -> list[str]:
+    """Return the words for pg_dump, but for those about rows."""
+    return [
+        "--format=directory",
+        f"--jobs={client_programs.JOBS}",
+        f"--compress={client_programs.compression(pg_dump)}",
+        f"--snapshot={shared}",
+        f"--lock-wait-timeout={inventory.LOCK_WAIT}s",
+        f"--file={made / 'dump'}",
+        *(f"--exclude-table-data={table}" for table in excluded),
+    ]
+
+
+def _rows_words(snapshot: Connection, found: Contents, excluded: Sequence[str]) -> list[str]:
+    """Return the words for pg_dump that say how rows are dumped, and whether the planner's statistics are."""
+    return [
+        *(["--load-via-partition-root"] if hash_partitions.may_move(snapshot) else []),
+        *(["--statistics"] if found.server >= 180000 and not excluded else []),  # they hold values of rows
+    ]
+
+def _unlocking(snapshot: Connection, holder: Connection, show: Callable[[], None]) -> Callable[[], None]:
+    """Return what gives our locks back once pg_dump has its own. It takes two on each table, and a server has room for
+    so many: see max_locks_per_transaction in PostgreSQL's documentation.
+    """
+    ours = {"ours": snapshot.scalar(text("SELECT pg_backend_pid()"))}
+    locked = True
+
+    def tick() -> None:
+        nonlocal locked
+        if locked and holder.scalar(_HAS_LOCKS, ours):
+            inventory.unlock(snapshot)
+            locked = False
+        show()
+
+    return tick
+
+
+def _dump_roles(target: Settings, holder: Connection, pg_dump: str, made: Path) -> None:
+    """All roles of the server as SQL, without passwords, for whoever has to build the server again."""
+    pg_dumpall = client_programs.find("pg_dumpall", client_programs.major(pg_dump), tls=connections.uses_tls(holder))
+    words = ("--roles-only", "--no-role-passwords", f"--file={made / 'roles.sql'}")
+    _require_nothing(client_programs.run(pg_dumpall, target.database_url, *words), "pg_dumpall")
+    with (made / "roles.sql").open() as file:
+        os.fsync(file.fileno())
+
+
+def _require_nothing(said: str, who: str, locked: Sequence[str] = ()) -> None:
+    if said:
+        raise UserError(
+            f"{who} failed: {client_programs.reason(said)}",
+            why=f"Another session works on {', '.join(locked)}. A parallel dump does not wait." if locked else "",
+            do=connections.MORE_LOCKS if "max_locks_per_transaction" in said else "correct that, then run this again",
+            state=NOTHING_KEPT,
+        )
+
+
+def _require_space(made: Path, found: Contents, excluded: Sequence[str]) -> None:
+    needed = sum(table.bytes for name, table in found.tables.items() if name not in excluded) // SMALLER
+    free = shutil.disk_usage(made).free
+    if free < needed and not overrides.accepted("space"):
+        raise UserError(
+            f"{made.parent} has {free / 1e6:,.0f} MB free, and the backup may take {needed / 1e6:,.0f} MB.",
+            do="make room (make backups KEEP=3), or set BACKUP_DIR; or, knowing that it fits: ACCEPT=space",
+            state=NOTHING_KEPT,
+        )
+
+
+def _application() -> str:
+    return f"alembic-backup {migration_log.who()}"[:63]

@@ -1,0 +1,217 @@
+"""What is in a database, read in one snapshot: what a manifest says, and what a restored copy is compared with."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
+
+from scripts.core.backups import database_properties, named_roles
+from scripts.core.backups.database_properties import Properties
+from scripts.core.backups.manifest import Table
+from scripts.core.errors import USAGE, UserError
+from scripts.core.postgres import connections, databases, environments, sql, system_identifier
+from scripts.core.postgres.sql import PLACE, compose, spelled
+from scripts.core.revisions import history
+from scripts.core.settings import Settings
+
+LOCK_WAIT = 10
+"""Seconds to wait for a table that somebody locks against being read."""
+
+# The first one of a transaction may come too late for these: they are there before it.
+_OPTIONS = (
+    "-c default_transaction_read_only=on -c statement_timeout=0 -c idle_in_transaction_session_timeout=0"
+    # Without row_security=off a policy would hide rows, and the count would not tell.
+    " -c row_security=off"
+)
+_PATIENT = text("SELECT set_config(name, '0', false) FROM pg_settings WHERE name = 'transaction_timeout'")
+AT_ONCE = 100
+"""Tables that are counted in one transaction. It locks them and their indexes, and a server has room for some thousand
+locks (max_locks_per_transaction, times its sessions).
+"""
+NO_ROOM = "53200"
+_OURS = "n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'"
+_NO_EXTENSION = (
+    "NOT EXISTS (SELECT FROM pg_depend WHERE classid = 'pg_class'::regclass AND objid = c.oid AND deptype = 'e')"
+)
+_CLASSES = f"FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE {_OURS} AND {_NO_EXTENSION}"
+_TABLES = text(f"SELECT format('%I.%I', n.nspname, c.relname) {_CLASSES} AND c.relkind = 'r' ORDER BY 1")
+_UNREADABLE = text(
+    f"SELECT format('%I.%I', n.nspname, c.relname) {_CLASSES} AND c.relkind IN ('r', 'p', 'S') AND NOT ("
+    " has_schema_privilege(n.oid, 'USAGE') AND CASE c.relkind WHEN 'S' THEN has_sequence_privilege(c.oid, 'SELECT')"
+    " ELSE has_table_privilege(c.oid, 'SELECT') END) ORDER BY 1"
+)
+_LEAVES = text(
+    "SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+    " WHERE c.relkind = 'r' AND (c.oid = to_regclass(:table) OR c.oid IN (SELECT relid FROM"
+    " pg_partition_tree(to_regclass(:table)))) ORDER BY 1"
+)
+_REFERENCES = text(
+    "SELECT DISTINCT format('%s references %s', conrelid::regclass, confrelid::regclass) FROM pg_constraint"
+    " WHERE contype = 'f' AND confrelid = ANY(CAST(:tables AS regclass[]))"
+    " AND conrelid <> ALL(CAST(:tables AS regclass[]))"
+)
+_HEIRS = text(
+    "WITH RECURSIVE heir (above, oid) AS (SELECT inhparent, inhrelid FROM pg_inherits"
+    " UNION SELECT above, inhrelid FROM pg_inherits JOIN heir ON inhparent = heir.oid)"
+    " SELECT format('%I.%I', pn.nspname, p.relname) AS name, array_agg(format('%I.%I', n.nspname, c.relname)) AS heirs"
+    " FROM heir JOIN pg_class c USING (oid) JOIN pg_namespace n ON n.oid = c.relnamespace"
+    " JOIN pg_class p ON p.oid = above JOIN pg_namespace pn ON pn.oid = p.relnamespace WHERE p.relkind = 'r' GROUP BY 1"
+)
+# Tables whose policies keep this role from rows: with row_security off, reading them is an error.
+_HIDDEN = text(
+    f"SELECT format('%I.%I', n.nspname, c.relname) {_CLASSES} AND c.relkind = 'r' AND row_security_active(c.oid)"
+    " ORDER BY 1"
+)
+
+
+@dataclass(frozen=True)
+class Contents:
+    """As the manifest has them."""
+
+    cluster: str
+    database: str
+    environment: str | None
+    server: int
+    revision: list[str]
+    tables: dict[str, Table]
+    large_objects: int
+    extensions: dict[str, str]
+    properties: Properties
+    roles: list[str]
+
+
+@contextmanager
+def snapshot(settings: Settings, application_name: str) -> Iterator[Connection]:
+    """A transaction that sees the database as it is now, for as long as the block runs."""
+    options = f"{_OPTIONS} -c lock_timeout={LOCK_WAIT}s"
+    with connections.patient(
+        settings, application_name=application_name, options=options, isolation_level="REPEATABLE READ"
+    ) as connection:
+        connection.execute(_PATIENT)
+        yield connection
+
+
+def export(connection: Connection) -> str:
+    """Return the name by which other sessions see what this transaction sees."""
+    return str(connection.scalar(text("SELECT pg_export_snapshot()")))
+
+
+def read(connection: Connection, shared: str = "") -> Contents:
+    """What the connected database holds. `shared`: the snapshot, where it has been exported already.
+
+    Raises UserError naming the tables that this role cannot read, or the one that somebody locks or has dropped.
+    """
+    _require_readable(connection)
+    return Contents(
+        cluster=system_identifier.identity(connection),
+        database=databases.name_of(connection.engine.url),
+        environment=environments.read(connection),
+        server=connections.version(connection),
+        revision=sorted(history.current(connection)),
+        tables=_measured(connection, connection.scalars(_TABLES).all(), shared or export(connection)),
+        large_objects=connection.scalar(text("SELECT count(*) FROM pg_largeobject_metadata")) or 0,
+        extensions=dict(connection.execute(text("SELECT extname, extversion FROM pg_extension ORDER BY 1")).all()),
+        properties=database_properties.read(connection),
+        roles=named_roles.read(connection),
+    )
+
+
+def lock(connection: Connection) -> None:
+    """Lock the tables against being dropped or emptied, as pg_dump does: not their indexes.
+
+    Raise UserError naming the tables that this role cannot read, or the one that another session locks or has dropped.
+    """
+    _require_readable(connection)
+    tables = connection.scalars(_TABLES).all()
+    connection.exec_driver_sql("SAVEPOINT locked")
+    for table in tables:
+        with _naming(table):
+            sql.run(connection, compose("LOCK TABLE ONLY {} IN ACCESS SHARE MODE", spelled(table)))
+
+
+def unlock(connection: Connection) -> None:
+    """Give these locks back. The transaction goes on, and sees what it saw."""
+    connection.exec_driver_sql("ROLLBACK TO SAVEPOINT locked")
+
+
+def _require_readable(connection: Connection) -> None:
+    role = connection.engine.url.username
+    unreadable = list(connection.scalars(_UNREADABLE))
+    if unreadable:
+        raise UserError(
+            f"The role {role} may not read {', '.join(unreadable)}.",
+            why="A backup without them would not be one.",
+            do=f"GRANT pg_read_all_data TO {role}, as a superuser",
+        )
+    hidden = list(connection.scalars(_HIDDEN))
+    if hidden:
+        raise UserError(
+            f"Row level security keeps the role {role} from rows of {', '.join(hidden)}.",
+            why="A backup without them would not be one. No grant changes that; an owner is kept from them by FORCE.",
+            do=f"ALTER ROLE {role} BYPASSRLS, as a superuser",
+        )
+
+
+def heirs(connection: Connection) -> dict[str, list[str]]:
+    """Return, for each table that others inherit from, all tables below it."""
+    return {row.name: list(row.heirs) for row in connection.execute(_HEIRS)}
+
+
+def excluded(connection: Connection, words: Sequence[str]) -> list[str]:
+    """The tables that EXCLUDE means, of a partitioned one all partitions.
+
+    Raises UserError for one that is not there, and for one without whose rows the others could not be restored.
+    """
+    found: list[str] = []
+    for word in words:
+        tables = list(connection.scalars(_LEAVES, {"table": word}))
+        if not tables:
+            raise UserError(f"EXCLUDE={word}: there is no such table.", do="make psql c='\\d'", code=USAGE)
+        found += tables
+    references = list(connection.scalars(_REFERENCES, {"tables": found}))
+    if references:
+        raise UserError(
+            f"EXCLUDE would make a backup that cannot be restored: {', '.join(references)}.",
+            do="exclude those that reference it too",
+            code=USAGE,
+        )
+    return found
+
+
+def _measured(connection: Connection, tables: Sequence[str], shared: str) -> dict[str, Table]:
+    """Return the rows and bytes of tables as this transaction sees them, read in short ones of another session."""
+    found: dict[str, Table] = {}
+    with connection.engine.connect() as counting, connections.interruptible(counting.connection.dbapi_connection):
+        counting.execute(_PATIENT)
+        counting.commit()
+        for first in range(0, len(tables), AT_ONCE):
+            with counting.begin():
+                sql.run(counting, compose("SET TRANSACTION SNAPSHOT {}", sql.value(shared)))
+                found |= {table: _count(counting, table) for table in tables[first : first + AT_ONCE]}
+    return found
+
+
+def _count(connection: Connection, table: str) -> Table:
+    statement = compose("SELECT count(*), pg_table_size({}::regclass) FROM ONLY {}", PLACE, spelled(table))
+    with _naming(table):
+        return Table(*sql.run(connection, statement, [table]).one())
+
+
+@contextmanager
+def _naming(table: str) -> Iterator[None]:
+    """Raise UserError for what PostgreSQL says of a table."""
+    try:
+        yield
+    except DBAPIError as error:
+        if error.connection_invalidated:
+            raise
+        code = getattr(error.orig, "pgcode", None)
+        raise UserError(
+            f"{table} cannot be read: {connections.first_line(error)}",
+            why="Somebody locks it, or has dropped it just now." if code in ("55P03", "42P01") else "",
+            do=connections.MORE_LOCKS
+            if code == NO_ROOM
+            else "wait for that session (make psql; SELECT * FROM pg_stat_activity), then run this again",
+        ) from error

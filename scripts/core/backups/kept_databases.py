@@ -1,0 +1,110 @@
+"""Databases that a restore has put aside: the target's name, and when."""
+
+import re
+import shlex
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import count
+
+from sqlalchemy import Connection, text
+
+from scripts.core.errors import UserError
+from scripts.core.postgres import database_names, sql
+from scripts.core.postgres.database_names import KEPT
+from scripts.core.postgres.sql import compose
+
+_NAMES = text("SELECT datname FROM pg_database ORDER BY right(datname, 16)")
+_BYTES = text("SELECT pg_database_size(CAST(:name AS name))")
+_NAME = re.compile(rf"(?P<beginning>.*){KEPT}(?P<when>\d{{8}}T\d{{6}}Z)", re.DOTALL)
+OLD = 40
+"""Older versions of this code took so many bytes of a name, and no hash."""
+
+
+@dataclass(frozen=True)
+class Kept:
+    name: str
+    bytes: int
+
+
+@dataclass(frozen=True)
+class Doubt:
+    """A kept database whose name fits several databases."""
+
+    name: str
+    owners: list[str]
+    new: str
+    """The name that makes it the target's."""
+
+    def __str__(self) -> str:
+        return f"{self.name} was kept by a restore of {' or of '.join(self.owners)}; its name does not tell which."
+
+    @property
+    def cure(self) -> str:
+        """How to type what makes it the target's."""
+        return _psql(compose("ALTER DATABASE {} RENAME TO {}", sql.name(self.name), sql.name(self.new)))
+
+
+def list_all(server: Connection, database: str) -> list[Kept]:
+    """Those of this database, oldest first."""
+    return [Kept(name, server.scalar(_BYTES, {"name": name}) or 0) for name in _look(server, database)[0]]
+
+
+def doubtful(server: Connection, database: str) -> list[Doubt]:
+    """Return those that may be of this database, and may be of another."""
+    return _look(server, database)[1]
+
+
+def require_certain(server: Connection, database: str, name: str) -> None:
+    """Raise UserError for the name of a database that may have been kept for another one."""
+    for doubt in doubtful(server, database):
+        if doubt.name == name:
+            raise UserError(str(doubt), do=f"look at it; if it is {database}'s: {doubt.cure}")
+
+
+def new_name(server: Connection, database: str) -> str:
+    """Of the database that is put aside now; nobody has it yet."""
+    taken = _look(server, database)[0]
+    now = datetime.now(UTC)
+    names = (_name(database, f"{now + timedelta(seconds=later):%Y%m%dT%H%M%SZ}") for later in count())
+    return next(name for name in names if name not in taken)
+
+
+def drop_command(name: str) -> str:
+    return _psql(compose("DROP DATABASE {}", sql.name(name)))
+
+
+def _look(server: Connection, database: str) -> tuple[list[str], list[Doubt]]:
+    """Return the kept databases that are this one's, and those that may be. New names of short databases are the old
+    ones; of a longer one only an old name may be another's too.
+    """
+    names = list(server.scalars(_NAMES))
+    kept: list[str] = []
+    doubts: list[Doubt] = []
+    for name in names:
+        found = _NAME.fullmatch(name)
+        if found and name == _name(database, found["when"]):
+            kept.append(name)
+        elif found and found["beginning"] == database_names.cut(database, OLD):
+            owners = sorted({database, *(other for other in names if _may_own(other, found["beginning"]))})
+            if owners == [database]:
+                kept.append(name)
+            else:
+                doubts.append(Doubt(name, owners, _name(database, found["when"])))
+    return kept, doubts
+
+
+def _may_own(database: str, beginning: str) -> bool:
+    return database_names.cut(database, OLD) == beginning and not database_names.is_derived(database)
+
+
+def _name(database: str, when: str) -> str:
+    return database_names.derived(database, KEPT + when)
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _psql(statement: str) -> str:
+    """Return what runs it, as a shell takes it through make."""
+    return f"make psql c={shlex.quote(statement)}"

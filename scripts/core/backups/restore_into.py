@@ -1,0 +1,174 @@
+"""Filling an empty database from a backup, and comparing it with what the manifest says."""
+
+from collections.abc import Callable
+
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
+
+from scripts.core import overrides
+from scripts.core.backups import database_properties, hash_partitions, inventory, left_out, progress, schema_file
+from scripts.core.backups.inventory import Contents
+from scripts.core.backups.manifest import Manifest
+from scripts.core.backups.progress import Show
+from scripts.core.backups.store import Backup
+from scripts.core.errors import UserError
+from scripts.core.postgres import client_programs, connections, databases, sql
+from scripts.core.postgres.advisory_lock import Tell
+from scripts.core.postgres.sql import compose
+from scripts.core.schema import fingerprint
+from scripts.core.settings import Settings
+
+# The jobs are parallel already; and what comes after them is waited for, which no earlier commit can be missing then.
+_QUICKLY = "-c synchronous_commit=off" + (
+    " -c max_parallel_maintenance_workers=0" if client_programs.CORES <= client_programs.JOBS else ""
+)
+# Extended statistics are in no dump. Those of a table with foreign children are read from another server.
+_WITHOUT_STATISTICS = text(
+    "SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+    " WHERE c.relkind IN ('r', 'm') AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'"
+    " AND NOT EXISTS (WITH RECURSIVE below AS (SELECT c.oid UNION ALL SELECT inhrelid FROM pg_inherits JOIN below"
+    "  ON inhparent = below.oid) SELECT FROM below JOIN pg_class f USING (oid) WHERE f.relkind = 'f')"
+    " AND pg_relation_size(c.oid) > 0 AND (EXISTS (SELECT FROM pg_statistic_ext WHERE stxrelid = c.oid) OR NOT EXISTS"
+    " (SELECT FROM pg_stats s WHERE s.schemaname = n.nspname AND s.tablename = c.relname)) ORDER BY 1"
+)
+ONLY_A_TRY = "what was restored is dropped, at the latest by the next run; everything else is as it was."
+
+
+def require_server(backup: Backup, server: int) -> None:
+    """Raises UserError for a backup of a newer major than the server's, which has what the older one does not know, or
+    of a newer pg_dump than the programs here.
+    """
+    if backup.manifest.server // 10000 > server // 10000:
+        raise UserError(
+            f"{backup.name} is of PostgreSQL {backup.manifest.server // 10000}; the server is {server // 10000}.",
+            why="A dump can be restored into its own major or a newer one.",
+            do="set POSTGRES_IMAGE, or DATABASE_URL, to a newer server",
+        )
+    client_programs.find("pg_restore", backup.manifest.client)
+
+
+def fill(backup: Backup, into: Settings, tell: Tell, show: Show) -> None:
+    """Restore the dump into an empty database, and look at it. Any error ends it.
+
+    Roles that the dump names and the server lacks are made first, without a login or any right: who they were is in
+    roles.sql. Raises UserError when something fails, or is not as the manifest says.
+    """
+    with connections.connect(into, application_name="alembic-restore", isolation_level="AUTOCOMMIT") as connection:
+        require_server(backup, connections.version(connection))
+        if not overrides.accepted("roles"):
+            _make_roles(connection, backup.manifest.roles)
+        rows = {name: rows for name, rows in _rows(backup.manifest).items() if rows}
+        options = _options(backup, connection, tell)
+        _restore(backup, into, connection, options, progress.watch(connection, rows, show))
+    # Before the comparing, because where alembic_version is may depend on search_path.
+    with databases.server(into) as server:
+        database_properties.apply(server, databases.name_of(into.database_url), backup.manifest.properties, tell)
+    _compare(backup, into, tell)
+
+
+def _options(backup: Backup, connection: Connection, tell: Tell) -> list[str]:
+    """Return the words for pg_restore: what is left out because the server lacks it, or because it is another's."""
+    missing = left_out.missing_tablespaces(connection, left_out.read(backup.path).tablespaces)
+    if missing:
+        tell(f"Tables and indexes are in the default tablespace: this role cannot use {', '.join(missing)}.")
+    is_parallel = schema_file.restorable_in_parallel(schema_file.read(backup.path))
+    return [
+        f"--jobs={client_programs.JOBS if is_parallel else 1}",
+        # Two databases cannot have the same one; and with one in it, a database cannot be dropped.
+        "--no-subscriptions",
+        *(["--no-tablespaces"] if missing else []),
+        *(["--no-owner", "--no-privileges"] if overrides.accepted("roles") else []),
+    ]
+
+
+def _restore(
+    backup: Backup, into: Settings, connection: Connection, options: list[str], tick: Callable[[], None]
+) -> None:
+    words = ("--exit-on-error", *options, str(backup.dump))
+    jobs = f"--jobs={client_programs.JOBS}"
+    tls = connections.uses_tls(connection)
+    pg_restore, vacuumdb = (
+        client_programs.find(name, backup.manifest.client, tls=tls) for name in ("pg_restore", "vacuumdb")
+    )
+    said = client_programs.run(pg_restore, into.database_url, *words, tick=tick, options=_QUICKLY)
+    # A dump of PostgreSQL 18 has the statistics that the planner needs, if there were any; an older one has none.
+    missing = [f"--table={table}" for table in connection.scalars(_WITHOUT_STATISTICS)] if not said else []
+    said = said or (
+        client_programs.run(vacuumdb, into.database_url, "--analyze-only", jobs, *missing) if missing else ""
+    )
+    if said:
+        raise UserError(
+            f"{backup.name} cannot be restored: {client_programs.reason(said)}",
+            do="correct what it says, then run this again; if it is about rights: ACCEPT=superuser restores as the"
+            " server's superuser, and ACCEPT=roles without owners and grants",
+            state=ONLY_A_TRY,
+        )
+
+
+def _make_roles(connection: Connection, roles: list[str]) -> None:
+    there = set(connection.scalars(text("SELECT rolname FROM pg_roles")))
+    missing = [role for role in roles if role not in there]
+    try:
+        for role in missing:
+            sql.run(connection, compose("CREATE ROLE {} NOLOGIN", sql.name(role)))
+    except DBAPIError as error:
+        raise UserError(
+            f"The server lacks the roles {', '.join(missing)}, which the backup names.",
+            why=connections.first_line(error),
+            do="have a superuser CREATE them; or, without owners and grants: ACCEPT=roles",
+        ) from error
+
+
+def _compare(backup: Backup, into: Settings, tell: Tell) -> None:
+    """Raise UserError unless the database has the schema, rows, large objects and revision of the backup."""
+    with inventory.snapshot(into, "alembic-restore") as connection:
+        found, found_schema = inventory.read(connection), fingerprint.read(connection)
+        roots, heirs = hash_partitions.roots(connection), inventory.heirs(connection)
+    saved = schema_file.read(backup.path)
+    if overrides.accepted("roles"):
+        saved, found_schema = saved.structure, found_schema.structure
+    changes = schema_file.changes(saved, found_schema)
+    if backup.manifest.fingerprint_version != fingerprint.FINGERPRINT_VERSION:
+        # Another version reads and words definitions in another way. What is missing, both versions name.
+        changes = [one for one in changes if one.kind == "structure" and one.found is None]
+        tell(f"{backup.name} is of another version of these scripts: definitions and grants are not compared.")
+    told = [str(one) for one in changes] + _differences(backup.manifest, found, roots, heirs)
+    if told:
+        raise UserError(
+            f"{backup.name} was restored, but is not what was backed up:" + "".join(f"\n    {one}" for one in told),
+            do="restore another: make backups; where rights are missing, restore as a superuser: ACCEPT=superuser",
+            state=ONLY_A_TRY,
+        )
+    left_out.tell_all(left_out.read(backup.path).objects | schema_file.undumped(saved), tell)
+
+
+def _differences(manifest: Manifest, found: Contents, roots: dict[str, str], heirs: dict[str, list[str]]) -> list[str]:
+    """Of the rows, and the rest that is counted; a table that is missing is the schema's to tell."""
+    expected = {name: rows for name, rows in _rows(manifest).items() if name in found.tables}
+    own = {name: found.tables[name].rows for name in expected}
+    now = dict(own)
+    for name, below in heirs.items():
+        # Older backups counted the rows of the tables that inherit from it too.
+        whole = own.get(name, 0) + sum(own.get(heir, 0) for heir in below)
+        if expected.get(name) == whole:
+            now[name] = whole
+    pairs = {
+        **{f"rows of {name}": counts for name, counts in _together(expected, now, roots).items()},
+        "large objects": (manifest.large_objects, found.large_objects),
+        "revision": (manifest.revision, found.revision),
+    }
+    return [f"{name}: {is_}, expected {was}" for name, (was, is_) in pairs.items() if was != is_]
+
+
+def _together(expected: dict[str, int], now: dict[str, int], roots: dict[str, str]) -> dict[str, tuple[int, int]]:
+    """Return the rows that were and that are there: of each table, and of all hash partitions of a table together."""
+    pairs: dict[str, tuple[int, int]] = {}
+    for name, rows in expected.items():
+        was, is_ = pairs.get(roots.get(name, name), (0, 0))
+        pairs[roots.get(name, name)] = (was + rows, is_ + now[name])
+    return pairs
+
+
+def _rows(manifest: Manifest) -> dict[str, int]:
+    """What each table has after a restore."""
+    return {name: 0 if name in manifest.excluded else table.rows for name, table in manifest.tables.items()}

@@ -1,0 +1,108 @@
+"""The schema of a backup, kept beside the dump as it was read, so that what a restore made of it can be told by name.
+
+PostgreSQL prints some expressions differently after a restore: casts and parentheses of CHECK (state IN ('new')) on a
+varchar move. The fingerprint of the original is therefore not that of its restored copy, and what printed the same but
+for casts and parentheses counts as the same here. The text that pg_restore ran is what the original printed; a restore
+without an error has read it again. What could still be wrong is an object that is missing, or another one: that shows.
+"""
+
+import json
+import os
+import re
+from collections.abc import Collection
+from dataclasses import asdict
+from pathlib import Path
+
+from scripts.core.schema import compare
+from scripts.core.schema.compare import Difference
+from scripts.core.schema.fingerprint import Schema
+
+FILE = "schema.json"
+_LONG_TYPES = "character varying|double precision|bit varying|time(?:stamp)? with(?:out)? time zone"
+_QUOTED = re.compile(r"""'(?:[^']|'')*'|"(?:[^"]|"")*\"""")
+_INVALID = re.compile(f"{_QUOTED.pattern}| INVALID")
+_CAST = re.compile(rf'::(?:{_LONG_TYPES}|(?:"[^"]+"|\w+)(?:\.(?:"[^"]+"|\w+))?)(?:\(\d+(?:,\d+)?\))?(?:\[\])*')
+
+
+def write(folder: Path, schema: Schema) -> None:
+    with (folder / FILE).open("w", encoding="utf-8") as file:
+        json.dump(asdict(schema), file, indent=1)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def read(folder: Path) -> Schema:
+    return Schema(**json.loads((folder / FILE).read_text(encoding="utf-8")))
+
+
+def undumped(schema: Schema) -> dict[str, str]:
+    """Return what pg_dump leaves out of a dump by design, by name: why, and what to do.
+
+    An invalid index of a partitioned table is in the dump: it waits for the indexes of its partitions.
+    """
+    found = {}
+    for name, definition in schema.objects.items():
+        bare = "" if name.endswith(", comment") else _QUOTED.sub("", definition)
+        if ", index " in name and " INVALID" in bare and " ON ONLY " not in bare:
+            found[name] = "it is invalid, and no query uses it. Drop it, or REINDEX it"
+        if ", disabled check of " in name:
+            found[name] = "the check is on after a restore. ALTER TABLE … DISABLE TRIGGER turns it off again"
+    for name in _validated_below(schema):
+        found[name] = "it is NOT VALID after a restore, as its parent's is. ALTER TABLE … VALIDATE CONSTRAINT checks it"
+    return dict(sorted(found.items()))
+
+
+def _validated_below(schema: Schema) -> list[str]:
+    """Return the checks that are validated in a child and NOT VALID in its parent. A dump has the parent's alone.
+
+    Of a partition it has its own.
+    """
+    checks = {}
+    for name, definition in schema.objects.items():
+        table, _, constraint = name.partition(", constraint ")
+        if definition.startswith("CHECK ") and " PARTITION OF " not in schema.objects.get(table, ""):
+            checks[name] = (constraint, definition.removesuffix(" INHERITED"))
+    waiting = {one for one in checks.values() if one[1].endswith(" NOT VALID")}
+    return [
+        name
+        for name, (constraint, definition) in checks.items()
+        if schema.objects[name] != definition and (constraint, f"{definition} NOT VALID") in waiting
+    ]
+
+
+def restorable_in_parallel(schema: Schema) -> bool:
+    """Return whether no row can break a domain's check. With --jobs, pg_restore may add the check before the row."""
+    return not any(
+        name.startswith("domain ") and definition.endswith(" NOT VALID") for name, definition in schema.objects.items()
+    )
+
+
+def changes(expected: Schema, found: Schema) -> list[Difference]:
+    """What a restore has lost, added or changed. A version of an extension is the server's, not the backup's."""
+    left_out = undumped(expected).keys()
+    told = [one for one in compare.between(expected, found) if one.found is not None or one.name not in left_out]
+    return [one for one in told if not (one.harmless or _is_the_same(one) or _is_unchecked(one, left_out))]
+
+
+def _is_the_same(difference: Difference) -> bool:
+    if difference.kind != "structure" or difference.expected is None or difference.found is None:
+        return False
+    is_valid = difference.found == _as_valid(difference.found)
+    before = _as_valid(difference.expected) if is_valid else difference.expected
+    return difference.name.startswith("extension ") or _bare(before) == _bare(difference.found)
+
+
+def _is_unchecked(difference: Difference, left_out: Collection[str]) -> bool:
+    if difference.name not in left_out or difference.expected is None or difference.found is None:
+        return False
+    unchecked = difference.expected.removesuffix(" INHERITED") + " NOT VALID INHERITED"
+    return _bare(unchecked) == _bare(difference.found)
+
+
+def _as_valid(definition: str) -> str:
+    """An index of a partitioned table becomes valid when the last of its partitions' indexes is attached again."""
+    return _INVALID.sub(lambda found: "" if found[0] == " INVALID" else found[0], definition)
+
+
+def _bare(definition: str) -> str:
+    return re.sub(r"[()\[\]\s]", "", _CAST.sub("", definition))

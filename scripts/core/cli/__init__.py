@@ -1,0 +1,1 @@
+"""The terminal: parsing arguments, printing, and turning errors into exit codes."""

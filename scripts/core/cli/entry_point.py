@@ -1,0 +1,94 @@
+"""How every script starts and ends: its help from its docstring, errors for people, exit codes."""
+
+import argparse
+import signal
+import sys
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from io import TextIOWrapper
+from pathlib import Path
+
+from alembic.util import CommandError
+from sqlalchemy.exc import DBAPIError
+
+from scripts.core.cli import console
+from scripts.core.errors import BUG, INTERRUPTED, HalfDoneError, UserError
+from scripts.core.postgres import connections
+
+INTERRUPTED_STATE = "every revision, backup and restore is wholly done or not at all; see: make status, make backups"
+
+Main = Callable[[Sequence[str] | None], int]
+
+
+def parser(doc: str | None, module: str) -> argparse.ArgumentParser:
+    """A parser whose help is the script's docstring: one sentence, then the make lines."""
+    return argparse.ArgumentParser(
+        prog=f"python -m {module}",
+        description=doc,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+
+
+def run(main: Main, argv: Sequence[str] | None = None) -> int:
+    """Run a script and return its exit code: 0 done, 1 no or refused, 2 usage, 3 our bug, 130 interrupted."""
+    signal.signal(signal.SIGTERM, _terminate)
+    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            # A terminal that has no ✓ gets a ? instead of an error in the middle of a migration.
+            stream.reconfigure(errors="replace")
+    with console.kept(Path(sys.argv[0]).stem), console.clock():
+        try:
+            return main(argv)
+        except HalfDoneError as error:
+            do = "write what is committed so that it can run again (IF NOT EXISTS), then run this again"
+            console.fail(UserError("Interrupted.", do=do, state=error.state))
+            return INTERRUPTED
+        except KeyboardInterrupt:
+            console.fail(UserError("Interrupted.", do="run it again", state=INTERRUPTED_STATE))
+            return INTERRUPTED
+        except Exception as error:
+            return _explain(error)
+
+
+@contextmanager
+def finishing() -> Iterator[None]:
+    """What is done in the block is done to its end; an interruption meanwhile comes after it."""
+    heard: list[int] = []
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.signal(number, lambda number, _: heard.append(number)) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if heard:
+        raise KeyboardInterrupt
+
+
+def _explain(error: Exception) -> int:
+    """Say what happened; only what we did not foresee shows a traceback."""
+    known = _known(error)
+    if known:
+        console.fail(known)
+        return known.code
+    traceback.print_exc()
+    console.fail(UserError(f"This is a bug of ours: {type(error).__name__}.", state="unknown; see: make status"))
+    return BUG
+
+
+def _known(error: Exception) -> UserError | None:
+    if isinstance(error, UserError):
+        return error
+    if isinstance(error, CommandError):
+        return UserError(f"Alembic: {error}", state="see: make status")
+    if isinstance(error, DBAPIError):
+        return UserError(f"PostgreSQL: {connections.first_line(error)}", state="see: make status")
+    return None
+
+
+def _terminate(*_: object) -> None:
+    raise KeyboardInterrupt

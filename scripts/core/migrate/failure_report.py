@@ -1,0 +1,173 @@
+"""What is said when the steps of a command do not come to their end: whose fault it is, and what was left."""
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from sqlalchemy.exc import DBAPIError, InvalidRequestError
+
+from scripts.core import ROOT, redaction, revision_files
+from scripts.core.errors import HalfDoneError, UserError
+from scripts.core.migrate import lock_watch
+from scripts.core.migrate.run_context import Conditions
+from scripts.core.migrate.steps import Steps
+from scripts.core.migrate.transactions import TransactionError
+from scripts.core.postgres import connections, extensions, invalid_indexes, sql
+from scripts.core.revisions import history
+from scripts.core.user_code import ExitError
+
+COMMITS = re.compile(r"autocommit|\bcommit\b", re.IGNORECASE)
+"""How a revision commits before it is through."""
+# Duplicate schema, relation, column, object and function; see "PostgreSQL Error Codes" in its documentation.
+ALREADY_THERE = ("42P06", "42P07", "42701", "42710", "42723")
+
+NOT_SUPPORTED = "0A000"
+
+
+def is_of_a_revision(error: Exception, steps: Steps) -> bool:
+    """Return whether the error comes from a revision's own code.
+
+    One that closed the connection makes Alembic's own statement after it fail.
+    """
+    if isinstance(error, TransactionError):
+        return True
+    is_closed = isinstance(error, InvalidRequestError) and steps.running is not None
+    return not isinstance(error, UserError) and (is_closed or bool(revision_files.place(error)))
+
+
+def failed(conditions: Conditions, steps: Steps, error: Exception) -> UserError:
+    """A fault inside a revision is its author's, told with the place, the statement and PostgreSQL's own words."""
+    if isinstance(error, DBAPIError) and error.connection_invalidated:
+        return UserError(
+            f"The migrating session was ended: {connections.first_line(error)}",
+            why="An administrator ended it, or the server stopped.",
+            do="run this again",
+            state=state(conditions, steps),
+        )
+    if isinstance(error, TransactionError):
+        return UserError(
+            f"{error.place}: {error}", do=f"{error.do}, then run this again", state=state(conditions, steps)
+        )
+    source, code = _source(steps), getattr(getattr(error, "orig", None), "pgcode", None)
+    said = _said(error, source)
+    lacking = extensions.lacking(error)
+    extension = sql.name(lacking) if lacking else ""
+    executed = redaction.statement(str(getattr(error, "statement", "") or ""), source, code or "")
+    statement = " ".join(executed.split())
+    if conditions.settings.runtime == "embedded" and _lacks_extension(error, statement):
+        said += " in the embedded PostgreSQL; the one of RUNTIME=docker has all of contrib"
+    half_done = _is_half_done(steps, error)
+    return UserError(
+        f"{revision_files.place(error) or _file(steps) or 'Migrating'}: {said}",
+        why=_why(statement, extension),
+        do=_do(steps, half_done, extension),
+        state=state(conditions, steps)
+        + " If an earlier run was stopped in the middle of this revision, then what stands before this statement, and"
+        " it too, was done and committed." * half_done,
+    )
+
+
+def _said(error: Exception, source: str) -> str:
+    """Return what the error says, without contents of rows. `source` is the text of the running revision."""
+    if isinstance(error, DBAPIError):
+        return redaction.message(error, source)
+    return str(error) if isinstance(error, ExitError) else redaction.exception(error, source)
+
+
+def _source(steps: Steps) -> str:
+    """Return the text of the file of the revision that runs."""
+    path = getattr(steps.running.up_revision, "path", None) if steps.running else None
+    return Path(path).read_text(encoding="utf-8") if path else ""
+
+
+def _lacks_extension(error: Exception, statement: str) -> bool:
+    code = getattr(getattr(error, "orig", None), "pgcode", None)
+    return code == NOT_SUPPORTED and bool(re.search(r"\bCREATE\s+EXTENSION\b", statement, re.IGNORECASE))
+
+
+def _why(statement: str, extension: str) -> str:
+    """Of an extension, the statement for those who may run it."""
+    if extension:
+        return (
+            f"Only a superuser may create it. In the target's database a superuser types: CREATE EXTENSION {extension}"
+        )
+    return f"The statement was: {statement}" if statement else ""
+
+
+def _do(steps: Steps, half_done: bool, extension: str) -> str:
+    if extension:
+        return "have the server's administrator do that; write CREATE EXTENSION IF NOT EXISTS; then run this again"
+    if half_done:
+        return "write if_not_exists=True there, then run this again"
+    if any(not commit.block for commit in steps.committed_within):
+        return "correct that file so that it can run again after what is committed (IF NOT EXISTS), then run this again"
+    return "correct that file, or the data that it meets, then run this again"
+
+
+def _file(steps: Steps) -> str:
+    """The running revision's file, where an error has no line of it."""
+    path = getattr(steps.running and steps.running.up_revision, "path", None)
+    return os.path.relpath(path, ROOT) if path else ""
+
+
+@contextmanager
+def interruptions_told(conditions: Conditions, steps: Steps) -> Iterator[None]:
+    """Raise HalfDoneError for an interruption of the block, if the revision has committed a part of itself."""
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        if not steps.committed_within:
+            raise
+        raise HalfDoneError(state(conditions, steps)) from error
+
+
+def late(conditions: Conditions, tries: int, watch: lock_watch.Watch) -> UserError:
+    """No try had its locks until the deadline; with a census of who holds them."""
+    holders = lock_watch.census(conditions.observer, watch.relations)
+    return UserError(
+        f"{tries} tries in {conditions.limits.deadline:g} s, and the locks were never to be had."
+        + "".join(f"\n    {line}" for line in holders),
+        why="Each try gave up so that nobody had to wait behind it.",
+        do="end or wait for the transactions above, then run this again; MIGRATION_DEADLINE in .env is the patience",
+        state=between_tries(conditions),
+    )
+
+
+def between_tries(conditions: Conditions) -> str:
+    """The state that a try leaves when it gave up waiting."""
+    return (
+        f"the database is at {', '.join(history.current(conditions.observer)) or 'base'}; what failed was rolled back."
+    )
+
+
+def _is_half_done(steps: Steps, error: Exception) -> bool:
+    """Whether the error is what a run meets after a kill inside an autocommit block."""
+    if getattr(getattr(error, "orig", None), "pgcode", None) not in ALREADY_THERE or not steps.running:
+        return False
+    return bool(COMMITS.search(_source(steps)))
+
+
+def state(conditions: Conditions, steps: Steps) -> str:
+    """Read from a new connection: the old ones may be gone, with the server or without it."""
+    kept = _committed(steps) or "what failed was rolled back"
+    patient = replace(conditions.settings, connect_wait=min(2, conditions.settings.connect_wait))
+    try:
+        with connections.connect(patient, conditions.url, isolation_level="AUTOCOMMIT") as connection:
+            at = ", ".join(history.current(connection)) or "base"
+            return " ".join([f"the database is at {at}; {kept}.", *invalid_indexes.clear_up(connection)])
+    except (UserError, DBAPIError):
+        return f"the server does not answer; {kept}. See: make status"
+
+
+def _committed(steps: Steps) -> str:
+    """Return what the revision has committed, or nothing."""
+    if not steps.committed_within:
+        return ""
+    last = steps.committed_within[-1]
+    if last.block:
+        return "what it did up to the end of its autocommit block is committed and stays"
+    where = f"up to line {last.line}" if last.statement else f"before the commit in line {last.line}"
+    return f"what {steps.revision} did {where} is committed and stays; the rest was rolled back"

@@ -1,0 +1,121 @@
+"""Runs the steps of a command, again and again while it is only locks that stand in the way."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from alembic import context
+from alembic.runtime.migration import MigrationContext, MigrationInfo
+from sqlalchemy import Connection, Engine, event
+from sqlalchemy.exc import DBAPIError
+
+from scripts.core.migrate import failure_report, guards, lock_watch, timeouts
+from scripts.core.migrate.run_context import Conditions
+from scripts.core.migrate.steps import Steps
+from scripts.core.migrate.timeouts import Timeouts
+from scripts.core.migrate.transactions import Transactions
+from scripts.core.postgres import advisory_lock, connections, invalid_indexes, privileges
+from scripts.core.revisions import migration_log
+from scripts.core.user_code import contained
+
+Once = Callable[[Connection, Callable[..., Any], Callable[..., None]], None]
+
+
+def run(conditions: Conditions, steps: Steps, once: Once) -> None:
+    """Run all steps, trying again whenever a lock is not to be had in time.
+
+    Raises UserError at the deadline, with a census of who holds the locks, or when a revision fails.
+    """
+    deadline = time.monotonic() + conditions.limits.deadline
+    engine = _engine(conditions)
+    for number, pause in enumerate(lock_watch.pauses(), start=1):
+        watch = lock_watch.Watch()
+        try:
+            with failure_report.interruptions_told(conditions, steps):
+                _try(conditions, engine, steps, once, watch)
+            return
+        except DBAPIError as error:
+            if steps.committed_within or not lock_watch.gave_up_waiting(error, watch):
+                raise failure_report.failed(conditions, steps, error) from error
+            if time.monotonic() + pause > deadline:
+                raise failure_report.late(conditions, number, watch) from error
+        except Exception as error:
+            if not failure_report.is_of_a_revision(error, steps):
+                raise
+            raise failure_report.failed(conditions, steps, error) from error
+        conditions.tell(_try_line(number, watch, pause))
+        time.sleep(pause)
+        advisory_lock.require_held(conditions.observer)
+        if steps.command == "downgrade":
+            # Who held the lock may have added rows before it let go.
+            guards.check_losses(conditions, failure_report.between_tries(conditions))
+        # A deadlock inside CREATE INDEX CONCURRENTLY.
+        invalid_indexes.drop_invalid(conditions.observer, conditions.tell)
+
+
+def _try(conditions: Conditions, engine: Engine, steps: Steps, once: Once, watch: lock_watch.Watch) -> None:
+    with (
+        engine.connect() as connection,
+        connections.noticing_its_end(connection),
+        connections.connect(
+            conditions.settings, conditions.url, "alembic-watch", isolation_level="AUTOCOMMIT"
+        ) as watcher,
+    ):
+        # From here on a second runner sees this session and waits for it, whatever becomes of the mutex.
+        advisory_lock.require_held(conditions.observer)
+        driver: Any = connection.connection.dbapi_connection
+        transactions = Transactions(connection, conditions.observer, steps)
+        limited = Timeouts(connection, conditions.limits, watch, lambda: _tell_who_is_waited_for(conditions))
+        if steps.command == "downgrade":
+            event.listen(connection, "begin", lambda connection: guards.keep_empty(connection, conditions))
+        trace = context.config.attributes.get("trace")
+        if trace:
+            trace(connection, lambda: steps.revision, steps.commits)
+        with (
+            timeouts.for_all_connections(conditions.limits),
+            limited.kept(),
+            connections.interruptible(driver),
+            lock_watch.watched(watcher, driver.info.backend_pid, conditions.limits.lock_timeout, watch),
+            contained(),
+        ):
+            once(
+                connection,
+                lambda at, command: transactions.watched(steps.left(at, command)),
+                _on_apply(conditions, steps),
+            )
+
+
+def _on_apply(conditions: Conditions, steps: Steps) -> Callable[..., None]:
+    """For Alembic's on_version_apply: runs in the transaction of the version change."""
+    started = time.monotonic()
+    ensured = False
+
+    def apply(*, ctx: MigrationContext, step: MigrationInfo, heads: set[str], run_args: dict[str, Any]) -> None:
+        nonlocal started, ensured
+        seconds = time.monotonic() - started
+        assert ctx.connection is not None
+        if not ensured:
+            migration_log.ensure(ctx.connection)
+            privileges.close(ctx.connection, "alembic_version", kept="SELECT")
+            ensured = True
+        migration_log.write(ctx.connection, step, seconds, conditions.overrides, conditions.backup)
+        steps.applied(heads, seconds)
+        started = time.monotonic()
+
+    return apply
+
+
+def _engine(conditions: Conditions) -> Engine:
+    # As the driver reads dates. Set by the driver itself, it would be gone with the first RESET ALL.
+    options = f"{timeouts.options(conditions.limits)} -c datestyle=ISO"
+    return connections.engine(conditions.url, conditions.application, options)
+
+
+def _tell_who_is_waited_for(conditions: Conditions) -> None:
+    for line in lock_watch.open_transactions(conditions.observer):
+        conditions.tell(f"CONCURRENTLY waits for {line}")
+
+
+def _try_line(number: int, watch: lock_watch.Watch, pause: float) -> str:
+    behind = f", {watch.behind} sessions behind it" if watch.behind else ""
+    return f"Try {number}: waited {watch.waited:.2f} s for a lock{behind}; again in {pause:.1f} s."

@@ -1,0 +1,185 @@
+"""What alembic/env.py runs, for `make` and for `alembic` typed by hand alike.
+
+A command that changes the version holds the mutex, passes the gates, runs each revision in a transaction of its own
+with short lock timeouts and retries, and is checked from a new connection. Any other command just runs.
+"""
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from alembic import context
+from alembic.runtime.migration import MigrationContext
+from alembic.script.revision import RevisionError
+from alembic.util import CommandError
+from sqlalchemy import Connection, MetaData
+from sqlalchemy.engine import URL
+
+from scripts.core import revision_files, settings
+from scripts.core.errors import UserError
+from scripts.core.migrate import guards, retry, unfinished_rollback
+from scripts.core.migrate.run_context import Conditions
+from scripts.core.migrate.steps import Step, Steps
+from scripts.core.postgres import advisory_lock, connections, invalid_indexes
+from scripts.core.postgres.advisory_lock import Tell
+from scripts.core.revisions import history, migration_log, models
+from scripts.core.user_code import ExitError, contained
+
+__all__ = ["Step", "run"]
+
+Metadata = Callable[[], MetaData]
+
+AUTOCOMMIT = {"isolation_level": "AUTOCOMMIT"}
+log = logging.getLogger("alembic.runner")
+
+
+def run(metadata: Metadata) -> None:
+    """Run the command that Alembic was started with, on the database or as SQL text (`--sql`).
+
+    `metadata` is called for commands that compare models with a database; the others need not import the application.
+    """
+    try:
+        with contained():
+            if context.is_offline_mode():
+                _offline()
+            else:
+                _online(metadata)
+    except ExitError as error:
+        where = revision_files.place(error) or models.place(error)
+        raise UserError(f"{where}: {error}.", do="correct that file", state="see: make status") from error
+
+
+def _online(metadata: Metadata) -> None:
+    target, limits = context.config.attributes.get("settings") or settings.load(), settings.limits()
+    url: URL = context.config.attributes.get("database_url", target.database_url)
+    with connections.connect(target, url, application_name=_application("alembic-look")) as connection:
+        # Nothing may be executed on this connection before configure(): Alembic would take the transaction that is
+        # then open for its caller's, run every step, exit 0 and commit nothing.
+        context.configure(connection=connection, **_options())
+        command = context.get_context()
+        if not _changes_the_version(command):
+            context.configure(connection=connection, target_metadata=metadata(), **_options())
+            _guarded(context.run_migrations, target, url)
+            return
+        steps = _guarded(lambda: _plan(command, connection), target, url)
+    if steps:
+        _change_the_version(command, target, limits, url)
+    else:
+        unfinished_rollback.settle(target, limits, context.config.attributes.get("tell", log.info), url)
+
+
+def _change_the_version(
+    command: MigrationContext, target: settings.Settings, limits: settings.Limits, url: URL
+) -> None:
+    tell: Tell = context.config.attributes.get("tell", log.info)
+    with (
+        connections.connect(target, url, application_name=_application("alembic-mutex"), **AUTOCOMMIT) as holder,
+        advisory_lock.hold(holder, limits.wait, tell),
+    ):
+        at = history.current(holder)
+        steps = Steps(_plan(command, holder), at, context.config.attributes.get("on_step"))
+        if not steps:
+            tell("Another migration has done it meanwhile.")
+            return
+        conditions = Conditions(
+            target,
+            limits,
+            url,
+            _application(f"alembic {steps.command}"),
+            holder,
+            tell,
+            confirmed=context.config.attributes.get("confirmed"),
+        )
+        seen = context.config.attributes.get("seen")
+        conditions = guards.check(conditions, steps, history.files(context.script, at), seen)
+        invalid_indexes.drop_invalid(holder, tell)
+        if not context.config.attributes.get("trace"):
+            unfinished_rollback.record(conditions, steps, at, str(command.opts["destination_rev"]))
+        retry.run(conditions, steps, _once)
+        _check(target, url, steps)
+        if steps.command == "downgrade" and conditions.confirmed is None:
+            # Typed by hand, it has no other report. The make target closes it after its own.
+            unfinished_rollback.close(target, url)
+
+
+def _once(connection: Any, left: Callable[..., Any], on_apply: Callable[..., None]) -> None:
+    """One try of what is left to do."""
+    # A purge deletes the version first: kept in one transaction with the stamp, or a kill leaves a database at base.
+    purge = bool(context.get_context().purge)
+    options = _options() | {"on_version_apply": on_apply, "transaction_per_migration": not purge}
+    context.configure(connection=connection, fn=left, **options)
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+def _check(target: settings.Settings, url: URL, steps: Steps) -> None:
+    """Raises UserError unless a new connection reads the version that the last step wrote, and no index is invalid."""
+    with connections.connect(target, url) as connection:
+        at, invalid = set(history.current(connection)), invalid_indexes.invalid(connection)
+    if at != steps.goal:
+        raise UserError(
+            f"The database should be at {_list(steps.goal)} now, but a new connection reads {_list(at)}.",
+            why="Something ran on Alembic's connection before its transaction, so nothing was committed.",
+            do="look for SQL in alembic/env.py before context.configure()",
+            state=f"the database is at {_list(at)}.",
+        )
+    if invalid:
+        raise UserError(
+            f"Every revision ran, but these indexes are invalid: {', '.join(invalid)}.",
+            why="CREATE INDEX CONCURRENTLY did not finish; such an index is kept up to date and never used.",
+            do="make rollback, correct what stopped it, make migrate",
+            state=f"the database is at {_list(at)}.",
+        )
+
+
+def _plan(command: MigrationContext, connection: Connection) -> list[Any]:
+    """What the command would do to the connected database."""
+    at, script = history.current(connection), context.script
+    begun = unfinished_rollback.resumed_by_hand(connection, script, at, str(command.opts["destination_rev"]))
+    if begun:
+        return list(script._downgrade_revs(begun.goal, at))  # type: ignore[arg-type]
+    return list(command.opts["fn"](() if command.purge else at, command))
+
+
+def _changes_the_version(command: MigrationContext) -> bool:
+    return "destination_rev" in command.opts and not command.opts.get("dont_mutate")
+
+
+def _guarded(work: Callable[[], Any], target: settings.Settings, url: URL) -> Any:
+    """Alembic's "Can't locate revision identified by" says neither which side lacks it nor where it is."""
+    try:
+        return work()
+    except (CommandError, RevisionError):
+        with connections.connect(target, url) as connection:
+            history.require_known(history.load(), history.current(connection))
+        raise
+
+
+def _offline() -> None:
+    """SQL for somebody else to run: needs no database and no settings."""
+    dialect: dict[str, Any] = {
+        "dialect_name": "postgresql",
+        "literal_binds": True,
+        "dialect_opts": {"paramstyle": "named"},
+    }
+    context.configure(**dialect, **_options())
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+def _options() -> dict[str, Any]:
+    return {
+        "compare_type": True,
+        "compare_server_default": True,
+        "transaction_per_migration": True,
+        "include_name": migration_log.include_name,
+        "process_revision_directives": context.config.attributes.get("process_revision_directives"),
+    }
+
+
+def _application(what: str) -> str:
+    return f"{what} {migration_log.who()}"[:63]
+
+
+def _list(revisions: set[str]) -> str:
+    return ", ".join(sorted(revisions)) or "base"

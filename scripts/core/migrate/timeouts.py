@@ -1,0 +1,115 @@
+"""The limits of the migrating session: lifted for the statements that need none, and set again before every other.
+
+A revision may take the lock timeout away, by a setting or by an error that it catches. It may choose its own
+statement_timeout, because a long statement alone is in the way of none.
+"""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import Connection, event
+from sqlalchemy.engine import ExceptionContext
+
+from scripts.core.migrate.lock_watch import Watch
+from scripts.core.postgres import driver, statements
+from scripts.core.settings import Limits
+
+
+def options(limits: Limits) -> str:
+    """Return the limits as libpq's options. Given with the connection, they are what RESET goes back to.
+
+    A SET on it would open a transaction before Alembic's own. client_connection_check_interval lets the server notice,
+    in the middle of a statement, that we were killed.
+    """
+    values = {
+        "lock_timeout": milliseconds(limits.lock_timeout),
+        "statement_timeout": milliseconds(limits.statement_timeout),
+        "idle_in_transaction_session_timeout": milliseconds(limits.statement_timeout),
+        "client_connection_check_interval": "500ms",
+    }
+    return " ".join(f"-c {name}={value}" for name, value in values.items())
+
+
+def milliseconds(seconds: float) -> str:
+    return f"{seconds * 1000:.0f}ms"
+
+
+@contextmanager
+def for_all_connections(limits: Limits) -> Iterator[None]:
+    """Give the limits to every connection that the process opens in the block and that has no options of its own."""
+    before = os.environ.get("PGOPTIONS")
+    os.environ["PGOPTIONS"] = f"{before or ''} {options(limits)}".strip()
+    try:
+        yield
+    finally:
+        if before is None:
+            os.environ.pop("PGOPTIONS", None)
+        else:
+            os.environ["PGOPTIONS"] = before
+
+
+class Timeouts:
+    """Those of one session while its statements run. `waits` is called when one waits for others without limit."""
+
+    def __init__(self, connection: Connection, limits: Limits, watch: Watch, waits: Callable[[], None]) -> None:
+        self._connection, self._limits, self._watch, self._waits = connection, limits, watch, waits
+        self._lifted: str | None = None
+        """The statement_timeout from before it was lifted."""
+        self._last = ""
+        """The statement before. One in a loop changes no limit that it did not change the first time."""
+
+    @property
+    def _session(self) -> Any:
+        return self._connection.connection.dbapi_connection
+
+    @contextmanager
+    def kept(self) -> Iterator[None]:
+        """Keep the limits for all statements of the block."""
+        engine = self._connection.engine
+        event.listen(self._connection, "before_cursor_execute", self._before)
+        event.listen(self._connection, "after_cursor_execute", self._after)
+        event.listen(engine, "handle_error", self._failed)
+        try:
+            yield
+        finally:
+            event.remove(engine, "handle_error", self._failed)
+
+    def _before(self, _connection: Any, _cursor: Any, sql: str, *_: Any) -> None:
+        if driver.has_failed(self._session):
+            return
+        long = statements.may_take_long(sql)
+        if not long and sql == self._last:
+            return
+        self._last = sql
+        self._restore()
+        if long:
+            self._lift(sql)
+        else:
+            driver.ask(self._session, f"SET lock_timeout = '{milliseconds(self._limits.lock_timeout)}'")
+
+    def _lift(self, sql: str) -> None:
+        self._lifted = driver.ask(self._session, "SHOW statement_timeout")
+        driver.ask(self._session, "SET statement_timeout = 0")
+        # Within a transaction (VALIDATE, REFRESH) it would wait while it has the locks of the statements before it.
+        if statements.is_concurrent(sql) and driver.is_alone(self._session):
+            self._watch.suspended = True
+            self._waits()
+            driver.ask(self._session, "SET lock_timeout = 0")
+
+    def _after(self, *_: Any) -> None:
+        self._restore()
+
+    def _failed(self, context: ExceptionContext) -> None:
+        # In a transaction that has failed, the server has undone the SETs too.
+        if context.connection is self._connection and not driver.has_failed(self._session):
+            self._restore()
+
+    def _restore(self) -> None:
+        """Set the limits again, if they are lifted."""
+        if self._lifted is None or self._session.closed:
+            return
+        self._watch.suspended = False
+        lock, statement, self._lifted = milliseconds(self._limits.lock_timeout), self._lifted, None
+        driver.ask(self._session, f"SET lock_timeout = '{lock}'; SET statement_timeout = '{statement}'")

@@ -1,0 +1,213 @@
+"""The transactions of a revision: Alembic begins one, and the revision may end it before it is through.
+
+The server is asked what was committed. The driver and SQLAlchemy do not know of a COMMIT inside a text of SQL, and
+SQLAlchemy does not know of one that the driver was asked for.
+"""
+
+import copy
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from functools import wraps
+from typing import Any
+
+from sqlalchemy import Connection, event
+from sqlalchemy.exc import DBAPIError
+
+from scripts.core import revision_files
+from scripts.core.migrate.steps import Commit, Steps
+from scripts.core.postgres import driver, statements
+from scripts.core.revisions import checksum
+
+BEGUN = "SELECT pg_current_xact_id()::text"
+OWN_SETTINGS = "RESET SESSION AUTHORIZATION; RESET ROLE; RESET ALL; SELECT pg_current_xact_id_if_assigned()::text"
+
+STATUS = "SELECT pg_xact_status(CAST(%s AS xid8))"
+LAST = "SELECT query FROM pg_stat_get_activity(%s)"
+
+
+class TransactionError(Exception):
+    """A revision did with its transaction what leaves the schema in an unknown state."""
+
+    def __init__(self, place: str, problem: str, do: str) -> None:
+        super().__init__(problem)
+        self.place, self.do = place, do
+
+
+@dataclass
+class Transactions:
+    """Those of one session, in which the steps of a command run."""
+
+    connection: Connection
+    observer: Connection
+    """Another session, in autocommit."""
+    steps: Steps
+    id: str | None = None
+    """What the server calls the transaction that the revision is in."""
+    line: int | None = None
+    """Of the statement before; at first of the function."""
+    block: bool = False
+    """The transaction was ended by an autocommit_block."""
+    worked: bool = False
+    """The transaction has executed something."""
+    looked: bool = False
+    """The server was asked whether it has, before an end of it."""
+    inside: bool = False
+    """The revision's own code runs, and not Alembic's."""
+    ended: bool = False
+    """The revision, or an autocommit_block in it, has ended a transaction."""
+    failure: TransactionError | None = None
+
+    def __post_init__(self) -> None:
+        self._encoding = self.session.encoding
+        event.listen(self.connection, "before_cursor_execute", self._before)
+        event.listen(self.connection, "after_cursor_execute", self._after)
+        event.listen(self.connection, "commit", self._commits)
+
+    @property
+    def session(self) -> Any:
+        """The driver's object for the session."""
+        return self.connection.connection.dbapi_connection
+
+    def watched(self, steps: Iterable[Any]) -> Iterator[Any]:
+        """Give Alembic its steps. Watch each revision's code, and let the next one find the session as new."""
+        for step in steps:
+            if step.info.is_stamp:
+                yield step
+                continue
+            yield self._watched(step)
+            if self.ended and self.connection.in_transaction():
+                # The revision has ended Alembic's transaction. The version was written in one that Alembic does not
+                # know, and would be lost.
+                self.connection.commit()
+            self._renew()
+
+    def _watched(self, step: Any) -> Any:
+        function, watched = step.migration_fn, copy.copy(step)
+
+        @wraps(function)
+        def run(**arguments: Any) -> None:
+            with self._revision(function.__code__.co_firstlineno):
+                function(**arguments)
+
+        watched.migration_fn = run
+        return watched
+
+    @contextmanager
+    def _revision(self, line: int) -> Iterator[None]:
+        self.line, self.failure, self.ended = line, None, False
+        self._begin()
+        self.inside = True
+        try:
+            yield
+        except BaseException:
+            self._settle_after_failure()
+            raise
+        finally:
+            self.inside = False
+        self._finish()
+
+    def _begin(self) -> None:
+        self.id = driver.ask(self.session, BEGUN)
+        self.block = self.worked = self.looked = False
+
+    def _finish(self) -> None:
+        """The revision is through, and Alembic will write the version: as the session's own role, in its own schema."""
+        self._look_for_work()
+        if driver.has_failed(self.session):
+            raise self._error(
+                "an error was caught here, but PostgreSQL has undone the whole transaction.",
+                "put what may fail into a savepoint (with op.get_bind().begin_nested())",
+            )
+        if self.session.autocommit and self.connection.get_isolation_level() != "AUTOCOMMIT":
+            self.session.autocommit = False
+        if driver.is_alone(self.session):
+            self.session.commit()  # Nothing is open on the server: the driver learns it by this.
+        if driver.ask(self.session, OWN_SETTINGS) != self.id:
+            self._settle(self.line)
+        if self.failure:
+            raise self.failure
+
+    def _before(self, _connection: Any, _cursor: Any, _sql: str, *_: Any) -> None:
+        if not self.inside:
+            return
+        if driver.is_idle(self.session):
+            # Ended since the last statement: by the driver or by Alembic.
+            self._settle(self.line)
+            if not driver.is_alone(self.session):
+                self._begin()
+        self.line, self.worked = checksum.line(), True
+
+    def _after(self, _connection: Any, _cursor: Any, sql: str, *_: Any) -> None:
+        if not self.inside:
+            return
+        if not self.id and driver.is_alone(self.session):
+            self.steps.committed(Commit(self.line, self.block, statement=True))
+        elif self.id and (driver.is_idle(self.session) or statements.controls_transaction(sql)):
+            self._settle(self.line)
+            if not self.id and not driver.is_idle(self.session):
+                self._begin()
+
+    def _commits(self, _connection: Any) -> None:
+        if self.inside:
+            self._look_for_work()
+            self.line, self.block = checksum.line(), _in_autocommit_block()
+
+    def _look_for_work(self) -> None:
+        """Ask the server: what runs on the driver's own cursor is no event of SQLAlchemy's."""
+        if not (self.worked or self.looked):
+            self.worked = self._look(LAST, self.session.info.backend_pid) != BEGUN
+        self.looked = True
+
+    def _settle(self, line: int | None) -> None:
+        """Note what became of the transaction, if it was ended. Raise TransactionError when it was undone."""
+        if not self.id:
+            return
+        status = self._look(STATUS, self.id)
+        if status == "in progress":
+            return
+        self.id, self.ended = None, True
+        self._look_for_work()
+        if status == "committed" and self.worked:
+            self.steps.committed(Commit(line, self.block, statement=False))
+        elif status != "committed":
+            self.failure = self._error(
+                "the revision has rolled back its own transaction. What it did before is undone.",
+                "remove the ROLLBACK, put what may fail into a savepoint (with op.get_bind().begin_nested())",
+            )
+            raise self.failure
+
+    def _look(self, sql: str, value: object) -> str | None:
+        # Not by SQLAlchemy: when the observer was ended, that is found out, and said, before the next attempt.
+        return driver.ask(self.observer.connection.dbapi_connection, sql, value)
+
+    def _settle_after_failure(self) -> None:
+        with suppress(TransactionError, DBAPIError):  # It was undone, or the server is gone.
+            self._settle(self.line)
+
+    def _renew(self) -> None:
+        """Give the session back what it had when it was new: settings, role, no temporary table, no lock."""
+        if self.connection.in_transaction():
+            return  # The transaction was open on the connection before Alembic used it.
+        self.session.isolation_level = self.session.readonly = self.session.deferrable = None
+        self.session.autocommit = True
+        try:
+            driver.ask(self.session, "DISCARD ALL")
+            self.session.set_client_encoding(self._encoding)
+        finally:
+            self.session.autocommit = False
+
+    def _error(self, problem: str, do: str) -> TransactionError:
+        assert self.steps.running
+        file = revision_files.shown(getattr(self.steps.running.up_revision, "path", ""))
+        return TransactionError(f"{file}, line {self.line}", problem, do)
+
+
+def _in_autocommit_block() -> bool:
+    frame = sys._getframe(1)
+    while frame:
+        if frame.f_code.co_name == "autocommit_block":
+            return True
+        frame = frame.f_back  # type: ignore[assignment]
+    return False

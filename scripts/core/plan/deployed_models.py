@@ -1,0 +1,54 @@
+"""The main branch: which revisions it has already, and what its models, which the running code has, expect."""
+
+import json
+import os
+import sys
+import tarfile
+import tempfile
+from functools import cache
+from pathlib import Path
+
+from sqlalchemy import MetaData
+
+from scripts.core import ROOT, git, subprocesses
+from scripts.core.errors import UserError
+from scripts.core.plan.findings import Mainline
+from scripts.core.revisions import models
+
+# Run where nothing but that branch's app/ lies, so that this checkout's models are not imported in their place.
+_MODELS = (
+    "import json, app.models; from app.database import Base; tables = Base.metadata.tables; "
+    "print(json.dumps({name: {column.name: bool(column.nullable) for column in table.columns}"
+    " for name, table in tables.items()}))"
+)
+
+
+@cache
+def read() -> Mainline:
+    """What running code expects: the main branch's models; those of this checkout where there is none to be read."""
+    branch = git.main_branch()
+    printed = _printed_models(branch) if branch else None
+    if printed:
+        return Mainline(json.loads(printed), sure=True)
+    try:
+        return Mainline(_tables(models.metadata()), sure=False)
+    except UserError:
+        return Mainline({}, sure=False)
+
+
+def _tables(metadata: MetaData) -> dict[str, dict[str, bool]]:
+    return {
+        name: {column.name: bool(column.nullable) for column in table.columns}
+        for name, table in metadata.tables.items()
+    }
+
+
+def _printed_models(branch: str) -> str | None:
+    with tempfile.TemporaryDirectory() as folder:
+        archive = Path(folder) / "app.tar"
+        if subprocesses.output(["git", "-C", str(ROOT), "archive", f"--output={archive}", branch, "app"]) is None:
+            return None
+        with tarfile.open(archive) as files:
+            files.extractall(folder, filter="data")
+        environment = {"PATH": os.environ.get("PATH", os.defpath), "PYTHONDONTWRITEBYTECODE": "1"}
+        return subprocesses.output([sys.executable, "-c", _MODELS], cwd=folder, env=environment)

@@ -1,0 +1,54 @@
+"""Table rewrite
+
+Most changes of a column's type, SET UNLOGGED, CLUSTER and VACUUM FULL write the whole table and all its indexes anew
+under an ACCESS EXCLUSIVE lock: nobody reads or writes it until the commit, and the disk has to hold it twice.
+"""
+
+from collections.abc import Iterator
+
+from scripts.core.plan import advice, row_writes
+from scripts.core.plan.findings import Finding, Subject
+from scripts.core.plan.hazards import h09_computed_column
+from scripts.core.plan.trace import Statement
+from scripts.core.schema.catalog_snapshot import MAY_HAVE_ROWS, Column, Relation
+
+ID, NAME = "H01", "table rewrite"
+
+
+def find(subject: Subject) -> Iterator[Finding]:
+    for statement in subject.statements:
+        for relation in rewritten(subject, statement):
+            severity = subject.weights.severity(relation.name)
+            if severity:
+                message = (
+                    f"{relation.name} and its indexes are written anew; nobody reads or writes it until that is done"
+                    f"{subject.weights.words(relation.name)}."
+                )
+                instead = _instead(subject, statement, relation)
+                yield Finding(ID, NAME, severity, relation.name, "reads", statement.line, message, instead)
+
+
+def rewritten(subject: Subject, statement: Statement) -> list[Relation]:
+    """Tables that are written anew, but for those whose reason has an advice of its own."""
+    others = {*h09_computed_column.added(subject, statement), *row_writes.truncated(subject, statement)}
+    found = [subject.found(name) for name in statement.rewrites if name not in others]
+    return [relation for relation in found if relation and relation.kind in MAY_HAVE_ROWS]
+
+
+def _instead(subject: Subject, statement: Statement, relation: Relation) -> str:
+    if relation.kind == "m":
+        refresh = advice.execute(f"REFRESH MATERIALIZED VIEW CONCURRENTLY {relation.name}")
+        return f"With a unique index on it, readers go on:\n{refresh}"
+    for _, was, now in subject.existing(statement, Column):
+        if was and now and was.type != now.type and now.relation == relation.number:
+            return _new_column(relation, was, now)
+    return "Leave it as it is, or use pg_repack, which holds the lock for a moment only."
+
+
+def _new_column(relation: Relation, was: Column, now: Column) -> str:
+    column = f"{now.name}_new"
+    return (
+        "Add a column, let the application write both, fill it in batches, read it, and drop the old one later:\n"
+        + advice.execute(f"ALTER TABLE {relation.name} ADD COLUMN {advice.identifier(column)} {now.type}")
+        + f"\n# then, in batches that are committed one by one: {column} = {was.name}"
+    )

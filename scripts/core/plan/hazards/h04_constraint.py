@@ -1,0 +1,130 @@
+"""Constraint validated at once
+
+A new CHECK, FOREIGN KEY, UNIQUE, PRIMARY KEY or EXCLUDE constraint, a NOT NULL, and a new condition of a domain read
+the whole table under the lock with which they are added. Added NOT VALID they hold for new rows at once; VALIDATE
+CONSTRAINT checks the old ones later, while reads and writes go on.
+"""
+
+from collections.abc import Iterator
+
+from scripts.core.plan import advice
+from scripts.core.plan.findings import Finding, Subject, blocks, whom
+from scripts.core.plan.trace import Statement
+from scripts.core.schema.catalog_snapshot import Column, Constraint, Relation
+
+ID, NAME = "H04", "constraint validated at once"
+KINDS = {"c": "CHECK", "f": "FOREIGN KEY", "p": "PRIMARY KEY", "u": "UNIQUE", "x": "EXCLUDE"}
+
+
+def find(subject: Subject) -> Iterator[Finding]:
+    for statement in subject.statements:
+        locks = subject.holding(statement) | subject.locks(statement)
+        for name, what in validated(subject, statement):
+            severity = subject.weights.severity(name)
+            if severity and name in locks:
+                title = f"NOT NULL of {what.name}" if isinstance(what, Column) else f"{KINDS[what.type]} {what.name}"
+                message = (
+                    f"{title}: {name} is read as a whole, and {whom(locks[name])} wait until that is done"
+                    f"{subject.weights.words(name)}."
+                )
+                instead = _instead(subject, what)
+                yield Finding(ID, NAME, severity, name, blocks(locks[name]), statement.line, message, instead)
+
+
+def validated(subject: Subject, statement: Statement) -> list[tuple[str, Constraint | Column]]:
+    """Tables that the revision found, and the constraint or the NOT NULL for which the statement reads them."""
+    added = [
+        (change.relation.name, now)
+        for change, was, now in subject.existing(statement, Constraint)
+        if change.relation and now and not was and now.valid and _is_read(change.relation, statement)
+    ]
+    keys = {now.relation for _, now in added if now.type == "p"}
+    columns = [
+        (change.relation.name, now)
+        for change, was, now in subject.existing(statement, Column)
+        if change.relation and was and now and now.not_null and not was.not_null and now.relation not in keys
+        if _is_read(change.relation, statement)
+    ]
+    return [*added, *columns, *_of_domains(subject, statement)]
+
+
+def _of_domains(subject: Subject, statement: Statement) -> Iterator[tuple[str, Constraint]]:
+    for _, was, now in subject.every(statement, Constraint):
+        if now and not was and now.domain and now.valid:
+            yield from ((name, now) for name in statement.scans if subject.found(name))
+
+
+def _is_read(relation: Relation, statement: Statement) -> bool:
+    """A partitioned table has no rows of its own."""
+    return relation.name in statement.scans or (relation.kind == "p" and bool(statement.scans))
+
+
+def _instead(subject: Subject, what: Constraint | Column) -> str:
+    if isinstance(what, Column):
+        return _not_null(subject.after.relations[what.relation], what)
+    if what.domain:
+        name = advice.identifier(what.name)
+        return (
+            f"Add it NOT VALID, and validate it later:\n"
+            f"{advice.execute(f'ALTER DOMAIN {what.domain} ADD CONSTRAINT {name} CHECK (…) NOT VALID')}\n"
+            + advice.later(advice.execute(f"ALTER DOMAIN {what.domain} VALIDATE CONSTRAINT {name}"))
+        )
+    relation = subject.after.relations[what.relation]
+    columns = subject.after.names(what.relation, what.columns)
+    makers = {"f": _foreign_key, "c": _check, "u": _with_index, "p": _with_index, "x": _exclusion}
+    return makers[what.type](subject, relation, what, columns)
+
+
+def _foreign_key(subject: Subject, relation: Relation, what: Constraint, columns: list[str]) -> str:
+    parent = subject.after.relations[what.foreign]
+    others = subject.after.names(what.foreign, what.foreign_columns)
+    schemas = advice.schema(relation).replace("schema=", "source_schema=")
+    schemas += advice.schema(parent).replace("schema=", "referent_schema=")
+    return (
+        "Add it NOT VALID, and validate it later:\n"
+        f"op.create_foreign_key({advice.quoted(what.name)}, {advice.table(relation)}, {advice.table(parent)},"
+        f" {advice.listed(columns)}, {advice.listed(others)}{schemas}, postgresql_not_valid=True)\n"
+        + advice.validate(what, relation)
+    )
+
+
+def _check(subject: Subject, relation: Relation, what: Constraint, _columns: list[str]) -> str:
+    condition = subject.definitions[what].removeprefix("CHECK (").removesuffix(")")
+    return (
+        "Add it NOT VALID, and validate it later:\n"
+        f"op.create_check_constraint({advice.quoted(what.name)}, {advice.table(relation)}, {advice.quoted(condition)},"
+        f" postgresql_not_valid=True{advice.schema(relation)})\n" + advice.validate(what, relation)
+    )
+
+
+def _with_index(_: Subject, relation: Relation, what: Constraint, columns: list[str]) -> str:
+    create = (
+        f"op.create_index({advice.quoted(what.name)}, {advice.table(relation)}, {advice.listed(columns)}, unique=True,"
+        f" postgresql_concurrently=True, if_not_exists=True{advice.schema(relation)})"
+    )
+    add = f"ALTER TABLE {relation.name} ADD CONSTRAINT {advice.identifier(what.name)}"
+    return (
+        "Build the index while writes go on, then make it the constraint's:\n"
+        f"{advice.autocommit(create)}\n"
+        + advice.later(advice.execute(f"{add} {KINDS[what.type]} USING INDEX {advice.identifier(what.name)}"))
+    )
+
+
+def _exclusion(_: Subject, relation: Relation, _what: Constraint, _columns: list[str]) -> str:
+    return f"PostgreSQL has no other way: make a new table with the constraint and move the rows of {relation.name}."
+
+
+def _not_null(relation: Relation, column: Column) -> str:
+    name = f"ck_{relation.bare}_{column.name}_not_null"
+    constraint, table, schema = advice.identifier(name), advice.table(relation), advice.schema(relation)
+    condition = advice.quoted(f"{advice.identifier(column.name)} IS NOT NULL")
+    return (
+        "With a valid CHECK it is known without reading the table:\n"
+        f"op.create_check_constraint({advice.quoted(name)}, {table}, {condition}, postgresql_not_valid=True{schema})\n"
+        + advice.later(advice.execute(f"ALTER TABLE {relation.name} VALIDATE CONSTRAINT {constraint}"))
+        + "\n"
+        + advice.later(
+            f"op.alter_column({table}, {advice.quoted(column.name)}, nullable=False{schema})",
+            advice.execute(f"ALTER TABLE {relation.name} DROP CONSTRAINT {constraint}"),
+        )
+    )

@@ -1,0 +1,139 @@
+"""What migrate would do: the pending revisions, run on a copy, with what they do and what is dangerous about it."""
+
+import ast
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from alembic.script import Script
+
+from scripts.core import git, revision_files
+from scripts.core.errors import UserError
+from scripts.core.migrate.guards import Seen
+from scripts.core.plan import deployed_models, hazards, rehearsal, stand_in, suppressions, table_sizes
+from scripts.core.plan.findings import Finding, Subject, Undone
+from scripts.core.plan.rehearsal import Rehearsal
+from scripts.core.plan.table_sizes import BLOCK, Weights
+from scripts.core.plan.trace import Statement
+from scripts.core.postgres import scratch
+from scripts.core.postgres.advisory_lock import Tell
+from scripts.core.revisions import history
+from scripts.core.revisions.history import History
+from scripts.core.schema import catalog_snapshot
+from scripts.core.settings import Settings
+
+FORMAT = 1
+STATEMENT = ("sql", "line", "transaction", "seconds", "locks", "rewrites", "scans", "rows_written")
+
+
+@dataclass(frozen=True)
+class Planned:
+    revision: str
+    file: str
+    author: str | None
+    """Who committed it; None before that."""
+    message: str
+    statements: list[Statement]
+    findings: list[Finding]
+
+    @property
+    def seconds(self) -> float:
+        return sum(statement.seconds for statement in self.statements)
+
+
+@dataclass(frozen=True)
+class Plan:
+    tried_on: str
+    """What stood in for the target, in words."""
+    revisions: list[Planned]
+    failure: UserError | None
+    """Why the last of them did not come to its end."""
+
+    @property
+    def blocking(self) -> list[Finding]:
+        """Findings that stop a migration outside development, and `make lint`."""
+        findings = (finding for revision in self.revisions for finding in revision.findings)
+        return [finding for finding in findings if finding.severity == BLOCK and not finding.silenced]
+
+    @property
+    def seen(self) -> Seen:
+        """For the gate that an upgrade has to pass outside development."""
+        revisions = frozenset(revision.revision for revision in self.revisions)
+        return Seen(revisions, tuple(finding.id for finding in self.blocking))
+
+    def document(self) -> dict[str, Any]:
+        """What --json prints. Whoever reads it may rely on the names here; FORMAT grows when one of them changes.
+
+        {"format": 1, "revisions": [{"revision", "file", "author", "message", "statements": [{"sql", "line",
+        "transaction", "seconds", "locks": [{"relation", "mode"}], "rewrites", "scans", "rows_written": {name: n}}],
+        "findings": [{"id", "hazard", "severity": "block|warn|note", "relation", "blocks": "reads|writes|none", "line",
+        "message", "instead", "silenced": reason or null}]}]}
+        """
+        return {"format": FORMAT, "revisions": [_document(revision) for revision in self.revisions]}
+
+
+NOTHING = Plan("nothing", [], None)
+
+
+def make(target: Settings, revisions: History, at: Sequence[str], wanted: str, tell: Tell) -> Plan:
+    """Run what is pending up to `wanted` on a copy of the target's schema, which has no rows. The target is only read.
+
+    Where the schema cannot be read, the revision files stand in for it, and every table counts as large. Raises
+    UserError without a scratch server.
+    """
+    pending = history.pending(revisions, at, wanted)
+    if not pending:
+        return NOTHING
+    with scratch.session(target) as server:
+        copy, tried_on = stand_in.make(server, target, revisions, at, tell)
+        weighed = table_sizes.of(target, server.server)
+        tried = rehearsal.run(server, copy, [script.revision for script in pending], wanted, tell)
+    return Plan(tried_on, [planned(script, tried, weighed) for script in pending], tried.failure)
+
+
+def planned(script: Script, tried: Rehearsal, weighed: Weights) -> Planned:
+    """A revision with what was seen of it."""
+    file = revision_files.shown(script.path)
+    statements = [statement for statement in tried.trace.statements if statement.revision == script.revision]
+    return Planned(
+        revision=script.revision,
+        file=file,
+        author=git.author(file),
+        message=script.doc,
+        statements=statements,
+        findings=_findings(script, statements, tried, weighed),
+    )
+
+
+def _findings(script: Script, statements: list[Statement], tried: Rehearsal, weighed: Weights) -> list[Finding]:
+    trace, path = tried.trace, Path(script.path)
+    subject = Subject(
+        statements=statements,
+        before=trace.before.get(script.revision, catalog_snapshot.EMPTY),
+        after=trace.after.get(script.revision, catalog_snapshot.EMPTY),
+        weights=weighed,
+        definitions=trace.definitions,
+        mainline=deployed_models.read,
+        undone=tried.undone.get(script.revision, Undone()),
+        downgrade_line=_line_of(path, "downgrade"),
+        commits=trace.commits.get(script.revision, ()),
+        sessions=[line for file, line in trace.sessions if Path(file).name == path.name],
+    )
+    return suppressions.apply(hazards.find(subject), suppressions.of(path))
+
+
+def _line_of(path: Path, function: str) -> int:
+    tree = ast.parse(path.read_bytes())
+    return next((node.lineno for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == function), 1)
+
+
+def _document(revision: Planned) -> dict[str, Any]:
+    return {
+        "revision": revision.revision,
+        "file": revision.file,
+        "author": revision.author,
+        "message": revision.message,
+        "statements": [{name: getattr(one, name) for name in STATEMENT} for one in revision.statements],
+        "findings": [asdict(finding) for finding in revision.findings],
+    }

@@ -1,0 +1,112 @@
+"""Revisions run on a throwaway database: traced on the way up, and compared with the start on the way down."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from sqlalchemy import Connection
+
+from scripts.core.errors import UserError
+from scripts.core.migrate import alembic_commands
+from scripts.core.migrate.steps import OnStep
+from scripts.core.plan import trace
+from scripts.core.plan.findings import Undone
+from scripts.core.plan.trace import Trace
+from scripts.core.postgres import connections, driver, extensions, trial
+from scripts.core.postgres.advisory_lock import Tell
+from scripts.core.postgres.scratch import Scratch
+from scripts.core.revisions import checksum, history
+from scripts.core.schema import compare, fingerprint
+from scripts.core.schema.fingerprint import Schema
+from scripts.core.settings import Settings
+
+
+@dataclass
+class Rehearsal:
+    trace: Trace = field(default_factory=Trace)
+    failure: UserError | None = None
+    """Why the last revision that was traced did not come to its end."""
+    undone: dict[str, Undone] = field(default_factory=dict)
+    """What became of each downgrade that was tried."""
+
+
+def run(server: Scratch, copy: Settings, pending: Sequence[str], wanted: str, tell: Tell) -> Rehearsal:
+    """Upgrade the copy to `wanted`, and undo that again, where the copy is at one revision or none."""
+    return trial.run(server, copy, up_and_down, pending, wanted, tell=tell)
+
+
+def undo(server: Scratch, copy: Settings, wanted: str, tell: Tell) -> Trace:
+    """Undo everything after `wanted` on the copy. Raises UserError when that fails."""
+    return trial.run(server, copy, down, wanted, tell=tell)
+
+
+def up_and_down(copy: Settings, pending: Sequence[str], wanted: str, *, tell: Tell) -> Rehearsal:
+    """Do in the child what `run` is for."""
+    rehearsal = Rehearsal()
+    with connections.connect(copy) as connection:
+        at, schemas = history.current(connection), [fingerprint.read(connection)]
+    try:
+        upgrade(copy, wanted, lambda _step: schemas.append(_read(copy)), tell, rehearsal.trace)
+    except UserError as error:
+        rehearsal.failure = trial.failed(error)
+    if not rehearsal.failure and len(at) < 2:
+        _undo(copy, pending, at[0] if at else "base", schemas, rehearsal)
+    return rehearsal
+
+
+def down(copy: Settings, wanted: str, *, tell: Tell) -> Trace:
+    """Do in the child what `undo` is for."""
+    found = Trace()
+    with _observer(copy) as observer:
+        alembic_commands.traced_downgrade(copy, wanted, tell, _tracer(observer, found))
+    return found
+
+
+def upgrade(copy: Settings, wanted: str, on_step: OnStep, tell: Tell, into: Trace) -> None:
+    """Upgrade the copy to `wanted`; what each statement does is added to the trace. Raises UserError."""
+
+    def opened() -> None:
+        place = checksum.running()
+        into.sessions += [place] if place else []
+
+    with _observer(copy) as observer, driver.noticing(opened):
+        alembic_commands.traced(
+            copy,
+            wanted,
+            on_step,
+            tell,
+            _tracer(observer, into),
+        )
+
+
+def _tracer(observer: Connection, into: Trace) -> alembic_commands.Trace:
+    return lambda connection, revision, commits: trace.attach(connection, observer, revision, commits, into)
+
+
+@contextmanager
+def _observer(copy: Settings) -> Iterator[Connection]:
+    """Another session on the copy, which looks on."""
+    with connections.connect(copy, application_name="alembic-trace", isolation_level="AUTOCOMMIT") as observer:
+        yield observer
+
+
+def _undo(copy: Settings, pending: Sequence[str], start: str, schemas: list[Schema], rehearsal: Rehearsal) -> None:
+    """`schemas`: the one at the start, then the one after each revision."""
+    newest_first = list(reversed(list(zip(pending, schemas[:-1], strict=True))))
+
+    def check() -> None:
+        revision, expected = newest_first[len(rehearsal.undone)]
+        found = compare.between(expected, _read(copy))
+        rehearsal.undone[revision] = Undone(differences=[str(one) for one in found if not one.harmless])
+
+    try:
+        alembic_commands.downgrade(copy, start, [], lambda _step: check(), lambda _line: None)
+    except UserError as error:
+        revision, _ = newest_first[len(rehearsal.undone)]
+        not_ours = extensions.refused(error.__cause__, "DROP EXTENSION")
+        rehearsal.undone[revision] = Undone(failure=error.problem, is_of_another_owner=not_ours)
+
+
+def _read(copy: Settings) -> Schema:
+    with connections.connect(copy) as connection:
+        return fingerprint.read(connection)

@@ -1,0 +1,79 @@
+"""Plans and findings as lines for people, each with its style; nothing is printed here."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from scripts.core import formatting
+from scripts.core.plan.findings import Finding
+from scripts.core.plan.plan import Planned
+from scripts.core.plan.table_sizes import BLOCK, NOTE, WARN
+from scripts.core.plan.trace import Statement
+from scripts.core.postgres.lock_modes import BLOCKS
+
+Line = tuple[str, str]
+"""Text, and what it is like: "bold", "dim", "red", "yellow" or nothing."""
+
+_STYLES = {BLOCK: "red", WARN: "yellow", NOTE: ""}
+
+
+def revision(planned: Planned) -> Iterator[Line]:
+    """A revision with every statement, and its findings with the safe way."""
+    yield "", ""
+    yield f"{planned.revision}  {planned.message}", "bold"
+    yield f"  {planned.file}, {planned.author or 'not committed'}, {planned.seconds:.2f} s", ""
+    for number, statement in enumerate(planned.statements):
+        if number and statement.transaction != planned.statements[number - 1].transaction:
+            yield "  -- commit", "dim"
+        yield f"  {' '.join(statement.sql.split())}", ""
+        yield from ((f"      {effect}", "dim") for effect in effects(statement))
+    for one in planned.findings:
+        yield finding(planned, one)
+        if not one.silenced and one.severity != NOTE:
+            yield from ((f"      {line}", "dim") for line in one.instead.splitlines())
+
+
+def short(planned: Planned) -> Iterator[Line]:
+    """A revision on one line, and one for each finding that is more than a note."""
+    number = len(planned.statements)
+    told = [f"{number} statement{'s' if number != 1 else ''}, {planned.seconds:.2f} s on a copy"]
+    locks = [lock for statement in planned.statements for lock in statement.locks]
+    told += [f"blocks {whom} of {table}" for table, whom in blocked(locks).items()]
+    yield f"  {planned.revision}  {planned.message}  ({'; '.join(told)})", ""
+    yield from (finding(planned, one) for one in planned.findings if one.severity != NOTE)
+
+
+def finding(planned: Planned, one: Finding) -> Line:
+    """A finding on one line."""
+    place = f"{planned.file}:{one.line}"
+    if one.silenced:
+        return f"  {one.id} silenced  {place}  {one.hazard}: {one.silenced}", "dim"
+    return f"  {one.id} {one.severity}  {place}  {one.message}", _STYLES[one.severity]
+
+
+def annotation(planned: Planned, one: Finding) -> str:
+    """A finding as GitHub shows it beside the line; see "Workflow commands for GitHub Actions"."""
+    kind = {BLOCK: "error", WARN: "warning", NOTE: "notice"}[one.severity]
+    place = f"file={_property(planned.file)},line={one.line},title={_property(f'{one.id} {one.hazard}')}"
+    return f"::{kind} {place}::{_data(f'{one.message}{chr(10)}{one.instead}')}"
+
+
+def effects(statement: Statement) -> list[str]:
+    """What the statement does to tables that were there before, in words."""
+    return [
+        *(f"blocks {whom} of {table} until the commit" for table, whom in blocked(statement.locks).items()),
+        *(f"rewrites {name}" for name in statement.rewrites),
+        *(f"reads all of {name}" for name in statement.scans),
+        *(f"writes {formatting.counted(rows, 'row')} of {name}" for name, rows in statement.rows_written.items()),
+    ]
+
+
+def blocked(locks: Sequence[Mapping[str, str]]) -> dict[str, str]:
+    """Of each table, whom the strongest lock keeps out."""
+    return {lock["relation"]: BLOCKS[mode] for mode in BLOCKS for lock in locks if lock["mode"] == mode}
+
+
+def _data(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(text: str) -> str:
+    return _data(text).replace(":", "%3A").replace(",", "%2C")

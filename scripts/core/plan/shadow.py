@@ -1,0 +1,108 @@
+"""Shadows: databases built from the revision files alone, kept on the scratch server as templates for the next time."""
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+from alembic.util import to_tuple
+from sqlalchemy import text
+from sqlalchemy.exc import ProgrammingError
+
+from scripts.core import ROOT
+from scripts.core.errors import UserError
+from scripts.core.migrate import alembic_commands
+from scripts.core.postgres import databases, extensions, scratch, scratch_extensions, trial
+from scripts.core.postgres.advisory_lock import Tell
+from scripts.core.postgres.scratch import Scratch
+from scripts.core.revisions import history
+from scripts.core.revisions.history import History
+from scripts.core.settings import Settings
+
+KEPT = 20
+PRUNED = "3D000"
+"""A template that another run has dropped meanwhile: invalid_catalog_name."""
+_SHADOWS = text("SELECT datname FROM pg_database WHERE datname LIKE 'shadow\\_%' ORDER BY oid")
+_SERVER = text(
+    "SELECT version() || string_agg(name || default_version, ',' ORDER BY name) FROM pg_available_extensions"
+)
+
+
+def build(server: Scratch, revisions: History, at: Sequence[str], tell: Tell) -> Settings:
+    """A new database whose schema is that of the files up to `at`; returns settings whose target it is.
+
+    Copied from the shadow of those very files, which is made from the nearest older one where it is missing.
+    """
+    if not at:
+        made = scratch.create(server)
+        scratch_extensions.make(server, made, scratch_extensions.needed(server))
+        return made
+    there = ",".join([server.rights.key, *scratch_extensions.needed(server)])
+    keys = _keys(revisions, str(server.server.scalar(_SERVER)) + there)
+    wanted = _name(keys, at)
+    while True:
+        kept = list(server.server.scalars(_SHADOWS))
+        try:
+            if wanted not in kept:
+                _make(server, wanted, _nearest(revisions, keys, at, kept), at, tell)
+                for name in kept[: max(0, len(kept) + 1 - KEPT)]:
+                    databases.drop(server.server, name)
+            return scratch.create(server, wanted)
+        except ProgrammingError as error:
+            if getattr(error.orig, "pgcode", None) != PRUNED:
+                raise
+
+
+def _make(server: Scratch, name: str, template: str, at: Sequence[str], tell: Tell) -> None:
+    missing = scratch_extensions.needed(server)
+    while True:
+        made = scratch.create(server, template)
+        scratch_extensions.make(server, made, missing)
+        try:
+            run(server, made, at, tell)
+            break
+        except UserError as error:
+            # What these files need has been created where they were applied; the administrator there did it.
+            extension = extensions.lacking(error.__cause__)
+            if not extension or extension in missing or server.rights.extensions is not None:
+                raise
+            missing.append(extension)
+    scratch.keep(server, made, name)
+
+
+def run(server: Scratch, made: Settings, at: Sequence[str], tell: Tell) -> None:
+    """Apply everything up to the revisions `at`. Raise UserError when one fails."""
+    trial.run(server, made, upgrade, at, tell=tell)
+
+
+def upgrade(made: Settings, at: Sequence[str], *, tell: Tell) -> None:
+    """Do in the child what `run` is for."""
+    for revision in at:
+        alembic_commands.traced(
+            made, revision, lambda _step: None, tell, lambda session, *_: extensions.tolerate(session)
+        )
+
+
+def _nearest(revisions: History, keys: dict[str, str], at: Sequence[str], kept: list[str]) -> str:
+    """The shadow that lacks the fewest of these revisions."""
+    older = (f"shadow_{keys[found.revision]}" for found in revisions.iterate_revisions(tuple(at), "base"))
+    return next((name for name in older if name in kept), "template0")
+
+
+def _keys(revisions: History, server: str) -> dict[str, str]:
+    """A key for the schema at each revision: of its file, env.py, the server, and all that came before."""
+    base = server.encode() + (ROOT / "alembic" / "env.py").read_bytes()
+    keys: dict[str, str] = {}
+    for found in reversed(list(revisions.walk_revisions())):
+        needed = [*to_tuple(found.down_revision, ()), *to_tuple(found.dependencies, ())]
+        before = sorted(keys[history.script(revisions, one).revision] for one in needed)
+        keys[found.revision] = _sum(base, Path(found.path).read_bytes(), *map(str.encode, before))
+    return keys
+
+
+def _name(keys: dict[str, str], at: Sequence[str]) -> str:
+    own = [keys[revision] for revision in at]
+    return f"shadow_{own[0] if len(own) == 1 else _sum(*map(str.encode, sorted(own)))}"
+
+
+def _sum(*parts: bytes) -> str:
+    return hashlib.sha256(b"\0".join(parts)).hexdigest()[:24]

@@ -1,0 +1,20 @@
+"""What stands in for the target on the scratch server."""
+
+from collections.abc import Sequence
+
+from scripts.core.errors import UserError
+from scripts.core.plan import shadow
+from scripts.core.postgres import schema_copy
+from scripts.core.postgres.advisory_lock import Tell
+from scripts.core.postgres.scratch import Scratch
+from scripts.core.revisions.history import History
+from scripts.core.settings import Settings
+
+
+def make(server: Scratch, target: Settings, revisions: History, at: Sequence[str], tell: Tell) -> tuple[Settings, str]:
+    """What stands in for the target, and its name in words: a copy of its schema, else what the files make of `at`."""
+    try:
+        return schema_copy.schema(server, target), f"a copy of the schema of {target.database_url.database}"
+    except UserError as error:
+        tell(error.problem)
+        return shadow.build(server, revisions, at, tell), "a database built from the revision files alone"

@@ -1,0 +1,120 @@
+"""How much a table weighs: what is a note on a small one stops everybody on a large one."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
+
+from scripts.core import settings
+from scripts.core.errors import UserError
+from scripts.core.postgres import connections
+from scripts.core.settings import Settings
+
+SEVERITIES = BLOCK, WARN, NOTE = "block", "warn", "note"
+SMALL = 0.01
+"""So much of a large table is small."""
+
+# Sizes of files, without their rows being read. A partitioned table is as large as its partitions together; a table
+# that was never analysed (-1) has what the statistics have counted.
+_SIZES = text(
+    "SELECT c.oid::regclass::text AS name, sum(pg_table_size(l.oid))::bigint AS bytes,"
+    " sum(CASE WHEN l.reltuples < 0 THEN pg_stat_get_live_tuples(l.oid) ELSE l.reltuples END)::bigint AS rows"
+    " FROM pg_class c, LATERAL (SELECT oid, reltuples FROM pg_class WHERE oid = c.oid AND c.relkind <> 'p'"
+    " UNION ALL SELECT p.oid, p.reltuples FROM pg_partition_tree(c.oid) t JOIN pg_class p ON p.oid = t.relid"
+    " WHERE c.relkind = 'p' AND t.isleaf) l"
+    " WHERE c.oid >= 16384 AND c.relkind IN ('r', 'p', 'm') AND c.relpersistence <> 't'"
+    " AND c.relnamespace <> 'pg_toast'::regnamespace GROUP BY 1"
+)
+_SAMPLE_ROWS = 20_000
+_SAMPLE = text("CREATE TEMP TABLE sample AS SELECT repeat('x', 1000) AS x FROM generate_series(1, :rows)")
+
+
+@dataclass(frozen=True)
+class Size:
+    rows: int
+    """As PostgreSQL estimates them."""
+    bytes: int
+
+    def __str__(self) -> str:
+        return f"{self.rows:,} rows, {_human(self.bytes)}"
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Sizes of the target's tables; `sizes` None: nothing is known, so every table counts as large and busy."""
+
+    sizes: Mapping[str, Size] | None
+    large: Size
+    rate: float
+    """Bytes a second that the scratch server scans."""
+
+    def severity(self, relation: str) -> str | None:
+        """What work on a table comes to; None when the target has no such table."""
+        if self.sizes is None:
+            return BLOCK
+        size = self.sizes.get(relation)
+        if size is None:
+            return None
+        share = max(size.rows / self.large.rows, size.bytes / self.large.bytes)
+        return BLOCK if share >= 1 else WARN if share >= SMALL else NOTE
+
+    def rows(self, relation: str) -> int | None:
+        """Rows that the target has there, as it estimates them; None when nothing is known."""
+        if self.sizes is None:
+            return None
+        return self.sizes.get(relation, Size(0, 0)).rows
+
+    def words(self, relation: str) -> str:
+        """How large a table is and how long reading it takes at least, in brackets; nothing when that is not known."""
+        if self.sizes is None or relation not in self.sizes:
+            return ""
+        size = self.sizes[relation]
+        seconds = size.bytes / self.rate
+        return f" ({size}: at least {seconds:.1f} s)" if seconds >= 0.1 else f" ({size})"
+
+
+def of(target: Settings, scratch: Connection) -> Weights:
+    """The weights of the target's tables. It is only read, and not waited for when somebody locks a table."""
+    return Weights(_sizes(target), _large(), scan_rate(scratch))
+
+
+def unknown() -> Weights:
+    """Of no target: every table is large."""
+    return Weights(None, _large(), 1)
+
+
+def _sizes(target: Settings) -> dict[str, Size] | None:
+    try:
+        with connections.connect(target) as connection:
+            connection.exec_driver_sql("SET LOCAL lock_timeout = '2s'")
+            return {row.name: Size(row.rows, row.bytes) for row in connection.execute(_SIZES)}
+    except (UserError, DBAPIError):
+        return None
+
+
+def _large() -> Size:
+    limits = settings.limits()
+    return Size(limits.large_rows, limits.large_bytes)
+
+
+def scan_rate(scratch: Connection) -> float:
+    """Bytes a second that this server reads from memory: no disk is faster, so what is estimated with it is a lower
+    bound.
+    """
+    scratch.execute(_SAMPLE, {"rows": _SAMPLE_ROWS})
+    started = time.monotonic()
+    scratch.exec_driver_sql("SELECT count(x) FROM sample")
+    seconds = time.monotonic() - started
+    size = scratch.scalar(text("SELECT pg_table_size('sample')"))
+    scratch.exec_driver_sql("DROP TABLE sample")
+    return float(size or 0) / seconds
+
+
+def _human(size: float) -> str:
+    for unit in ("bytes", "kB", "MB"):
+        if size < 1024:
+            return f"{size:.0f} {unit}" if unit == "bytes" else f"{size:.3g} {unit}"
+        size /= 1024
+    return f"{size:.3g} GB"

@@ -1,0 +1,247 @@
+"""What each statement of a revision does: locks newly held, files rewritten, tables scanned, rows written.
+
+Read from PostgreSQL and not from the SQL, so that loops, helpers and DO blocks are seen as well. Empty tables are
+enough: a scan counts when it finds nothing, and a rewrite gives a table another file.
+"""
+
+import time
+from collections.abc import Callable, Collection, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from threading import Event, Thread
+from typing import Any
+
+from sqlalchemy import Connection, event, text
+
+from scripts.core.migrate.steps import Commits
+from scripts.core.postgres import driver
+from scripts.core.revisions import checksum
+from scripts.core.schema import catalog_snapshot
+from scripts.core.schema.catalog_snapshot import Change, Index, Relation, Snapshot, Thing
+
+SAMPLE = 0.001
+"""Seconds between two looks at the locks of a statement that commits by itself."""
+
+_SIZE = "SELECT pg_database_size(current_database())"
+_COUNTS = "SELECT relid, seq_scan, n_tup_ins + n_tup_upd + n_tup_del FROM pg_stat_xact_user_tables"
+_LOCKS = (
+    "SELECT relation, mode FROM pg_locks WHERE pid = {pid} AND locktype = 'relation' AND granted AND relation >= 16384"
+)
+
+
+@dataclass
+class Statement:
+    """One execution of a cursor by a revision file."""
+
+    revision: str
+    sql: str
+    line: int
+    """Of the innermost frame in the revision's file."""
+    transaction: int
+    """Statements with the same number are committed together."""
+    seconds: float = 0.0
+    locks: list[dict[str, str]] = field(default_factory=list)
+    """Newly held: relation and mode. Not on what the same transaction has made."""
+    rewrites: list[str] = field(default_factory=list)
+    """Tables and indexes that got another file."""
+    scans: list[str] = field(default_factory=list)
+    rows_written: dict[str, int] = field(default_factory=dict)
+    changes: list[Change] = field(default_factory=list)
+    """What is another in the catalogs, of all relations."""
+    alone: bool = False
+    """It committed by itself (autocommit)."""
+    began: float = 0.0
+    """Seconds since the trace began. What the tracing itself took is no part of any time here."""
+    held: float = 0.0
+    """Seconds from its beginning to the end of its transaction: so long are its locks held."""
+
+
+@dataclass
+class Trace:
+    statements: list[Statement] = field(default_factory=list)
+    before: dict[str, Snapshot] = field(default_factory=dict)
+    """What each revision found, if it executed anything."""
+    after: dict[str, Snapshot] = field(default_factory=dict)
+    commits: Commits = field(default_factory=dict)
+    """What each revision committed before it was through."""
+    sessions: list[tuple[str, int]] = field(default_factory=list)
+    """File and line where a revision opened another session."""
+    definitions: dict[Thing, str] = field(default_factory=dict)
+    """Texts of new constraints, indexes and defaults of tables that revisions found."""
+    peak: int | None = None
+    """The most bytes that the database's files had after a statement; None where that is not asked. A rewrite has the
+    old file and the new one until the commit."""
+    looking: float = 0.0
+    """Seconds that the tracing itself took."""
+    start: float = field(default_factory=time.monotonic)
+
+    @property
+    def clock(self) -> float:
+        """Seconds since the trace began, without those that the tracing took."""
+        return time.monotonic() - self.start - self.looking
+
+
+@dataclass
+class _Moment:
+    """What the migrating session sees."""
+
+    state: Snapshot
+    scans: dict[int, int]
+    written: dict[int, int]
+    locks: set[tuple[int, str]]
+    at: float = 0.0
+
+
+def attach(
+    connection: Connection, observer: Connection, revision: Callable[[], str], commits: Commits, trace: Trace
+) -> None:
+    """From now on every statement that a revision executes on `connection` is added to `trace`.
+
+    `observer` is another session on the same database, in autocommit.
+    """
+    trace.commits = commits
+    if not trace.statements:
+        trace.start, trace.looking = time.monotonic(), 0.0
+    tracer = _Tracer(connection.connection.dbapi_connection, observer, revision, trace)
+    event.listen(connection, "commit", tracer.end)
+    event.listen(connection, "rollback", tracer.end)
+    event.listen(connection, "before_cursor_execute", tracer.before)
+    event.listen(connection, "after_cursor_execute", tracer.after)
+
+
+@dataclass
+class _Tracer:
+    """Looks before and after each statement of one session."""
+
+    driver: Any
+    observer: Connection
+    revision: Callable[[], str]
+    trace: Trace
+    transaction: int = 0
+    committed: int = 0
+    """How often the revision had committed by itself."""
+    known: Snapshot = catalog_snapshot.EMPTY
+    existing: Collection[int] | None = None
+    """Relations that were there when the transaction began; None before its first statement."""
+    running: list[tuple[Statement, _Moment, set[tuple[int, str]], ExitStack]] = field(default_factory=list)
+
+    def before(self, _connection: Any, _cursor: Any, sql: str, *_: Any) -> None:
+        line = checksum.line()
+        if line is None:
+            return
+        committed = len(self.trace.commits.get(self.revision(), ()))
+        if committed != self.committed and self.existing is not None:
+            self.end()
+        self.committed, alone, looked = committed, driver.is_alone(self.driver), time.monotonic()
+        moment = _look(self.driver, self.known)
+        if self.existing is None:
+            self.existing = moment.state.relations.keys() | moment.state.indexes.keys()
+        self.trace.before.setdefault(self.revision(), moment.state)
+        sampling = ExitStack()
+        sampled = set[tuple[int, str]]()
+        if alone:
+            sampled = sampling.enter_context(_sampled(self.observer, self.driver.info.backend_pid))
+        # The driver's %% is one % for PostgreSQL.
+        sql = sql.replace("%%", "%")
+        statement = Statement(self.revision(), sql, line, self.transaction, alone=alone)
+        self.running.append((statement, moment, sampled, sampling))
+        moment.at = time.monotonic()
+        self.trace.looking += moment.at - looked
+        statement.began = self.trace.clock
+
+    def after(self, *_: Any) -> None:
+        if checksum.line() is None or not self.running:
+            return
+        statement, moment, sampled, sampling = self.running.pop()
+        ended = time.monotonic()
+        statement.seconds = ended - moment.at
+        sampling.close()
+        now = _look(self.driver, moment.state)
+        now.locks |= sampled
+        self.known = now.state
+        _compare(statement, moment, now, self.existing or ())
+        found = self.trace.before[statement.revision].relations
+        statement.changes = catalog_snapshot.changes(moment.state, now.state, found)
+        self.trace.statements.append(statement)
+        self.trace.definitions |= catalog_snapshot.definitions(
+            self.driver, (one for one in statement.changes if one.old)
+        )
+        self.trace.after[statement.revision] = now.state
+        if self.trace.peak is not None:
+            self.trace.peak = max(self.trace.peak, _size(self.driver))
+        self.trace.looking += time.monotonic() - ended
+        if statement.alone:
+            self.end()
+
+    def end(self, *_: Any) -> None:
+        now = self.trace.clock
+        for statement in reversed(self.trace.statements):
+            if statement.transaction != self.transaction:
+                break
+            statement.held = statement.seconds if statement.alone else now - statement.began
+        self.transaction, self.existing = self.transaction + 1, None
+        while self.running:  # a statement that failed
+            self.running.pop()[3].close()
+
+
+def _compare(statement: Statement, before: _Moment, now: _Moment, existing: Collection[int]) -> None:
+    """Fill in what the statement has done to relations that were there when its transaction began."""
+    for relation in sorted(before.state.relations.values(), key=lambda relation: relation.name):
+        if relation.number not in existing:
+            continue
+        number, name = relation.number, relation.name
+        modes = sorted(mode for locked, mode in now.locks - before.locks if locked == number)
+        statement.locks += [{"relation": name, "mode": mode} for mode in modes]
+        if now.scans.get(number, 0) > before.scans.get(number, 0):
+            statement.scans.append(name)
+        written = now.written.get(number, 0) - before.written.get(number, 0)
+        if written > 0:
+            statement.rows_written[name] = written
+    statement.rewrites = sorted(_rewritten(before.state, now.state, existing))
+
+
+def _rewritten(before: Snapshot, now: Snapshot, existing: Collection[int]) -> Iterator[str]:
+    files: dict[int, Relation | Index] = {**before.relations, **before.indexes}
+    later: dict[int, Relation | Index] = {**now.relations, **now.indexes}
+    # By name where the number is gone: a change of type makes an index anew, on the old file or on another.
+    named = {index.name: index for index in now.indexes.values()}
+    for number, was in files.items():
+        after = later.get(number) or named.get(was.name)
+        if number in existing and after and after.file != was.file:
+            yield was.name
+
+
+def _look(driver: Any, known: Snapshot) -> _Moment:
+    with driver.cursor() as cursor:
+        cursor.execute(_COUNTS)
+        counts = cursor.fetchall()
+        cursor.execute(_LOCKS.format(pid=driver.info.backend_pid))
+        locks = set(cursor.fetchall())
+    scans, written = ({row[0]: row[column] for row in counts} for column in (1, 2))
+    return _Moment(catalog_snapshot.read(driver, known), scans, written, locks)
+
+
+def _size(driver: Any) -> int:
+    with driver.cursor() as cursor:
+        cursor.execute(_SIZE)
+        return int(cursor.fetchone()[0])
+
+
+@contextmanager
+def _sampled(observer: Connection, pid: int) -> Iterator[set[tuple[int, str]]]:
+    """The locks that the session holds while the block runs: nothing is left of them after a statement that commits."""
+    seen: set[tuple[int, str]] = set()
+    over = Event()
+    query = text(_LOCKS.format(pid=pid))
+
+    def look() -> None:
+        while not over.wait(SAMPLE):
+            seen.update((row.relation, row.mode) for row in observer.execute(query))
+
+    thread = Thread(target=look, daemon=True)
+    thread.start()
+    try:
+        yield seen
+    finally:
+        over.set()
+        thread.join()

@@ -1,0 +1,1 @@
+"""The PostgreSQL servers: connections, databases, roles, the scratch server and its throwaway databases."""

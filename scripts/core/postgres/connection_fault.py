@@ -1,0 +1,162 @@
+"""Why a connection failed, found by trying.
+
+The driver has no SQLSTATE of a failed connection, and the server's words are in the language of its own settings.
+"""
+
+import socket
+import struct
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+from sqlalchemy import Connection, text
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import OperationalError
+
+from scripts.core.errors import DatabaseMissingError, PasswordError, UserError
+from scripts.core.postgres import client_programs, replacement_lock
+from scripts.core.settings import Settings
+
+Login = Callable[[URL], AbstractContextManager[Connection]]
+
+CANNOT_CONNECT_NOW = "57P03"
+_PROTOCOL = 3 << 16
+_EXISTS = text("SELECT count(*) FROM pg_database WHERE datname = :name")
+
+
+def find(url: URL, words: str, settings: Settings, login: Login) -> UserError:
+    """Return which of the usual faults it is. `words` are those of the driver, `login` opens a connection."""
+    server, external = place(url), settings.external
+    if not _is_known(url):
+        return UserError(
+            f"The host {url.host} is unknown.",
+            why="" if external else "Inside Compose the name appears when the db service runs.",
+            do="correct DATABASE_URL" if external else "make up",
+        )
+    if is_starting(url):
+        return UserError(
+            f"No PostgreSQL answered at {server} within {settings.connect_wait:g} s.",
+            why=words,
+            do="correct DATABASE_URL, or start that server" if external else "make up   (make logs shows why)",
+        )
+    if _refuses_password(url, login):
+        return PasswordError(
+            f"{server} refuses the password of user {url.username}.",
+            why=f"The password comes from {settings.source}."
+            + ("" if external else " PostgreSQL took its password when its data directory was made empty."),
+            do="give the right password in DATABASE_URL" if external else _password_cure(settings),
+        )
+    if who := replaced_by(url, login):
+        return replacement_lock.error(_database(url), who)
+    if _lacks_database(url, login):
+        return DatabaseMissingError(
+            f"{server} has no database {url.database}.",
+            do="correct DATABASE_URL, or create the database" if external else "make migrate   (creates it)",
+        )
+    return UserError(f"Cannot connect to {url.database} at {server}: {words}")
+
+
+def is_starting(url: URL) -> bool:
+    """Return whether there is no server yet: none answers, or it says that it takes no connections now.
+
+    A server that only libpq can find, by a service file or its default socket, counts as one that answers.
+    """
+    host = url.host or url.query.get("host")
+    if not isinstance(host, str) or not _is_known(url):
+        return False
+    try:
+        return _answer(host, url.port or 5432) in (None, CANNOT_CONNECT_NOW)
+    except OSError:
+        return True
+
+
+def replaced_by(url: URL, login: Login) -> str | None:
+    """Return who is putting another database in the place of this one, or None."""
+    try:
+        with login(url.set(database="postgres")) as connection:
+            return replacement_lock.holder(connection, _database(url))
+    except OperationalError:
+        return None
+
+
+def place(url: URL) -> str:
+    """Return the server of a URL as people name it."""
+    if not url.host and url.query.get("service"):
+        return f"service {url.query['service']}"
+    return f"{url.host or 'the local socket'}:{url.port or 5432}"
+
+
+def _database(url: URL) -> str:
+    """Return the name of the database; where the URL has none, libpq takes that of the user."""
+    return str(url.database or url.username)
+
+
+def _is_known(url: URL) -> bool:
+    try:
+        return not url.host or bool(socket.getaddrinfo(url.host, url.port))
+    except (socket.gaierror, UnicodeError):
+        return False
+
+
+def _answer(host: str, port: int) -> str | None:
+    """Return the SQLSTATE with which the server turns away a session before it asks for a password.
+
+    Nothing where it does not turn it away, None where it closes at once, as what forwards a published port does. See
+    "Message Formats" in PostgreSQL's documentation.
+    """
+    names = b"user\0alembic-tools\0database\0postgres\0\0"
+    with _opened(host, port) as server:
+        server.settimeout(5)
+        server.sendall(struct.pack("!ii", len(names) + 8, _PROTOCOL) + names)
+        with server.makefile("rb") as answer:
+            kind = answer.read(1)
+            if kind != b"E":
+                return "" if kind else None
+            (length,) = struct.unpack("!i", answer.read(4))
+            fields = answer.read(length - 4).split(b"\0")
+    return next((field[1:].decode() for field in fields if field.startswith(b"C")), "")
+
+
+def _opened(host: str, port: int) -> socket.socket:
+    if not host.startswith("/"):
+        return socket.create_connection((host, port), timeout=5)
+    server = socket.socket(socket.AF_UNIX)
+    try:
+        server.connect(str(Path(host) / f".s.PGSQL.{port}"))
+    except OSError:
+        server.close()
+        raise
+    return server
+
+
+def _refuses_password(url: URL, login: Login) -> bool:
+    """Return whether it is the password: of one out of a file, libpq then names the file.
+
+    That line is libpq's own, and depends on the SQLSTATE. See "The Password File" in its documentation.
+    """
+    with client_programs.passfile(url) as environment:
+        file = environment.get("PGPASSFILE")
+        if not file:
+            return False
+        again = URL.create(url.drivername, url.username, None, url.host, url.port, url.database)
+        try:
+            with login(again.set(query={**url.query, "passfile": file, "password": ""})):
+                return False
+        except OperationalError as error:
+            return file in str(error.orig)
+
+
+def _lacks_database(url: URL, login: Login) -> bool:
+    """Return whether another database of the server takes the same login and knows of none of this name."""
+    for other in ("postgres", "template1"):
+        try:
+            with login(url.set(database=other)) as connection:
+                return not connection.scalar(_EXISTS, {"name": _database(url)})
+        except OperationalError:
+            continue
+    return False
+
+
+def _password_cure(settings: Settings) -> str:
+    old = "put the old password back into .env"
+    return old if settings.runtime == "none" else f"{old}, or make the new one valid: make roles"

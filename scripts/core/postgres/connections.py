@@ -1,0 +1,205 @@
+"""Connections: made in one place, with errors that say which of the usual faults it is."""
+
+import os
+import signal
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import psycopg2
+import psycopg2.extensions
+from sqlalchemy import Connection, Engine, NullPool, create_engine
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import DBAPIError, OperationalError
+
+from scripts.core import place, redaction
+from scripts.core.postgres import connection_fault, embedded
+from scripts.core.settings import Settings
+
+RETRY_EVERY = 0.25
+MORE_LOCKS = "raise max_locks_per_transaction and restart the server (ours: make down; make up), then run this again"
+"""What helps when PostgreSQL has no room for another lock."""
+
+
+@cache  # The first connection of an engine asks the server what it is.
+def engine(url: URL, application_name: str = "alembic-tools", options: str = "", **arguments: Any) -> Engine:
+    """An engine without a pool: what a script is done with is closed at once. `options` are libpq's."""
+    connect_args = {"application_name": application_name, "connect_timeout": 10, "options": options}
+    return create_engine(url, poolclass=NullPool, connect_args=connect_args, hide_parameters=True, **arguments)
+
+
+@contextmanager
+def connect(
+    settings: Settings, url: URL | None = None, application_name: str = "alembic-tools", **arguments: Any
+) -> Iterator[Connection]:
+    """A connection to the target, or to `url` on the target's server.
+
+    Waits `settings.connect_wait` seconds for a server that is starting, never for a wrong password.
+    Raises UserError naming the fault, DatabaseMissingError when only the database is not there.
+    """
+    ensure_server(settings)
+    opened = _opened(engine(url or settings.database_url, application_name, **arguments), settings)
+    with opened as connection, noticing_its_end(connection):
+        yield connection
+
+
+@contextmanager
+def noticing_its_end(connection: Connection) -> Iterator[None]:
+    """Let SQLAlchemy know when the block fails because the session has ended.
+
+    It does not know of what `driver.ask` met. Its rollback on a closed session would fail, and hide the first error.
+    """
+    try:
+        yield
+    except BaseException:
+        session: Any = None if connection.invalidated else connection.connection.dbapi_connection
+        if session and session.closed:
+            connection.invalidate()
+        raise
+
+
+@contextmanager
+def patient(settings: Settings, **arguments: Any) -> Iterator[Connection]:
+    """A connection for what may take long: an interruption ends the statement that it is at."""
+    with connect(settings, **arguments) as connection, interruptible(connection.connection.dbapi_connection):
+        yield connection
+
+
+def ensure_server(settings: Settings) -> None:
+    """Start the embedded server when this checkout runs on one; elsewhere another program starts the server.
+
+    Raise UserError in a copied checkout, whose .env names the original's server. A container has another path, and
+    POSTGRES_HOST. Its .env is hidden, but one that an editor has replaced shows again.
+    """
+    by_hand = Path(settings.source).is_absolute() and "POSTGRES_HOST" not in os.environ
+    if settings.runtime == "embedded" and not settings.external:
+        embedded.start(embedded.target(settings))
+    elif settings.runtime == "docker" and not settings.external and by_hand:
+        place.check()
+
+
+def maintenance(settings: Settings) -> URL:
+    """The database from which others on the target's server are created, renamed and dropped."""
+    return settings.database_url.set(database="postgres")
+
+
+def first_line(error: DBAPIError) -> str:
+    """Return what the server or the driver said, without contents of rows and without SQLAlchemy's frame around it."""
+    return redaction.message(error)
+
+
+def _opened(engine: Engine, settings: Settings) -> Connection:
+    deadline = time.monotonic() + settings.connect_wait
+    while True:
+        try:
+            return engine.connect()
+        except OperationalError as error:
+            if time.monotonic() > deadline or not _may_come(engine):
+                raise connection_fault.find(engine.url, first_line(error), settings, _login) from error
+        time.sleep(RETRY_EVERY)
+
+
+def _may_come(engine: Engine) -> bool:
+    """Return whether the next try may be let in."""
+    url = engine.url
+    return connection_fault.is_starting(url) or _logs_in(engine) or bool(connection_fault.replaced_by(url, _login))
+
+
+def _logs_in(engine: Engine) -> bool:
+    """Return whether the login itself is right: the server has come up meanwhile, or it ended the new session."""
+    _, arguments = engine.dialect.create_connect_args(engine.url)
+    try:
+        psycopg2.connect(**arguments, connect_timeout=10).close()
+    except psycopg2.OperationalError:
+        return False
+    return True
+
+
+def _login(url: URL) -> Connection:
+    return engine(url).connect()
+
+
+def describe(connection: Connection) -> str:
+    """The server's version as people say it, as in "PostgreSQL 17.4"."""
+    return f"PostgreSQL {version(connection) // 10000}.{version(connection) % 10000}"
+
+
+def version(connection: Connection) -> int:
+    """The server's version as PostgreSQL counts: 170004 is 17.4."""
+    return int(connection.connection.dbapi_connection.server_version)  # type: ignore[union-attr]
+
+
+def uses_tls(connection: Connection) -> bool:
+    driver: Any = connection.connection.dbapi_connection
+    return bool(driver.info.ssl_in_use)
+
+
+def verifier(connection: Connection, login: URL) -> str:
+    """What the server keeps instead of a password; when that is sent, no statement shows the password."""
+    driver = connection.connection.dbapi_connection
+    return str(psycopg2.extensions.encrypt_password(str(login.password), login.username, driver))
+
+
+def tool_environment(url: URL) -> dict[str, str]:
+    """libpq's variables for psql and the like: a password in the environment, never in a command line."""
+    named: dict[str, str | None] = {
+        "PGHOST": url.host,
+        "PGPORT": str(url.port) if url.port else None,
+        "PGUSER": url.username,
+        "PGPASSWORD": str(url.password) if url.password is not None else None,
+        "PGDATABASE": url.database,
+    } | {f"PG{name.upper()}": str(value) for name, value in url.query.items()}
+    return {name: value for name, value in named.items() if value}
+
+
+def address(settings: Settings) -> str:
+    """Where the server is to be found from this machine, as host:port. Inside Compose that is the published port."""
+    url = settings.database_url
+    if settings.runtime == "docker" and not settings.external:
+        return f"127.0.0.1:{os.environ['DB_PORT']}" if os.environ.get("DB_PORT") else f"{url.host} (inside Compose)"
+    return connection_fault.place(url)
+
+
+@contextmanager
+def interruptible(session: Any) -> Iterator[None]:
+    """While the block runs, Ctrl-C, SIGTERM and SIGALRM cancel what this session does; libpq would sit it out. One
+    block may be in another's.
+
+    Python runs its own handlers only when libpq returns, but hands the signal's number on at once: see
+    `signal.set_wakeup_fd`. psycopg2's wait callback would do too, but it forbids COPY.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield  # which gets no signals
+        return
+    heard, told = socket.socketpair()
+    told.setblocking(False)
+    over = threading.Event()
+    before = signal.set_wakeup_fd(told.fileno(), warn_on_full_buffer=False)
+    listener = threading.Thread(target=_cancel_when_told, args=(session, heard, over, before), daemon=True)
+    listener.start()
+    try:
+        yield
+    finally:
+        signal.set_wakeup_fd(before)
+        over.set()
+        told.close()
+        listener.join()
+        heard.close()
+
+
+def _cancel_when_told(session: Any, heard: socket.socket, over: threading.Event, outer: int) -> None:
+    while number := heard.recv(1):
+        with suppress(OSError):
+            os.write(outer, number)
+        if number[0] in (signal.SIGINT, signal.SIGTERM, signal.SIGALRM):
+            break
+    # Again, should the first come before the statement has reached the server.
+    while not over.is_set():
+        with suppress(psycopg2.Error):
+            session.cancel()
+        over.wait(0.5)

@@ -1,0 +1,117 @@
+"""Databases on the target's server: created empty and marked, renamed, dropped, and the mark that says what one is.
+
+The mark is one line `environment=...` in the database's COMMENT; other text of the comment is kept. A database without
+it counts as production.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy import Connection, text
+from sqlalchemy.engine import URL
+
+from scripts.core.errors import UserError
+from scripts.core.postgres import connections, database_names, environments, privileges, replacement_lock, roles, sql
+from scripts.core.postgres.sql import Sql, compose
+from scripts.core.settings import Settings
+
+AUTOCOMMIT = "AUTOCOMMIT"
+NOT_ALLOWED = "42501"
+
+
+_HAS_TABLES = text(
+    "SELECT EXISTS (SELECT FROM pg_class WHERE oid >= 16384 AND relkind IN ('r', 'p', 'm', 'f')"
+    " AND relpersistence <> 't' AND oid IS DISTINCT FROM to_regclass('alembic_version')"
+    " AND oid IS DISTINCT FROM to_regclass('migration_log') AND relnamespace <> 'pg_toast'::regnamespace)"
+)
+
+
+def ensure(settings: Settings) -> bool:
+    """Create the target's database, empty and marked, when its server is this project's own and has none.
+
+    Returns whether it was created. On a server of somebody else a missing database is an error of the next connection.
+    Raises UserError while a reset or restore of it runs.
+    """
+    if settings.external:
+        return False
+    with server(settings) as connection:
+        name = name_of(settings.database_url)
+        if exists(connection, name):
+            return False
+        # Of two that find it missing at once, the second waits here and then finds it. So does this for a restore.
+        replacement_lock.take(connection, name)
+        if exists(connection, name):
+            return False
+        create(connection, temporary(name), settings, settings.app_env)
+        let_application_in(settings, settings.database_url.set(database=temporary(name)))
+        rename(connection, temporary(name), name)
+    return True
+
+
+def is_empty(connection: Connection) -> bool:
+    """Whether the connected database has no table yet: there is nothing to lose, and nobody waits for it."""
+    return not connection.scalar(_HAS_TABLES)
+
+
+@contextmanager
+def server(settings: Settings) -> Iterator[Connection]:
+    """A connection to the target's server on which databases can be created, renamed and dropped."""
+    url = connections.maintenance(settings)
+    with connections.connect(settings, url, isolation_level=AUTOCOMMIT) as connection:
+        yield connection
+
+
+def create(
+    connection: Connection, name: str, settings: Settings, environment: str | None, options: Sql | None = None
+) -> None:
+    """Create a database, empty and marked, in place of what an interrupted run left.
+
+    Raise UserError if the server lacks the application's role.
+    """
+    role = roles.application(settings)
+    if role:
+        roles.require(connection, role)
+    drop_leftover(connection, name, environment)
+    sql.run(connection, compose("CREATE DATABASE {} TEMPLATE template0 {}", sql.name(name), options or Sql()))
+    if environment:
+        environments.write(connection, name, environment)
+
+
+def let_application_in(settings: Settings, url: URL) -> None:
+    """Give the application's role, where it has one, its privileges in a database."""
+    role = roles.application(settings)
+    if role:
+        with connections.connect(settings, url, options="-c default_transaction_read_only=off") as connection:
+            privileges.ensure(connection, role)
+
+
+def drop_leftover(connection: Connection, name: str, environment: str | None) -> None:
+    """Drop what an interrupted run left under a name of ours; one marked as anything else is not ours."""
+    found = environments.read(connection, name)
+    if found not in (None, environment):
+        raise UserError(f"The database {name} is in the way: it is marked environment={found}.", do="rename it")
+    drop(connection, name)
+
+
+def rename(connection: Connection, name: str, new: str) -> None:
+    sql.run(connection, compose("ALTER DATABASE {} RENAME TO {}", sql.name(name), sql.name(new)))
+
+
+def drop(connection: Connection, name: str) -> None:
+    sql.run(connection, compose("DROP DATABASE IF EXISTS {} WITH (FORCE)", sql.name(name)))
+
+
+def exists(connection: Connection, name: str) -> bool:
+    """Whether the server has a database of this name."""
+    found = connection.scalar(text("SELECT true FROM pg_database WHERE datname = :name"), {"name": name})
+    return bool(found)
+
+
+def name_of(url: URL) -> str:
+    assert url.database
+    return url.database
+
+
+def temporary(name: str) -> str:
+    """The name of a database that is being made in place of this one."""
+    return database_names.derived(name, database_names.UNFINISHED)

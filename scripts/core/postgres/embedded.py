@@ -1,0 +1,234 @@
+"""PostgreSQL from a Python wheel: starts and stops this checkout's servers on a machine without a Docker engine.
+
+The target's data and the scratch server's are two clusters under `.postgres/`. They listen on 127.0.0.1 only, with
+the passwords of .env. Nobody has the password of the target's superuser: what needs him is done while the server does
+not run. That of the scratch server's is in its data folder. Only the wheel's programs are used: its Python layer
+changes the modes of parent folders and makes a system account, which is more than a development tool may do.
+"""
+
+import contextlib
+import fcntl
+import secrets
+import shutil
+import socket
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy.engine import URL
+
+from scripts.core import overrides, place
+from scripts.core.errors import UserError
+from scripts.core.postgres import cluster_roles, pidfile, wheel
+from scripts.core.settings import Settings
+
+SUPERUSER, ADMINISTRATOR = "postgres", "scratch_administrator"
+"""Of the target, and of the scratch server, where the name must be none of the target's roles."""
+# The scratch server holds throwaway databases only: losing them costs nothing, waiting for the disk would.
+OFF = ("fsync", "synchronous_commit", "full_page_writes", "autovacuum")
+THROWAWAY = (*(f"{name}=off" for name in OFF), "wal_level=minimal", "max_wal_senders=0")
+LOCKS = "max_locks_per_transaction=1024"  # of tables and indexes; given at each start, so to older clusters too
+
+
+@dataclass(frozen=True)
+class Cluster:
+    name: str
+    user: str
+    password: str
+    port: int
+    """0: any free port."""
+    settings: tuple[str, ...] = ()
+    logins: tuple[URL, ...] = ()
+    """The owner's and the application's, to be made beside the superuser."""
+    keeps_password: bool = False
+    """The superuser's, in a file of the data folder."""
+
+    @property
+    def data(self) -> Path:
+        return wheel.home() / self.name
+
+    @property
+    def log(self) -> Path:
+        return wheel.home() / f"{self.name}.log"
+
+    @property
+    def password_file(self) -> Path:
+        return self.data / "superuser_password"
+
+    def is_old(self) -> bool:
+        """Made when the scratch server had one login. It holds throwaway databases only, so it is made again."""
+        return self.keeps_password and self.data.exists() and not self.password_file.exists()
+
+
+def target(settings: Settings) -> Cluster:
+    """The server with the data, where .env says that it listens."""
+    logins = (settings.database_url, settings.application_url)
+    return Cluster("target", SUPERUSER, secrets.token_hex(20), settings.database_url.port or 5432, logins=logins)
+
+
+def scratch() -> Cluster:
+    """The server of throwaway databases, on any free port."""
+    return Cluster("scratch", ADMINISTRATOR, secrets.token_hex(20), 0, THROWAWAY, keeps_password=True)
+
+
+def start_scratch() -> URL:
+    """Start the scratch server, and return its administrator's login. Raises UserError as `start` does."""
+    port, file = start(scratch()), scratch().password_file
+    return URL.create("postgresql+psycopg2", ADMINISTRATOR, file.read_text(), "127.0.0.1", port, "postgres")
+
+
+def start(cluster: Cluster) -> int:
+    """Make and start the cluster unless it runs; returns its port.
+
+    Raises UserError when the port is taken, the data is another major's, or the server will not start.
+    """
+    port = running(cluster)
+    if port and cluster.port in (0, port) and not cluster.is_old():
+        return port
+    with _alone():
+        if cluster.is_old():
+            stop(cluster)
+            shutil.rmtree(cluster.data)
+        port = running(cluster)
+        if port and cluster.port not in (0, port):
+            # DB_PORT has changed, and everything else looks for the server there.
+            _require_free(cluster.port)
+            stop(cluster)
+            port = 0
+        if not port:
+            _ensure_data(cluster)
+            port = cluster.port or _free_port()
+            _start(cluster, port)
+    return port
+
+
+def stop(cluster: Cluster) -> bool:
+    """Stop the cluster; returns whether it was running."""
+    if not running(cluster):
+        return False
+    data = cluster.data
+    code, said = wheel.run("pg_ctl", "stop", "--wait", "--mode=fast", f"--pgdata={wheel.here(data)}", data=data)
+    if code:
+        raise UserError(f"The embedded {cluster.name} server does not stop: {said}", state="it may still run.")
+    return True
+
+
+def make_roles(cluster: Cluster) -> None:
+    """Make or mend the roles of the cluster; a server that runs is stopped for that moment. Raises UserError when
+    PostgreSQL will not have them so.
+    """
+    with _alone():
+        port = running(cluster)
+        if port:
+            stop(cluster)
+        try:
+            _ensure_data(cluster)
+            _make_roles(cluster.data, cluster.logins)
+        finally:
+            if port:
+                _start(cluster, cluster.port or port)
+
+
+def running(cluster: Cluster) -> int:
+    """Return the port that the cluster listens on, or 0 when it does not run."""
+    return pidfile.port(cluster.data)
+
+
+def _ensure_data(cluster: Cluster) -> None:
+    version = cluster.data / "PG_VERSION"
+    if version.exists():
+        major = version.read_text().strip()
+        if major != wheel.MAJOR:
+            raise UserError(
+                f"{cluster.data} holds data of PostgreSQL {major}; the embedded server is PostgreSQL {wheel.MAJOR}.",
+                do=f"move {cluster.data} away, or dump it with PostgreSQL {major} and restore it here",
+            )
+        return
+    if not cluster.logins:
+        _initdb(cluster)
+        return
+    place.check_new(overrides.accepted("new"))
+    _initdb(cluster)
+    place.record_embedded(cluster.data)
+
+
+def _initdb(cluster: Cluster) -> None:
+    """Made under another name and renamed, so that an interrupted start leaves nothing half-made in its place."""
+    # A password that .env has plain is hashed once: 4,096 times would cost each connection 3 ms.
+    new = cluster.data.with_suffix(".new")
+    shutil.rmtree(new, ignore_errors=True)
+    new.mkdir(mode=0o700)
+    wheel.give(new)
+    with tempfile.NamedTemporaryFile("w", dir=wheel.home()) as password:
+        password.write(cluster.password)
+        password.flush()
+        wheel.give(Path(password.name))
+        code, said = wheel.run(
+            *("initdb", f"--pgdata={wheel.here(new)}", f"--username={cluster.user}"),
+            f"--pwfile=../{Path(password.name).name}",
+            *("--auth=scram-sha-256", "--encoding=UTF8", "--locale=C", "--no-sync"),
+            *("--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--set=scram_iterations=1"),
+            data=new,
+        )
+        if cluster.keeps_password:
+            shutil.copy(password.name, new / cluster.password_file.name)
+    if code:
+        raise UserError(f"initdb failed: {said}")
+    with (new / "postgresql.conf").open("a") as configuration:
+        configuration.write("listen_addresses = '127.0.0.1'\nunix_socket_directories = ''\n")
+        configuration.writelines(f"{setting}\n" for setting in cluster.settings)
+    if cluster.logins:
+        _make_roles(new, cluster.logins)
+    new.rename(cluster.data)
+
+
+def _make_roles(data: Path, logins: tuple[URL, ...]) -> None:
+    """In single-user mode, where one is the superuser without a password, and which ends when we are killed."""
+    # What it says is the one error, without the statement, which may have a password in it.
+    quiet = ("exit_on_error=on", "log_min_messages=fatal", "log_error_verbosity=terse", "log_min_error_statement=panic")
+    options = [word for setting in (*quiet, "log_statement=none") for word in ("-c", setting)]
+    words = ("postgres", "--single", "-j", *options, "-D", wheel.here(data), "postgres")
+    code, said = wheel.run(*words, data=data, typed=cluster_roles.sql(*logins))
+    if code:
+        raise UserError(
+            f"The roles cannot be made: {said.rpartition('FATAL:')[2].strip()}", do="name other roles in .env"
+        )
+
+
+def _start(cluster: Cluster, port: int) -> None:
+    _require_free(port)
+    words = ("pg_ctl", "start", "--wait", f"--pgdata={wheel.here(cluster.data)}", f"--options=-p {port} -c {LOCKS}")
+    code, _ = wheel.run(*words, data=cluster.data, log=cluster.log)
+    if code:
+        last = cluster.log.read_text(errors="replace").splitlines()[-5:]
+        raise UserError(
+            f"The embedded {cluster.name} server did not start:" + "".join(f"\n    {line}" for line in last)
+        )
+
+
+@contextlib.contextmanager
+def _alone() -> Iterator[None]:
+    """One starter at a time in this checkout; the lock goes with the process."""
+    with (wheel.home() / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _require_free(port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise UserError(
+                f"Port {port} of 127.0.0.1 is taken by another program.",
+                why="The embedded PostgreSQL of this checkout listens on DB_PORT.",
+                do="set another DB_PORT in .env, then: make up",
+            ) from error
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

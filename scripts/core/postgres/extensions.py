@@ -1,0 +1,38 @@
+"""Statements about extensions: who may run them, and what an error of one means.
+
+PostgreSQL lets an ordinary role create an extension only where its author calls it trusted, and drop only its own.
+"""
+
+import re
+from typing import Any
+
+from sqlalchemy import Connection, event
+from sqlalchemy.exc import DBAPIError
+
+from scripts.core.postgres import databases, statements
+
+_CREATE = r"\bCREATE\s+EXTENSION\s+"
+_NAME = re.compile(_CREATE + r'(?:IF\s+NOT\s+EXISTS\s+)?(?:"((?:[^"]|"")+)"|(\w+))', re.IGNORECASE)
+_UNCONDITIONAL = re.compile(rf"((?:^|;)\s*{_CREATE})(?!IF\s+NOT\b)", re.IGNORECASE)
+
+
+def refused(error: BaseException | None, words: str) -> bool:
+    """Return whether a statement that begins with these words failed because the role has no right to do it."""
+    if not isinstance(error, DBAPIError) or getattr(error.orig, "pgcode", None) != databases.NOT_ALLOWED:
+        return False
+    return any(statement.startswith(words) for statement in statements.split(error.statement or ""))
+
+
+def lacking(error: BaseException | None) -> str:
+    """Return the name of the extension that a statement could not create for want of rights, or nothing."""
+    found = _NAME.search(str(getattr(error, "statement", ""))) if refused(error, "CREATE EXTENSION") else None
+    return (found[1].replace('""', '"') if found[1] else found[2].lower()) if found else ""
+
+
+def tolerate(connection: Connection) -> None:
+    """From now on CREATE EXTENSION is CREATE EXTENSION IF NOT EXISTS: an earlier superuser may have run that file."""
+    event.listen(connection, "before_cursor_execute", _tolerating, retval=True)
+
+
+def _tolerating(_connection: Any, _cursor: Any, sql: str, parameters: Any, *_: Any) -> tuple[str, Any]:
+    return _UNCONDITIONAL.sub(r"\1IF NOT EXISTS ", sql), parameters

@@ -1,0 +1,68 @@
+"""Indexes that PostgreSQL keeps up to date and never uses: what CREATE INDEX CONCURRENTLY leaves when it fails."""
+
+from sqlalchemy import Connection, text
+
+from scripts.core.postgres import sql
+from scripts.core.postgres.advisory_lock import Tell
+from scripts.core.postgres.sql import compose, spelled
+
+# Not those of partitioned tables, which are invalid until every partition has its own, nor one being built right now:
+# who may not read others' progress sees that they make one (index_relid is null), and the lock on its table.
+_INVALID = text(
+    "SELECT i.indexrelid::regclass::text FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid"
+    " WHERE NOT i.indisvalid AND c.relkind = 'i'"
+    " AND NOT EXISTS (SELECT FROM pg_stat_progress_create_index p WHERE p.index_relid = i.indexrelid"
+    " OR (p.index_relid IS NULL AND EXISTS (SELECT FROM pg_locks l WHERE l.pid = p.pid AND l.relation = i.indrelid)))"
+    " ORDER BY 1"
+)
+
+
+def invalid(connection: Connection) -> list[str]:
+    return [str(name) for name in connection.scalars(_INVALID)]
+
+
+def drop_invalid(connection: Connection, tell: Tell) -> None:
+    """Drop what an earlier failure left, naming it: IF NOT EXISTS would take it for the index that is wanted.
+
+    `connection` is in autocommit.
+    """
+    for name in invalid(connection):
+        tell(f"Dropping the invalid index {name}, which an earlier CREATE INDEX CONCURRENTLY left.")
+        _drop(connection, name)
+
+
+def _drop(connection: Connection, name: str) -> None:
+    sql.run(connection, compose("DROP INDEX CONCURRENTLY IF EXISTS {}", spelled(name)))
+
+
+def clear_up(connection: Connection) -> list[str]:
+    """Drop what a failure has just left; returns a sentence for each index."""
+    said: list[str] = []
+    for name in invalid(connection):
+        duplicates = _duplicates(connection, name)
+        _drop(connection, name)
+        said.append(
+            f"The invalid index {name} was dropped" + (f"; {duplicates} keys are not unique." if duplicates else ".")
+        )
+    return said
+
+
+def _duplicates(connection: Connection, index: str) -> int:
+    """How many keys a unique index would have more than once; 0 for any other index."""
+    unique, table, keys, where = connection.execute(
+        text(
+            "SELECT indisunique, indrelid::regclass::text,"
+            " (SELECT string_agg(pg_get_indexdef(indexrelid, n, true), ', ') FROM generate_series(1, indnkeyatts) n),"
+            " pg_get_expr(indpred, indrelid)"
+            " FROM pg_index WHERE indexrelid = CAST(:index AS regclass)"
+        ),
+        {"index": index},
+    ).one()
+    if not unique:
+        return 0
+    columns = spelled(keys)
+    query = compose(
+        "SELECT count(*) FROM (SELECT {} FROM {} WHERE {} GROUP BY {} HAVING count(*) > 1) duplicates",
+        *(columns, spelled(table), spelled(where or "true"), columns),
+    )
+    return sql.run(connection, query).scalar() or 0

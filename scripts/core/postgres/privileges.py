@@ -1,0 +1,63 @@
+"""What the application's role may do in a database: read and write rows, in today's tables and in those to come.
+
+A migration need not know that role. New tables become the application's by the owner's default privileges, and the
+tables that only migrations write are taken back from whoever got them so.
+"""
+
+from collections.abc import Iterator
+
+from sqlalchemy import Connection, text
+
+from scripts.core.postgres import sql
+from scripts.core.postgres.sql import Sql, compose, listed, spelled
+
+# What is ours to give. What others own is theirs, such as the tables of an extension.
+_OURS = "nspname !~ '^pg_' AND nspname <> 'information_schema' AND pg_has_role({owner}, 'USAGE') ORDER BY 1"
+_SCHEMAS = text("SELECT quote_ident(nspname) FROM pg_namespace WHERE " + _OURS.format(owner="nspowner"))
+_RELATIONS = text(
+    "SELECT c.oid::regclass::text FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace"
+    " WHERE relkind = ANY(:kinds) AND c.oid IS DISTINCT FROM to_regclass('alembic_version')"
+    " AND c.oid IS DISTINCT FROM to_regclass('migration_log')"
+    " AND c.oid IS DISTINCT FROM to_regclass('migration_log_id_seq') AND " + _OURS.format(owner="relowner")
+)
+_TABLES, _SEQUENCES = ["r", "p", "v", "m", "f"], ["S"]
+_GIVEN = text(
+    "SELECT CASE grantee WHEN 0 THEN 'PUBLIC' ELSE grantee::regrole::text END AS grantee,"
+    " string_agg(DISTINCT privilege_type, ', ') AS privileges FROM pg_class, aclexplode(relacl)"
+    " WHERE oid = to_regclass(:table) AND grantee <> relowner AND privilege_type <> :kept GROUP BY 1"
+)
+
+
+def ensure(connection: Connection, name: str) -> None:
+    """Give the role of the application what it needs in the connected database, as the owner, and commit."""
+    for statement in _statements(connection, sql.name(name)):
+        sql.run(connection, statement)
+    connection.commit()
+
+
+def close(connection: Connection, table: str, kept: str = "") -> None:
+    """Take every privilege on a table but the one that is `kept` from everybody except its owner."""
+    for grantee, privileges in connection.execute(_GIVEN, {"table": table, "kept": kept}).all():
+        sql.run(connection, compose("REVOKE {} ON {} FROM {}", spelled(privileges), sql.name(table), spelled(grantee)))
+
+
+def _statements(connection: Connection, role: Sql) -> Iterator[Sql]:
+    database = sql.name(str(connection.engine.url.database))
+    yield compose("GRANT CONNECT ON DATABASE {} TO {}", database, role)
+    yield compose("REVOKE CREATE ON DATABASE {} FROM PUBLIC, {}", database, role)
+    for schema in map(spelled, connection.scalars(_SCHEMAS).all()):
+        yield compose("REVOKE CREATE ON SCHEMA {} FROM PUBLIC, {}", schema, role)
+        yield compose("GRANT USAGE ON SCHEMA {} TO {}", schema, role)
+    if tables := connection.scalars(_RELATIONS, {"kinds": _TABLES}).all():
+        yield compose("GRANT SELECT, INSERT, UPDATE, DELETE ON {} TO {}", listed(map(spelled, tables)), role)
+    if sequences := connection.scalars(_RELATIONS, {"kinds": _SEQUENCES}).all():
+        yield compose("GRANT USAGE ON SEQUENCE {} TO {}", listed(map(spelled, sequences)), role)
+    # For what the owner makes later, in any schema.
+    for given in ("SELECT, INSERT, UPDATE, DELETE ON TABLES", "USAGE ON SEQUENCES", "USAGE ON SCHEMAS"):
+        yield compose("ALTER DEFAULT PRIVILEGES GRANT {} TO {}", Sql(given), role)
+    # The health check reads the version. Only migrations write it, or read the log.
+    for table in ("alembic_version", "migration_log", "migration_log_id_seq"):
+        if connection.scalar(text("SELECT to_regclass(:table)"), {"table": table}):
+            yield compose("REVOKE ALL ON {} FROM {}", sql.name(table), role)
+            if table == "alembic_version":
+                yield compose("GRANT SELECT ON {} TO {}", sql.name(table), role)

@@ -1,0 +1,171 @@
+"""A new database beside the target: filled, checked, and then put into the target's place in one step."""
+
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from threading import Event, Thread
+
+from sqlalchemy import Connection, text
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import DBAPIError, OperationalError
+
+from scripts.core.errors import UserError
+from scripts.core.postgres import connections, database_names, databases, replacement_lock, sql
+from scripts.core.postgres.sql import Sql, compose, spelled
+from scripts.core.settings import Settings
+
+# An owner who is no superuser may end the sessions of the roles that it is a member of.
+_END = text(
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+    " WHERE datname = ANY(:names) AND pg_has_role(usesysid, 'USAGE')"
+)
+_IN_THE_WAY = text(
+    "SELECT 'pid ' || pid || ', ' || usename || ', ' || application_name FROM pg_stat_activity"
+    " WHERE datname = :name AND NOT pg_has_role(usesysid, 'USAGE')"
+)
+_TABLESPACE = text(
+    "SELECT quote_ident(spcname) FROM pg_database d JOIN pg_tablespace t ON t.oid = d.dattablespace"
+    " WHERE datname = :name AND spcname !~ '^pg_' AND has_tablespace_privilege(t.oid, 'CREATE')"
+)
+PROVIDERS = {"c": "libc", "i": "icu", "b": "builtin"}
+"""pg_database.datlocprovider in the words of CREATE DATABASE."""
+
+
+@contextmanager
+def new(settings: Settings, environment: str | None, owner: str | None = None) -> Iterator[URL]:
+    """A new, empty database, marked as `environment` (None: not at all), that can be swapped in; gone at the end if it
+    was not. It sorts and compares text as the target does. What an interrupted run left is dropped first.
+
+    With an `owner` other than who is connected, a run without these rights can drop it. Raise UserError when another
+    run is doing the same.
+    """
+    name = databases.name_of(settings.database_url)
+    # A name of its own: what a killed run has left working must not find the next one's database under its name.
+    made = f"{_prefix(name)}{random.getrandbits(32):08x}"
+    with databases.server(settings) as connection:
+        replacement_lock.take(connection, name)
+        for left in [_old(name), *_unfinished(connection, name)]:
+            databases.drop_leftover(connection, left, environment)
+        databases.create(connection, made, settings, environment, _like(connection, name, owner))
+        try:
+            yield settings.database_url.set(database=made)
+        finally:
+            with suppress(DBAPIError):  # the server is gone: the next run drops it
+                databases.drop(connection, made)
+
+
+def left(connection: Connection, name: str) -> list[str]:
+    """The databases that an interrupted run left beside this one; none while a run may be at work on them.
+
+    `connection` is to the maintenance database, where a run has its lock.
+    """
+    if not replacement_lock.is_taken(connection, name):
+        return []
+    found = _unfinished(connection, name)
+    replacement_lock.free(connection, name)
+    return found
+
+
+def replace(settings: Settings, new: str) -> None:
+    """Put another database in the target's place and drop the old one."""
+    old = _old(databases.name_of(settings.database_url))
+    swap(settings, new, old)
+    with databases.server(settings) as connection:
+        databases.drop(connection, old)
+
+
+def swap(settings: Settings, new: str, kept: str) -> None:
+    """Put another database in the target's place; the old one, if there is one, is then called `kept`.
+
+    Both renames are one transaction: at any moment one of the two has the name. Once the first rename waits for the
+    old sessions to end it keeps new ones out, so a second connection can end them. Raises UserError when somebody's
+    session is not ours to end.
+    """
+    name = databases.name_of(settings.database_url)
+    with (
+        _disconnecting(settings, name, new),
+        connections.connect(settings, connections.maintenance(settings)) as connection,
+    ):
+        if databases.exists(connection, name):
+            _move_away(connection, name, kept)
+        databases.rename(connection, new, name)
+        connection.commit()
+
+
+def _move_away(connection: Connection, name: str, kept: str) -> None:
+    try:
+        databases.rename(connection, name, kept)
+    except OperationalError:
+        connection.rollback()
+        sessions = connection.scalars(_IN_THE_WAY, {"name": name}).all()
+        if not sessions:
+            raise
+        raise UserError(
+            f"{name} is used by sessions that are not ours to end: {'; '.join(sessions)}.",
+            why="An owner who is no superuser may end its own sessions and the application's.",
+            do="close them, then run this again",
+            state=f"{name} is as it was.",
+        ) from None
+
+
+def _like(connection: Connection, name: str, owner: str | None) -> Sql:
+    """Return the options of a new database: as another one has them, where there is another."""
+    return compose("{} {}", compose("OWNER {}", sql.name(owner)) if owner else Sql(), _order(connection, name))
+
+
+def _order(connection: Connection, name: str) -> Sql:
+    """The options that give a new database the encoding, order and tablespace of another; nothing where there is none.
+
+    The columns of pg_database have other names in other versions.
+    """
+    row = connection.scalar(text("SELECT to_jsonb(d) FROM pg_database d WHERE datname = :name"), {"name": name})
+    if not row:
+        return Sql()
+    provider = PROVIDERS[row["datlocprovider"]]
+    options = {
+        "ENCODING": connection.scalar(text("SELECT pg_encoding_to_char(:id)"), {"id": row["encoding"]}),
+        "LOCALE_PROVIDER": provider,
+        "LC_COLLATE": row["datcollate"],
+        "LC_CTYPE": row["datctype"],
+    }
+    space = connection.scalar(_TABLESPACE, {"name": name})
+    if provider != "libc":
+        options[f"{provider}_LOCALE"] = row.get("datlocale") or row["daticulocale"]
+    said = [compose("{} {}", Sql(option), sql.value(value)) for option, value in options.items()]
+    said += [compose("TABLESPACE {}", spelled(space))] if space else []
+    return compose(" ".join(["{}"] * len(said)), *said)
+
+
+@contextmanager
+def _disconnecting(settings: Settings, *names: str) -> Iterator[None]:
+    """Ends every session on these databases, again and again, while the block runs."""
+    over = Event()
+
+    def end_sessions() -> None:
+        with databases.server(settings) as connection:
+            while not over.wait(0.05):
+                connection.execute(_END, {"names": list(names)})
+
+    ender = Thread(target=end_sessions, daemon=True)
+    ender.start()
+    try:
+        yield
+    finally:
+        over.set()
+        ender.join()
+
+
+def _unfinished(connection: Connection, name: str) -> list[str]:
+    query = text(
+        "SELECT datname FROM pg_database WHERE starts_with(datname, :prefix)"
+        " AND substr(datname, length(:prefix) + 1) ~ '^[0-9a-f]{8}$'"
+    )
+    return list(connection.scalars(query, {"prefix": _prefix(name)}))
+
+
+def _prefix(name: str) -> str:
+    return f"{databases.temporary(name)}_"
+
+
+def _old(name: str) -> str:
+    return database_names.derived(name, database_names.REPLACED)

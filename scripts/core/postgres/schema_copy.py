@@ -1,0 +1,88 @@
+"""Copies of the target on the scratch server."""
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from sqlalchemy import Connection, text
+
+from scripts.core.errors import UserError
+from scripts.core.postgres import client_programs, connections, databases, scratch, scratch_extensions, sql
+from scripts.core.postgres.scratch import Scratch
+from scripts.core.postgres.sql import compose
+from scripts.core.settings import Settings
+
+# A change to timestamptz rewrites a table or not because of TimeZone; names without a schema are found by search_path.
+_SESSION = text(
+    "SELECT current_setting('TimeZone') AS \"TimeZone\", (SELECT string_agg(quote_ident(name), ', ' ORDER BY place)"
+    " FROM unnest(current_schemas(false)) WITH ORDINALITY AS s (name, place)) AS search_path"
+)
+
+
+def schema(server: Scratch, target: Settings) -> Settings:
+    """A new database with the target's schema, version and time zone, and no rows; returns settings of it.
+
+    The target is only read. Raises UserError when it cannot be, or when the scratch server cannot hold its schema.
+    """
+    made = restored(server, target)
+    with connections.connect(target) as connection:
+        _take_over(connection, server, made)
+    return made
+
+
+def restored(server: Scratch, source: Settings) -> Settings:
+    """A new database with what pg_dump and pg_restore take over of a schema; returns settings of it.
+
+    Raises UserError as `schema` does.
+    """
+    made = scratch.create(server)
+    administrator = scratch.as_administrator(server, made)
+    with tempfile.TemporaryDirectory() as folder:
+        dump = Path(folder) / "schema"
+        major = _dump(source, dump)
+        pg_restore = client_programs.find("pg_restore", major, tls=connections.uses_tls(server.server))
+        # What the administrator restores has its owners and grants; an ordinary role cannot give them.
+        _restore(pg_restore, administrator, dump, () if server.login.is_separate else ("--no-owner", "--no-privileges"))
+    scratch_extensions.hand_over(server, made)
+    return made
+
+
+def _dump(target: Settings, dump: Path) -> int:
+    """Write the dump; return the major of the pg_dump that did."""
+    with connections.connect(target) as connection:
+        tls = connections.uses_tls(connection)
+        pg_dump = client_programs.find("pg_dump", connections.version(connection) // 10000, tls=tls)
+    words = ("--schema-only", "--format=custom", "--lock-wait-timeout=2000", f"--file={dump}")
+    said = client_programs.run(pg_dump, target.database_url, *words)
+    if said:
+        raise UserError(
+            f"The schema of {target.database_url.database} cannot be read: {client_programs.reason(said)}",
+            why="pg_dump locks every table against being dropped, and waits two seconds at most.",
+            do="give the role the right to read every table, or wait for the migration or VACUUM FULL that locks one",
+        )
+    return client_programs.major(pg_dump)
+
+
+def _restore(pg_restore: str, made: Settings, dump: Path, without: Sequence[str]) -> None:
+    words = ("--exit-on-error", "--no-tablespaces", "--no-subscriptions", *without, str(dump))
+    said = client_programs.run(pg_restore, made.database_url, *words)
+    if said:
+        raise UserError(
+            f"The schema does not fit the scratch server: {client_programs.reason(said)}",
+            why="It is another PostgreSQL than the target's, or lacks an extension or a role.",
+        )
+
+
+def _take_over(target: Connection, server: Scratch, made: Settings) -> None:
+    """The version rows, and what a session of the target's role is set to."""
+    versions = []
+    if target.scalar(text("SELECT to_regclass('alembic_version') IS NOT NULL")):
+        versions = list(target.scalars(text("SELECT version_num FROM alembic_version")))
+    for name, value in target.execute(_SESSION).mappings().one().items():
+        server.server.execute(text("SELECT set_config(:name, :value, false)"), {"name": name, "value": value or ""})
+        given = "ALTER DATABASE {} SET {} FROM CURRENT"
+        sql.run(server.server, compose(given, sql.name(databases.name_of(made.database_url)), sql.name(name)))
+    with connections.connect(scratch.as_administrator(server, made)) as connection:
+        for version in versions:
+            connection.execute(text("INSERT INTO alembic_version VALUES (:version)"), {"version": version})
+        connection.commit()

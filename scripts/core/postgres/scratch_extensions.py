@@ -1,0 +1,62 @@
+"""Extensions on the scratch server: what the role that migrates may not create there, the administrator does."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from sqlalchemy import text
+
+from scripts.core.postgres import connections, sql
+from scripts.core.postgres.scratch import Scratch
+from scripts.core.postgres.sql import Sql, compose
+from scripts.core.settings import Settings
+
+_FOR_SUPERUSERS = text(
+    "SELECT DISTINCT name FROM pg_available_extension_versions WHERE name = ANY(:names) AND superuser AND NOT trusted"
+)
+# What the script of a trusted extension makes is the administrator's; the extension itself is not.
+_HAND_OVER = text(
+    "UPDATE pg_extension SET extowner = (SELECT oid FROM pg_roles WHERE rolname = :role)"
+    " WHERE extname <> 'plpgsql' AND CASE"
+    " WHEN CAST(:names AS text[]) IS NULL THEN extname IN"
+    " (SELECT name FROM pg_available_extension_versions WHERE trusted AND version = extversion)"
+    " ELSE extname = ANY(CAST(:names AS text[])) END"
+)
+_HAS_SCHEMA = text("SELECT true FROM pg_namespace WHERE nspname = :schema")
+
+
+def needed(server: Scratch) -> list[str]:
+    """Return the extensions of the target's database that its role could not create."""
+    there = server.rights.extensions or ()
+    if server.rights.role.superuser or not server.login.is_separate or not there:
+        return []
+    return sorted(server.server.scalars(_FOR_SUPERUSERS, {"names": [one.name for one in there]}))
+
+
+def make(server: Scratch, made: Settings, names: Sequence[str]) -> None:
+    """Create extensions in a database, as the administrator, in the schemas that they have in the target's."""
+    if not names:
+        return
+    schemas = {one.name: one.schema for one in server.rights.extensions or ()}
+    with connections.connect(_as_administrator(server, made)) as connection:
+        for name in names:
+            schema = schemas.get(name)
+            is_there = schema and connection.scalar(_HAS_SCHEMA, {"schema": schema})
+            place = compose("SCHEMA {}", sql.name(schema)) if schema and is_there else Sql()
+            sql.run(connection, compose("CREATE EXTENSION IF NOT EXISTS {} {} CASCADE", sql.name(name), place))
+        connection.commit()
+
+
+def hand_over(server: Scratch, made: Settings) -> None:
+    """Give the role those that it owns in the target; of a target that was not asked, those that it can create."""
+    known = server.rights.extensions
+    names = None if known is None else [one.name for one in known if one.owner == server.rights.name]
+    if names == [] or not server.login.is_separate:
+        return
+    with connections.connect(_as_administrator(server, made)) as connection:
+        connection.execute(_HAND_OVER, {"role": server.login.role, "names": names})
+        connection.commit()
+
+
+def _as_administrator(server: Scratch, made: Settings) -> Settings:
+    url = server.administrator.database_url.set(database=made.database_url.database)
+    return replace(server.administrator, database_url=url, application_url=url)

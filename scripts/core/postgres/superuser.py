@@ -1,0 +1,62 @@
+"""The superuser of the target's server, for a restore of what the role that migrates may not make: ACCEPT=superuser.
+
+In our own two runtimes the superuser has no password that is known. It gets one for this command: in the container
+scripts/runtimes/docker.sh sets it, for a day at most; the embedded server is stopped for that moment.
+"""
+
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+
+from sqlalchemy.exc import DBAPIError
+
+from scripts.core.errors import UserError
+from scripts.core.postgres import connections, embedded, roles
+from scripts.core.settings import Settings
+
+HANDED_OVER = "SUPERUSER_PASSWORD"
+"""What scripts/runtimes/docker.sh hands over."""
+OVER = f"ALTER ROLE {embedded.SUPERUSER} PASSWORD NULL VALID UNTIL 'infinity'"
+
+
+@contextmanager
+def login(target: Settings) -> Iterator[Settings]:
+    """Settings of the target with a superuser's login. Raise UserError where there is none."""
+    with connections.connect(target, connections.maintenance(target)) as connection:
+        if roles.owner(connection).superuser:
+            yield target
+            return
+    if target.external:
+        raise UserError(
+            f"{target.database_url.username} is no superuser of {connections.address(target)}.",
+            why="ACCEPT=superuser restores as one. This server is not ours, so nothing here can log in as one.",
+            do="name its superuser for this command: MIGRATION_DATABASE_URL=postgresql://… make restore …",
+        )
+    url = target.database_url.set(username=embedded.SUPERUSER, password=_password(target))
+    acting = replace(target, database_url=url)
+    try:
+        yield acting
+    finally:
+        with (
+            suppress(UserError, DBAPIError),
+            connections.connect(acting, connections.maintenance(acting)) as connection,
+        ):
+            connection.exec_driver_sql(OVER)
+            connection.commit()
+
+
+def _password(target: Settings) -> str:
+    if target.runtime != "embedded":
+        given = os.environ.get(HANDED_OVER, "")
+        if not given:
+            raise UserError(
+                "The superuser of the database's container has no password.",
+                why="make restore gives it one for the time of the command.",
+                do="make restore …; or docs/backups.md, for a host without make",
+            )
+        return given
+    url = target.database_url.set(username=embedded.SUPERUSER, password=secrets.token_hex(20))
+    embedded.make_roles(replace(embedded.target(target), logins=(url, url)))
+    return str(url.password)

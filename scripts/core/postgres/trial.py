@@ -1,0 +1,59 @@
+"""The user's code on throwaway databases: revisions, models and checks run in the child of a session."""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from scripts.core import settings
+from scripts.core.child_process import Deadline
+from scripts.core.errors import UserError
+from scripts.core.postgres import connections
+from scripts.core.postgres.scratch import Scratch
+from scripts.core.settings import Settings
+
+T = TypeVar("T")
+
+WITHOUT_ROWS = "They sleep, loop or wait; on a throwaway database there are no rows that would take time."
+
+
+def run(
+    scratch: Scratch,
+    copy: Settings,
+    function: Callable[..., T],
+    *arguments: Any,
+    deadline: Deadline | None = None,
+    statement_timeout: float | None = None,
+    **callbacks: Callable[..., Any],
+) -> T:
+    """Run `function(copy, *arguments, **callbacks)` in the child, and return its result.
+
+    This is the way for everything that runs the user's code. The child's environment names `copy` and no other
+    database, so that a connection that a revision makes by itself reaches it. Without a `deadline` it is PLAN_DEADLINE.
+    A statement may take `statement_timeout` seconds; None: as long as the call. Raise UserError as `Child.call` does.
+    """
+    deadline = deadline or Deadline(settings.limits().plan_deadline, WITHOUT_ROWS, "PLAN_DEADLINE")
+    url = copy.database_url
+    whole = url.set(drivername="postgresql").render_as_string(hide_password=False)
+    database = {
+        "DATABASE_URL": whole,
+        "MIGRATION_DATABASE_URL": whole,
+        "POSTGRES_HOST": str(url.host),
+        "POSTGRES_PORT": str(url.port),
+        "POSTGRES_USER": str(url.username),
+        "POSTGRES_PASSWORD": str(url.password),
+        "POSTGRES_DB": str(url.database),
+        "STATEMENT_TIMEOUT": str(statement_timeout or deadline.seconds),
+        **connections.tool_environment(url),
+    }
+    environment = {**scratch.environment, **database}
+    try:
+        result: T = scratch.child.call(
+            function, copy, *arguments, environment=environment, deadline=deadline, **callbacks
+        )
+    except UserError as error:
+        raise failed(error) from error.__cause__
+    return result
+
+
+def failed(error: UserError) -> UserError:
+    """Return the error of a revision that was tried on a throwaway database: the state there interests no user."""
+    return error.with_state("it failed on a throwaway database; the target was only read.")

@@ -1,0 +1,44 @@
+"""The files in which Alembic looks for revisions, and the place in them that an error comes from."""
+
+from pathlib import Path
+
+from alembic.config import Config
+from alembic.script import Script, ScriptDirectory
+
+from scripts.core import ROOT
+
+
+def config() -> Config:
+    return Config(ROOT / "alembic.ini")
+
+
+def source_files() -> frozenset[str]:
+    """Return the real paths of all files in which Alembic looks for revisions, wherever alembic.ini has them."""
+    found = ScriptDirectory.from_config(config())
+    files = (path for folder in found._version_locations for path in Script._list_py_dir(found, folder))
+    return frozenset(str(path.resolve()) for path in files)
+
+
+def folders() -> list[str]:
+    """Return the places in this checkout where Alembic looks for revisions, as git names them."""
+    found = (folder.resolve() for folder in ScriptDirectory.from_config(config())._version_locations)
+    return [shown(folder) for folder in found if folder.is_relative_to(ROOT.resolve())]
+
+
+def shown(path: Path | str) -> str:
+    """Return how a file of this checkout is named: from its top. One elsewhere has its whole path."""
+    real, root = Path(path).resolve(), ROOT.resolve()
+    return str(real.relative_to(root) if real.is_relative_to(root) else real)
+
+
+def place(error: BaseException) -> str:
+    """File and line of the revision file that an error comes from, or nothing when it comes from elsewhere."""
+    files = source_files()
+    if isinstance(error, SyntaxError) and error.filename in files:
+        return f"{shown(error.filename)}, line {error.lineno}"
+    trace, found = error.__traceback__, ""
+    while trace:
+        if trace.tb_frame.f_code.co_filename in files:
+            found = f"{shown(trace.tb_frame.f_code.co_filename)}, line {trace.tb_lineno}"
+        trace = trace.tb_next
+    return found

@@ -1,0 +1,166 @@
+"""The migration log: a table beside alembic_version, with a row for each step, written in the step's transaction."""
+
+import os
+import pwd
+import socket
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from alembic.runtime.migration import MigrationInfo
+from sqlalchemy import Connection, text
+
+from scripts.core import git, revision_files
+from scripts.core.postgres import privileges
+from scripts.core.postgres.own_tables import LOG
+from scripts.core.revisions import checksum
+
+ROLLBACK = "rollback"
+"""The direction of a row that is no step: see unfinished_rollback.py."""
+
+_CREATE = text(f"""CREATE TABLE {LOG} (
+    id bigint GENERATED ALWAYS AS IDENTITY CONSTRAINT pk_{LOG} PRIMARY KEY,
+    revision text NOT NULL,
+    direction text NOT NULL,
+    started_at timestamptz NOT NULL,
+    seconds double precision NOT NULL,
+    database_user text NOT NULL DEFAULT session_user,
+    run_by text NOT NULL,
+    app_version text,
+    git_commit text,
+    git_dirty boolean,
+    overrides text,
+    file_sha256 text,
+    source_sha256 text,
+    backup text,
+    start_revisions text[],
+    undoes text[],
+    database_id text,
+    closed_at timestamptz)""")
+# Tables that older versions of this code have made lack the last columns.
+_IS_NEW = text(f"SELECT true FROM pg_attribute WHERE attrelid = to_regclass('{LOG}') AND attname = 'closed_at'")
+_RENEW = text(
+    f"ALTER TABLE {LOG} ADD COLUMN IF NOT EXISTS backup text, ADD COLUMN IF NOT EXISTS start_revisions text[],"
+    " ADD COLUMN IF NOT EXISTS undoes text[], ADD COLUMN IF NOT EXISTS database_id text,"
+    " ADD COLUMN IF NOT EXISTS closed_at timestamptz"
+)
+# In the driver's own words, because it is executed once for each revision.
+_INSERT = (
+    f"INSERT INTO {LOG} (revision, direction, started_at, seconds, run_by, app_version, git_commit, git_dirty,"
+    " overrides, file_sha256, source_sha256, backup) VALUES (%(revision)s, %(direction)s, clock_timestamp()"
+    " - make_interval(secs => %(seconds)s), %(seconds)s, %(run_by)s, %(app_version)s, %(git_commit)s, %(git_dirty)s,"
+    " %(overrides)s, %(file_sha256)s, %(source_sha256)s, %(backup)s)"
+)
+_LAST = text(
+    "SELECT DISTINCT ON (revision) revision, direction, started_at, seconds, run_by, file_sha256, source_sha256"
+    f" FROM {LOG} WHERE direction <> '{ROLLBACK}' ORDER BY revision, id DESC"
+)
+
+
+def write(
+    connection: Connection, step: MigrationInfo, seconds: float, overrides: Sequence[str] = (), backup: str = ""
+) -> None:
+    """Add the row of a step; the table is there. `overrides`: the refusals that ACCEPT had to override."""
+    confirmed = [f"CONFIRM={os.environ['CONFIRM']}"] if os.environ.get("CONFIRM") else []
+    accepted = [f"ACCEPT={','.join(overrides)}"] if overrides else []
+    direction = "stamp" if step.is_stamp else "upgrade" if step.is_upgrade else "downgrade"
+    # A stamp is named by what the version says afterwards: stamping an older revision is no word about the newer.
+    revisions = step.destination_revision_ids if step.is_stamp else step.up_revision_ids
+    path = getattr(step.revision_map.get_revision(revisions[0]), "path", None) if revisions else None
+    sums = checksum.sums(Path(path)) if path else (None, None)
+    connection.exec_driver_sql(
+        _INSERT,
+        {
+            "revision": ", ".join(revisions) or "base",
+            "direction": direction,
+            "seconds": seconds,
+            "run_by": who(),
+            "file_sha256": sums[0],
+            "source_sha256": sums[1],
+            "overrides": " ".join(confirmed + accepted) or None,
+            "backup": backup or None,
+            **_circumstances(),
+        },
+    )
+
+
+def ensure(connection: Connection) -> None:
+    """Make the table where it is missing, for its owner only, and its last columns where those are."""
+    if connection.scalar(_IS_NEW):
+        return
+    if exists(connection):
+        connection.execute(_RENEW)
+        return
+    connection.execute(_CREATE)
+    privileges.close(connection, LOG)
+    privileges.close(connection, f"{LOG}_id_seq")
+
+
+def exists(connection: Connection) -> bool:
+    return bool(connection.scalar(text("SELECT to_regclass(:table) IS NOT NULL"), {"table": LOG}))
+
+
+def include_name(name: str | None, kind: str, _parents: Any) -> bool:
+    """For autogenerate: the log is no model's table."""
+    return not (kind == "table" and name == LOG)
+
+
+def who() -> str:
+    """user@host, of this machine."""
+    try:
+        user = pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        # A container's user id need not have a name.
+        user = str(os.getuid())
+    return f"{user}@{socket.gethostname()}"
+
+
+@cache
+def _circumstances() -> dict[str, Any]:
+    commit = git.commit()
+    return {
+        "app_version": os.environ.get("APP_VERSION"),
+        "git_commit": os.environ.get("GIT_COMMIT") or commit,
+        "git_dirty": bool(git.uncommitted(revision_files.folders())) if commit else None,
+    }
+
+
+def edited(connection: Connection, files: dict[str, Path]) -> list[str]:
+    """Applied revisions whose file does something else now than when it was applied. `files`: id to path.
+
+    A file whose plain sum is the old one is not parsed; a comment or another layout is no edit.
+    """
+    if not exists(connection):
+        return []
+    changed = []
+    for row in connection.execute(_LAST):
+        path = files.get(row.revision)
+        if (
+            path
+            and row.direction != "downgrade"
+            and row.file_sha256
+            and checksum.differs(path, row.file_sha256, row.source_sha256)
+        ):
+            changed.append(str(row.revision))
+    return changed
+
+
+def settled(connection: Connection, revisions: Sequence[str]) -> bool:
+    """Whether one of these revisions was applied more than a day ago."""
+    rows = connection.execute(_LAST).all() if exists(connection) else []
+    applied = [row.started_at for row in rows if row.revision in revisions and row.direction == "upgrade"]
+    return bool(applied) and min(applied) < datetime.now(UTC) - timedelta(days=1)
+
+
+def latest(connection: Connection) -> dict[str, str]:
+    """What the log says last of each revision, in words."""
+    if not exists(connection):
+        return {}
+    words = {"upgrade": "applied", "downgrade": "undone", "stamp": "stamped"}
+    return {
+        row.revision: f"{words.get(row.direction, row.direction)} {row.started_at:%Y-%m-%d %H:%M %Z}"
+        f" by {row.run_by}, {row.seconds:.2f} s"
+        for row in connection.execute(_LAST)
+    }

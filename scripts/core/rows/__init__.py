@@ -1,0 +1,1 @@
+"""Rows: hashes of their contents, ranges of keys, and what a downgrade would delete."""

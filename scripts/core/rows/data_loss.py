@@ -1,0 +1,123 @@
+"""Rows and values that a downgrade takes away, and how many of them the target has now."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from sqlalchemy import Connection, text
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import DBAPIError
+
+from scripts.core.errors import UserError
+from scripts.core.postgres import connections, sql
+from scripts.core.postgres.sql import Sql, compose, spelled
+from scripts.core.settings import Settings
+
+# Waits for no lock for long. Row-level security would hide rows from the count: off makes it an error instead.
+_SESSION = "-c lock_timeout=2s -c row_security=off"
+GONE = ("3F000", "42P01", "42703")
+"""No such schema, table or column: an earlier step of the same downgrade has taken it away."""
+NO_CAST = ("42704", "42804", "42846", "42883")
+"""No such type, cast or comparison; class 22 is a value that cannot be cast. See "PostgreSQL Error Codes"."""
+ROWS = Sql("true")
+"""Every row of the relation is counted."""
+_IS_THERE = text("SELECT to_regclass(:relation) IS NOT NULL")
+_TABLES = text(
+    "SELECT oid::regclass::text FROM pg_class WHERE relkind IN ('r', 'p') AND NOT relispartition AND oid >= 16384"
+    " AND relpersistence <> 't' AND oid IS DISTINCT FROM to_regclass('alembic_version')"
+    " AND oid IS DISTINCT FROM to_regclass('migration_log') ORDER BY 1"
+)
+_WRITTEN = text(
+    "SELECT EXISTS (SELECT FROM pg_stat_user_tables WHERE relid::regclass::text = ANY(:relations)"
+    " AND n_tup_ins + n_tup_upd + n_tup_del > 0)"
+)
+
+
+@dataclass(frozen=True)
+class Loss:
+    """What goes, or may go."""
+
+    relation: str
+    """As PostgreSQL spells it, like the column and the condition."""
+    column: str | None
+    kind: str
+    """What there is a number of, in words."""
+    count: int = 0
+    where: str | None = field(default=None, compare=False)
+    """Which rows of the relation are counted; None: there is nothing to count."""
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.count} {self.kind}"
+
+    @property
+    def place(self) -> str:
+        return self.relation if self.column is None else f"{self.relation}.{self.column}"
+
+
+@contextmanager
+def counting(settings: Settings, url: URL | None = None) -> Iterator[Connection]:
+    """A session on the target's database, or on `url`, that counts and keeps no lock."""
+    with connections.connect(
+        settings, url, "alembic-count", options=_SESSION, isolation_level="AUTOCOMMIT"
+    ) as connection:
+        yield connection
+
+
+def count(connection: Connection, loss: Loss) -> int:
+    """How many there are now; 0 for what is gone. Raises UserError when it cannot be counted.
+
+    A value that cannot be tried in its new type counts as one that does not fit.
+    """
+    if loss.where is None:
+        return 0
+    try:
+        query = compose("SELECT count(*) FROM {} WHERE {}", spelled(loss.relation), spelled(loss.where))
+        return _ask(connection, query) or 0
+    except DBAPIError as error:
+        code = getattr(error.orig, "pgcode", None) or ""
+        if code in GONE:
+            return 0
+        if loss.column and (code in NO_CAST or code.startswith("22")):
+            return count(connection, replace(loss, column=None, where=compose("{} IS NOT NULL", spelled(loss.column))))
+        raise _uncountable(f"what would be lost in {loss.relation}", error) from error
+
+
+def lock(connection: Connection, loss: Loss) -> bool:
+    """Keep others from writing to a table whose rows are lost, until the transaction ends. Returns whether that was
+    done: the table may be gone, and in autocommit no lock lasts.
+    """
+    driver: Any = connection.connection.dbapi_connection
+    there = loss.where == ROWS and not driver.autocommit and connection.scalar(_IS_THERE, {"relation": loss.relation})
+    if there:
+        sql.run(connection, compose("LOCK TABLE {} IN SHARE MODE", spelled(loss.relation)))
+    return bool(there)
+
+
+def in_use(connection: Connection, lost: Sequence[Loss]) -> bool:
+    """Whether rows of one of these tables were ever written, since PostgreSQL's statistics were reset."""
+    return bool(connection.scalar(_WRITTEN, {"relations": [loss.relation for loss in lost]}))
+
+
+def table_with_rows(connection: Connection) -> str | None:
+    """The first table of the connected database that has a row. Raises UserError for one that cannot be read."""
+    for table in connection.scalars(_TABLES).all():
+        try:
+            if _ask(connection, compose("SELECT 1 FROM {} LIMIT 1", spelled(table))):
+                return str(table)
+        except DBAPIError as error:
+            if getattr(error.orig, "pgcode", None) not in GONE:
+                raise _uncountable(f"whether {table} has rows", error) from error
+    return None
+
+
+def _ask(connection: Connection, query: Sql) -> int | None:
+    return sql.run(connection, query).scalar()
+
+
+def _uncountable(what: str, error: DBAPIError) -> UserError:
+    return UserError(
+        f"Cannot count {what}: {connections.first_line(error)}",
+        why="What is not counted could be lost without a word.",
+        do="give the role the right to read all of it, or end the session that locks it, then run this again",
+    )

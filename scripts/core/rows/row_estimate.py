@@ -1,0 +1,82 @@
+"""About how many rows each table has, for saying what a command would take away. Only small tables are read for it."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
+
+from scripts.core.errors import UserError
+from scripts.core.postgres import connections, databases, sql
+from scripts.core.postgres.sql import compose, spelled
+
+SMALL = 1024 * 1024
+"""Bytes of a table whose rows are counted."""
+LOCKED = "55P03"
+# A session's temporary tables go with it, and only that session can read them. Files that have grown since the last
+# ANALYZE have as many rows on a page as they had then.
+_TABLES = text(
+    "SELECT name, bytes, CASE WHEN reltuples > 0 THEN reltuples / greatest(relpages, 1) * bytes / block"
+    " ELSE pg_stat_get_live_tuples(oid) END::bigint AS rows FROM ("
+    "  SELECT c.oid, c.oid::regclass::text AS name, pg_relation_size(c.oid) AS bytes, reltuples, relpages,"
+    "  current_setting('block_size')::int AS block FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace"
+    "  WHERE relkind = 'r' AND nspname !~ '^pg_' AND nspname <> 'information_schema'"
+    "  AND relname NOT IN ('alembic_version', 'migration_log')) found ORDER BY name"
+)
+_IN_THE_WAY = text(
+    "SELECT string_agg(DISTINCT relation::regclass::text, ', ') FROM pg_locks JOIN pg_database d ON d.oid = database"
+    " WHERE datname = current_database() AND locktype = 'relation' AND granted AND mode = 'AccessExclusiveLock'"
+)
+
+
+@dataclass(frozen=True)
+class Rows:
+    number: int
+    exact: bool
+
+    def __str__(self) -> str:
+        return f"{'' if self.exact else 'about '}{self.number:,}"
+
+
+def read(connection: Connection) -> dict[str, Rows]:
+    """Return the rows of every table of the connected database. `connection` is in autocommit, to keep no lock.
+
+    Raise UserError when another session locks a table against being read.
+    """
+    connection.exec_driver_sql("SET lock_timeout = '2s'")
+    # A policy would hide rows from the count: this makes it an error.
+    connection.exec_driver_sql("SET row_security = off")
+    try:
+        tables = connection.execute(_TABLES).all()
+    except DBAPIError as error:
+        raise _unreadable(connection.scalar(_IN_THE_WAY) or "a table", error) from error
+    return {table.name: _rows(connection, table.name, table.bytes, table.rows) for table in tables}
+
+
+def total(tables: dict[str, Rows]) -> Rows:
+    """Return the rows of all tables together."""
+    return Rows(sum(rows.number for rows in tables.values()), all(rows.exact for rows in tables.values()))
+
+
+def _rows(connection: Connection, table: str, size: int, estimate: int) -> Rows:
+    if size == 0:
+        return Rows(0, exact=True)
+    if size > SMALL and estimate > 0:
+        return Rows(estimate, exact=False)
+    try:
+        counted = sql.run(connection, compose("SELECT count(*) FROM ONLY {}", spelled(table)))
+        return Rows(counted.scalar() or 0, exact=True)
+    except DBAPIError as error:
+        if getattr(error.orig, "pgcode", None) != databases.NOT_ALLOWED:
+            raise _unreadable(table, error) from error
+        return Rows(max(estimate, 1), exact=False)
+
+
+def _unreadable(table: str, error: DBAPIError) -> UserError:
+    locked = getattr(error.orig, "pgcode", None) == LOCKED
+    return UserError(
+        f"Cannot find out what would be lost: {table} {'is locked by another session' if locked else 'is unreadable'}.",
+        why=connections.first_line(error),
+        do="end that session (make psql; SELECT * FROM pg_stat_activity), then run this again"
+        if locked
+        else "run this again",
+    )

@@ -1,0 +1,135 @@
+"""What the gates of one verification share: each leaves what it found for those that come after it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from alembic.script import Script
+
+from scripts.core import overrides
+from scripts.core.backups import database_properties
+from scripts.core.backups.progress import Show
+from scripts.core.backups.store import Backup
+from scripts.core.plan import table_sizes
+from scripts.core.plan.plan import Planned
+from scripts.core.plan.table_sizes import Weights
+from scripts.core.plan.trace import Trace
+from scripts.core.postgres import databases, scratch
+from scripts.core.postgres.advisory_lock import Tell
+from scripts.core.postgres.scratch import Scratch
+from scripts.core.revisions.history import History
+from scripts.core.rows.content_hash import Contents
+from scripts.core.schema.compare import Difference
+from scripts.core.schema.fingerprint import Schema
+from scripts.core.settings import Settings
+from scripts.core.verification.release import Release
+
+PASSED, WARNED, FAILED = "passed", "warned", "failed"
+SKIPPED, NOT_RUN, INTERRUPTED = "skipped", "not run", "interrupted"
+RANK = (PASSED, SKIPPED, NOT_RUN, WARNED, FAILED, INTERRUPTED)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a gate says."""
+
+    summary: str
+    details: Sequence[str] = ()
+    status: str = PASSED
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a gate said, and how many seconds it took."""
+
+    id: str
+    name: str
+    status: str
+    seconds: float
+    summary: str
+    details: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Timed:
+    """A revision that was applied to the real rows."""
+
+    revision: str
+    seconds: float
+    grew: int
+    """Bytes that the database's files have more after it."""
+    wal: int
+    """Bytes that it wrote to the log."""
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What became of a table's rows."""
+
+    table: str
+    before: int | None
+    """Rows; None for a table that was not there."""
+    after: int | None
+    verdict: str
+    """kept, new, written, converted, gone or changed."""
+    note: str = ""
+    compared: int | None = None
+    """Rows whose contents were compared; None for a table that is new or gone."""
+
+
+@dataclass
+class Case:
+    target: Settings
+    revisions: History
+    wanted: str
+    """Up to which revision."""
+    wanted_backup: str
+    server: Scratch
+    tell: Tell
+    show: Show
+    release: Release | None = None
+    """The one that runs now, whose checks the migrated copy has to pass too."""
+    backup: Backup | None = None
+    at: list[str] = field(default_factory=list)
+    """The backup's revision."""
+    pending: list[Script] = field(default_factory=list)
+    pristine: Settings | None = None
+    """A database restored from the backup, which is never changed: every experiment has a copy of it."""
+    cluster: str | None = None
+    """Which server the target is on; None where it does not answer."""
+    schema: Schema | None = None
+    """Before the migration."""
+    rows: dict[int, Contents] = field(default_factory=dict)
+    """Of each table before the migration, by its number."""
+    weights: Weights = field(default_factory=table_sizes.unknown)
+    trace: Trace = field(default_factory=lambda: Trace(peak=0))
+    timed: list[Timed] = field(default_factory=list)
+    planned: list[Planned] = field(default_factory=list)
+    migrated: Settings | None = None
+    """A copy on which every pending revision was applied."""
+    migrated_schema: Schema | None = None
+    changes: list[Difference] = field(default_factory=list)
+    """What the migration changes in the schema."""
+    kept: list[Kept] = field(default_factory=list)
+    facts: list[tuple[str, str]] = field(default_factory=list)
+    """Names and values for the real run, from the estimate."""
+
+
+def clone(case: Case, source: Settings) -> Settings:
+    """A copy of a database of the case, with the settings that belong to a database and that no template hands on."""
+    assert case.backup
+    made = scratch.create(case.server, databases.name_of(source.database_url))
+    name = databases.name_of(made.database_url)
+    database_properties.apply(case.server.server, name, case.backup.manifest.properties, lambda _line: None)
+    return made
+
+
+def as_administrator(case: Case, copy: Settings) -> Settings:
+    """A copy with the login that reads all of it, whatever rights the migration gave and took."""
+    return scratch.as_administrator(case.server, copy)
+
+
+def refused(id_: str, outcome: Outcome) -> Outcome:
+    """A failure, or a warning where the user said ACCEPT=<id>."""
+    if not overrides.accepted(id_):
+        return Outcome(outcome.summary, [*outcome.details, f"Knowing it: ACCEPT={id_}"], FAILED)
+    return Outcome(f"{outcome.summary} (ACCEPT={id_})", outcome.details, WARNED)

@@ -1,0 +1,163 @@
+"""How many rows stand in a statement's way, and their keys; never their contents.
+
+What PostgreSQL says of an error may hold contents of rows, so none of it becomes SQL. Its fields are looked up in
+catalogs. A constraint that failed is in none; it is in that of a copy without rows, on which the same revision runs.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
+
+from scripts.core.errors import UserError
+from scripts.core.formatting import counted
+from scripts.core.plan import shadow
+from scripts.core.postgres import connections, schema_copy, scratch, sql
+from scripts.core.postgres.advisory_lock import Tell
+from scripts.core.postgres.scratch import Scratch
+from scripts.core.postgres.sql import Sql, compose, listed, spelled
+from scripts.core.settings import Settings
+
+SHOWN = 5
+NOT_NULL, FOREIGN_KEY, UNIQUE, TOO_LONG = "23502", "23503", "23505", "22001"
+NOT_COUNTED = "The rows in the way are not counted: "
+
+_TABLE = (
+    "FROM pg_class t JOIN pg_namespace n ON n.oid = t.relnamespace WHERE n.nspname = :schema AND t.relname = :table"
+)
+_COLUMN = text(
+    "SELECT format('%I.%I', n.nspname, t.relname) AS name, (SELECT quote_ident(attname) FROM pg_attribute"
+    f" WHERE attrelid = t.oid AND attname = :column AND NOT attisdropped) AS column {_TABLE}"
+)
+_INDEX = text(
+    "SELECT format('%I.%I', n.nspname, t.relname) AS name, pg_get_expr(i.indpred, t.oid) AS predicate,"
+    " ARRAY(SELECT pg_get_indexdef(i.indexrelid, key, true) FROM generate_series(1, i.indnkeyatts) key) AS keys"
+    f" {_TABLE.replace('WHERE', 'JOIN pg_index i ON i.indrelid = t.oid WHERE')}"
+    " AND i.indisunique AND i.indexrelid IN (SELECT oid FROM pg_class WHERE relname = :constraint)"
+)
+_FOREIGN_KEY = text(
+    "SELECT format('%I.%I', n.nspname, t.relname) AS name, (SELECT format('%I.%I', nspname, relname) FROM pg_class r"
+    " JOIN pg_namespace ON pg_namespace.oid = r.relnamespace WHERE r.oid = c.confrelid) AS referenced,"
+    " ARRAY(SELECT quote_ident(attname) FROM unnest(c.conkey) WITH ORDINALITY key (number, place)"
+    " JOIN pg_attribute ON attrelid = c.conrelid AND attnum = number ORDER BY place) AS keys,"
+    " ARRAY(SELECT quote_ident(attname) FROM unnest(c.confkey) WITH ORDINALITY key (number, place)"
+    " JOIN pg_attribute ON attrelid = c.confrelid AND attnum = number ORDER BY place) AS others"
+    f" {_TABLE.replace('WHERE', 'JOIN pg_constraint c ON c.conrelid = t.oid WHERE')}"
+    " AND c.contype = 'f' AND c.conname = :constraint"
+)
+# A text has no length; the length of the others is counted with the four bytes of its own.
+_LENGTHS = text(
+    "SELECT format('%I.%I', n.nspname, t.relname) AS name, quote_ident(attname) AS column,"
+    " CASE WHEN atttypid IN ('varchar'::regtype, 'bpchar'::regtype) AND atttypmod > 0 THEN atttypmod - 4 END AS length"
+    " FROM pg_attribute JOIN pg_class t ON t.oid = attrelid JOIN pg_namespace n ON n.oid = t.relnamespace"
+    " WHERE t.oid >= 16384 AND t.relkind IN ('r', 'p') AND attnum > 0 AND NOT attisdropped ORDER BY 1, 2"
+)
+_PRIMARY = text(
+    "SELECT quote_ident(a.attname) FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid"
+    " AND a.attnum = ANY(i.indkey) WHERE i.indrelid = to_regclass(:table) AND i.indisprimary ORDER BY a.attnum"
+)
+
+
+@dataclass(frozen=True)
+class Clue:
+    """What PostgreSQL says of an error, to be looked up in catalogs."""
+
+    code: str
+    schema: str
+    table: str
+    column: str
+    constraint: str
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """Of a table, in SQL that a catalog has spelled."""
+
+    table: Sql
+    condition: Sql
+
+
+def clue(error: BaseException | None) -> Clue | None:
+    """What an error says of the rows that are in the way, or None."""
+    found: Any = getattr(getattr(error, "orig", None), "diag", None)
+    if not isinstance(error, DBAPIError) or error.connection_invalidated or not found:
+        return None
+    named = (found.schema_name, found.table_name, found.column_name, found.constraint_name)
+    return Clue(str(found.sqlstate), *(value or "" for value in named))
+
+
+def describe(server: Scratch, copy: Settings, found: Clue | None, revision: str, tell: Tell) -> list[str]:
+    """Lines about the rows that made `revision` fail on `copy`, which is as it was before; none for other errors."""
+    if not found or found.code not in (NOT_NULL, FOREIGN_KEY, UNIQUE, TOO_LONG):
+        return []
+    try:
+        empty = copy if found.code == NOT_NULL else _without_rows(server, copy, revision, tell)
+    except UserError:
+        return [f"{NOT_COUNTED}the revision cannot run on a copy without rows."]
+    with connections.patient(copy, isolation_level="AUTOCOMMIT") as connection, connections.connect(empty) as catalog:
+        for rows in _in_the_way(catalog, connection, found):
+            with suppress(DBAPIError):  # of a column, say, that the revision makes or renames
+                if told := list(_lines(connection, rows)):
+                    return told
+    return [f"{NOT_COUNTED}no catalog has what failed, or the revision made it."]
+
+
+def _without_rows(server: Scratch, copy: Settings, revision: str, tell: Tell) -> Settings:
+    """The same schema, on which the revision has run."""
+    made = schema_copy.schema(server, scratch.as_administrator(server, copy))
+    shadow.run(server, made, [revision], tell)
+    return made
+
+
+def _in_the_way(catalog: Connection, connection: Connection, found: Clue) -> Iterator[_Rows]:
+    """The tables, and what is true of the rows there that are in the way."""
+    if found.code == TOO_LONG:
+        yield from _too_long(catalog, connection)
+        return
+    query = {NOT_NULL: _COLUMN, UNIQUE: _INDEX, FOREIGN_KEY: _FOREIGN_KEY}[found.code]
+    row = catalog.execute(query, {**vars(found)}).one_or_none()
+    if row is None:
+        return
+    if found.code == NOT_NULL and row.column:
+        yield _Rows(spelled(row.name), compose("{} IS NULL", spelled(row.column)))
+    if found.code == UNIQUE:
+        table, keys, those = spelled(row.name), listed(map(spelled, row.keys)), spelled(row.predicate or "true")
+        same = compose("SELECT {} FROM {} WHERE ({}) GROUP BY {} HAVING count(*) > 1", keys, table, those, keys)
+        yield _Rows(table, compose("({}) AND ({}) IN ({})", those, keys, same))
+    if found.code == FOREIGN_KEY:
+        pairs = list(zip(map(spelled, row.keys), map(spelled, row.others), strict=True))
+        yield _Rows(spelled(row.name), _dangling(pairs, spelled(row.referenced)))
+
+
+def _dangling(pairs: Sequence[tuple[Sql, Sql]], referenced: Sql) -> Sql:
+    """`pairs`: a column of the key, and the one that it refers to."""
+    keys = listed(compose("t.{}", key) for key, _ in pairs)
+    others = listed(compose("r.{}", other) for _, other in pairs)
+    given = compose("num_nulls({}) = 0", keys)
+    return compose("{} AND NOT EXISTS (SELECT FROM {} r WHERE ({}) = ({}))", given, referenced, others, keys)
+
+
+def _too_long(catalog: Connection, connection: Connection) -> Iterator[_Rows]:
+    """Of each column that the revision makes shorter."""
+    before = {(row.name, row.column): row.length for row in connection.execute(_LENGTHS)}
+    for row in catalog.execute(_LENGTHS):
+        place = (row.name, row.column)
+        if row.length and place in before and (before[place] is None or before[place] > row.length):
+            yield _Rows(spelled(row.name), compose("length({}::text) > {}", spelled(row.column), row.length))
+
+
+def _lines(connection: Connection, rows: _Rows) -> Iterator[str]:
+    where = compose("FROM {} t WHERE {}", rows.table, rows.condition)
+    count = sql.run(connection, compose("SELECT count(*) {}", where)).scalar() or 0
+    if not count:
+        return
+    yield f"{counted(count, 'row')} of {rows.table.removeprefix('public.')} in the way."
+    columns = listed(map(spelled, connection.scalars(_PRIMARY, {"table": rows.table})))
+    if columns:
+        query = compose("SELECT {} {} ORDER BY {} LIMIT {}", columns, where, columns, SHOWN)
+        found = sql.run(connection, query).all()
+        shown = "; ".join(", ".join(str(value) for value in row) for row in found)
+        yield f"Their keys ({columns}): {shown}{' …' if count > SHOWN else ''}"

@@ -1,0 +1,85 @@
+"""Data kept: what the migration did not write is what it was, and what it wrote is told with numbers."""
+
+from sqlalchemy import Connection
+
+from scripts.core.formatting import counted
+from scripts.core.postgres import connections
+from scripts.core.rows import content_hash
+from scripts.core.rows.content_hash import Contents, Table
+from scripts.core.verification import table_comparison
+from scripts.core.verification.context import FAILED, PASSED, WARNED, Case, Kept, Outcome, as_administrator
+
+ID, NAME, NEEDS = "data", "data kept", ("migrated",)
+LOST = ("gone", "converted")
+
+
+def check(case: Case) -> Outcome:
+    """Compares counts and hashes of every table, by number: a renamed one is the same one."""
+    assert case.pristine
+    assert case.migrated
+    migrated = as_administrator(case, case.migrated)
+    with connections.patient(case.pristine) as before, connections.patient(migrated) as after:
+        content_hash.pin(before)
+        content_hash.pin(after)
+        now = content_hash.tables(after)
+        case.kept = [_compare(case, was, now.get(number), before, after) for number, was in case.rows.items()]
+        new = [table.name for number, table in now.items() if number not in case.rows]
+        case.kept += [Kept(name, None, content_hash.count(after, name), "new") for name in new]
+    return _outcome(case.kept)
+
+
+def _outcome(kept: list[Kept]) -> Outcome:
+    told = [f"{one.table}: {one.note}" for one in kept if one.note]
+    changed = [one.table for one in kept if one.verdict == "changed"]
+    if changed:
+        return Outcome(f"other rows than before in {', '.join(changed)}, which no statement wrote", told, FAILED)
+    same = sum(1 for one in kept if one.verdict == "kept")
+    summary = f"{same} of {sum(1 for one in kept if one.before is not None)} tables have the same rows and contents"
+    written = [one.table for one in kept if one.verdict == "written"]
+    if written:
+        summary += f"; written: {', '.join(written)}"
+    sampled = [one.table for one in kept if one.compared != one.before and one.compared is not None]
+    if sampled:
+        summary += f"; compared by ranges: {', '.join(sampled)}"
+    lost = any(one.verdict in LOST or "went with it" in one.note for one in kept)
+    return Outcome(summary, told, WARNED if lost else PASSED)
+
+
+def _compare(case: Case, was: Contents, now: Table | None, before: Connection, after: Connection) -> Kept:
+    if now is None:
+        return Kept(was.table.name, was.rows, None, "gone", f"{counted(was.rows, 'row')} went with the table")
+    there = {number: number for number in was.table.columns if number in now.columns}
+    found = table_comparison.compare(was, now, there, before, after)
+    verdict, note = _verdict(case, was, now, found)
+    notes = [note, _dropped(was.table, now, before), table_comparison.extent(was, found)]
+    return Kept(now.name, was.rows, found.rows, verdict, "; ".join(filter(None, notes)), found.hashed)
+
+
+def _verdict(case: Case, was: Contents, now: Table, found: table_comparison.Comparison) -> tuple[str, str]:
+    """And a note."""
+    written = _rows_written(case, was.table.name, now.name)
+    if was.rows == found.rows and not found.changed:
+        is_grown = not now.columns.keys() <= was.table.columns.keys()
+        return "kept", f"{counted(written, 'row')} written, into new columns only" if written and is_grown else ""
+    names = ", ".join(now.columns[number].name for number in found.changed)
+    if written:
+        return "written", f"{counted(written, 'row')} written; other contents in {names or 'no column that was there'}"
+    types = ((was.table.columns[number], now.columns[number]) for number in found.changed)
+    if was.rows == found.rows and all(old.type_number != new.type_number for old, new in types):
+        return "converted", f"other values in {names}, which got another type"
+    return "changed", f"{was.rows:,} rows before, {found.rows:,} after; other contents in {names}"
+
+
+def _dropped(was: Table, now: Table, before: Connection) -> str:
+    """What went with columns, where anything was in them."""
+    gone = [column.name for number, column in was.columns.items() if number not in now.columns]
+    counts = {column: content_hash.count(before, was.name, column) for column in gone}
+    return "; ".join(
+        f"column {column} is dropped, {counted(count, 'value')} went with it" for column, count in counts.items()
+    )
+
+
+def _rows_written(case: Case, *names: str) -> int:
+    return sum(
+        count for statement in case.trace.statements for name, count in statement.rows_written.items() if name in names
+    )

@@ -1,0 +1,16 @@
+"""The restore, into a database that every later gate copies; its rows and schema are those of the manifest."""
+
+from scripts.core.backups import verify
+from scripts.core.formatting import counted
+from scripts.core.verification.context import Case, Outcome
+
+ID, NAME, NEEDS = "restore", "restore", ("backup",)
+
+
+def check(case: Case) -> Outcome:
+    """Restores the backup on the scratch server."""
+    assert case.backup
+    told: list[str] = []
+    case.pristine = verify.restored(case.server, case.backup, told.append, case.show)
+    found = case.backup.manifest
+    return Outcome(f"{counted(len(found.tables), 'table')}, {counted(found.rows, 'row')}, as the manifest says", told)

@@ -1,0 +1,147 @@
+"""The way back: down to the start, where schema and rows are what they were, and up again to the same end."""
+
+from collections.abc import Sequence
+
+from scripts.core import settings
+from scripts.core.child_process import Deadline
+from scripts.core.errors import UserError
+from scripts.core.migrate import alembic_commands
+from scripts.core.migrate.steps import OnStep, Step
+from scripts.core.plan.trace import Statement
+from scripts.core.postgres import connections, extensions, trial
+from scripts.core.postgres.advisory_lock import Tell
+from scripts.core.rows import content_hash
+from scripts.core.rows.content_hash import Table
+from scripts.core.schema import compare, fingerprint
+from scripts.core.schema.catalog_snapshot import Column, Relation
+from scripts.core.schema.fingerprint import Schema
+from scripts.core.settings import Settings
+from scripts.core.verification import table_comparison
+from scripts.core.verification.context import FAILED, PASSED, WARNED, Case, Outcome, as_administrator
+
+ID, NAME, NEEDS = "rollback", "rollback", ("migrated",)
+UNEXPLAINED = "nobody knows why"
+
+
+def check(case: Case) -> Outcome:
+    """Undoes what was applied, compares with the start, and applies it again."""
+    assert case.migrated
+    assert case.schema
+    assert case.migrated_schema
+    if not case.pending:
+        return Outcome("nothing is pending, so there is nothing to undo")
+    if len(case.at) > 1:
+        return Outcome(f"not tried: the start is {len(case.at)} heads, which no downgrade can name", (), WARNED)
+    faults, lost = list[str](), list[str]()
+    refusal = _move(case, case.migrated, down=True)
+    if not refusal:
+        faults, lost = _differences("After the downgrade", case.schema, case, case.migrated), _lost(case)
+        refusal = _move(case, case.migrated, down=False)
+    if refusal:
+        return refusal
+    faults += _differences("Upgraded again", case.migrated_schema, case, case.migrated)
+    if faults or any(line.endswith(UNEXPLAINED) for line in lost):
+        return Outcome("down and up again does not lead to the same place", [*faults, *lost], FAILED)
+    if lost:
+        return Outcome("the schema comes back, but not all data", lost, WARNED)
+    sampled = [was.table.name for was in case.rows.values() if was.ranges]
+    where = f", as far as compared in {', '.join(sampled)}" if sampled else ""
+    return Outcome(f"down and up again: the same schema and the same rows{where}", (), PASSED)
+
+
+def _move(case: Case, copy: Settings, *, down: bool) -> Outcome | None:
+    """What stopped it, if anything."""
+    limits = settings.limits()
+    why = "It sleeps, loops or waits; or takes longer than the upgrade may."
+    wanted = (case.at[0] if case.at else "base") if down else case.wanted
+    done: list[Step] = []
+
+    def on_step(step: Step) -> None:
+        done.append(step)
+        case.show(len(done), len(case.pending), f"revisions {'down' if down else 'up'}")
+
+    try:
+        trial.run(
+            *(case.server, copy, downgrade if down else upgrade, wanted),
+            deadline=Deadline(limits.max_seconds, why, "MAX_SECONDS"),
+            statement_timeout=limits.statement_timeout,
+            tell=case.tell,
+            on_step=on_step,
+        )
+    except UserError as error:
+        if isinstance(error.__cause__, NotImplementedError):
+            return Outcome("cannot be undone, and says so: a restore is the way back", [error.problem], WARNED)
+        if extensions.refused(error.__cause__, "DROP EXTENSION"):
+            return Outcome("cannot be undone: it drops an extension that another role owns", [error.problem], WARNED)
+        way = "The downgrade" if down else "Upgrading again"
+        return Outcome(f"{way} fails: {error.problem}", [fact for name, fact in error.facts if name == "Why"], FAILED)
+    return None
+
+
+def downgrade(copy: Settings, wanted: str, *, tell: Tell, on_step: OnStep) -> None:
+    """Undo everything after `wanted`, in the child."""
+    alembic_commands.downgrade(copy, wanted, [], on_step, lambda _line: None)
+
+
+def upgrade(copy: Settings, wanted: str, *, tell: Tell, on_step: OnStep) -> None:
+    """Apply everything up to `wanted`, in the child."""
+    alembic_commands.upgrade(copy, wanted, on_step, lambda _line: None)
+
+
+def _differences(when: str, expected: Schema, case: Case, copy: Settings) -> list[str]:
+    with connections.connect(as_administrator(case, copy)) as connection:
+        found = compare.between(expected, fingerprint.read(connection))
+    return [f"{when}: {one}" for one in found if not one.harmless]
+
+
+def _lost(case: Case) -> list[str]:
+    """Columns whose contents are others than at the start, by name: a column that came back has another number."""
+    assert case.pristine
+    assert case.migrated
+    migrated = as_administrator(case, case.migrated)
+    with connections.patient(case.pristine) as before, connections.patient(migrated) as after:
+        content_hash.pin(before)
+        content_hash.pin(after)
+        now = {table.name: table for table in content_hash.tables(after).values()}
+        told = []
+        for was in case.rows.values():
+            name = was.table.name
+            if name not in now:
+                continue
+            numbers = {column.name: number for number, column in now[name].columns.items()}
+            there = {number: numbers[one.name] for number, one in was.table.columns.items() if one.name in numbers}
+            found = table_comparison.compare(was, now[name], there, before, after)
+            changed = [was.table.columns[number].name for number in found.changed]
+            if changed or was.rows != found.rows:
+                told.append(_words(case, was.table, was.rows, found.rows, changed))
+    return told
+
+
+def _words(case: Case, table: Table, was: int, now: int, columns: Sequence[str]) -> str:
+    names = _names(case, table)
+    culprits = [one.revision for one in case.pending if _touches(case, one.revision, names, columns)]
+    count = f"{was:,} rows before, {now:,} after" if was != now else f"other contents in {', '.join(columns)}"
+    return f"{table.name}: {count}; " + (f"lost by {', '.join(culprits)}" if culprits else UNEXPLAINED)
+
+
+def _names(case: Case, table: Table) -> set[str]:
+    """What the table was called while the revisions ran."""
+    seen = [*case.trace.before.values(), *case.trace.after.values()]
+    return {table.name} | {one.relations[table.number].name for one in seen if table.number in one.relations}
+
+
+def _touches(case: Case, revision: str, names: set[str], columns: Sequence[str]) -> bool:
+    """Whether the revision wrote rows of the table, emptied or dropped it, or changed one of the columns."""
+    return any(
+        names & statement.rows_written.keys() or _destroys(statement, names, columns)
+        for statement in case.trace.statements
+        if statement.revision == revision
+    )
+
+
+def _destroys(statement: Statement, names: set[str], columns: Sequence[str]) -> bool:
+    changes = [change for change in statement.changes if change.relation and change.relation.name in names]
+    changed = [change.before for change in changes if isinstance(change.before, Column)]
+    is_dropped = any(isinstance(change.before, Relation) and change.after is None for change in changes)
+    is_emptied = not names.isdisjoint(statement.rewrites) and not changed
+    return is_dropped or is_emptied or any(column.name in columns for column in changed)

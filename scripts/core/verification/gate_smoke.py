@@ -1,0 +1,91 @@
+"""Smoke: the user's own checks in tests/staging/, on a copy of the migrated copy."""
+
+import re
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+from scripts.core import ROOT, hidden_files, redaction, settings, subprocesses
+from scripts.core.child_process import Deadline
+from scripts.core.errors import UserError
+from scripts.core.formatting import counted
+from scripts.core.postgres import client_programs, connections, sql, trial
+from scripts.core.postgres.advisory_lock import Tell
+from scripts.core.postgres.sql import Sql
+from scripts.core.settings import Settings
+from scripts.core.verification.context import FAILED, Case, Outcome, clone
+
+ID, NAME, NEEDS = "smoke", "smoke checks", ("migrated",)
+_LIMIT = text("SELECT set_config('statement_timeout', :seconds, false)")
+FOLDER = Path("tests") / "staging"
+
+
+def check(case: Case) -> Outcome:
+    """Runs every *.sql, which must return no rows, and every *.py, which must exit 0: first as they stand in the
+    release that runs now, with its code, which will meet the new schema; then those that are here.
+    """
+    said = _run_all(case, case.release.path, f"{case.release.name}: ") if case.release else {}
+    said |= _run_all(case, ROOT)
+    failed = [f"{name}: {words}" for name, words in said.items() if words]
+    if failed:
+        return Outcome(f"{len(failed)} of {counted(len(said), 'check')} failed", failed, FAILED)
+    return Outcome(f"{counted(len(said), 'check')} passed" if said else f"there are no checks in {FOLDER}/")
+
+
+def _run_all(case: Case, tree: Path, prefix: str = "") -> dict[str, str]:
+    """What each check said, on a copy of their own."""
+    assert case.migrated
+    files = sorted(path for path in (tree / FOLDER).glob("*") if path.suffix in (".sql", ".py"))
+    if not files:
+        return {}
+    seconds = settings.limits().statement_timeout
+    said = trial.run(
+        *(case.server, clone(case, case.migrated), run_all, files, tree, settings.secret_files()),
+        deadline=Deadline(len(files) * seconds, "They sleep, loop or wait.", "STATEMENT_TIMEOUT"),
+        statement_timeout=seconds,
+        tell=case.tell,
+    )
+    return {prefix + name: words for name, words in said.items()}
+
+
+def run_all(copy: Settings, files: Sequence[Path], tree: Path, hidden: Sequence[str], *, tell: Tell) -> dict[str, str]:
+    """Return what each check said, in the child."""
+    return {path.name: _sql(copy, path) if path.suffix == ".sql" else _python(path, tree, hidden) for path in files}
+
+
+def _sql(copy: Settings, path: Path) -> str:
+    """What is wrong, or nothing. How many rows it returned is told, never which."""
+    try:
+        with connections.patient(copy) as connection:
+            connection.execute(_LIMIT, {"seconds": f"{settings.limits().statement_timeout}s"})
+            found = sql.run(connection, Sql(path.read_text(encoding="utf-8")))
+            count = len(found.all()) if found.returns_rows else 0
+            return f"returned {counted(count, 'row')}" if count else ""
+    except DBAPIError as error:
+        return connections.first_line(error)
+
+
+def _python(path: Path, tree: Path, hidden: Sequence[str]) -> str:
+    """What is wrong, or nothing. The check finds the copy, and only that, in the environment of the child."""
+    words = [sys.executable, hidden_files.__file__, str(path), *hidden]
+    environment = {"PYTHONPATH": str(tree), "APP_ENV": "test"}
+    said = subprocesses.follow(words, environment, _deadline(path, settings.limits().statement_timeout))
+    # SQLAlchemy ends its tracebacks with the statement and a link.
+    errors = re.findall(r"^[\w.]+(?:Error|Exception): .+", said, re.MULTILINE)
+    if errors:
+        return redaction.last_line(errors[-1], f"{path.read_text(encoding='utf-8')} {hidden_files.REFUSAL}")
+    return client_programs.reason(said) if said else ""
+
+
+def _deadline(path: Path, seconds: float) -> Callable[[], None]:
+    end = time.monotonic() + seconds
+
+    def tick() -> None:
+        if time.monotonic() > end:
+            raise UserError(f"{path.name} was still running after {seconds:g} s.", do="STATEMENT_TIMEOUT is the limit")
+
+    return tick

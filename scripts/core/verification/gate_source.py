@@ -1,0 +1,91 @@
+"""The backup: whole, fresh, of a revision that this code knows, and fit for the scratch server."""
+
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import text
+
+from scripts.core import settings
+from scripts.core.backups import create, restore_into, selection, store, verify
+from scripts.core.backups.store import Backup
+from scripts.core.errors import UserError
+from scripts.core.postgres import connections, databases, system_identifier
+from scripts.core.revisions import history
+from scripts.core.verification.context import WARNED, Case, Outcome, refused
+
+ID, NAME, NEEDS = "source", "backup", ()
+FRESH = timedelta(hours=24)
+"""An older backup is no picture of the data that the migration will meet."""
+
+_EXTENSIONS = text("SELECT name FROM pg_available_extensions")
+
+
+def check(case: Case) -> Outcome:
+    """Finds the backup; of the newest one a new one is made when it is old, or of another revision than the target."""
+    at = _version(case)
+    backup = _find(case, at)
+    verify.require_whole(backup)
+    found = backup.manifest
+    history.require_known(case.revisions, found.revision)
+    restore_into.require_server(backup, connections.version(case.server.server))
+    lacking = sorted(found.extensions.keys() - set(case.server.server.scalars(_EXTENSIONS)))
+    if lacking:
+        raise UserError(
+            f"The scratch server lacks the extensions {', '.join(lacking)}.", do="use an image that has them"
+        )
+    pending = history.pending(case.revisions, found.revision, case.wanted)
+    case.backup, case.at, case.pending = backup, found.revision, pending
+    what = f"{_name(case, backup)}, at {', '.join(found.revision) or 'base'}; {len(pending) or 'nothing'} pending"
+    warnings = _warnings(case, backup, at)
+    if datetime.now(UTC) - found.created > FRESH:
+        return refused("stale", Outcome(f"{what}; older than {FRESH / timedelta(hours=1):g} h", warnings))
+    return Outcome(what, warnings, WARNED) if warnings else Outcome(what)
+
+
+def _name(case: Case, backup: Backup) -> str:
+    whose = selection.whose(backup, databases.name_of(case.target.database_url), case.cluster)
+    return f"{backup.name} ({whose})" if whose else backup.name
+
+
+def _find(case: Case, at: list[str] | None) -> Backup:
+    folder, database = settings.backups().folder, databases.name_of(case.target.database_url)
+    if case.wanted_backup != store.LATEST:
+        return selection.find(folder, database, case.cluster, case.wanted_backup)
+    ours = selection.of_database(store.list_all(folder), database, case.cluster)
+    if ours and (at is None or _is_fresh(ours[-1], at)):
+        return ours[-1]
+    case.tell("Taking a backup first: there is none of the last 24 hours at the database's revision.")
+    return create.make(case.target, create.Wanted(), case.tell, case.show)
+
+
+def _is_fresh(backup: Backup, at: list[str]) -> bool:
+    is_young = datetime.now(UTC) - backup.manifest.created <= FRESH
+    return is_young and backup.manifest.revision == at and not backup.manifest.excluded
+
+
+def _version(case: Case) -> list[str] | None:
+    """The target's; None where it does not answer. Which server it is on is left in the case."""
+    try:
+        with connections.patient(case.target) as connection:
+            case.cluster = system_identifier.identity(connection)
+            return sorted(history.current(connection))
+    except UserError as error:
+        case.tell(error.problem)
+        return None
+
+
+def _warnings(case: Case, backup: Backup, at: list[str] | None) -> list[str]:
+    found, told = backup.manifest, []
+    if at is None:
+        told.append("The database itself does not answer; nobody knows whether it still is as in the backup.")
+    elif at != found.revision:
+        told.append(f"The database is at {', '.join(at) or 'base'} now; the backup is of another revision.")
+    if case.server.rights.extensions is None:
+        told.append(
+            f"The rights of {case.server.rights.name} there are not known: those that make roles gives are taken."
+        )
+    if found.excluded:
+        told.append(f"Without the rows of {', '.join(found.excluded)}: what they would do is not seen.")
+    majors = found.server // 10000, connections.version(case.server.server) // 10000
+    if majors[0] != majors[1]:
+        told.append(f"Tried on PostgreSQL {majors[1]}; the database is PostgreSQL {majors[0]}.")
+    return told

@@ -1,0 +1,154 @@
+"""The upgrade, one revision at a time on the real rows, traced; hazards with real sizes, and the budgets."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+
+from sqlalchemy import text
+
+from scripts.core import child_process, overrides, redaction, settings
+from scripts.core.backups.progress import Show
+from scripts.core.child_process import Deadline
+from scripts.core.errors import UserError
+from scripts.core.formatting import counted
+from scripts.core.migrate.steps import Step
+from scripts.core.plan import plan, rehearsal
+from scripts.core.plan.trace import Trace
+from scripts.core.postgres import connections, trial
+from scripts.core.postgres.advisory_lock import Tell
+from scripts.core.schema import fingerprint
+from scripts.core.settings import Settings
+from scripts.core.verification import failing_rows, lock_durations
+from scripts.core.verification.context import FAILED, WARNED, Case, Outcome, Timed, as_administrator, clone, refused
+from scripts.core.verification.failing_rows import Clue
+
+ID, NAME, NEEDS = "upgrade", "upgrade", ("schema",)
+
+_MEASURE = text("SELECT pg_database_size(current_database()) AS size, pg_current_wal_insert_lsn() - '0/0' AS wal")
+
+
+@dataclass
+class Applied:
+    """What became of the pending revisions on the copy."""
+
+    trace: Trace = field(default_factory=lambda: Trace(peak=0))
+    timed: list[Timed] = field(default_factory=list)
+    failure: Outcome | None = None
+    """Why it did not come to its end."""
+    clue: Clue | None = None
+    """What PostgreSQL said of that."""
+
+
+def check(case: Case) -> Outcome:
+    """Applies what is pending to a copy."""
+    assert case.pristine
+    copy = clone(case, case.pristine)
+    failure = _apply(case, copy)
+    if failure:
+        return failure
+    with connections.connect(as_administrator(case, copy)) as connection:
+        case.migrated_schema = fingerprint.read(connection)
+    case.migrated = copy
+    return _judge(case)
+
+
+def _apply(case: Case, copy: Settings) -> Outcome | None:
+    limits = settings.limits()
+    why = "With these rows they take longer, or they sleep, loop or wait."
+    applied = trial.run(
+        *(case.server, copy, apply, case.wanted, _files(case)),
+        deadline=Deadline(limits.max_seconds, why, "MAX_SECONDS"),
+        statement_timeout=limits.statement_timeout,
+        partial=partial(_take, case),
+        tell=case.tell,
+        show=case.show,
+    )
+    _take(case, applied)
+    if applied.failure:
+        failed = [one.revision for one in case.pending[len(case.timed) :]]
+        told = failing_rows.describe(case.server, copy, applied.clue, failed[0], case.tell) if failed else []
+        return replace(applied.failure, details=[*applied.failure.details, *told])
+    return None
+
+
+def apply(copy: Settings, wanted: str, files: Mapping[str, str], *, tell: Tell, show: Show) -> Applied:
+    """Apply the revisions up to `wanted` in the child. `files` are their texts."""
+    applied = Applied()
+    trace, measured, looked = applied.trace, [_measure(copy)], [0.0]
+
+    def on_step(step: Step) -> None:
+        measured.append(_measure(copy))
+        (size, wal), (size_before, wal_before) = measured[-1], measured[-2]
+        seconds = max(0.0, step.seconds - (trace.looking - looked[0]))
+        looked[0] = trace.looking
+        applied.timed.append(Timed(step.revision, seconds, size - size_before, wal - wal_before))
+        show(len(applied.timed), len(files), "revisions")
+
+    trace.peak = measured[0][0]
+    try:
+        if files:
+            rehearsal.upgrade(copy, wanted, on_step, tell, trace)
+        trace.peak -= measured[0][0]
+    except UserError as error:
+        applied.failure, applied.clue = _failure(error), failing_rows.clue(error.__cause__)
+    except KeyboardInterrupt as error:
+        # An interrupted parent wants what there is. Any other has a revision that did not come to its end.
+        applied.failure = Outcome(child_process.interrupted(error), (), FAILED)
+    return applied
+
+
+def _failure(error: UserError) -> Outcome:
+    return Outcome(error.problem, [f"{name}: {fact}" for name, fact in error.facts if name == "Why"], FAILED)
+
+
+def _take(case: Case, applied: Applied) -> None:
+    """Leave what ran for the report, also of a migration that was interrupted."""
+    case.trace, case.timed = applied.trace, applied.timed
+    files = _files(case)
+    for statement in case.trace.statements:
+        statement.sql = redaction.statement(statement.sql, files[statement.revision])
+    ran = {statement.revision for statement in case.trace.statements} | {timed.revision for timed in case.timed}
+    case.planned = [plan.planned(one, _rehearsal(case), case.weights) for one in case.pending if one.revision in ran]
+
+
+def _files(case: Case) -> dict[str, str]:
+    """The text of each pending revision."""
+    return {one.revision: Path(one.path).read_text(encoding="utf-8") for one in case.pending}
+
+
+def _judge(case: Case) -> Outcome:
+    """By the budgets and the hazards; those that the user accepts are told."""
+    total = sum(timed.seconds for timed in case.timed)
+    longest = lock_durations.longest(case)
+    summary = f"{counted(len(case.timed), 'revision')} in {total:.2f} s" if case.pending else "nothing is pending"
+    if longest:
+        summary += f"; {longest.relation} blocked for {longest.seconds * 1000:.0f} ms"
+    found = [one for revision in case.planned for one in revision.findings if one.severity == "block"]
+    open_ = [one for one in found if not one.silenced]
+    told = [f"{one.id} {one.relation}: {one.message}" + (f" ({one.silenced})" if one.silenced else "") for one in found]
+    limit = settings.limits().max_block
+    if longest and longest.seconds > limit:
+        over = f"Budget: MAX_BLOCK_MS is {limit * 1000:g}, and {longest.text} for {longest.seconds * 1000:.0f} ms."
+        outcome = refused("budget", Outcome(summary, [over, *told]))
+        if outcome.status == FAILED:
+            return outcome
+        told = list(outcome.details)
+    refusals = sorted({one.id for one in open_ if not overrides.accepted(one.id)})
+    if refusals:
+        return Outcome(
+            f"{summary}; stopped by {', '.join(refusals)}",
+            [*told, f"Write it the safe way; or, knowing it: ACCEPT={','.join(refusals)}"],
+            FAILED,
+        )
+    return Outcome(summary, told, WARNED if told else "passed")
+
+
+def _rehearsal(case: Case) -> rehearsal.Rehearsal:
+    return rehearsal.Rehearsal(case.trace)
+
+
+def _measure(copy: Settings) -> tuple[int, int]:
+    with connections.connect(copy) as connection:
+        row = connection.execute(_MEASURE).one()
+        return int(row.size), int(row.wal)

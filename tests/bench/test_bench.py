@@ -1,0 +1,103 @@
+"""make bench"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from scripts.core import settings
+from scripts.core.postgres import scratch
+from scripts.core.postgres.scratch import Scratch
+from tests.bench import __main__ as bench
+from tests.bench import large_report
+from tests.bench.__main__ import Race, line, timed
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Scratch]:
+    """Where each race is run once."""
+    monkeypatch.setattr(bench, "PAIRS", 1)
+    monkeypatch.setattr(bench, "LONG_PAIRS", 1)
+    monkeypatch.setenv("BACKUP_DIR", "")
+    with scratch.session(replace(settings.load(), runtime="embedded")) as session:
+        yield session
+
+
+def test_a_race_tells_the_ratio_to_the_peer_and_the_goal() -> None:
+    told = line(Race("ours", timed("sleep", "0.2"), 1.4, "theirs", timed("sleep", "0.1")))
+
+    found = re.fullmatch(r"ours +0\.\d\d s   theirs 0\.\d\d s   (\d\.\d\d) x \(goal: 1\.4 x\)", told)
+    assert found
+    assert 1 < float(found[1]) < 3
+
+
+def test_without_a_peer_it_tells_the_seconds() -> None:
+    assert re.fullmatch(r"ours +0\.\d\d s \(goal: 4 s\)", line(Race("ours", timed("true"), 4)))
+
+
+@pytest.mark.faults
+def test_revisions_and_waits_are_compared_with_raw_alembic(server: Scratch, capsys: pytest.CaptureFixture[str]) -> None:
+    bench.upgrades(server, 3)
+    bench.waits(server, 2, 3.0)
+
+    told = capsys.readouterr().out.splitlines()
+    assert [name.partition("   ")[0].strip() for name in told[:2]] == ["3 revisions", "nothing to do, 3 revisions"]
+    found = re.search(r"2 tables held for 3 s: (\d\.\d\d) s   alembic upgrade head (\d\.\d\d) s", told[2])
+    assert found
+    assert float(found[1]) < float(found[2])
+
+
+@pytest.mark.faults
+def test_the_fingerprint_is_compared_with_a_dump(server: Scratch, capsys: pytest.CaptureFixture[str]) -> None:
+    bench.fingerprints(server, 3)
+
+    told = capsys.readouterr().out.splitlines()
+    assert re.fullmatch(r"fingerprint of 3 tables +0\.\d\d s \(goal: 0\.5 s\)", told[0])
+    assert re.fullmatch(r"fingerprint of 3 tables .* pg_dump --schema-only 0\.\d\d s .*", told[1])
+
+
+@pytest.mark.faults
+def test_verifications_and_hashes_are_compared_and_the_time_of_each_gate_is_told(
+    server: Scratch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bench.hashes(server, 1000)
+    bench.verifications(server, 1)
+
+    told = capsys.readouterr().out.splitlines()
+    assert [re.split(" {3,}", one)[0] for one in told[:3]] == [
+        *["hash of 1,000 rows"] * 2,
+        "make verify-staging, 1 MB",
+    ]
+    assert re.fullmatch(r"(\w+( \w+)* \d\.\d s(   |$)){9}", told[3])
+
+
+@pytest.mark.faults
+def test_backups_are_compared_with_plain_dumps(server: Scratch, capsys: pytest.CaptureFixture[str]) -> None:
+    bench.backups(server, 5)
+
+    told = capsys.readouterr().out.splitlines()
+    assert [name.partition(",")[0] for name in told] == [
+        *("backup", "restore", "full verification", "size of the backup", "memory of backup"),
+    ]
+    assert all(re.search(r" \d\.\d\d x ", one) for one in told[:-1])
+    assert re.search(r"restore \[\d+, \d+, \d+\] MB   a tenth of the rows \[\d+, \d+, \d+\] MB", told[-1])
+
+
+def test_without_chromium_a_report_is_not_opened(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(large_report, "CHROMIUM", None)
+
+    assert bench.opening("report", Path()) == "report: not measured, because chromium is not installed"
+
+
+@pytest.mark.faults
+@pytest.mark.skipif(not large_report.CHROMIUM, reason="chromium is not installed")
+def test_the_report_of_a_real_verification_is_weighed_and_opened(
+    server: Scratch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bench.reports(server, 2)
+
+    size, opened = capsys.readouterr().out.splitlines()
+    assert re.fullmatch(r"report of 8 tables and 2 revisions, size 0\.0[1-9] MB \(goal: 2 MB\)", size)
+    assert re.fullmatch(r"report of 8 tables and 2 revisions, opened +\d\.\d\d s \(goal: 1 s\)", opened)

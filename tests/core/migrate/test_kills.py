@@ -1,0 +1,137 @@
+"""Promise 9: whatever is killed at any moment can simply be run again"""
+
+import random
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from sqlalchemy.engine import URL
+
+from scripts.core.postgres import client_programs, connections
+from tests.conftest import Project, copy_project
+from tests.core.running import begin, call, migrating, wait_until
+
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(300)]
+
+REVISIONS = 20
+
+
+def statement(number: int) -> str:
+    """One of the things that revisions do, by turns; what commits by itself may be run again."""
+    if number == 0:
+        return 'op.execute("CREATE TABLE base (id int PRIMARY KEY)")'
+    if number % 5 == 0:
+        index = f"CREATE INDEX CONCURRENTLY IF NOT EXISTS i{number} ON base (id)"
+        return f"exec('with op.get_context().autocommit_block(): op.execute(\"{index}\")')"
+    return (
+        f'op.execute("CREATE TABLE t{number} (id int REFERENCES base)");'
+        f' op.execute("INSERT INTO base VALUES ({number})"); op.execute("SELECT pg_sleep(0.01)");'
+        f' op.execute("ALTER TABLE base ADD COLUMN c{number} text")'
+    )
+
+
+def write_all(project: Project) -> None:
+    for path in project.versions.glob("*.py"):
+        path.unlink()
+    before = None
+    for number in range(REVISIONS):
+        project.write_revision(f"abcd{number:02}", before, statement(number))
+        before = f"abcd{number:02}"
+
+
+def schema(url: URL) -> str:
+    dumped = subprocess.run(
+        [client_programs.newest("pg_dump"), "--schema-only"],
+        env=connections.tool_environment(url),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return "".join(line for line in dumped.stdout.splitlines(True) if "restrict" not in line)
+
+
+@pytest.fixture(scope="session")
+def undisturbed(new_database: Callable[..., URL], tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The schema after a run that nobody has killed."""
+    project = Project(copy_project(tmp_path_factory.mktemp("undisturbed")), new_database())
+    write_all(project)
+    assert call(project).returncode == 0
+    made = schema(project.url)
+    assert "CREATE TABLE public.t19" in made
+    assert "CREATE INDEX i15" in made
+    return made
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_a_run_that_is_killed_anywhere_is_finished_by_another(
+    new_database: Callable[..., URL], tmp_path: Path, undisturbed: str, seed: int
+) -> None:
+    """Five kills for each seed, at moments spread over the whole run."""
+    moments = random.Random(seed)
+    folder = copy_project(tmp_path)
+    for _ in range(5):
+        project = Project(folder, new_database())
+        write_all(project)
+        killed = begin(project)
+        wait_until(lambda project=project: migrating(project))  # type: ignore[misc]
+        time.sleep(moments.uniform(0, 0.3))
+        killed.kill()
+
+        result = call(project)
+
+        assert result.returncode == 0, result.stderr
+        assert project.version == [f"abcd{REVISIONS - 1:02}"]
+        assert schema(project.url) == undisturbed
+        applied = project.sql("SELECT count(*), count(DISTINCT revision) FROM migration_log")
+        assert applied == [(REVISIONS, REVISIONS)]
+
+
+def test_a_role_that_may_not_create_is_told_so(project: Project, revisions: list[str]) -> None:
+    name = f"test_role_{random.getrandbits(31)}"
+    project.write_revision("abcd01", revisions[-1], 'op.execute("CREATE TABLE t ()")')
+    project.sql(f"CREATE ROLE {name} LOGIN PASSWORD 'x'; GRANT ALL ON alembic_version, migration_log TO {name}")
+    try:
+        result = call(project, "migrate", POSTGRES_USER=name, POSTGRES_PASSWORD="x")
+    finally:
+        project.sql(f"DROP OWNED BY {name}; DROP ROLE {name}")
+
+    assert result.returncode == 1
+    assert "line 12: permission denied for schema public" in result.stderr
+    assert f"State: the database is at {revisions[-1]}; what failed was rolled back." in result.stderr
+    assert project.version == revisions[-1:]
+
+
+@pytest.mark.parametrize("mark", ["banana", ""])
+def test_a_mark_that_was_edited_by_hand_counts_as_production(project: Project, revisions: list[str], mark: str) -> None:
+    project.write_revision("abcd01", revisions[-1])
+    project.sql(f"COMMENT ON DATABASE {project.url.database} IS 'environment={mark}'")
+
+    reset = call(project, "reset", CONFIRM=str(project.url.database))
+    there = str(project.url.host)
+    closed = call(project, SCRATCH_HOST=there, APP_ENV="staging", MAINTENANCE_WINDOW="Sun 02:00-02:01 UTC")
+
+    assert (reset.returncode, closed.returncode) == (1, 1)
+    assert "Refusing to reset" in reset.stderr
+    assert "Outside the maintenance window" in closed.stderr
+    assert project.version == revisions[-1:]
+
+
+def test_the_log_table_may_be_dropped_by_hand(project: Project, revisions: list[str]) -> None:
+    project.write_revision("abcd01", revisions[-1])
+    project.sql("DROP TABLE migration_log")
+
+    assert call(project).returncode == 0
+    assert project.sql("SELECT revision FROM migration_log") == [("abcd01",)]
+
+
+def test_an_enum_value_may_be_used_by_the_next_revision(project: Project, revisions: list[str]) -> None:
+    project.sql("CREATE TYPE mood AS ENUM ('sad'); CREATE TABLE moods (mood mood)")
+    project.write_revision("abcd01", revisions[-1], "op.execute(\"ALTER TYPE mood ADD VALUE 'glad'\")")
+    project.write_revision("abcd02", "abcd01", "op.execute(\"INSERT INTO moods VALUES ('glad')\")")
+
+    result = call(project)
+
+    assert result.returncode == 0, result.stderr
+    assert project.sql("SELECT mood::text FROM moods") == [("glad",)]

@@ -1,0 +1,107 @@
+"""The schema of the files, built once"""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from sqlalchemy import text
+
+from scripts.core.plan import shadow
+from scripts.core.postgres import connections, databases, scratch, trial
+from scripts.core.postgres.scratch import Scratch
+from scripts.core.revisions import history
+from scripts.core.settings import Settings
+
+
+@pytest.fixture
+def throwaway(configured: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scratch]:
+    """A scratch server whose shadows are this test's own."""
+    with scratch.session(configured) as server:
+        own = text(f"SELECT 'own {server.key}'")
+        monkeypatch.setattr(shadow, "_SERVER", own)
+        before = set(server.server.scalars(shadow._SHADOWS))
+        yield server
+        for name in set(server.server.scalars(shadow._SHADOWS)) - before:
+            databases.drop(server.server, name)
+
+
+def tables(target: Settings) -> set[str]:
+    with connections.connect(target) as connection:
+        return set(connection.scalars(text("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")))
+
+
+def version(target: Settings) -> tuple[str, ...]:
+    with connections.connect(target) as connection:
+        return history.current(connection)
+
+
+@pytest.fixture
+def ran(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The revisions up to which an upgrade was run."""
+    run: Callable[..., None] = trial.run
+    ran: list[str] = []
+
+    def record(server: Scratch, made: Settings, function: object, at: list[str], **options: object) -> None:
+        ran.extend(at)
+        run(server, made, function, at, **options)
+
+    monkeypatch.setattr(trial, "run", record)
+    return ran
+
+
+def test_a_shadow_has_the_schema_of_the_files_up_to_its_revision(throwaway: Scratch, revisions: list[str]) -> None:
+    files = history.load()
+
+    nothing, first, head = [shadow.build(throwaway, files, at, print) for at in ([], revisions[:1], revisions[-1:])]
+
+    assert tables(nothing) == set()
+    assert tables(first) == {"alembic_version", "migration_log", "users"}
+    assert tables(head) > tables(first)
+    assert version(head) == (revisions[-1],)
+
+
+def test_the_next_time_nothing_is_run(throwaway: Scratch, revisions: list[str], ran: list[str]) -> None:
+    made = [shadow.build(throwaway, history.load(), revisions[-1:], print) for _ in range(2)]
+
+    assert made[0] != made[1]
+    assert version(made[1]) == (revisions[-1],)
+    assert ran == revisions[-1:]
+
+
+def test_a_newer_shadow_is_made_from_the_older_one(
+    throwaway: Scratch, revisions: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = history.load()
+    shadow.build(throwaway, files, revisions[:1], print)
+    templates: list[str] = []
+    create = scratch.create
+
+    def record(on: Scratch, template: str = "template0") -> Settings:
+        templates.append(template)
+        return create(on, template)
+
+    monkeypatch.setattr(scratch, "create", record)
+
+    shadow.build(throwaway, files, revisions[-1:], print)
+
+    assert [template.partition("_")[0] for template in templates] == ["shadow", "shadow"]
+    assert templates[0] != templates[1]
+
+
+def test_another_file_is_another_shadow(throwaway: Scratch, revisions: list[str]) -> None:
+    files = history.load()
+
+    keys, again, elsewhere = [shadow._keys(files, name) for name in ("17", "17", "18")]
+
+    assert keys == again
+    assert len(set(keys.values()) | set(elsewhere.values())) == 2 * len(revisions)
+
+
+def test_only_so_many_are_kept(throwaway: Scratch, revisions: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    dropped: list[str] = []
+    monkeypatch.setattr(shadow, "KEPT", 1)
+    monkeypatch.setattr(databases, "drop", lambda _server, name: dropped.append(name))
+
+    shadow.build(throwaway, history.load(), revisions[:1], print)
+
+    assert len(dropped) == len(set(dropped))
+    assert all(name.startswith("shadow_") for name in dropped)

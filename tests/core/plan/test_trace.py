@@ -1,0 +1,200 @@
+"""What PostgreSQL did, whoever wrote the SQL"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from sqlalchemy import NullPool, create_engine, text
+from sqlalchemy.engine import URL
+
+from scripts.core.plan import trace
+from scripts.core.plan.trace import Statement, Trace
+from scripts.core.postgres.lock_modes import BLOCKS
+from scripts.core.schema import catalog_snapshot
+
+SETUP = """
+    CREATE TABLE one (id int PRIMARY KEY, name varchar(50), at timestamp);
+    CREATE TABLE two (id int PRIMARY KEY, one_id int);
+    CREATE INDEX by_name ON one (name);
+    INSERT INTO one SELECT g, g::text FROM generate_series(1, 3) g;
+"""
+
+
+@pytest.fixture
+def traced(
+    new_database: Callable[..., URL], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., list[Statement]]:
+    """Runs a revision's body, whose `execute` is the connection's, and returns its trace."""
+    engine = create_engine(new_database(), poolclass=NullPool)
+    file = tmp_path / "revision.py"
+
+    def run(*body: str, autocommit: bool = False) -> list[Statement]:
+        file.write_text("\n".join(body))
+        found = Trace()
+        options = {"isolation_level": "AUTOCOMMIT"} if autocommit else {}
+        with (
+            engine.connect().execution_options(**options) as connection,
+            engine.connect().execution_options(isolation_level="AUTOCOMMIT") as observer,
+        ):
+            trace.attach(connection, observer, lambda: "abc", {}, found)
+            run_file(file, lambda sql: connection.execute(text(sql)), connection.commit)
+            connection.commit()
+        return found.statements
+
+    with engine.begin() as connection:
+        connection.execute(text(SETUP))
+    return run
+
+
+def globals_of(file: Path, **more: object) -> dict[str, object]:
+    """What a revision's module has."""
+    return {"__file__": str(file), "down_revision": None, **more}
+
+
+def run_file(file: Path, execute: Callable[[str], object], commit: Callable[[], None]) -> None:
+    exec(compile(file.read_text(), str(file), "exec"), globals_of(file, execute=execute, commit=commit))
+
+
+def strongest(statement: Statement, table: str) -> str | None:
+    order = ["AccessShareLock", "RowShareLock", "RowExclusiveLock", "ShareUpdateExclusiveLock", *BLOCKS]
+    held = [lock["mode"] for lock in statement.locks if lock["relation"] == table]
+    return max(held, key=order.index, default=None)
+
+
+EFFECTS = [
+    ("ALTER TABLE one ADD n int", "AccessExclusiveLock", [], []),
+    ("ALTER TABLE one ADD n int DEFAULT 1", "AccessExclusiveLock", [], []),
+    ("ALTER TABLE one ADD n timestamptz DEFAULT now()", "AccessExclusiveLock", [], []),
+    (
+        "ALTER TABLE one ADD n uuid DEFAULT gen_random_uuid()",
+        "AccessExclusiveLock",
+        ["by_name", "one", "one_pkey"],
+        ["one"],
+    ),
+    ("ALTER TABLE one ALTER id TYPE bigint", "AccessExclusiveLock", ["by_name", "one", "one_pkey"], ["one"]),
+    ("ALTER TABLE one ALTER name TYPE varchar(100)", "AccessExclusiveLock", [], []),
+    ("ALTER TABLE one ALTER name SET NOT NULL", "AccessExclusiveLock", [], ["one"]),
+    ("ALTER TABLE one ADD CONSTRAINT c CHECK (id > 0)", "AccessExclusiveLock", [], ["one"]),
+    ("ALTER TABLE one ADD CONSTRAINT c CHECK (id > 0) NOT VALID", "AccessExclusiveLock", [], []),
+    ("CREATE INDEX i ON one (at)", "ShareLock", [], ["one"]),
+    ("COMMENT ON TABLE one IS 'x'", "ShareUpdateExclusiveLock", [], []),
+    ("DROP INDEX by_name", "AccessExclusiveLock", [], []),
+]
+
+
+@pytest.mark.parametrize(("sql", "lock", "rewrites", "scans"), EFFECTS, ids=[effect[0] for effect in EFFECTS])
+def test_locks_rewrites_and_scans_are_postgresqls(
+    traced: Callable[..., list[Statement]], sql: str, lock: str, rewrites: list[str], scans: list[str]
+) -> None:
+    (statement,) = traced(f'execute("{sql}")')
+
+    assert strongest(statement, "one") == lock
+    assert statement.rewrites == rewrites
+    assert statement.scans == scans
+    assert statement.rows_written == {}
+
+
+def test_a_foreign_key_stops_writes_of_both_tables(traced: Callable[..., list[Statement]]) -> None:
+    (statement,) = traced('execute("ALTER TABLE two ADD FOREIGN KEY (one_id) REFERENCES one")')
+
+    assert [strongest(statement, name) for name in ("one", "two")] == ["ShareRowExclusiveLock"] * 2
+    assert statement.scans == ["two"]
+
+
+def test_rows_written_are_counted(traced: Callable[..., list[Statement]]) -> None:
+    found = traced('execute("UPDATE one SET name = upper(name)")', 'execute("DELETE FROM one WHERE id = 1")')
+
+    assert [statement.rows_written for statement in found] == [{"one": 3}, {"one": 1}]
+
+
+def test_loops_helpers_and_do_blocks_are_seen_with_the_line_that_ran_them(
+    traced: Callable[..., list[Statement]],
+) -> None:
+    found = traced(
+        "def helper(name):",
+        '    execute(f"ALTER TABLE {name} ADD n int")',
+        "for name in ('one', 'two'):",
+        "    helper(name)",
+        "execute(\"DO $$ BEGIN EXECUTE 'ALTER TABLE one ' || 'ALTER id TYPE bigint'; END $$\")",
+    )
+
+    assert [statement.line for statement in found] == [2, 2, 5]
+    assert found[1].locks == [{"relation": "two", "mode": "AccessExclusiveLock"}]
+    assert "one" in found[2].rewrites
+    assert {statement.revision for statement in found} == {"abc"}
+
+
+def test_a_percent_sign_is_told_as_postgresql_gets_it(traced: Callable[..., list[Statement]]) -> None:
+    (statement,) = traced("execute(\"UPDATE one SET name = '5 %' WHERE id % 2 = 0\")")
+
+    assert statement.sql == "UPDATE one SET name = '5 %' WHERE id % 2 = 0"
+
+
+def test_a_lock_is_told_of_when_it_is_taken_and_not_again(traced: Callable[..., list[Statement]]) -> None:
+    found = traced('execute("ALTER TABLE one ADD n int")', 'execute("ALTER TABLE one ADD m int")')
+
+    assert strongest(found[0], "one") == "AccessExclusiveLock"
+    assert found[1].locks == []
+
+
+def test_what_the_transaction_has_made_itself_is_nobodys_business(traced: Callable[..., list[Statement]]) -> None:
+    body = ['execute("CREATE TABLE new (n int)")', 'execute("CREATE INDEX ON new (n)")']
+
+    together = traced(*body)
+    apart = traced('execute("DROP TABLE new")', body[0], "commit()", body[1])
+
+    assert [statement.locks for statement in together] == [[], []]
+    assert [statement.transaction for statement in apart] == [0, 0, 1]
+    assert strongest(apart[2], "new") == "ShareLock"
+
+
+def test_also_when_there_was_nothing_before(traced: Callable[..., list[Statement]]) -> None:
+    traced('execute("DROP TABLE one, two")')
+
+    found = traced('execute("CREATE TABLE new (n int)")', 'execute("CREATE INDEX ON new (n)")')
+
+    assert [statement.locks for statement in found] == [[], []]
+
+
+def test_the_locks_of_a_statement_that_commits_by_itself_are_seen(traced: Callable[..., list[Statement]]) -> None:
+    found = traced(
+        'execute("INSERT INTO one SELECT g, g::text FROM generate_series(4, 50000) g")',
+        'execute("CREATE INDEX CONCURRENTLY i ON one (at)")',
+        autocommit=True,
+    )
+
+    assert [statement.transaction for statement in found] == [0, 1]
+    assert strongest(found[1], "one") == "ShareUpdateExclusiveLock"
+    assert found[1].scans == ["one"]
+
+
+def test_names_are_written_as_postgresql_wants_them(traced: Callable[..., list[Statement]]) -> None:
+    traced("execute('CREATE SCHEMA \"My Shop\"')", 'execute(\'CREATE TABLE "My Shop"."Sm""all" (n int)\')')
+
+    (statement,) = traced('execute(\'ALTER TABLE "My Shop"."Sm""all" ADD m int\')')
+
+    assert strongest(statement, '"My Shop"."Sm""all"') == "AccessExclusiveLock"
+
+
+def test_the_catalogs_are_read_again_when_they_are_others_and_only_then(new_database: Callable[..., URL]) -> None:
+    engine = create_engine(new_database(), poolclass=NullPool)
+    with engine.begin() as connection:
+        driver = connection.connection.dbapi_connection
+
+        def read_again(statement: str) -> bool:
+            connection.execute(text(statement))
+            last, read[:] = read[0], [catalog_snapshot.read(driver, read[0])]
+            return read[0] is not last
+
+        read = [catalog_snapshot.read(driver)]
+        statements = {
+            "CREATE TABLE t (id int)": True,
+            "INSERT INTO t SELECT generate_series(1, 100)": False,
+            "SAVEPOINT before": False,
+            "ALTER TABLE t ADD n int": True,
+            "ROLLBACK TO SAVEPOINT before": True,
+            "TRUNCATE t": True,
+            "CREATE TYPE e AS ENUM ('a')": True,
+            "SET search_path = ''": True,
+        }
+        assert [read_again(one) for one in statements] == list(statements.values())

@@ -1,0 +1,216 @@
+"""scripts/core/postgres/advisory_lock.py, and several runners at once"""
+
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from threading import Thread
+
+import pytest
+from sqlalchemy import Connection, text
+from sqlalchemy.engine import URL
+
+from scripts.core.errors import UserError
+from scripts.core.postgres import advisory_lock
+from tests.conftest import Project
+from tests.core.running import asleep, begin, call, migrating, pid, session, wait_until
+
+pytestmark = pytest.mark.faults
+
+SLEEP = 'op.execute("SELECT pg_sleep(1.5)")'
+
+
+@pytest.fixture(scope="module")
+def url(new_database: Callable[..., URL]) -> URL:
+    return new_database()
+
+
+@contextmanager
+def polling(url: URL, application: str = "alembic-mutex ada@host") -> Iterator[Connection]:
+    with session(url, application) as connection:
+        yield connection.execution_options(isolation_level="AUTOCOMMIT")
+
+
+def applied_once(project: Project) -> bool:
+    return project.sql("SELECT revision FROM migration_log GROUP BY revision HAVING count(*) > 1") == []
+
+
+def test_the_second_waits_names_the_first_and_goes_on_after_it(url: URL) -> None:
+    told: list[str] = []
+
+    def second() -> None:
+        with polling(url) as connection, advisory_lock.hold(connection, 10, told.append):
+            told.append("mine")
+
+    with polling(url, "alembic-mutex first") as connection:
+        with advisory_lock.hold(connection, 1, told.append):
+            assert told == []
+            thread = Thread(target=second)
+            thread.start()
+            wait_until(lambda: told)
+            time.sleep(2 * advisory_lock.POLL)
+        holder = pid(connection)
+    thread.join(timeout=10)
+
+    assert len(told) == 2, "told once, not at every poll"
+    assert f"Waiting, because another migration or backup runs: pid {holder}, alembic-mutex first" in told[0]
+    assert ", since " in told[0]
+    assert told[1] == "mine"
+
+
+def test_after_the_wait_the_holder_is_named_in_the_error(url: URL) -> None:
+    with polling(url, "alembic-mutex first") as first, polling(url) as second, advisory_lock.hold(first, 1, print):
+        words = f"Waited 0.3 s, .*pid {pid(first)}, alembic-mutex first"
+        with pytest.raises(UserError, match=words) as caught, advisory_lock.hold(second, 0.3, print):
+            raise AssertionError("both have it")
+
+    assert "State: nothing was changed." in str(caught.value)
+
+
+def test_databases_do_not_wait_for_each_other(new_database: Callable[..., URL]) -> None:
+    one, two = new_database(), new_database()
+
+    with (
+        polling(one) as first,
+        advisory_lock.hold(first, 1, print),
+        polling(two) as second,
+        advisory_lock.hold(second, 0, print),
+    ):
+        pass
+
+
+def test_who_waits_holds_no_snapshot(url: URL) -> None:
+    """CREATE INDEX CONCURRENTLY waits for every older snapshot: holder and waiter would wait for each other."""
+    held = text("SELECT count(*) FROM pg_stat_activity WHERE pid = :pid AND backend_xmin IS NOT NULL")
+    with polling(url) as first, polling(url) as second, session(url) as observer, advisory_lock.hold(first, 1, print):
+        told: list[str] = []
+        waiting = pid(second)
+
+        def wait() -> None:
+            with pytest.raises(UserError), advisory_lock.hold(second, 1, told.append):
+                pass
+
+        thread = Thread(target=wait)
+        thread.start()
+        wait_until(lambda: told)
+        looks: list[int] = []
+        for _ in range(5):
+            looks.append(int(observer.scalar(held, {"pid": waiting}) or 0))
+            observer.rollback()
+        assert sum(looks) <= 1, looks
+        thread.join()
+
+
+@pytest.mark.parametrize(
+    ("application", "waits"), [("alembic upgrade ada@host", True), ("alembic-look ada@host", False), ("shop", False)]
+)
+def test_what_a_killed_runner_left_at_work_is_waited_for(
+    url: URL, new_database: Callable[..., URL], application: str, waits: bool
+) -> None:
+    told: list[str] = []
+    with session(url, application) as orphan, session(new_database(), "alembic upgrade elsewhere"):
+        number = pid(orphan)
+        with polling(url) as connection:
+            if not waits:
+                with advisory_lock.hold(connection, 0, told.append):
+                    assert told == []
+                return
+            words = f"killed migration still works on the server: pid {number}, alembic"
+            with pytest.raises(UserError, match=words), advisory_lock.hold(connection, 0.3, told.append):
+                raise AssertionError("did not wait")
+    assert "a killed migration still works on the server" in told[0]
+    with polling(url) as connection, advisory_lock.hold(connection, 5, told.append):
+        pass
+
+
+def test_a_connection_through_a_pooler_is_refused(url: URL) -> None:
+    with pooler(url) as port, polling(url.set(host="127.0.0.1", port=port)) as connection:
+        caught = refused(connection)
+
+    assert "MIGRATION_DATABASE_URL" in caught
+
+
+def refused(connection: Connection) -> str:
+    with pytest.raises(UserError, match="goes through a pooler") as caught, advisory_lock.hold(connection, 1, print):
+        pass
+    return str(caught.value)
+
+
+@contextmanager
+def pooler(url: URL) -> Iterator[int]:
+    """Hands everything on but the process id of the session, which it makes up as PgBouncer does."""
+    assert url.port
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        client, server = listener.accept()[0], socket.create_connection((url.host, url.port))
+        Thread(target=pump, args=(client, server, False), daemon=True).start()
+        pump(server, client, True)
+
+    def pump(source: socket.socket, sink: socket.socket, changed: bool) -> None:
+        with suppress(OSError):
+            hand_on(source, sink, changed)
+        sink.close()
+
+    def hand_on(source: socket.socket, sink: socket.socket, changed: bool) -> None:
+        while data := source.recv(65536):
+            key = data.find(b"K\x00\x00\x00\x0c") if changed else -1
+            sink.sendall(data[: key + 5] + b"\x00\x00\x00\x01" + data[key + 9 :] if key >= 0 else data)
+
+    Thread(target=serve, daemon=True).start()
+    with listener:
+        yield listener.getsockname()[1]
+
+
+def test_of_ten_runners_at_once_one_migrates_and_all_succeed(empty_project: Project, revisions: list[str]) -> None:
+    empty_project.write_revision("abcd01", revisions[-1], SLEEP)
+
+    results = [process.end() for process in [begin(empty_project) for _ in range(10)]]
+
+    assert [result.returncode for result in results] == [0] * 10, results
+    assert sum("abcd01  applied in" in result.stdout for result in results) == 1
+    assert empty_project.version == ["abcd01"]
+    rows = empty_project.sql("SELECT revision, direction FROM migration_log ORDER BY id")
+    assert rows == [(revision, "upgrade") for revision in [*revisions, "abcd01"]]
+    waited = [result.stdout for result in results if "Waiting, because" in result.stdout]
+    assert waited
+    for printed in waited:
+        assert "another migration or backup runs: pid " in printed
+        assert "Another migration has done it meanwhile." in printed
+
+
+def test_patience_with_another_migration_ends(project: Project, revisions: list[str]) -> None:
+    project.write_revision("abcd01", revisions[-1])
+    with polling(project.url, "alembic-mutex grace@elsewhere") as holder, advisory_lock.hold(holder, 1, print):
+        result = call(project, "migrate", MIGRATION_WAIT="0.3")
+        number = pid(holder)
+
+    assert result.returncode == 1
+    assert (
+        f"✗ Waited 0.3 s, and another migration or backup runs: pid {number}, alembic-mutex grace@elsewhere"
+        in result.stderr
+    )
+    assert "State: nothing was changed." in result.stderr
+    assert project.version == revisions[-1:]
+
+
+def test_when_the_holder_is_killed_one_of_those_that_wait_goes_on(project: Project, revisions: list[str]) -> None:
+    project.sql("CREATE SEQUENCE tries")
+    slow_once = "SELECT CASE nextval('tries') WHEN 1 THEN pg_sleep(20) END"
+    project.write_revision("abcd01", revisions[-1], f'op.execute("{slow_once}")')
+    holder = begin(project)
+    wait_until(lambda: asleep(project))
+    others = [begin(project) for _ in range(9)]
+    waiting = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'alembic-m%'"
+    wait_until(lambda: len(project.sql(waiting)) == 10)
+
+    holder.kill()
+    killed = time.monotonic()
+    results = [process.end() for process in others]
+
+    assert time.monotonic() - killed < 10, "the statement of the killed one was sat out"
+    assert [result.returncode for result in results] == [0] * 9, results
+    assert project.version == ["abcd01"]
+    assert project.sql("SELECT last_value FROM tries") == [(2,)], "tried by the killed one and by one other"
+    assert applied_once(project)
+    assert not migrating(project)

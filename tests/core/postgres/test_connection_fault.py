@@ -1,0 +1,156 @@
+"""The same faults are told whatever language the server speaks"""
+
+import socket
+import struct
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from threading import Thread
+
+import pytest
+from sqlalchemy.engine import URL
+
+from scripts.core.errors import DatabaseMissingError, PasswordError, UserError
+from scripts.core.migrate import alembic_commands
+from scripts.core.postgres import connection_fault, connections, roles
+from scripts.core.settings import Settings
+from tests.conftest import Project
+from tests.core.translating import WORDS, translating
+
+
+@pytest.fixture
+def abroad(configured: Settings) -> Iterator[Settings]:
+    """Settings whose server speaks another language."""
+    with translating(configured.database_url) as url:
+        yield replace(configured, database_url=url, application_url=url)
+
+
+def fault(target: Settings, **parts: str) -> UserError:
+    with pytest.raises(UserError) as caught, connections.connect(target, target.database_url.set(**parts)):  # type: ignore[arg-type]
+        pass
+    return caught.value
+
+
+def test_a_wrong_password(abroad: Settings) -> None:
+    error = fault(abroad, password="wr0ng-secret")
+
+    assert isinstance(error, PasswordError)
+    assert "refuses the password of user" in error.problem
+    assert "wr0ng-secret" not in str(error)
+
+
+def test_a_missing_database(abroad: Settings) -> None:
+    error = fault(abroad, database='it\'s 100% "not" there')
+
+    assert isinstance(error, DatabaseMissingError)
+    assert 'has no database it\'s 100% "not" there.' in error.problem
+
+
+def test_a_login_that_is_not_allowed(abroad: Settings, new_role: Callable[..., URL]) -> None:
+    role = new_role("secret", "NOLOGIN")
+
+    error = fault(abroad, username=str(role.username), password="secret")
+
+    assert type(error) is UserError
+    assert error.problem.startswith("Cannot connect to postgres at ")
+    assert WORDS in error.problem
+
+
+def test_a_database_that_may_not_be_entered_is_not_missing(
+    abroad: Settings, new_role: Callable[..., URL], new_database: Callable[..., URL], superuser_sql: Callable[..., None]
+) -> None:
+    role, closed = new_role("secret"), str(new_database().database)
+    superuser_sql(f"REVOKE CONNECT ON DATABASE {closed} FROM PUBLIC")
+
+    error = fault(abroad, username=str(role.username), password="secret", database=closed)
+
+    assert type(error) is UserError
+    assert error.problem.startswith(f"Cannot connect to {closed} at ")
+
+
+@pytest.fixture
+def superuser_sql(configured: Settings) -> Callable[[str], None]:
+    def run(statement: str) -> None:
+        with connections.connect(configured, isolation_level="AUTOCOMMIT") as connection:
+            connection.exec_driver_sql(statement)
+
+    return run
+
+
+@contextmanager
+def answering(*answers: bytes) -> Iterator[URL]:
+    """A port where each connection gets one of the answers and is closed; the last of them again and again."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def answer() -> None:
+            left = list(answers)
+            while True:
+                try:
+                    client, _ = listening.accept()
+                except OSError:
+                    return
+                with client:
+                    client.recv(8)
+                    client.sendall(left.pop(0) if len(left) > 1 else left[0])
+
+        Thread(target=answer, daemon=True).start()
+        yield URL.create("postgresql+psycopg2", "ada", "x", "127.0.0.1", listening.getsockname()[1], "app")
+
+
+def refusal(code: str) -> bytes:
+    body = b"SFATAL\0C" + code.encode() + b"\0M" + WORDS.encode() + b"\0\0"
+    return b"E" + struct.pack("!i", len(body) + 4) + body
+
+
+@pytest.mark.parametrize(
+    ("answer", "starting"),
+    [
+        (refusal("57P03"), True),
+        (b"", True),  # as what forwards a published port closes it
+        (refusal("28000"), False),
+        (refusal("53300"), False),
+        (b"R" + struct.pack("!ii", 8, 0), False),
+        (b"S", False),
+    ],
+)
+def test_what_a_server_that_is_starting_answers(answer: bytes, starting: bool) -> None:
+    with answering(answer) as url:
+        assert connection_fault.is_starting(url) is starting
+
+
+def test_a_server_that_is_starting_is_waited_for(configured: Settings) -> None:
+    with answering(refusal("57P03")) as url:
+        error = fault(replace(configured, database_url=url, connect_wait=0.5))
+
+    assert error.problem == f"No PostgreSQL answered at 127.0.0.1:{url.port} within 0.5 s."
+
+
+def test_statements_are_told_by_their_sqlstate(abroad: Settings, new_database: Callable[..., URL]) -> None:
+    """A lock timeout leads to another attempt, and no message calls anything our bug."""
+    url = abroad.database_url.set(database=new_database().database)
+
+    alembic_commands.upgrade(replace(abroad, database_url=url, application_url=url), "head", lambda _: None, print)
+
+
+def test_roles_are_not_said_to_be_right_while_the_application_cannot_log_in(abroad: Settings, owned: Project) -> None:
+    url = abroad.database_url.set(database=None)
+    elsewhere = {"POSTGRES_HOST": str(url.host), "POSTGRES_PORT": str(url.port)}
+    owned.sql(f"REVOKE CONNECT ON DATABASE {owned.url.database} FROM PUBLIC")
+
+    fits = owned.run("roles", **elsewhere)
+    other = owned.run("roles", APP_DB_PASSWORD="an0ther", **elsewhere)
+
+    assert (fits.returncode, other.returncode) == (0, 1), fits.stderr
+    assert "✓ The application is " in fits.stdout
+    assert "✓" not in other.stdout
+    assert "may not make roles" in other.stderr
+
+
+def test_roles_tell_why_the_application_cannot_log_in(two_roles: Settings) -> None:
+    name = two_roles.application_url.username
+    with connections.connect(replace(two_roles, database_url=two_roles.database_url)) as connection:
+        connection.exec_driver_sql(f"REVOKE CONNECT ON DATABASE {two_roles.database_url.database} FROM {name}, PUBLIC")
+        connection.commit()
+
+    with pytest.raises(UserError, match="The application cannot log in: Cannot connect to "):
+        roles.require_login(two_roles, two_roles.database_url.database)

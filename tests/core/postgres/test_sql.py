@@ -1,0 +1,37 @@
+"""Names and values of any characters stay names and values, and nothing else becomes SQL"""
+
+import pytest
+from sqlalchemy import Connection
+
+from scripts.core.postgres import connections, sql
+from scripts.core.postgres.sql import PLACE, Sql, compose, listed
+from scripts.core.settings import Settings
+
+ODD = ["plain", "two words", 'a"b', "it's", "100%s", "\\'; SELECT 1 --", "{0}", "ünïcode", "a.b", "select", " "]
+
+
+@pytest.mark.parametrize("odd", ODD)
+@pytest.mark.parametrize("conforming", ["on", "off"])
+def test_a_name_and_a_value_arrive_as_they_are(target: Settings, odd: str, conforming: str) -> None:
+    with connections.connect(target) as connection:
+        connection.exec_driver_sql(f"SET standard_conforming_strings = {conforming}")
+        row = sql.run(connection, compose("SELECT {} AS {}, {}", sql.value(odd), sql.name(odd), PLACE), [odd]).one()
+
+    assert tuple(row) == (odd, odd)
+    assert next(iter(row._mapping)) == odd
+
+
+def test_a_statement_is_made_of_pieces_only(target: Settings) -> None:
+    message = 'users") ; DROP TABLE users --'
+    with pytest.raises(TypeError):
+        compose("SELECT count(*) FROM {}", message)  # type: ignore[arg-type]
+    with pytest.raises(TypeError):
+        sql.run(_never(), "SELECT 1")  # type: ignore[arg-type]
+
+    assert compose("{} {}", sql.name("a", "b"), 3) == '"a"."b" 3'
+    assert listed([Sql("a"), Sql("b")]) == "a, b"
+    assert listed([]) == ""
+
+
+def _never() -> Connection:
+    return None  # type: ignore[return-value]

@@ -1,0 +1,271 @@
+"""scripts/core/revisions/migration_log.py"""
+
+import hashlib
+import shutil
+import sys
+from argparse import Namespace
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from alembic import command
+from alembic.config import Config
+from alembic.util import CommandError
+from sqlalchemy import text
+
+from scripts.core import ROOT, revision_files
+from scripts.core.errors import UserError
+from scripts.core.migrate import alembic_commands
+from scripts.core.postgres import connections
+from scripts.core.revisions import checksum, history, migration_log
+from scripts.core.settings import Settings
+from tests.conftest import Project
+
+Write = Callable[..., Path]
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the alembic folder, which this process takes for the checkout's."""
+    shutil.copytree(ROOT / "alembic", tmp_path / "alembic", ignore=shutil.ignore_patterns("__pycache__"))
+
+    def config() -> Config:
+        found = Config(ROOT / "alembic.ini")
+        found.set_main_option("script_location", str(tmp_path / "alembic"))
+        return found
+
+    monkeypatch.setattr(revision_files, "config", config)
+    new_process()
+    return tmp_path / "alembic" / "versions"
+
+
+@pytest.fixture
+def write(folder: Path) -> Write:
+    """Writes a revision file whose upgrade is one line of code."""
+
+    def revision(name: str, down: str, upgrade: str = "pass") -> Path:
+        new_process()
+        path = folder / f"{name}.py"
+        path.write_text(
+            f'"""{name} message"""\nfrom alembic import op\nrevision = "{name}"\ndown_revision = "{down}"\n'
+            f"def upgrade():\n    {upgrade}\ndef downgrade():\n    pass\n"
+        )
+        return path
+
+    return revision
+
+
+def new_process() -> None:
+    """What is read once in a process is read again."""
+    migration_log._circumstances.cache_clear()
+    checksum.sums.cache_clear()
+
+
+def rows(target: Settings, columns: str = "revision, direction", condition: str = "true") -> list[tuple[Any, ...]]:
+    query = f"SELECT {columns} FROM migration_log WHERE direction <> 'rollback' AND {condition} ORDER BY id"
+    with connections.connect(target) as connection:
+        return [tuple(row) for row in connection.execute(text(query))]
+
+
+def execute(target: Settings, statement: str) -> None:
+    with connections.connect(target, isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text(statement))
+
+
+def upgrade(target: Settings, to: str = "head") -> None:
+    alembic_commands.upgrade(target, to, lambda _: None, print)
+
+
+def downgrade(target: Settings, to: str) -> None:
+    alembic_commands.downgrade(target, to, [], lambda _: None, print)
+
+
+def stamp(target: Settings, to: str) -> None:
+    alembic_commands.stamp(target, to, print, forget=False)
+
+
+def edited(target: Settings) -> list[str]:
+    new_process()
+    revisions = history.load()
+    with connections.connect(target) as connection:
+        return migration_log.edited(connection, history.files(revisions, history.current(connection)))
+
+
+def test_each_step_has_a_row_with_everything_known_of_it(
+    target: Settings, revisions: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {
+        "APP_VERSION": "1.2.3",
+        "GIT_COMMIT": "c0ffee",
+        "ACCEPT": "not_needed",
+        "CONFIRM": "app",
+    }.items():
+        monkeypatch.setenv(name, value)
+
+    upgrade(target, revisions[0])
+    downgrade(target, "base")
+    stamp(target, revisions[1])
+
+    files = history.files(history.load(), revisions[-1:])
+    for (revision, direction), row in zip(
+        [(revisions[0], "upgrade"), (revisions[0], "downgrade"), (revisions[1], "stamp")],
+        rows(target, "to_jsonb(migration_log), started_at, session_user"),
+        strict=True,
+    ):
+        found, started, user = row
+        assert timedelta(0) <= datetime.now(UTC) - started < timedelta(minutes=1)
+        assert 0 <= found.pop("seconds") < 60
+        assert isinstance(found.pop("id"), int)
+        assert isinstance(found.pop("git_dirty"), bool)
+        found.pop("started_at")
+        assert found == {
+            "revision": revision,
+            "backup": None,
+            "direction": direction,
+            "database_user": user,
+            "run_by": migration_log.who(),
+            "app_version": "1.2.3",
+            "git_commit": "c0ffee",
+            "overrides": "CONFIRM=app",
+            "start_revisions": None,
+            "undoes": None,
+            "database_id": None,
+            "closed_at": None,
+            "file_sha256": hashlib.sha256(files[revision].read_bytes()).hexdigest(),
+            "source_sha256": checksum.sums(files[revision])[1],
+        }
+
+
+def test_without_overrides_version_and_git_these_are_null(
+    target: Settings, revisions: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("APP_VERSION", "GIT_COMMIT", "ACCEPT", "CONFIRM"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("PATH", "")
+
+    upgrade(target, revisions[0])
+
+    assert rows(target, "overrides, app_version, git_commit, git_dirty") == [(None, None, None, None)]
+
+
+def test_the_row_is_written_in_the_transaction_of_the_version(target: Settings, revisions: list[str]) -> None:
+    for change, to in ((upgrade, 0), (upgrade, 1), (downgrade, 0), (stamp, 1)):
+        change(target, revisions[to])
+
+        together = "(SELECT xmin FROM alembic_version) = migration_log.xmin"
+        assert rows(target, together)[-1] == (True,), rows(target)
+
+
+def test_a_revision_that_fails_has_no_row(target: Settings, revisions: list[str], write: Write) -> None:
+    write("abcd01", revisions[-1])
+    write("abcd02", "abcd01", "op.execute('CREATE TABLE undone ()'); op.execute('SELECT 1/0')")
+
+    with pytest.raises(UserError, match="division by zero"):
+        upgrade(target)
+
+    assert [row[0] for row in rows(target)] == [*revisions, "abcd01"]
+
+
+@pytest.mark.parametrize("to", ["base", "older", "newer"])
+def test_a_stamp_is_named_by_what_the_version_says_afterwards(target: Settings, revisions: list[str], to: str) -> None:
+    upgrade(target, revisions[0] if to == "newer" else "head")
+    wanted = {"base": "base", "older": revisions[0], "newer": revisions[-1]}[to]
+
+    stamp(target, wanted)
+
+    assert rows(target)[-1] == (wanted, "stamp")
+    assert rows(target, "file_sha256 IS NULL")[-1] == (to == "base",)
+
+
+def test_a_stamp_from_a_revision_without_a_file_has_a_row(target: Settings, revisions: list[str]) -> None:
+    upgrade(target, revisions[0])
+    execute(target, "UPDATE alembic_version SET version_num = 'abcd01'")
+
+    alembic_commands.stamp(target, revisions[1], print, forget=True)
+
+    assert rows(target)[-1] == (revisions[1], "stamp")
+
+
+def test_dropped_by_hand_it_is_made_again(target: Settings, revisions: list[str]) -> None:
+    upgrade(target, revisions[0])
+    execute(target, "DROP TABLE migration_log")
+
+    upgrade(target)
+
+    assert rows(target) == [(revision, "upgrade") for revision in revisions[1:]]
+    execute(target, "DROP TABLE migration_log")
+    assert edited(target) == []
+    with connections.connect(target) as connection:
+        assert migration_log.latest(connection) == {}
+
+
+def test_alembic_typed_by_hand_writes_it_too(empty_project: Project, revisions: list[str]) -> None:
+    result = empty_project.call(sys.executable, "-m", "alembic", "upgrade", "head", APP_VERSION="7")
+
+    assert result.returncode == 0, result.stderr
+    assert empty_project.sql("SELECT revision, direction, app_version FROM migration_log ORDER BY id") == [
+        (revision, "upgrade", "7") for revision in revisions
+    ]
+
+
+def test_autogenerate_does_not_see_it(target: Settings, folder: Path) -> None:
+    upgrade(target)
+    files = set(folder.iterdir())
+    config = revision_files.config()
+    config.attributes["database_url"] = target.database_url
+    config.cmd_opts = Namespace(quiet=True)
+
+    assert alembic_commands.new_revision(target, "nothing", empty=False) is None
+    command.check(config)
+
+    assert {path for path in folder.iterdir() if path.suffix} == {path for path in files if path.suffix}
+    assert rows(target)
+    execute(target, "ALTER TABLE migration_log RENAME TO other_log")
+    with pytest.raises(CommandError, match="New upgrade operations detected"):
+        command.check(config)
+
+
+def test_an_applied_file_that_does_something_else_is_edited(
+    target: Settings, revisions: list[str], write: Write
+) -> None:
+    path = write("abcd01", revisions[-1], "op.execute('SELECT 1')")
+    write("abcd02", "abcd01")
+    upgrade(target, "abcd01")
+    assert edited(target) == []
+
+    path.write_text(path.read_text().replace("\n    op", "\n    # why\n    op"))
+    assert edited(target) == []
+
+    write("abcd01", revisions[-1], "op.execute('SELECT 2')")
+    assert edited(target) == ["abcd01"]
+
+
+@pytest.mark.parametrize("back", [downgrade, stamp])
+def test_what_is_not_applied_any_more_may_be_edited(
+    target: Settings, revisions: list[str], write: Write, back: Callable[[Settings, str], None]
+) -> None:
+    write("abcd01", revisions[-1], "op.execute('SELECT 1')")
+    upgrade(target)
+    back(target, revisions[-1])
+
+    write("abcd01", revisions[-1], "op.execute('SELECT 2')")
+    assert edited(target) == []
+
+    upgrade(target)
+    assert edited(target) == []
+
+
+def test_a_row_written_by_hand_stops_nothing(target: Settings, revisions: list[str]) -> None:
+    upgrade(target)
+    execute(
+        target,
+        "INSERT INTO migration_log (revision, direction, started_at, seconds, run_by)"
+        f" VALUES ('{revisions[0]}', 'repaired', '2026-11-22 03:04Z', 0, 'Ada')",
+    )
+
+    assert edited(target) == []
+    with connections.connect(target) as connection:
+        connection.execute(text("SET TimeZone = 'UTC'"))
+        assert migration_log.latest(connection)[revisions[0]] == "repaired 2026-11-22 03:04 UTC by Ada, 0.00 s"

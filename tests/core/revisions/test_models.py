@@ -1,0 +1,33 @@
+"""scripts/core/revisions/models.py"""
+
+import pytest
+
+from scripts.core.revisions import models
+
+DEFINES = [
+    "class User(Base):\n    __tablename__ = 'users'\n",
+    "class User(Base):\n    __tablename__='users'\n",
+    "likes = Table('likes', Base.metadata)\n",
+    "likes = sa.Table(\n    'likes',\n",
+]
+DEFINES_NOT = [
+    "# __tablename__ = 'users'\n",
+    "from sqlalchemy import Table\n",
+    "def table(name):\n    return name\n",
+    'text = "class User: __tablename__ = 1"\n',
+]
+
+
+def test_every_model_of_the_application_is_imported() -> None:
+    assert models.not_imported() == []
+    assert {"users", "social_accounts", "social_pages", "social_posts"} <= set(models.metadata().tables)
+
+
+@pytest.mark.parametrize("text", DEFINES)
+def test_a_file_that_defines_a_table_is_recognised(text: str) -> None:
+    assert models.TABLE.search(text)
+
+
+@pytest.mark.parametrize("text", DEFINES_NOT)
+def test_a_file_that_only_mentions_tables_is_not(text: str) -> None:
+    assert not models.TABLE.search(text)
