@@ -66,13 +66,13 @@ current: ## Show the revision that the database is at
 	$(RUN) run python -m scripts.alembic current --verbose
 merge: ## Join two heads with a revision                               (m="merge ... and ...")
 	$(RUN) run python -m scripts.merge --message="$$m"
-diagram: ## Draw schema and revisions; what is pending is marked   (> docs/schema.md)
+diagram: ## Draw the schema, with pending changes   (> docs/schema.md)
 	$(RUN) with_scratch python -m scripts.diagram
 alembic: ## Run any other Alembic command                              (c="show head")
 	$(RUN) run python -m scripts.alembic "$$c"
 
-mark: ## Say what the database is: development, staging ...            (ENV=staging CONFIRM=name)
-	$(RUN) run python -m scripts.mark $${ENV:+"$$ENV"}
+environment: ## Set what the database is: development, staging ...      (ENV=staging CONFIRM=name)
+	$(RUN) run python -m scripts.environment $${ENV:+"$$ENV"}
 roles: ## Give the application a role that cannot drop tables
 	$(RUN) with_superuser python -m scripts.roles
 
@@ -113,5 +113,5 @@ bench: ## Compare our speed with the peers'
 help: ## Show this menu
 	@awk -f scripts/help.awk Makefile
 
-.PHONY: up down status logs ps shell psql app revision migrate plan lint rollback stamp history current diagram merge alembic mark \
+.PHONY: up down status logs ps shell psql app revision migrate plan lint rollback stamp history current diagram merge alembic environment \
 	roles backup backups restore verify-backup verify-staging build seed reset test check format lock bench help

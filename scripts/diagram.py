@@ -1,4 +1,4 @@
-"""Draw the schema and the revisions as Mermaid in Markdown; what is pending is marked.
+"""Draw the schema and the revisions as Mermaid in Markdown; pending changes are marked.
 
 make diagram > docs/schema.md
 """

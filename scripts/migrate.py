@@ -29,7 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     target = settings.load()
     if databases.ensure(target):
-        console.done(f"Created the database {target.database_url.database}, marked environment={target.app_env}.")
+        console.done(f"Created the database {target.database_url.database}. Its environment is {target.app_env}.")
     revisions = history.load()
     wanted = history.resolve(revisions, arguments.rev)
     with connections.connect(target) as connection:

@@ -3,7 +3,7 @@
     make reset                   asks for the database's name
     make reset CONFIRM=app       without a terminal
 
-Refuses any database that is not marked environment=development.
+Refuses every database whose environment is not development.
 """
 
 import os
@@ -47,16 +47,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def require_development(target: settings.Settings, name: str, mark: str | None) -> None:
-    if mark != "development":
+def require_development(target: settings.Settings, name: str, environment: str | None) -> None:
+    if environment != "development":
         raise UserError(
-            f"Refusing to reset {name}: it is {'marked environment=' + mark if mark else 'not marked at all'}.",
-            why="Only a database marked environment=development may be dropped; no mark counts as production.",
+            f"Refusing to reset {name}: its environment is {environment or environments.NOT_SET}.",
+            why="Only a development database may be dropped.",
         )
     if target.app_env != "development":
         raise UserError(
             f"Refusing to reset {name}: APP_ENV is {target.app_env}.",
-            why="The database is marked development, but this is not a development environment.",
+            why="The database is a development database, but these settings are not for development.",
         )
 
 
@@ -64,7 +64,7 @@ def require_confirmation(name: str) -> None:
     typed = os.environ.get("CONFIRM") or console.ask(f"Type {name} to drop it:")
     if typed != name:
         raise UserError(
-            f"Not confirmed: {'you typed ' + typed if typed else 'nobody typed the name'}.",
+            f"Not confirmed: {'you typed ' + typed if typed else 'the name was not typed'}.",
             do=f"make reset CONFIRM={shlex.quote(name)}",
         )
 

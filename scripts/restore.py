@@ -44,14 +44,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     backup = selection.find(settings.backups().folder, name, identity, arguments.backup)
     state = restore.look(target)
-    restore.require_fitting(backup, history.load(), state.mark)
+    restore.require_fitting(backup, history.load(), state.environment)
     if arguments.to:
         target = replace(target, database_url=target.database_url.set(database=arguments.to))
     else:
         if whose := selection.whose(backup, name, identity):
             console.warn(f"{backup.name} is a backup {whose}; it goes to {name} at {connections.address(target)}.")
         require_confirmation(target, state, arguments.backup)
-    old = restore.put_in_place(target, backup, state.mark, console.warn, console.bar)
+    old = restore.put_in_place(target, backup, state.environment, console.warn, console.bar)
     report(target, f"as it was at {backup.manifest.created:%Y-%m-%d %H:%M %Z}", old)
     return 0
 

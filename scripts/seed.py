@@ -23,13 +23,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     target = settings.load()
     with connections.connect(target) as connection:
-        mark = environments.read(connection)
-        if environments.effective(target, mark) != "development":
+        environment = environments.read(connection)
+        if environments.effective(target, environment) != "development":
             raise UserError(
                 f"Refusing to seed {target.database_url.database}: this is not development.",
-                why=f"It is marked environment={mark}, and APP_ENV is {target.app_env}."
-                if mark
-                else "It has no mark, which counts as production.",
+                why=f"Its environment is {environment or environments.NOT_SET}. APP_ENV is {target.app_env}.",
             )
         connection.rollback()
         added = fill(connection)

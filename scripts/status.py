@@ -38,7 +38,7 @@ class Status:
     server: str
     address: str
     database: str
-    mark: str | None
+    environment: str | None
     current: list[str]
     head: str | None
     heads: list[str]
@@ -84,7 +84,7 @@ def look(target: settings.Settings) -> Status:
     revisions = history.load()
     with connections.connect(target) as connection:
         at = history.current(connection)
-        server, mark = connections.describe(connection), environments.read(connection)
+        server, environment = connections.describe(connection), environments.read(connection)
         rollback = unfinished_rollback.find(connection)
         edited = migration_log.edited(connection, history.files(revisions, at))
         # A service file may say who logs in.
@@ -98,7 +98,7 @@ def look(target: settings.Settings) -> Status:
         server=server,
         address=connections.address(target),
         database=name,
-        mark=mark,
+        environment=environment,
         current=list(at),
         head=heads[0] if len(heads) == 1 else None,
         heads=list(heads),
@@ -121,7 +121,7 @@ def show(status: Status) -> None:
         "Runtime": status.runtime,
         "Server": f"{status.server} at {status.address}",
         "Database": status.database,
-        "Marked": status.mark or "not at all, which counts as production",
+        "Environment": status.environment or environments.NOT_SET,
         "Migrates as": str(status.owner),
         "Application": str(status.application),
         "Current": ", ".join(status.current) or "base",

@@ -48,7 +48,7 @@ def server() -> URL:
 
 @pytest.fixture(scope="session")
 def new_database(server: URL) -> Iterator[Callable[..., URL]]:
-    """Makes databases that last for the session: new_database(template=..., mark=...).
+    """Makes databases that last for the session: new_database(template=..., environment=...).
 
     Their names carry a number that this session holds as an advisory lock; the next session drops those of a session
     that was killed.
@@ -62,14 +62,14 @@ def new_database(server: URL) -> Iterator[Callable[..., URL]]:
                 drop(connection, name)
         made = 0
 
-        def make(template: str = "template0", mark: str | None = "development") -> URL:
+        def make(template: str = "template0", environment: str | None = "development") -> URL:
             nonlocal made
             made += 1
             name = f"test_{session}_{made}"
             # Without fsync, copying files is five times as fast as the default, which writes them to the log too.
             connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy"))
-            if mark:
-                connection.execute(text(f"COMMENT ON DATABASE {name} IS 'environment={mark}'"))
+            if environment:
+                connection.execute(text(f"COMMENT ON DATABASE {name} IS 'environment={environment}'"))
             return server.set(database=name)
 
         yield make
@@ -204,13 +204,13 @@ def copy_project(to: Path) -> Path:
 
 @pytest.fixture
 def empty_project(new_database: Callable[..., URL], tmp_path: Path) -> Project:
-    """A copy of the project with an empty database, marked development."""
+    """A copy of the project with an empty development database."""
     return Project(copy_project(tmp_path), new_database())
 
 
 @pytest.fixture
 def project(new_database: Callable[..., URL], template: str, tmp_path: Path) -> Project:
-    """A copy of the project with its database at head, marked development."""
+    """A copy of the project with its development database at head."""
     return Project(copy_project(tmp_path), new_database(template))
 
 

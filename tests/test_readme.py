@@ -21,10 +21,10 @@ VARIABLES = set(re.findall(r"^export (.+)", MAKEFILE, re.MULTILINE)[0].split())
 MADE_LATER = re.compile(r"\.env|\.venv/?|\.postgres/?|secrets/?|backups/?|reports/?")
 
 
-def between(mark: str) -> str:
-    """What stands between <!-- mark --> and <!-- /mark -->."""
-    found = re.search(rf"<!-- {mark} -->\n(.*?)\n<!-- /{mark} -->", README, re.DOTALL)
-    assert found, f"README.md has no <!-- {mark} -->"
+def between(name: str) -> str:
+    """What stands between <!-- name --> and <!-- /name -->."""
+    found = re.search(rf"<!-- {name} -->\n(.*?)\n<!-- /{name} -->", README, re.DOTALL)
+    assert found, f"README.md has no <!-- {name} -->"
     return found[1]
 
 

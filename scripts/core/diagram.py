@@ -81,14 +81,14 @@ def _columns(was: Table | None, table: Table) -> Iterator[str]:
     foreign = {column.name for key in table.foreign_key_constraints for column in key.columns}
     for column in table.columns:
         keys = ", ".join(["PK"] * column.primary_key + ["FK"] * (column.name in foreign))
-        mark = _mark(None if was is None else was.columns.get(column.name), column)
-        yield " ".join(filter(None, (f"        {_word(_type(column))} {_word(column.name)}", keys, mark)))
+        note = _note(None if was is None else was.columns.get(column.name), column)
+        yield " ".join(filter(None, (f"        {_word(_type(column))} {_word(column.name)}", keys, note)))
     for column in was.columns if was is not None else ():
         if column.name not in table.columns:
             yield f'        {_word(_type(column))} {_word(column.name)} "gone"'
 
 
-def _mark(was: "Column[object] | None", now: "Column[object]") -> str:
+def _note(was: "Column[object] | None", now: "Column[object]") -> str:
     if was is None:
         return '"new"'
     same = _type(was) == _type(now) and was.nullable == now.nullable

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.timeout(900)
 
 
 @pytest.fixture
-def marked(dev: Stack) -> Iterator[Stack]:
+def running(dev: Stack) -> Iterator[Stack]:
     """The session's stack with a database that no other has; its files are put back."""
     dev.sql_as_superuser("CREATE DATABASE ada")
     kept = {name: (dev.folder / name).read_text() for name in (".env", ".postgres/place")}
@@ -52,92 +52,92 @@ def test_the_place_of_the_database_is_written_down(dev: Stack) -> None:
 
 
 @pytest.mark.parametrize("target", ["down", "status", "reset", "roles", "up", "logs", "test"])
-def test_a_copy_is_refused_and_the_original_runs_on(marked: Stack, tmp_path: Path, target: str) -> None:
+def test_a_copy_is_refused_and_the_original_runs_on(running: Stack, tmp_path: Path, target: str) -> None:
     copy = Stack(tmp_path / "copy")
-    subprocess.run(["cp", "-a", marked.folder, copy.folder], check=True)
+    subprocess.run(["cp", "-a", running.folder, copy.folder], check=True)
     before = docker("ps", "--quiet")
 
     said = refused(copy.make(target, CONFIRM="app"))
 
-    assert f"This checkout is a copy of {marked.folder}, and has the same database." in said
+    assert f"This checkout is a copy of {running.folder}, and has the same database." in said
     assert docker("ps", "--quiet") == before
 
 
 @pytest.mark.parametrize("target", ["down", "status", "reset"])
-def test_a_checkout_with_a_copied_env_is_refused(marked: Stack, tmp_path: Path, target: str) -> None:
+def test_a_checkout_with_a_copied_env_is_refused(running: Stack, tmp_path: Path, target: str) -> None:
     copy = Stack(tmp_path)
     copy_checkout(copy.folder)
-    shutil.copy(marked.env_file, copy.env_file)
+    shutil.copy(running.env_file, copy.env_file)
     before = docker("ps", "--quiet")
 
     said = refused(copy.make(target, CONFIRM="app"))
 
-    assert f"Compose project {marked.project} belongs to the checkout {marked.folder}." in said
+    assert f"Compose project {running.project} belongs to the checkout {running.folder}." in said
     assert docker("ps", "--quiet") == before
 
 
-def test_a_copy_gets_a_database_of_its_own_by_one_command(marked: Stack, tmp_path: Path) -> None:
+def test_a_copy_gets_a_database_of_its_own_by_one_command(running: Stack, tmp_path: Path) -> None:
     copy = Stack(tmp_path / "copy")
-    subprocess.run(["cp", "-a", marked.folder, copy.folder], check=True)
+    subprocess.run(["cp", "-a", running.folder, copy.folder], check=True)
     try:
         said = done(copy.make("up", ACCEPT="new"))
 
-        assert f"Compose project {marked.project} and its volume {marked.project}_db stay as they are." in said
-        assert copy.project != marked.project
+        assert f"Compose project {running.project} and its volume {running.project}_db stay as they are." in said
+        assert copy.project != running.project
         assert "ada" not in names(copy)
         done(copy.make("down"))
     finally:
-        if copy.project != marked.project:
+        if copy.project != running.project:
             remove(copy)
-    assert "ada" in names(marked)
-    assert marked.is_healthy("db", "app")
+    assert "ada" in names(running)
+    assert running.is_healthy("db", "app")
 
 
-def test_without_env_the_recorded_project_is_named_and_used_by_one_command(marked: Stack) -> None:
-    before, project = marked.env_file.read_text(), marked.project
-    marked.env_file.unlink()
+def test_without_env_the_recorded_project_is_named_and_used_by_one_command(running: Stack) -> None:
+    before, project = running.env_file.read_text(), running.project
+    running.env_file.unlink()
     existing = volumes()
 
-    said = refused(marked.make("up"))
+    said = refused(running.make("up"))
     assert (
         f"There is no .env, but this checkout has a database: volume {project}_db, of Compose project {project}."
         in said
     )
-    done(marked.make("roles", ACCEPT="recorded"))
+    done(running.make("roles", ACCEPT="recorded"))
 
-    assert marked.project == project
-    assert marked.setting("POSTGRES_PASSWORD") not in before
-    assert "ada" in names(marked)
+    assert running.project == project
+    assert running.setting("POSTGRES_PASSWORD") not in before
+    assert "ada" in names(running)
     assert volumes() == existing
-    done(marked.make("status"))
-    marked.env_file.write_text(before)
-    done(marked.make("roles"))
+    done(running.make("status"))
+    running.env_file.write_text(before)
+    done(running.make("roles"))
 
 
-def test_without_env_and_record_a_project_of_the_folders_name_is_named_and_used(marked: Stack) -> None:
-    before, project, user = marked.env_file.read_text(), marked.project, marked.setting("HOST_UID")
-    marked.env_file.unlink()
-    shutil.rmtree(marked.folder / ".postgres")
+def test_without_env_and_record_a_project_of_the_folders_name_is_named_and_used(running: Stack) -> None:
+    before, project, user = running.env_file.read_text(), running.project, running.setting("HOST_UID")
+    running.env_file.unlink()
+    shutil.rmtree(running.folder / ".postgres")
 
-    said = refused(marked.make("up"))
+    said = refused(running.make("up"))
     assert f"Docker has a database of a checkout of this name: Compose project {project}." in said
     (command,) = re.findall("make (roles RUNTIME=docker COMPOSE_PROJECT_NAME=[a-z0-9-]+)", said)
-    done(marked.make(*command.split(), HOST_UID=user, HOST_GID=user))
+    done(running.make(*command.split(), HOST_UID=user, HOST_GID=user))
 
-    assert marked.project == project
-    assert "ada" in names(marked)
-    marked.env_file.write_text(before)
-    done(marked.make("roles"))
+    assert running.project == project
+    assert "ada" in names(running)
+    running.env_file.write_text(before)
+    done(running.make("roles"))
 
 
 @pytest.mark.parametrize("way", ["in .env", "in the environment"])
-def test_another_project_name_makes_no_second_database(marked: Stack, way: str) -> None:
-    before, existing = marked.project, volumes()
+def test_another_project_name_makes_no_second_database(running: Stack, way: str) -> None:
+    before, existing = running.project, volumes()
     if way == "in .env":
-        marked.set(COMPOSE_PROJECT_NAME="another-project")
-        said = refused(marked.make("up"))
+        running.set(COMPOSE_PROJECT_NAME="another-project")
+        said = refused(running.make("up"))
     else:
-        said = refused(marked.make("status", COMPOSE_PROJECT_NAME="another-project"))
+        said = refused(running.make("status", COMPOSE_PROJECT_NAME="another-project"))
 
     assert f"This checkout's database is in volume {before}_db, of Compose project {before}." in said
     assert volumes() == existing

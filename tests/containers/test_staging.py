@@ -61,7 +61,7 @@ def test_documented_order_brings_staging_to_head(staging: Stack) -> None:
     result = staging.compose("run", "--rm", "--no-deps", "tools", "python", "-m", "scripts.status")
 
     assert result.code == 0, result.output
-    assert "Marked       staging" in result.output
+    assert "Environment  staging" in result.output
     assert staging.inspect("app")["State"]["Health"]["Status"] == "healthy"
 
 

@@ -42,7 +42,7 @@ def configured(server: URL) -> Settings:
 
 @pytest.fixture
 def target(configured: Settings, new_database: Callable[..., URL]) -> Settings:
-    """Settings whose target is an empty database of its own, marked development."""
+    """Settings whose target is an empty development database of its own."""
     url = new_database()
     return replace(configured, database_url=url, application_url=url)
 

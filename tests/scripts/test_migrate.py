@@ -85,7 +85,7 @@ def test_creates_its_own_missing_database_and_marks_it(project: Project) -> None
     result = project.run("migrate", APP_ENV="test")
 
     assert result.returncode == 0, result.stderr
-    assert f"✓ Created the database {project.url.database}, marked environment=test." in result.stdout
+    assert f"✓ Created the database {project.url.database}. Its environment is test." in result.stdout
     assert project.sql("SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname LIKE '%_missing'")
 
 

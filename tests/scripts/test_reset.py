@@ -38,7 +38,7 @@ def users(project: Project) -> object:
     return project.sql("SELECT count(*) FROM users")[0][0]
 
 
-def mark(project: Project) -> object:
+def environment(project: Project) -> object:
     return project.sql(
         "SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = current_database()"
     )[0][0]
@@ -53,7 +53,7 @@ def shared(new_database: Callable[..., URL], template: str, tmp_path_factory: py
 
 @pytest.fixture
 def precious(shared: Project) -> Project:
-    """A project with two users in a database marked development, for resets that must be refused."""
+    """A project with two users in a development database, for resets that must be refused."""
     shared.sql(f"COMMENT ON DATABASE {name(shared)} IS 'environment=development'")
     return shared
 
@@ -74,7 +74,7 @@ def test_drops_the_rows_and_builds_again_from_the_files(project: Project, revisi
     assert users(project) == 0
     assert project.sql("SELECT to_regclass('by_hand')::text") == [(None,)]
     assert project.version == revisions[-1:]
-    assert mark(project) == "environment=development"
+    assert environment(project) == "environment=development"
     assert databases(project) == []
 
 
@@ -93,11 +93,11 @@ def test_nothing_is_dropped_unless_the_name_is_typed(precious: Project, typed: s
 @pytest.mark.parametrize(
     ("comment", "words"),
     [
-        ("NULL", "it is not marked at all."),
-        ("'environment=staging'", "it is marked environment=staging."),
-        ("'environment=production'", "it is marked environment=production."),
-        ("'this is no environment=development'", "it is not marked at all."),
-        ("'environment=development2'", "it is marked environment=development2."),
+        ("NULL", "its environment is not set (treated as production)."),
+        ("'environment=staging'", "its environment is staging."),
+        ("'environment=production'", "its environment is production."),
+        ("'this is no environment=development'", "its environment is not set (treated as production)."),
+        ("'environment=development2'", "its environment is development2."),
     ],
 )
 def test_a_database_that_is_not_marked_development_is_refused(precious: Project, comment: str, words: str) -> None:
@@ -218,7 +218,7 @@ def test_a_database_of_somebody_else_under_a_name_of_ours_is_not_dropped(project
     project.sql_on_server(f"DROP DATABASE {other}")
 
     assert result.returncode == 1
-    assert f"✗ The database {other} is in the way: it is marked environment=production." in result.stderr
+    assert f"✗ The database {other} is in the way: its environment is production." in result.stderr
 
 
 def test_a_table_that_somebody_locks_is_named_instead_of_waited_for(project: Project) -> None:

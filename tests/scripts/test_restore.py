@@ -191,7 +191,7 @@ def test_a_database_marked_as_something_else_is_not_touched(backed_up: Project) 
     result = restore(backed_up, "one")
 
     assert result.returncode == 1
-    assert f"✗ Refusing to touch {name(backed_up)}: it is marked environment=production." in result.stderr
+    assert f"✗ Refusing to touch {name(backed_up)}: its environment is production." in result.stderr
 
 
 def test_pending_revisions_are_told(backed_up: Project, revisions: list[str]) -> None:

@@ -15,8 +15,8 @@ def test_adds_rows_once(project: Project) -> None:
 @pytest.mark.parametrize(
     ("comment", "words"),
     [
-        ("NULL", "It has no mark, which counts as production."),
-        ("'environment=staging'", "it is marked environment=staging."),
+        ("NULL", "Its environment is not set (treated as production)."),
+        ("'environment=staging'", "its environment is staging."),
     ],
 )
 def test_a_database_that_is_not_marked_development_is_refused(project: Project, comment: str, words: str) -> None:
@@ -34,7 +34,7 @@ def test_another_environment_does_not_seed_a_development_database(project: Proje
     result = project.run("seed", APP_ENV="staging")
 
     assert result.returncode == 1
-    assert "Why:   It is marked environment=development, and APP_ENV is staging." in result.stderr
+    assert "Why:   Its environment is development. APP_ENV is staging." in result.stderr
     assert project.sql("SELECT count(*) FROM users") == [(0,)]
 
 

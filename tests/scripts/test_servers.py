@@ -34,7 +34,7 @@ def test_a_first_migrate_starts_the_server_and_creates_the_database(checkout: Pr
     migrated = checkout.run("migrate")
 
     assert migrated.returncode == 0, migrated.stderr
-    assert "✓ Created the database shop, marked environment=development." in migrated.stdout
+    assert "✓ Created the database shop. Its environment is development." in migrated.stdout
     assert checkout.version == revisions[-1:]
     assert checkout.run("servers", "show").stdout == (
         f"target   running at 127.0.0.1:{checkout.url.port}\nscratch  not running\n"

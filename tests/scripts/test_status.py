@@ -25,7 +25,7 @@ def test_at_head_it_says_where_the_database_stands(settled: Project, revisions: 
         "runtime": "none",
         "address": f"{settled.url.host}:{settled.url.port}",
         "database": settled.url.database,
-        "mark": "development",
+        "environment": "development",
         "current": revisions[-1:],
         "head": revisions[-1],
         "heads": revisions[-1:],
@@ -48,7 +48,7 @@ def test_for_people_it_is_a_line_for_each_fact_and_the_next_commands(settled: Pr
     facts, _, following = result.stdout.partition("\nNext:\n")
     lines = dict(line.split(maxsplit=1) for line in facts.splitlines())
     assert lines["Database"] == settled.url.database
-    assert lines["Marked"] == "development"
+    assert lines["Environment"] == "development"
     assert lines["Current"] == lines["Head"] == revisions[-1]
     assert lines["Pending"] == "nothing"
     assert 'make revision m="what it does"' in following

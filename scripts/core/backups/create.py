@@ -142,7 +142,6 @@ def take(target: Settings, holder: Connection, wanted: Wanted, tell: Tell, show:
         return store.finish(made, whole, tell)
 
 
-
 def _words(pg_dump: str, made: Path, shared: str, excluded: Sequence[str]) -> list[str]:
     """Return the words for pg_dump, but for those about rows."""
     return [
@@ -162,6 +161,7 @@ def _rows_words(snapshot: Connection, found: Contents, excluded: Sequence[str]) 
         *(["--load-via-partition-root"] if hash_partitions.may_move(snapshot) else []),
         *(["--statistics"] if found.server >= 180000 and not excluded else []),  # they hold values of rows
     ]
+
 
 def _unlocking(snapshot: Connection, holder: Connection, show: Callable[[], None]) -> Callable[[], None]:
     """Return what gives our locks back once pg_dump has its own. It takes two on each table, and a server has room for

@@ -52,7 +52,7 @@ def read(connection: Connection) -> Properties:
 
 
 def apply(connection: Connection, database: str, properties: Properties, tell: Tell) -> None:
-    """Give them to a database, the mark excepted. `connection` is in autocommit, and to another database.
+    """Give them to a database, without the environment. `connection` is in autocommit, and to another database.
 
     What the role may not do, or what names a role that is not there, is told and left out: the rows are there.
     """

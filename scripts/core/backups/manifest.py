@@ -2,7 +2,7 @@
 
     {"format": 2, "sha256": sum of this document without this line,
      "cluster": which server, see cluster.py, "fingerprint_version": which reading; format 1 has neither,
-     "database", "environment": its mark, "label": NAME=..., "created_at": UTC, "seconds",
+     "database", "environment": the database's, "label": NAME=..., "created_at": UTC, "seconds",
      "server": 170004 as PostgreSQL counts, "client": major of pg_dump, "compression",
      "revision": [...], "fingerprint", "large_objects": n, "extensions": {name: version},
      "tables": {name: {"rows", "bytes"}}, "excluded": tables without their rows,

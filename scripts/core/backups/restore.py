@@ -35,7 +35,7 @@ class State:
     """What a restore meets."""
 
     exists: bool
-    mark: str | None
+    environment: str | None
     rows: dict[str, Rows]
     """Of each table."""
 
@@ -44,28 +44,28 @@ def look(target: Settings) -> State:
     """The target as it is. Raises UserError when this environment may not touch it."""
     try:
         with connections.connect(target, isolation_level="AUTOCOMMIT") as connection:
-            mark = environments.read(connection)
-            environments.effective(target, mark)
-            return State(True, mark, row_estimate.read(connection))
+            environment = environments.read(connection)
+            environments.effective(target, environment)
+            return State(True, environment, row_estimate.read(connection))
     except DatabaseMissingError:
         return State(False, target.app_env, {})
 
 
-def require_fitting(backup: Backup, revisions: History, mark: str | None) -> None:
+def require_fitting(backup: Backup, revisions: History, environment: str | None) -> None:
     """Raises UserError for a damaged backup, of another environment, or at a revision that this checkout lacks."""
     verify.require_whole(backup)
-    if backup.manifest.environment != mark and not overrides.accepted("mark"):
+    if backup.manifest.environment != environment and not overrides.accepted("environment"):
         raise UserError(
-            f"{backup.name} is of a database marked {backup.manifest.environment or 'as nothing'}; this one is"
-            f" {'marked ' + mark if mark else 'not marked'}.",
-            why="Real data in a development database, or the other way round, is seldom meant.",
-            do="restore another; or, knowing it: ACCEPT=mark",
+            f"{backup.name} is of another environment.",
+            why=f"The backup's environment is {backup.manifest.environment or environments.NOT_SET}."
+            f" The environment of this database is {environment or environments.NOT_SET}.",
+            do="restore another backup. Override with ACCEPT=environment",
         )
     if not overrides.accepted("revision"):
         history.require_known(revisions, backup.manifest.revision)
 
 
-def put_in_place(target: Settings, backup: Backup, mark: str | None, tell: Tell, show: Show) -> str:
+def put_in_place(target: Settings, backup: Backup, environment: str | None, tell: Tell, show: Show) -> str:
     """Restore into a new database, check it, and swap it in; returns the name of the old one, now kept, or nothing.
 
     Raises UserError, and the target is as it was; whatever kills this, the target is wholly the one or the other.
@@ -74,7 +74,7 @@ def put_in_place(target: Settings, backup: Backup, mark: str | None, tell: Tell,
     with (
         superuser.login(target) if overrides.accepted("superuser") else nullcontext(target) as acting,
         _alone(acting, tell),
-        replacement.new(acting, mark, owner) as made,
+        replacement.new(acting, environment, owner) as made,
     ):
         restore_into.fill(backup, replace(acting, database_url=made), tell, show)
         _let_application_in(acting, made, backup, tell)

@@ -1,8 +1,4 @@
-"""Databases on the target's server: created empty and marked, renamed, dropped, and the mark that says what one is.
-
-The mark is one line `environment=...` in the database's COMMENT; other text of the comment is kept. A database without
-it counts as production.
-"""
+"""Databases on the target's server: created, renamed and dropped."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,7 +23,7 @@ _HAS_TABLES = text(
 
 
 def ensure(settings: Settings) -> bool:
-    """Create the target's database, empty and marked, when its server is this project's own and has none.
+    """Create the target's database, with its environment, when its server is this project's own and has none.
 
     Returns whether it was created. On a server of somebody else a missing database is an error of the next connection.
     Raises UserError while a reset or restore of it runs.
@@ -64,7 +60,7 @@ def server(settings: Settings) -> Iterator[Connection]:
 def create(
     connection: Connection, name: str, settings: Settings, environment: str | None, options: Sql | None = None
 ) -> None:
-    """Create a database, empty and marked, in place of what an interrupted run left.
+    """Create an empty database with its environment, in place of what an interrupted run left.
 
     Raise UserError if the server lacks the application's role.
     """
@@ -86,10 +82,10 @@ def let_application_in(settings: Settings, url: URL) -> None:
 
 
 def drop_leftover(connection: Connection, name: str, environment: str | None) -> None:
-    """Drop what an interrupted run left under a name of ours; one marked as anything else is not ours."""
+    """Drop what an interrupted run left under a name of ours; one of another environment is not ours."""
     found = environments.read(connection, name)
     if found not in (None, environment):
-        raise UserError(f"The database {name} is in the way: it is marked environment={found}.", do="rename it")
+        raise UserError(f"The database {name} is in the way: its environment is {found}.", do="rename it")
     drop(connection, name)
 
 

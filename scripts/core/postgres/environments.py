@@ -12,39 +12,40 @@ from scripts.core.settings import Settings
 
 LINE = "environment="
 STRICTNESS = ("development", "test", "staging", "production")
+NOT_SET = "not set (treated as production)"
 
 
-def effective(settings: Settings, mark: str | None) -> str:
-    """The stricter of APP_ENV and the database's mark; no mark counts as production.
+def effective(settings: Settings, stored: str | None) -> str:
+    """Return the stricter of APP_ENV and the database's environment. One that is not set is treated as production.
 
-    Raises UserError when a development environment is pointed at a database marked as something else.
+    Raise UserError if APP_ENV is development and the database is not.
     """
-    marked = mark if mark in STRICTNESS else "production"
-    if settings.app_env == "development" and mark and mark != "development":
+    database = stored if stored in STRICTNESS else "production"
+    if settings.app_env == "development" and stored and stored != "development":
         raise UserError(
-            f"Refusing to touch {settings.database_url.database}: it is marked environment={mark}.",
+            f"Refusing to touch {settings.database_url.database}: its environment is {stored}.",
             why=f"APP_ENV is development. Read from {settings.source}.",
-            do=f"point at a development database; or, if this is one: make mark ENV=development"
+            do=f"point at a development database; or, if this is one: make environment ENV=development"
             f" CONFIRM={settings.database_url.database}",
         )
-    return max(settings.app_env, marked, key=STRICTNESS.index)
+    return max(settings.app_env, database, key=STRICTNESS.index)
 
 
 def read(connection: Connection, database: str | None = None) -> str | None:
-    """The environment that a database (None: the one connected to) is marked as, or None."""
+    """Return the environment of a database, or None. The database is the connected one if no name is given."""
     return next((line[len(LINE) :] for line in _comment(connection, database) if line.startswith(LINE)), None)
 
 
 def write(connection: Connection, database: str, environment: str) -> None:
-    """Mark a database; the rest of its comment stays."""
+    """Set the environment of a database. The rest of its comment stays."""
     others = [line for line in _comment(connection, database) if not line.startswith(LINE)]
     _set_comment(connection, database, [*others, LINE + environment])
 
 
 def set_comment(connection: Connection, database: str, comment: str) -> None:
-    """Give a database this comment, but for the mark in it: the database keeps its own."""
-    marks = [line for line in _comment(connection, database) if line.startswith(LINE)]
-    _set_comment(connection, database, [line for line in comment.splitlines() if not line.startswith(LINE)] + marks)
+    """Give a database this comment, without the environment in it: the database keeps its own."""
+    own = [line for line in _comment(connection, database) if line.startswith(LINE)]
+    _set_comment(connection, database, [line for line in comment.splitlines() if not line.startswith(LINE)] + own)
 
 
 def _set_comment(connection: Connection, database: str, lines: list[str]) -> None:

@@ -33,7 +33,7 @@ PROVIDERS = {"c": "libc", "i": "icu", "b": "builtin"}
 
 @contextmanager
 def new(settings: Settings, environment: str | None, owner: str | None = None) -> Iterator[URL]:
-    """A new, empty database, marked as `environment` (None: not at all), that can be swapped in; gone at the end if it
+    """A new, empty database, of an `environment` (None: not set), that can be swapped in; gone at the end if it
     was not. It sorts and compares text as the target does. What an interrupted run left is dropped first.
 
     With an `owner` other than who is connected, a run without these rights can drop it. Raise UserError when another

@@ -72,7 +72,7 @@ def session(settings: Settings, rights: Rights | None = None) -> Iterator[Scratc
 
 
 def create(scratch: Scratch, template: str = "template0", *, bare: bool = False) -> Settings:
-    """Make a database, marked development; returns settings whose target it is, with the login of the users' files.
+    """Make a development database. Return settings whose target it is, with the login of the users' files.
 
     A `bare` one is as a restore makes it on the target: of the role that migrates, and without grants.
     """

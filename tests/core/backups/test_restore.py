@@ -41,8 +41,8 @@ def names(target: Settings) -> list[str]:
         return list(server.scalars(found, {"name": target.database_url.database}))
 
 
-def put(target: Settings, backup: Backup, mark: str | None = "development") -> str:
-    return restore.put_in_place(target, backup, mark, silent, silent)
+def put(target: Settings, backup: Backup, environment: str | None = "development") -> str:
+    return restore.put_in_place(target, backup, environment, silent, silent)
 
 
 def test_what_was_dropped_by_mistake_is_back_and_the_other_is_kept(filled: Settings, backup: Backup) -> None:
@@ -156,11 +156,11 @@ def test_a_backup_of_another_environment_is_refused_unless_accepted(
 ) -> None:
     other = replace(backup, manifest=replace(backup.manifest, environment=taken, revision=[]))
 
-    with pytest.raises(UserError, match="is of a database marked") as caught:
+    with pytest.raises(UserError, match="is of another environment") as caught:
         restore.require_fitting(other, history.load(), here)
 
-    assert "ACCEPT=mark" in str(caught.value)
-    monkeypatch.setenv("ACCEPT", "mark")
+    assert "ACCEPT=environment" in str(caught.value)
+    monkeypatch.setenv("ACCEPT", "environment")
     restore.require_fitting(other, history.load(), here)
 
 

@@ -1,4 +1,4 @@
-"""What the guards refuse: the mark, an edited revision, the maintenance window, rows to be lost"""
+"""What the guards refuse: the environment, an edited revision, the maintenance window, rows to be lost"""
 
 import json
 import subprocess
@@ -49,7 +49,7 @@ def by_hand(project: Project, *words: str, **environment: str) -> "subprocess.Co
 
 
 @pytest.mark.parametrize(
-    ("app_env", "mark", "effective"),
+    ("app_env", "stored", "effective"),
     [
         ("development", "development", "development"),
         ("development", None, "production"),
@@ -71,15 +71,15 @@ def by_hand(project: Project, *words: str, **environment: str) -> "subprocess.Co
     ],
 )
 def test_the_stricter_of_environment_and_mark_wins(
-    configured: Settings, app_env: str, mark: str | None, effective: str
+    configured: Settings, app_env: str, stored: str | None, effective: str
 ) -> None:
-    assert environments.effective(replace(configured, app_env=app_env), mark) == effective
+    assert environments.effective(replace(configured, app_env=app_env), stored) == effective
 
 
-@pytest.mark.parametrize("mark", ["test", "staging", "production", "Development", "no such thing"])
-def test_a_development_environment_may_not_touch_a_database_marked_otherwise(configured: Settings, mark: str) -> None:
-    with pytest.raises(UserError, match=f"it is marked environment={mark}"):
-        environments.effective(replace(configured, app_env="development"), mark)
+@pytest.mark.parametrize("stored", ["test", "staging", "production", "Development", "no such thing"])
+def test_a_development_environment_may_not_touch_a_database_of_another_one(configured: Settings, stored: str) -> None:
+    with pytest.raises(UserError, match=f"its environment is {stored}"):
+        environments.effective(replace(configured, app_env="development"), stored)
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ def test_development_is_refused_on_a_database_marked_staging(staging: Project, r
 
     for result in results:
         printed = result.stdout + result.stderr
-        assert f"Refusing to touch {staging.url.database}: it is marked environment=staging." in printed
+        assert f"Refusing to touch {staging.url.database}: its environment is staging." in printed
         assert "APP_ENV is development" in printed
     assert [result.returncode for result in results[:3]] == [1, 1, 1]
     assert results[3].returncode != 0
@@ -405,7 +405,7 @@ def test_a_log_of_an_older_version_gets_the_column(project: Project, revisions: 
 
 
 def test_an_empty_database_needs_no_plan(new_database: Callable[..., URL], tmp_path: Path) -> None:
-    project = Project(copy_project(tmp_path), new_database(mark="staging"), {"APP_ENV": "staging"})
+    project = Project(copy_project(tmp_path), new_database(environment="staging"), {"APP_ENV": "staging"})
 
     assert by_hand(project, "upgrade", "head").returncode == 0
 

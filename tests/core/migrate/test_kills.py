@@ -103,10 +103,12 @@ def test_a_role_that_may_not_create_is_told_so(project: Project, revisions: list
     assert project.version == revisions[-1:]
 
 
-@pytest.mark.parametrize("mark", ["banana", ""])
-def test_a_mark_that_was_edited_by_hand_counts_as_production(project: Project, revisions: list[str], mark: str) -> None:
+@pytest.mark.parametrize("environment", ["banana", ""])
+def test_an_environment_that_was_edited_by_hand_counts_as_production(
+    project: Project, revisions: list[str], environment: str
+) -> None:
     project.write_revision("abcd01", revisions[-1])
-    project.sql(f"COMMENT ON DATABASE {project.url.database} IS 'environment={mark}'")
+    project.sql(f"COMMENT ON DATABASE {project.url.database} IS 'environment={environment}'")
 
     reset = call(project, "reset", CONFIRM=str(project.url.database))
     there = str(project.url.host)

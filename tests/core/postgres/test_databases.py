@@ -66,7 +66,7 @@ def execute(target: Settings, *statements: str, url: URL | None = None) -> None:
             connection.execute(text(statement))
 
 
-def mark(target: Settings) -> str | None:
+def environment(target: Settings) -> str | None:
     with connections.connect(target) as connection:
         return environments.read(connection)
 
@@ -79,7 +79,7 @@ def test_a_database_without_the_line_has_no_mark(target: Settings) -> None:
     for comment in ("NULL", "''", "'the shop of environment=development'", "'ENVIRONMENT=test'"):
         execute(target, f"COMMENT ON DATABASE {target.database_url.database} IS {comment}")
 
-        assert mark(target) is None, comment
+        assert environment(target) is None, comment
 
 
 def test_a_mark_is_one_line_and_the_rest_of_the_comment_stays(target: Settings) -> None:
@@ -106,13 +106,13 @@ def test_a_missing_database_is_created_empty_and_marked_once(missing: Callable[[
     assert databases.ensure(wanted) is False
 
     assert names(wanted) == [wanted.database_url.database]
-    assert mark(wanted) == "test"
+    assert environment(wanted) == "test"
 
 
 def test_a_database_that_is_there_keeps_its_mark(target: Settings) -> None:
     assert databases.ensure(replace(target, app_env="production")) is False
 
-    assert mark(target) == "development"
+    assert environment(target) == "development"
 
 
 def test_on_a_server_of_somebody_else_nothing_is_created(missing: Callable[[str], Settings]) -> None:
@@ -131,7 +131,7 @@ def test_what_an_interrupted_creation_left_is_made_anew(missing: Callable[[str],
     assert databases.ensure(wanted) is True
 
     assert names(wanted) == [wanted.database_url.database]
-    assert mark(wanted) == "test"
+    assert environment(wanted) == "test"
 
 
 def test_of_several_that_find_it_missing_one_creates_it(missing: Callable[[str], Settings]) -> None:
@@ -141,7 +141,7 @@ def test_of_several_that_find_it_missing_one_creates_it(missing: Callable[[str],
         created = list(pool.map(databases.ensure, [wanted] * 4))
 
     assert sorted(created) == [False, False, False, True]
-    assert mark(wanted) == "test"
+    assert environment(wanted) == "test"
 
 
 def test_a_table_of_another_application_is_not_taken_for_ours(target: Settings) -> None:

@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 from scripts.core.errors import UserError
 from scripts.core.postgres import connections, databases, replacement, replacement_lock
 from scripts.core.settings import Settings
-from tests.core.postgres.test_databases import execute, mark, names, tables
+from tests.core.postgres.test_databases import environment, execute, names, tables
 from tests.core.running import wait_until
 
 
@@ -25,7 +25,7 @@ def test_a_replacement_takes_the_place_and_the_mark_of_the_old_one(target: Setti
 
     with connections.connect(target) as connection:
         assert tables(connection) == ["new"]
-    assert mark(target) == "development"
+    assert environment(target) == "development"
     assert names(target) == [target.database_url.database]
 
 
@@ -133,7 +133,7 @@ def test_a_swap_keeps_the_old_one_under_the_name_that_it_is_given(target: Settin
         replacement.swap(target, str(new.database), kept)
 
     assert names(target) == [target.database_url.database, kept]
-    assert mark(target) is None
+    assert environment(target) is None
     with connections.connect(target, target.database_url.set(database=kept)) as connection:
         assert tables(connection) == ["old"]
     with connections.connect(target) as connection:

@@ -50,8 +50,8 @@ def test_of_a_large_table_some_ranges_are_read_by_the_key(connection: Connection
     assert was == read(connection, "large", 0)
     assert read(connection, "large", 1_000_000).ranges is None
     key = ", ".join(was.ranges.key).replace("%", "%%")
-    marks = ", ".join(["%s"] * len(was.ranges.key))
-    connection.exec_driver_sql(f"UPDATE large SET t = 'y' WHERE ({key}) = ({marks})", first[0])
+    places = ", ".join(["%s"] * len(was.ranges.key))
+    connection.exec_driver_sql(f"UPDATE large SET t = 'y' WHERE ({key}) = ({places})", first[0])
     assert again(connection, was)[1] != was.hash[1]
 
 

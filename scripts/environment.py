@@ -1,8 +1,9 @@
-"""Say what a database is: development, test, staging or production.
+"""Set the environment of a database: development, test, staging or production.
 
-    make mark ENV=staging CONFIRM=app
+    make environment ENV=staging CONFIRM=app
 
-The mark is kept in the database itself and decides what the commands refuse; none counts as production.
+The environment is stored in the database itself. It decides what the commands refuse. A database without one is
+treated as production.
 """
 
 import os
@@ -17,13 +18,13 @@ from scripts.core.postgres import connections, environments
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    parser = entry_point.parser(__doc__, "scripts.mark")
+    parser = entry_point.parser(__doc__, "scripts.environment")
     parser.add_argument("environment", nargs="?", default="", metavar="ENV", help=", ".join(environments.STRICTNESS))
     environment = parser.parse_args(argv).environment
     if environment not in environments.STRICTNESS:
         raise UserError(
             f"ENV={environment} is not one of {', '.join(environments.STRICTNESS)}.",
-            do="make mark ENV=development CONFIRM=<database>",
+            do="make environment ENV=development CONFIRM=<database>",
             code=USAGE,
         )
 
@@ -32,15 +33,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     with connections.connect(target, isolation_level="AUTOCOMMIT") as connection:
         before = environments.read(connection)
         if before == environment:
-            console.done(f"Nothing to do: {name} is marked environment={environment} already.")
+            console.done(f"Nothing to do: the environment of {name} is {environment} already.")
             return 0
-        console.say(f"{name} at {connections.address(target)} is {'marked ' + before if before else 'not marked'}.")
-        typed = os.environ.get("CONFIRM") or console.ask(f"Type {name} to mark it {environment}:")
+        console.say(f"Environment of {name} at {connections.address(target)}: {before or environments.NOT_SET}.")
+        typed = os.environ.get("CONFIRM") or console.ask(f"Type {name} to set it to {environment}:")
         if typed != name:
-            raise UserError("Not confirmed.", do=f"make mark ENV={environment} CONFIRM={shlex.quote(name)}")
+            raise UserError("Not confirmed.", do=f"make environment ENV={environment} CONFIRM={shlex.quote(name)}")
         environments.write(connection, name, environment)
     with connections.connect(target) as connection:
-        console.done(f"{name} is marked environment={environments.read(connection)}.")
+        console.done(f"The environment of {name} is {environments.read(connection)}.")
     return 0
 
 

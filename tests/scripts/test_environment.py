@@ -1,4 +1,4 @@
-"""make mark"""
+"""make environment"""
 
 import pytest
 
@@ -14,12 +14,12 @@ def comment(project: Project) -> object:
 def test_marks_the_database_that_is_confirmed(empty_project: Project) -> None:
     name = str(empty_project.url.database)
 
-    result = empty_project.run("mark", "staging", CONFIRM=name)
+    result = empty_project.run("environment", "staging", CONFIRM=name)
 
     assert result.returncode == 0, result.stderr
     assert f"{name} at " in result.stdout
-    assert "is marked development." in result.stdout
-    assert f"✓ {name} is marked environment=staging." in result.stdout
+    assert "Environment of " in result.stdout
+    assert f"✓ The environment of {name} is staging." in result.stdout
     assert comment(empty_project) == "environment=staging"
 
 
@@ -28,7 +28,7 @@ def test_the_rest_of_the_comment_stays(empty_project: Project) -> None:
     empty_project.sql(f"COMMENT ON DATABASE {name} IS E'Ada''s shop, 100%\\nenvironment=staging\\n\\nask ops'")
 
     for environment in ("production", "development"):
-        assert empty_project.run("mark", environment, CONFIRM=name).returncode == 0
+        assert empty_project.run("environment", environment, CONFIRM=name).returncode == 0
 
         assert comment(empty_project) == f"Ada's shop, 100%\n\nask ops\nenvironment={environment}"
 
@@ -36,10 +36,10 @@ def test_the_rest_of_the_comment_stays(empty_project: Project) -> None:
 def test_a_database_without_a_mark_gets_one(empty_project: Project) -> None:
     empty_project.sql(f"COMMENT ON DATABASE {empty_project.url.database} IS NULL")
 
-    result = empty_project.run("mark", "test", CONFIRM=str(empty_project.url.database))
+    result = empty_project.run("environment", "test", CONFIRM=str(empty_project.url.database))
 
     assert result.returncode == 0, result.stderr
-    assert "is not marked." in result.stdout
+    assert "not set (treated as production)." in result.stdout
     assert comment(empty_project) == "environment=test"
 
 
@@ -47,17 +47,17 @@ def test_a_database_without_a_mark_gets_one(empty_project: Project) -> None:
 def test_unconfirmed_nothing_is_marked(settled: Project, confirm: str) -> None:
     name = str(settled.url.database)
 
-    result = settled.run("mark", "staging", CONFIRM=confirm.format(name=name))
+    result = settled.run("environment", "staging", CONFIRM=confirm.format(name=name))
 
     assert result.returncode == 1
     assert "✗ Not confirmed." in result.stderr
-    assert f"Do:    make mark ENV=staging CONFIRM={name}\n" in result.stderr
+    assert f"Do:    make environment ENV=staging CONFIRM={name}\n" in result.stderr
     assert comment(settled) == "environment=development"
 
 
 @pytest.mark.parametrize("words", [(), ("",), ("Staging",), ("prod",), ("environment=test",), ("test\ndevelopment",)])
 def test_what_is_no_environment_is_refused(settled: Project, words: tuple[str, ...]) -> None:
-    result = settled.run("mark", *words, CONFIRM=str(settled.url.database))
+    result = settled.run("environment", *words, CONFIRM=str(settled.url.database))
 
     assert result.returncode == 2
     assert "is not one of development, test, staging, production" in result.stderr
@@ -66,7 +66,7 @@ def test_what_is_no_environment_is_refused(settled: Project, words: tuple[str, .
 
 
 def test_the_mark_that_is_there_is_nothing_to_do(settled: Project) -> None:
-    result = settled.run("mark", "development")
+    result = settled.run("environment", "development")
 
     assert result.returncode == 0
-    assert result.stdout == f"✓ Nothing to do: {settled.url.database} is marked environment=development already.\n"
+    assert result.stdout == f"✓ Nothing to do: the environment of {settled.url.database} is development already.\n"
