@@ -19,7 +19,7 @@ from typing import Any
 
 from scripts.core import settings
 from scripts.core.backups import kept_databases, retention, selection, store
-from scripts.core.backups.kept_databases import Kept
+from scripts.core.backups.kept_databases import KeptDatabase
 from scripts.core.backups.manifest import Check
 from scripts.core.backups.store import Backup, Listing
 from scripts.core.cli import console, entry_point
@@ -58,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def document(listing: Listing, databases_kept: list[Kept], identity: str | None) -> dict[str, Any]:
+def document(listing: Listing, databases_kept: list[KeptDatabase], identity: str | None) -> dict[str, Any]:
     """Whoever reads it may rely on the names here; "format" grows when one of them changes."""
     return {
         "format": 2,
@@ -90,7 +90,9 @@ def row(backup: Backup) -> dict[str, Any]:
     }
 
 
-def show(folder: Path, listing: Listing, databases_kept: list[Kept], database: str, identity: str | None) -> None:
+def show(
+    folder: Path, listing: Listing, databases_kept: list[KeptDatabase], database: str, identity: str | None
+) -> None:
     if not listing.backups:
         console.say(f"There is no backup in {folder} yet: make backup")
     for backup in listing.backups:

@@ -60,10 +60,10 @@ def steps_back(revisions: history.History, at: Sequence[str], steps: int) -> str
 
 
 def run(target: settings.Settings, environment: str, undone: Sequence[Script], wanted: str) -> None:
-    lost = show_losses(target, environment, undone, wanted)
-    if any(loss.count for loss in lost):
+    losses = show_losses(target, environment, undone, wanted)
+    if any(loss.count for loss in losses):
         require_confirmation(str(target.database_url.database))
-    undo(target, environment, wanted, lost)
+    undo(target, environment, wanted, losses)
 
 
 def show_losses(target: settings.Settings, environment: str, undone: Sequence[Script], wanted: str) -> list[Loss]:
@@ -73,22 +73,22 @@ def show_losses(target: settings.Settings, environment: str, undone: Sequence[Sc
         console.say(f"  {revision.revision}  {revision.doc}")
     for revision in undone:
         reversible.require(revision)
-    lost = loss_detection.find(target, wanted, console.warn)
-    if lost:
+    losses = loss_detection.find(target, wanted, console.warn)
+    if losses:
         console.say(f"{target.database_url.database} at {connections.address(target)} will lose:")
-    for loss in lost:
+    for loss in losses:
         console.say(f"  {loss}")
     with connections.connect(target) as connection:
-        if reversible.forward_is_better(connection, environment, undone, lost):
+        if reversible.forward_is_better(connection, environment, undone, losses):
             console.say(f"A new revision that mends it loses nothing: {reversible.FORWARD}")
-    return lost
+    return losses
 
 
-def undo(target: settings.Settings, environment: str, wanted: str, lost: Sequence[Loss]) -> None:
+def undo(target: settings.Settings, environment: str, wanted: str, losses: Sequence[Loss]) -> None:
     """Undo revisions; outside development everything is in a backup first."""
-    loses = any(loss.count for loss in lost)
+    loses = any(loss.count for loss in losses)
     backup = create.ensure_fresh(target, environment, console.say, console.bar, of_now=loses)
-    alembic_commands.downgrade(target, wanted, lost, show, console.say)
+    alembic_commands.downgrade(target, wanted, losses, show, console.say)
     console.done(f"The database is at {wanted}.")
     if backup and loses:
         console.say(f"  What was lost is in the backup {backup.name}.")

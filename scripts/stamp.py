@@ -39,11 +39,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def consequences(revisions: history.History, at: Sequence[str], wanted: str) -> list[str]:
     """What the new version makes Alembic believe."""
-    lost = history.unknown(revisions, at)
-    before = history.applied(revisions, [revision for revision in at if revision not in lost])
+    unknown = history.unknown(revisions, at)
+    before = history.applied(revisions, [revision for revision in at if revision not in unknown])
     after = history.applied(revisions, [] if wanted == "base" else [wanted])
     return [
-        *(f"{revision} (no file here) is forgotten" for revision in lost),
+        *(f"{revision} (no file here) is forgotten" for revision in unknown),
         *(f"{history.describe(revisions, revision)}: counts as applied" for revision in sorted(after - before)),
         *(f"{history.describe(revisions, revision)}: counts as pending" for revision in sorted(before - after)),
     ]

@@ -163,14 +163,14 @@ def formatted(path: Path) -> Iterator[ast.JoinedStr]:
     together before any row or message is there.
     """
     found = list(nodes(path))
-    told = {
+    advice = {
         id(inner)
         for node in found
         if isinstance(node, ast.keyword) and node.arg in ("why", "do", "state")
         for inner in ast.walk(node)
     }
     for function in (node for node in found if isinstance(node, ast.FunctionDef)):
-        yield from (node for node in ast.walk(function) if isinstance(node, ast.JoinedStr) and id(node) not in told)
+        yield from (node for node in ast.walk(function) if isinstance(node, ast.JoinedStr) and id(node) not in advice)
 
 
 @pytest.mark.parametrize("path", CODE, ids=name)
@@ -190,6 +190,31 @@ def test_core_never_exits(path: Path) -> None:
 
     assert not {found for found in calls(path) if re.fullmatch(r"(sys\.)?exit|quit|os\._exit|os\.abort", found)}
     assert not {found for found in raised if "SystemExit" in found}
+
+
+# Words
+
+RETIRED = {"mark", "tries", "patience", "beside", "give_back", "kept", "lost", "told", "mend", "anew"}
+"""They were this project's own dialect. The field has words for what they named."""
+
+
+def identifiers(path: Path) -> Iterator[str]:
+    """The names that a file gives to something. What another package named (`pytest.mark`) is not among them."""
+    for node in nodes(path):
+        if isinstance(node, ast.arg):
+            yield node.arg
+        elif isinstance(node, ast.FunctionDef | ast.ClassDef):
+            yield node.name
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            yield node.id
+        elif isinstance(node, ast.alias):
+            yield node.asname or node.name.rpartition(".")[2]
+
+
+@pytest.mark.parametrize("path", [*CODE, *sorted((ROOT / "tests").rglob("*.py"))], ids=name)
+def test_no_retired_word_names_anything(path: Path) -> None:
+    assert not {found for found in identifiers(path) if found.lower().strip("_") in RETIRED}
+    assert path.stem not in RETIRED
 
 
 # Sizes

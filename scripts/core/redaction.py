@@ -67,7 +67,7 @@ def message(error: BaseException, source: str = "") -> str:
         condition = " ".join(re.findall("[A-Z][a-z]*", type(orig).__name__)).lower()
         return text(said, known) or f"{condition or 'error'} ({code})"
     if code.startswith(DATA):
-        return _NUMBER.sub(lambda found: _kept(found[0], known), _without_quoted(said, known))
+        return _NUMBER.sub(lambda found: _shown_if_known(found[0], known), _without_quoted(said, known))
     executed = str(getattr(error, "statement", None) or "")
     known |= words(statement(executed, source or executed, code))
     return _without_quoted(said, known).partition("\n")[0]
@@ -94,8 +94,10 @@ def statement(sql: str, source: str, code: str = "") -> str:
     sql = _TEXT.sub(lambda found: found[0] if found[1].replace("''", "'") in source else f"'{HIDDEN}'", sql)
     if not _DEFINES.match(sql):
         sql = _NAME.sub(lambda found: found[0] if found[1] in source else f'"{HIDDEN}"', sql)
-        sql = _CODE.sub(lambda found: found[0] if found[0][0] in "%'\"" else _kept(found[0], known | _KEYWORDS), sql)
-    return _NUMBER.sub(lambda found: _kept(found[0], known), sql)
+        sql = _CODE.sub(
+            lambda found: found[0] if found[0][0] in "%'\"" else _shown_if_known(found[0], known | _KEYWORDS), sql
+        )
+    return _NUMBER.sub(lambda found: _shown_if_known(found[0], known), sql)
 
 
 def text(said: str, known: Iterable[str]) -> str:
@@ -145,5 +147,5 @@ def _without_quoted(said: str, known: set[str]) -> str:
     return said
 
 
-def _kept(word: str, known: set[str]) -> str:
+def _shown_if_known(word: str, known: set[str]) -> str:
     return word if words(word) <= known else HIDDEN

@@ -126,8 +126,8 @@ def without_target(settings: Settings) -> dict[str, str]:
     passwords = {str(login.password) for login in logins if login.password}
     written = "|".join(re.escape(form) for word in passwords for form in (word, quote(word, safe="")))
     login = re.compile(rf"(^|:|password\s*=\s*'?)({written or '(?!)'})('|&|@|\s|$)")
-    kept = {name: value for name, value in values.items() if not TARGET.fullmatch(name) and not login.search(value)}
-    return kept | dict.fromkeys(("PGPASSFILE", "PGSERVICEFILE"), os.devnull) | {"PGSYSCONFDIR": os.devnull}
+    allowed = {name: value for name, value in values.items() if not TARGET.fullmatch(name) and not login.search(value)}
+    return allowed | dict.fromkeys(("PGPASSFILE", "PGSERVICEFILE"), os.devnull) | {"PGSYSCONFDIR": os.devnull}
 
 
 def secret_files() -> list[str]:

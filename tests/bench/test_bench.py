@@ -26,9 +26,9 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Scratch]:
 
 
 def test_a_race_tells_the_ratio_to_the_peer_and_the_goal() -> None:
-    told = line(Race("ours", timed("sleep", "0.2"), 1.4, "theirs", timed("sleep", "0.1")))
+    printed = line(Race("ours", timed("sleep", "0.2"), 1.4, "theirs", timed("sleep", "0.1")))
 
-    found = re.fullmatch(r"ours +0\.\d\d s   theirs 0\.\d\d s   (\d\.\d\d) x \(goal: 1\.4 x\)", told)
+    found = re.fullmatch(r"ours +0\.\d\d s   theirs 0\.\d\d s   (\d\.\d\d) x \(goal: 1\.4 x\)", printed)
     assert found
     assert 1 < float(found[1]) < 3
 
@@ -42,9 +42,9 @@ def test_revisions_and_waits_are_compared_with_raw_alembic(server: Scratch, caps
     bench.upgrades(server, 3)
     bench.waits(server, 2, 3.0)
 
-    told = capsys.readouterr().out.splitlines()
-    assert [name.partition("   ")[0].strip() for name in told[:2]] == ["3 revisions", "nothing to do, 3 revisions"]
-    found = re.search(r"2 tables held for 3 s: (\d\.\d\d) s   alembic upgrade head (\d\.\d\d) s", told[2])
+    printed = capsys.readouterr().out.splitlines()
+    assert [name.partition("   ")[0].strip() for name in printed[:2]] == ["3 revisions", "nothing to do, 3 revisions"]
+    found = re.search(r"2 tables held for 3 s: (\d\.\d\d) s   alembic upgrade head (\d\.\d\d) s", printed[2])
     assert found
     assert float(found[1]) < float(found[2])
 
@@ -53,9 +53,9 @@ def test_revisions_and_waits_are_compared_with_raw_alembic(server: Scratch, caps
 def test_the_fingerprint_is_compared_with_a_dump(server: Scratch, capsys: pytest.CaptureFixture[str]) -> None:
     bench.fingerprints(server, 3)
 
-    told = capsys.readouterr().out.splitlines()
-    assert re.fullmatch(r"fingerprint of 3 tables +0\.\d\d s \(goal: 0\.5 s\)", told[0])
-    assert re.fullmatch(r"fingerprint of 3 tables .* pg_dump --schema-only 0\.\d\d s .*", told[1])
+    printed = capsys.readouterr().out.splitlines()
+    assert re.fullmatch(r"fingerprint of 3 tables +0\.\d\d s \(goal: 0\.5 s\)", printed[0])
+    assert re.fullmatch(r"fingerprint of 3 tables .* pg_dump --schema-only 0\.\d\d s .*", printed[1])
 
 
 @pytest.mark.faults
@@ -65,24 +65,24 @@ def test_verifications_and_hashes_are_compared_and_the_time_of_each_gate_is_told
     bench.hashes(server, 1000)
     bench.verifications(server, 1)
 
-    told = capsys.readouterr().out.splitlines()
-    assert [re.split(" {3,}", one)[0] for one in told[:3]] == [
+    printed = capsys.readouterr().out.splitlines()
+    assert [re.split(" {3,}", one)[0] for one in printed[:3]] == [
         *["hash of 1,000 rows"] * 2,
         "make verify-staging, 1 MB",
     ]
-    assert re.fullmatch(r"(\w+( \w+)* \d\.\d s(   |$)){9}", told[3])
+    assert re.fullmatch(r"(\w+( \w+)* \d\.\d s(   |$)){9}", printed[3])
 
 
 @pytest.mark.faults
 def test_backups_are_compared_with_plain_dumps(server: Scratch, capsys: pytest.CaptureFixture[str]) -> None:
     bench.backups(server, 5)
 
-    told = capsys.readouterr().out.splitlines()
-    assert [name.partition(",")[0] for name in told] == [
+    printed = capsys.readouterr().out.splitlines()
+    assert [name.partition(",")[0] for name in printed] == [
         *("backup", "restore", "full verification", "size of the backup", "memory of backup"),
     ]
-    assert all(re.search(r" \d\.\d\d x ", one) for one in told[:-1])
-    assert re.search(r"restore \[\d+, \d+, \d+\] MB   a tenth of the rows \[\d+, \d+, \d+\] MB", told[-1])
+    assert all(re.search(r" \d\.\d\d x ", one) for one in printed[:-1])
+    assert re.search(r"restore \[\d+, \d+, \d+\] MB   a tenth of the rows \[\d+, \d+, \d+\] MB", printed[-1])
 
 
 def test_without_chromium_a_report_is_not_opened(monkeypatch: pytest.MonkeyPatch) -> None:

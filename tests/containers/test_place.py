@@ -18,9 +18,9 @@ pytestmark = pytest.mark.timeout(900)
 def running(dev: Stack) -> Iterator[Stack]:
     """The session's stack with a database that no other has; its files are put back."""
     dev.sql_as_superuser("CREATE DATABASE ada")
-    kept = {name: (dev.folder / name).read_text() for name in (".env", ".postgres/place")}
+    saved = {name: (dev.folder / name).read_text() for name in (".env", ".postgres/place")}
     yield dev
-    for name, text in kept.items():
+    for name, text in saved.items():
         (dev.folder / name).write_text(text)
     dev.sql_as_superuser("DROP DATABASE IF EXISTS ada")
 

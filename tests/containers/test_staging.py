@@ -258,11 +258,11 @@ def test_down_with_volumes_keeps_the_data(staging: Stack) -> None:
     volume = staging.setting("DB_VOLUME")
 
     down = staging.compose("--profile", "*", "down", "--volumes")
-    kept = docker("volume", "ls", "--quiet").split()
+    volumes_before = docker("volume", "ls", "--quiet").split()
     up = staging.make("up")
 
     assert down.code == 0, down.output
-    assert volume in kept
+    assert volume in volumes_before
     assert up.code == 0, up.output
     assert "Nothing to do" in up.output
 

@@ -136,12 +136,12 @@ def test_only_this_server_s_backups_are_removed(project: Project) -> None:
     other, old = of_another_server(project, "7000"), of_another_server(project, None)
     for _ in range(2):
         project.run("backup")
-    kept = names(project)[-1]
+    last = names(project)[-1]
 
     result = project.run("backups", "--keep=1", CONFIRM="backups")
 
     assert result.returncode == 0, result.stderr
-    assert names(project) == sorted([other, old, kept])
+    assert names(project) == sorted([other, old, last])
     assert f"1 of an older version name no server, and stay: {old} …" in result.stderr
 
 

@@ -30,8 +30,8 @@ def backed_up(project: Project) -> Iterator[Project]:
     assert project.run("backup", "--name=one").returncode == 0
     project.sql("INSERT INTO users (username, email) VALUES ('bob', 'bob@example.com')")
     yield project
-    for kept in databases(project):
-        project.sql_on_server(f'DROP DATABASE "{kept}"')
+    for old_name in databases(project):
+        project.sql_on_server(f'DROP DATABASE "{old_name}"')
 
 
 def databases(project: Project) -> list[str]:
@@ -72,10 +72,10 @@ def test_the_commands_that_go_back_and_that_drop_the_old_one_work_as_they_are_pr
     assert back.returncode == 0, back.stderr
     assert f"✓ {name(backed_up)} is what was kept" in back.stdout
     assert users(backed_up) == 2
-    (kept,) = databases(backed_up)
+    (old_name,) = databases(backed_up)
     (drop,) = re.findall(r"Drop it:        (.*)", back.stdout)
     assert backed_up.call("sh", "-c", drop).returncode == 0
-    assert kept not in databases(backed_up)
+    assert old_name not in databases(backed_up)
 
 
 def test_names_that_a_shell_would_read_are_printed_as_they_are_typed(backed_up: Project) -> None:
@@ -150,13 +150,13 @@ def test_beside_the_database_nothing_is_swapped(backed_up: Project) -> None:
 
 def test_a_kept_database_changes_places_and_nothing_else(backed_up: Project) -> None:
     restore(backed_up, "one")
-    (kept,) = databases(backed_up)
+    (old_name,) = databases(backed_up)
 
-    result = restore(backed_up, kept, "--to=other")
+    result = restore(backed_up, old_name, "--to=other")
 
     assert result.returncode == 2
     assert users(backed_up) == 1
-    assert databases(backed_up) == [kept]
+    assert databases(backed_up) == [old_name]
 
 
 def test_whose_backup_it_is_is_told_before_the_name_is_typed(backed_up: Project) -> None:

@@ -110,14 +110,14 @@ def test_outside_development_what_goes_is_in_a_backup_of_that_moment(project: Pr
         r"What was lost is in the backup (\S+)\.\n .*:  make restore BACKUP=(\S+) TO=before\n", undone.stdout
     )
     assert found, undone.stdout + undone.stderr
-    beside = f"{name}_before"
-    restored = project.run("restore", found[2], f"--to={beside}")
+    restored_name = f"{name}_before"
+    restored = project.run("restore", found[2], f"--to={restored_name}")
 
     assert found[1] == found[2]
     assert restored.returncode == 0, restored.stderr
-    kept = replace(project, url=project.url.set(database=beside))
-    assert kept.sql("SELECT id, up FROM tags ORDER BY id") == [(1, None), (2, 1)]
-    project.sql_on_server(f'DROP DATABASE "{beside}"')
+    restored_project = replace(project, url=project.url.set(database=restored_name))
+    assert restored_project.sql("SELECT id, up FROM tags ORDER BY id") == [(1, None), (2, 1)]
+    project.sql_on_server(f'DROP DATABASE "{restored_name}"')
 
 
 def test_without_a_loss_a_backup_of_the_last_hour_is_enough(project: Project) -> None:

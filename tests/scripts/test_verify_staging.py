@@ -71,8 +71,8 @@ def test_a_bad_migration_is_stopped_by_the_right_gate(shop: Project, example: Pa
     stopped_by = examples.stopped_by(document(shop))
     assert result.returncode == 1, result.stdout + result.stderr
     assert stopped_by["id"] == example.parent.name, result.stdout
-    told = "\n".join([stopped_by["summary"], *stopped_by["details"]])
-    assert [words for words in examples.said(example) if words not in told] == [], told
+    reported = "\n".join([stopped_by["summary"], *stopped_by["details"]])
+    assert [words for words in examples.said(example) if words not in reported] == [], reported
     assert examples.SECRET not in everything_written(shop) + result.stdout + result.stderr
 
 
@@ -143,13 +143,13 @@ def test_contents_that_a_revision_reads_and_puts_into_sql_stay_in_the_database(s
     )
     pend(staged, loop)
     staged.run("verify_staging", ACCEPT="drift,rollback")
-    told = document(staged)["revisions"][0]["statements"][1]
+    statement = document(staged)["revisions"][0]["statements"][1]
     pend(staged, execute("ALTER TABLE users ALTER email TYPE int USING email::int"))
     failed = staged.run("verify_staging")
 
-    assert told["sql"] == "UPDATE users SET username = '…' WHERE email = '…'"
-    assert told["count"] == 50
-    assert told["rows_written"] == {"users": 70}
+    assert statement["sql"] == "UPDATE users SET username = '…' WHERE email = '…'"
+    assert statement["count"] == 50
+    assert statement["rows_written"] == {"users": 70}
     assert "invalid input syntax for type integer" in gate(staged, "upgrade")["summary"]
     assert "@example.com" not in everything_written(staged) + failed.stdout + failed.stderr
 
@@ -222,15 +222,15 @@ def test_large_tables_are_compared_by_ranges_of_the_key_and_every_part_of_the_re
     result = staged.run("verify_staging", HASH_MB="0", ACCEPT="drift,H08")
 
     assert result.returncode == 1
-    told = {id_: gate(staged, id_) for id_ in ("before", "data", "rollback")}
-    assert "hashed in full, 24 kB; 1 by ranges of the key" in told["before"]["summary"]
-    assert told["before"]["details"] == [
+    gates = {id_: gate(staged, id_) for id_ in ("before", "data", "rollback")}
+    assert "hashed in full, 24 kB; 1 by ranges of the key" in gates["before"]["summary"]
+    assert gates["before"]["details"] == [
         "keyless: 8 kB hashed in full, because it has no primary key to choose by",
         "users: of 50 rows, which are counted, 50 are hashed in 1 range of id",
     ]
     wrong = "people: 50 rows before, 50 after; other contents in email; 50 of 50 rows compared, in ranges of id"
-    assert wrong in told["data"]["details"]
-    assert told["rollback"]["details"] == ["users: other contents in email; lost by abcd01"]
+    assert wrong in gates["data"]["details"]
+    assert gates["rollback"]["details"] == ["users: other contents in email; lost by abcd01"]
     (people,) = (one for one in document(staged)["data"] if one["table"] == "people")
     assert people["compared"] == 50
     for path in (staged.path / "reports").glob("*/*"):
@@ -471,7 +471,7 @@ def test_what_rows_hold_is_never_run(staged: Project) -> None:
 
 
 @pytest.mark.parametrize(
-    ("statement", "told"),
+    ("statement", "expected"),
     [
         ("CREATE UNIQUE INDEX ON users (lower(email)) WHERE length(email) > 3", "20 rows of users in the way."),
         ("ALTER TABLE users ADD COLUMN n int NOT NULL", "The rows in the way are not counted: "),
@@ -483,10 +483,12 @@ def test_what_rows_hold_is_never_run(staged: Project) -> None:
         ),
     ],
 )
-def test_the_rows_in_the_way_are_counted_by_catalogs_or_not_at_all(staged: Project, statement: str, told: str) -> None:
+def test_the_rows_in_the_way_are_counted_by_catalogs_or_not_at_all(
+    staged: Project, statement: str, expected: str
+) -> None:
     pend(staged, execute(statement))
 
     result = staged.run("verify_staging")
 
     assert result.returncode == 1
-    assert told in "\n".join(gate(staged, "upgrade")["details"])
+    assert expected in "\n".join(gate(staged, "upgrade")["details"])

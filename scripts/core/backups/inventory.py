@@ -25,7 +25,9 @@ _OPTIONS = (
     # Without row_security=off a policy would hide rows, and the count would not tell.
     " -c row_security=off"
 )
-_PATIENT = text("SELECT set_config(name, '0', false) FROM pg_settings WHERE name = 'transaction_timeout'")
+_NO_TRANSACTION_TIMEOUT = text(
+    "SELECT set_config(name, '0', false) FROM pg_settings WHERE name = 'transaction_timeout'"
+)
 AT_ONCE = 100
 """Tables that are counted in one transaction. It locks them and their indexes, and a server has room for some thousand
 locks (max_locks_per_transaction, times its sessions).
@@ -86,10 +88,10 @@ class Contents:
 def snapshot(settings: Settings, application_name: str) -> Iterator[Connection]:
     """A transaction that sees the database as it is now, for as long as the block runs."""
     options = f"{_OPTIONS} -c lock_timeout={LOCK_WAIT}s"
-    with connections.patient(
+    with connections.cancellable(
         settings, application_name=application_name, options=options, isolation_level="REPEATABLE READ"
     ) as connection:
-        connection.execute(_PATIENT)
+        connection.execute(_NO_TRANSACTION_TIMEOUT)
         yield connection
 
 
@@ -184,7 +186,7 @@ def _measured(connection: Connection, tables: Sequence[str], shared: str) -> dic
     """Return the rows and bytes of tables as this transaction sees them, read in short ones of another session."""
     found: dict[str, Table] = {}
     with connection.engine.connect() as counting, connections.interruptible(counting.connection.dbapi_connection):
-        counting.execute(_PATIENT)
+        counting.execute(_NO_TRANSACTION_TIMEOUT)
         counting.commit()
         for first in range(0, len(tables), AT_ONCE):
             with counting.begin():

@@ -10,18 +10,18 @@ from sqlalchemy import Connection, text
 
 from scripts.core.errors import UserError
 from scripts.core.postgres import database_names, sql
-from scripts.core.postgres.database_names import KEPT
+from scripts.core.postgres.database_names import KEPT_INFIX
 from scripts.core.postgres.sql import compose
 
 _NAMES = text("SELECT datname FROM pg_database ORDER BY right(datname, 16)")
 _BYTES = text("SELECT pg_database_size(CAST(:name AS name))")
-_NAME = re.compile(rf"(?P<beginning>.*){KEPT}(?P<when>\d{{8}}T\d{{6}}Z)", re.DOTALL)
+_NAME = re.compile(rf"(?P<beginning>.*){KEPT_INFIX}(?P<when>\d{{8}}T\d{{6}}Z)", re.DOTALL)
 OLD = 40
 """Older versions of this code took so many bytes of a name, and no hash."""
 
 
 @dataclass(frozen=True)
-class Kept:
+class KeptDatabase:
     name: str
     bytes: int
 
@@ -44,9 +44,9 @@ class Doubt:
         return _psql(compose("ALTER DATABASE {} RENAME TO {}", sql.name(self.name), sql.name(self.new)))
 
 
-def list_all(server: Connection, database: str) -> list[Kept]:
+def list_all(server: Connection, database: str) -> list[KeptDatabase]:
     """Those of this database, oldest first."""
-    return [Kept(name, server.scalar(_BYTES, {"name": name}) or 0) for name in _look(server, database)[0]]
+    return [KeptDatabase(name, server.scalar(_BYTES, {"name": name}) or 0) for name in _look(server, database)[0]]
 
 
 def doubtful(server: Connection, database: str) -> list[Doubt]:
@@ -78,19 +78,19 @@ def _look(server: Connection, database: str) -> tuple[list[str], list[Doubt]]:
     ones; of a longer one only an old name may be another's too.
     """
     names = list(server.scalars(_NAMES))
-    kept: list[str] = []
+    own: list[str] = []
     doubts: list[Doubt] = []
     for name in names:
         found = _NAME.fullmatch(name)
         if found and name == _name(database, found["when"]):
-            kept.append(name)
+            own.append(name)
         elif found and found["beginning"] == database_names.cut(database, OLD):
             owners = sorted({database, *(other for other in names if _may_own(other, found["beginning"]))})
             if owners == [database]:
-                kept.append(name)
+                own.append(name)
             else:
                 doubts.append(Doubt(name, owners, _name(database, found["when"])))
-    return kept, doubts
+    return own, doubts
 
 
 def _may_own(database: str, beginning: str) -> bool:
@@ -98,7 +98,7 @@ def _may_own(database: str, beginning: str) -> bool:
 
 
 def _name(database: str, when: str) -> str:
-    return database_names.derived(database, KEPT + when)
+    return database_names.derived(database, KEPT_INFIX + when)
 
 
 def _quoted(name: str) -> str:

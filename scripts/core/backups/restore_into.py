@@ -132,10 +132,11 @@ def _compare(backup: Backup, into: Settings, tell: Tell) -> None:
         # Another version reads and words definitions in another way. What is missing, both versions name.
         changes = [one for one in changes if one.kind == "structure" and one.found is None]
         tell(f"{backup.name} is of another version of these scripts: definitions and grants are not compared.")
-    told = [str(one) for one in changes] + _differences(backup.manifest, found, roots, heirs)
-    if told:
+    differences = [str(one) for one in changes] + _differences(backup.manifest, found, roots, heirs)
+    if differences:
         raise UserError(
-            f"{backup.name} was restored, but is not what was backed up:" + "".join(f"\n    {one}" for one in told),
+            f"{backup.name} was restored, but is not what was backed up:"
+            + "".join(f"\n    {one}" for one in differences),
             do="restore another: make backups; where rights are missing, restore as a superuser: ACCEPT=superuser",
             state=ONLY_A_TRY,
         )

@@ -80,8 +80,8 @@ def restorable_in_parallel(schema: Schema) -> bool:
 def changes(expected: Schema, found: Schema) -> list[Difference]:
     """What a restore has lost, added or changed. A version of an extension is the server's, not the backup's."""
     left_out = undumped(expected).keys()
-    told = [one for one in compare.between(expected, found) if one.found is not None or one.name not in left_out]
-    return [one for one in told if not (one.harmless or _is_the_same(one) or _is_unchecked(one, left_out))]
+    differences = [one for one in compare.between(expected, found) if one.found is not None or one.name not in left_out]
+    return [one for one in differences if not (one.harmless or _is_the_same(one) or _is_unchecked(one, left_out))]
 
 
 def _is_the_same(difference: Difference) -> bool:

@@ -138,7 +138,7 @@ def hand_over() -> None:
 
 
 @contextmanager
-def kept(verb: str) -> Iterator[None]:
+def logged(verb: str) -> Iterator[None]:
     """Keeps what the block prints in LOG_DIR/<time>-<verb>.log too, when LOG_DIR is set and writable."""
     folder = os.environ.get("LOG_DIR", "")
     if not folder:

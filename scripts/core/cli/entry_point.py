@@ -40,7 +40,7 @@ def run(main: Main, argv: Sequence[str] | None = None) -> int:
         if isinstance(stream, TextIOWrapper):
             # A terminal that has no ✓ gets a ? instead of an error in the middle of a migration.
             stream.reconfigure(errors="replace")
-    with console.kept(Path(sys.argv[0]).stem), console.clock():
+    with console.logged(Path(sys.argv[0]).stem), console.clock():
         try:
             return main(argv)
         except HalfDoneError as error:

@@ -114,7 +114,7 @@ def _file(steps: Steps) -> str:
 
 
 @contextmanager
-def interruptions_told(conditions: Conditions, steps: Steps) -> Iterator[None]:
+def interruptions_reported(conditions: Conditions, steps: Steps) -> Iterator[None]:
     """Raise HalfDoneError for an interruption of the block, if the revision has committed a part of itself."""
     try:
         yield
@@ -124,19 +124,19 @@ def interruptions_told(conditions: Conditions, steps: Steps) -> Iterator[None]:
         raise HalfDoneError(state(conditions, steps)) from error
 
 
-def late(conditions: Conditions, tries: int, watch: lock_watch.Watch) -> UserError:
+def late(conditions: Conditions, attempts: int, watch: lock_watch.Watch) -> UserError:
     """No try had its locks until the deadline; with a census of who holds them."""
     holders = lock_watch.census(conditions.observer, watch.relations)
     return UserError(
-        f"{tries} tries in {conditions.limits.deadline:g} s, and the locks were never to be had."
+        f"{attempts} tries in {conditions.limits.deadline:g} s, and the locks were never to be had."
         + "".join(f"\n    {line}" for line in holders),
         why="Each try gave up so that nobody had to wait behind it.",
         do="end or wait for the transactions above, then run this again; MIGRATION_DEADLINE in .env is the patience",
-        state=between_tries(conditions),
+        state=between_attempts(conditions),
     )
 
 
-def between_tries(conditions: Conditions) -> str:
+def between_attempts(conditions: Conditions) -> str:
     """The state that a try leaves when it gave up waiting."""
     return (
         f"the database is at {', '.join(history.current(conditions.observer)) or 'base'}; what failed was rolled back."
@@ -152,14 +152,14 @@ def _is_half_done(steps: Steps, error: Exception) -> bool:
 
 def state(conditions: Conditions, steps: Steps) -> str:
     """Read from a new connection: the old ones may be gone, with the server or without it."""
-    kept = _committed(steps) or "what failed was rolled back"
-    patient = replace(conditions.settings, connect_wait=min(2, conditions.settings.connect_wait))
+    outcome = _committed(steps) or "what failed was rolled back"
+    quick = replace(conditions.settings, connect_wait=min(2, conditions.settings.connect_wait))
     try:
-        with connections.connect(patient, conditions.url, isolation_level="AUTOCOMMIT") as connection:
+        with connections.connect(quick, conditions.url, isolation_level="AUTOCOMMIT") as connection:
             at = ", ".join(history.current(connection)) or "base"
-            return " ".join([f"the database is at {at}; {kept}.", *invalid_indexes.clear_up(connection)])
+            return " ".join([f"the database is at {at}; {outcome}.", *invalid_indexes.clear_up(connection)])
     except (UserError, DBAPIError):
-        return f"the server does not answer; {kept}. See: make status"
+        return f"the server does not answer; {outcome}. See: make status"
 
 
 def _committed(steps: Steps) -> str:

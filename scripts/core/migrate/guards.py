@@ -136,7 +136,7 @@ def keep_empty(connection: Connection, conditions: Conditions) -> None:
     """
     for loss in conditions.confirmed or ():
         if loss.count == 0 and data_loss.lock(connection, loss):
-            _refuse_more(loss, data_loss.count(connection, loss), failure_report.between_tries(conditions))
+            _refuse_more(loss, data_loss.count(connection, loss), failure_report.between_attempts(conditions))
 
 
 def _refuse_more(loss: Loss, now: int, state: str) -> None:

@@ -31,7 +31,7 @@ def run(conditions: Conditions, steps: Steps, once: Once) -> None:
     for number, pause in enumerate(lock_watch.pauses(), start=1):
         watch = lock_watch.Watch()
         try:
-            with failure_report.interruptions_told(conditions, steps):
+            with failure_report.interruptions_reported(conditions, steps):
                 _try(conditions, engine, steps, once, watch)
             return
         except DBAPIError as error:
@@ -48,7 +48,7 @@ def run(conditions: Conditions, steps: Steps, once: Once) -> None:
         advisory_lock.require_held(conditions.observer)
         if steps.command == "downgrade":
             # Who held the lock may have added rows before it let go.
-            guards.check_losses(conditions, failure_report.between_tries(conditions))
+            guards.check_losses(conditions, failure_report.between_attempts(conditions))
         # A deadlock inside CREATE INDEX CONCURRENTLY.
         invalid_indexes.drop_invalid(conditions.observer, conditions.tell)
 
@@ -73,7 +73,7 @@ def _try(conditions: Conditions, engine: Engine, steps: Steps, once: Once, watch
             trace(connection, lambda: steps.revision, steps.commits)
         with (
             timeouts.for_all_connections(conditions.limits),
-            limited.kept(),
+            limited.restored(),
             connections.interruptible(driver),
             lock_watch.watched(watcher, driver.info.backend_pid, conditions.limits.lock_timeout, watch),
             contained(),
@@ -96,7 +96,7 @@ def _on_apply(conditions: Conditions, steps: Steps) -> Callable[..., None]:
         assert ctx.connection is not None
         if not ensured:
             migration_log.ensure(ctx.connection)
-            privileges.close(ctx.connection, "alembic_version", kept="SELECT")
+            privileges.close(ctx.connection, "alembic_version", allowed="SELECT")
             ensured = True
         migration_log.write(ctx.connection, step, seconds, conditions.overrides, conditions.backup)
         steps.applied(heads, seconds)

@@ -65,7 +65,7 @@ class Timeouts:
         return self._connection.connection.dbapi_connection
 
     @contextmanager
-    def kept(self) -> Iterator[None]:
+    def restored(self) -> Iterator[None]:
         """Keep the limits for all statements of the block."""
         engine = self._connection.engine
         event.listen(self._connection, "before_cursor_execute", self._before)

@@ -34,10 +34,10 @@ def revision(planned: Planned) -> Iterator[Line]:
 def short(planned: Planned) -> Iterator[Line]:
     """A revision on one line, and one for each finding that is more than a note."""
     number = len(planned.statements)
-    told = [f"{number} statement{'s' if number != 1 else ''}, {planned.seconds:.2f} s on a copy"]
+    parts = [f"{number} statement{'s' if number != 1 else ''}, {planned.seconds:.2f} s on a copy"]
     locks = [lock for statement in planned.statements for lock in statement.locks]
-    told += [f"blocks {whom} of {table}" for table, whom in blocked(locks).items()]
-    yield f"  {planned.revision}  {planned.message}  ({'; '.join(told)})", ""
+    parts += [f"blocks {whom} of {table}" for table, whom in blocked(locks).items()]
+    yield f"  {planned.revision}  {planned.message}  ({'; '.join(parts)})", ""
     yield from (finding(planned, one) for one in planned.findings if one.severity != NOTE)
 
 

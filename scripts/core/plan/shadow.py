@@ -18,7 +18,7 @@ from scripts.core.revisions import history
 from scripts.core.revisions.history import History
 from scripts.core.settings import Settings
 
-KEPT = 20
+MOST_SHADOWS = 20
 PRUNED = "3D000"
 """A template that another run has dropped meanwhile: invalid_catalog_name."""
 _SHADOWS = text("SELECT datname FROM pg_database WHERE datname LIKE 'shadow\\_%' ORDER BY oid")
@@ -40,11 +40,11 @@ def build(server: Scratch, revisions: History, at: Sequence[str], tell: Tell) ->
     keys = _keys(revisions, str(server.server.scalar(_SERVER)) + there)
     wanted = _name(keys, at)
     while True:
-        kept = list(server.server.scalars(_SHADOWS))
+        existing = list(server.server.scalars(_SHADOWS))
         try:
-            if wanted not in kept:
-                _make(server, wanted, _nearest(revisions, keys, at, kept), at, tell)
-                for name in kept[: max(0, len(kept) + 1 - KEPT)]:
+            if wanted not in existing:
+                _make(server, wanted, _nearest(revisions, keys, at, existing), at, tell)
+                for name in existing[: max(0, len(existing) + 1 - MOST_SHADOWS)]:
                     databases.drop(server.server, name)
             return scratch.create(server, wanted)
         except ProgrammingError as error:
@@ -82,10 +82,10 @@ def upgrade(made: Settings, at: Sequence[str], *, tell: Tell) -> None:
         )
 
 
-def _nearest(revisions: History, keys: dict[str, str], at: Sequence[str], kept: list[str]) -> str:
+def _nearest(revisions: History, keys: dict[str, str], at: Sequence[str], existing: list[str]) -> str:
     """The shadow that lacks the fewest of these revisions."""
     older = (f"shadow_{keys[found.revision]}" for found in revisions.iterate_revisions(tuple(at), "base"))
-    return next((name for name in older if name in kept), "template0")
+    return next((name for name in older if name in existing), "template0")
 
 
 def _keys(revisions: History, server: str) -> dict[str, str]:

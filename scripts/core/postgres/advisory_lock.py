@@ -73,7 +73,7 @@ def _taken_by(connection: Connection) -> str | None:
 
 
 def _wait(blocker: Callable[[], str | None], deadline: float, what: str, seconds: float, tell: Tell) -> None:
-    told = 0.0
+    reported = 0.0
     while who := blocker():
         now = time.monotonic()
         if now > deadline:
@@ -82,9 +82,9 @@ def _wait(blocker: Callable[[], str | None], deadline: float, what: str, seconds
                 why="Two migrations at once would run the same statements twice.",
                 do="wait for it, or end it; MIGRATION_WAIT in .env is the patience",
             )
-        if not told or now - told > REMIND:
+        if not reported or now - reported > REMIND:
             tell(f"Waiting, because {what}: {who}.")
-            told = now
+            reported = now
         time.sleep(POLL)
 
 

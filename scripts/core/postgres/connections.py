@@ -64,7 +64,7 @@ def noticing_its_end(connection: Connection) -> Iterator[None]:
 
 
 @contextmanager
-def patient(settings: Settings, **arguments: Any) -> Iterator[Connection]:
+def cancellable(settings: Settings, **arguments: Any) -> Iterator[Connection]:
     """A connection for what may take long: an interruption ends the statement that it is at."""
     with connect(settings, **arguments) as connection, interruptible(connection.connection.dbapi_connection):
         yield connection
@@ -176,23 +176,23 @@ def interruptible(session: Any) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield  # which gets no signals
         return
-    heard, told = socket.socketpair()
-    told.setblocking(False)
+    heard, signalled = socket.socketpair()
+    signalled.setblocking(False)
     over = threading.Event()
-    before = signal.set_wakeup_fd(told.fileno(), warn_on_full_buffer=False)
-    listener = threading.Thread(target=_cancel_when_told, args=(session, heard, over, before), daemon=True)
+    before = signal.set_wakeup_fd(signalled.fileno(), warn_on_full_buffer=False)
+    listener = threading.Thread(target=_cancel_when_signalled, args=(session, heard, over, before), daemon=True)
     listener.start()
     try:
         yield
     finally:
         signal.set_wakeup_fd(before)
         over.set()
-        told.close()
+        signalled.close()
         listener.join()
         heard.close()
 
 
-def _cancel_when_told(session: Any, heard: socket.socket, over: threading.Event, outer: int) -> None:
+def _cancel_when_signalled(session: Any, heard: socket.socket, over: threading.Event, outer: int) -> None:
     while number := heard.recv(1):
         with suppress(OSError):
             os.write(outer, number)

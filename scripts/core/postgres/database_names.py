@@ -9,7 +9,7 @@ WHOLE, BEGINNING = 35, 30
 """Bytes of a name that stands whole, and those that are left of a longer one. With its hash that has 36 to 39 bytes, so
 no two databases share a name, unless their hashes are equal.
 """
-UNFINISHED, REPLACED, KEPT = "__unfinished", "__replaced", "__kept_"
+UNFINISHED, REPLACED, KEPT_INFIX = "__unfinished", "__replaced", "__kept_"
 _DERIVED = re.compile(r"__(kept_\d{8}T\d{6}Z|unfinished(_[0-9a-f]{8})?|replaced)")
 
 

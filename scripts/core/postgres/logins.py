@@ -19,7 +19,7 @@ from scripts.core.postgres import connections, sql
 from scripts.core.postgres.rights import OURS, Membership, Rights, Role
 from scripts.core.postgres.sql import Sql, compose
 
-PATIENCE = 10.0
+LOCK_WAIT = 10.0
 """Seconds to wait for commands that use roles which have to change."""
 _LOCK_ALONE = text("SELECT pg_advisory_lock(hashtext('scratch roles'))")
 _UNLOCK_ALONE = text("SELECT pg_advisory_unlock(hashtext('scratch roles'))")
@@ -165,7 +165,7 @@ def _change(server: Connection, login: Login, statements: list[Sql]) -> None:
     """While no other command uses the login."""
     if not statements:
         return
-    deadline, key = time.monotonic() + PATIENCE, {"login": login.url.username}
+    deadline, key = time.monotonic() + LOCK_WAIT, {"login": login.url.username}
     while not server.scalar(_TAKE, key):
         if time.monotonic() > deadline:
             raise UserError(

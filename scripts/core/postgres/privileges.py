@@ -24,7 +24,7 @@ _TABLES, _SEQUENCES = ["r", "p", "v", "m", "f"], ["S"]
 _GIVEN = text(
     "SELECT CASE grantee WHEN 0 THEN 'PUBLIC' ELSE grantee::regrole::text END AS grantee,"
     " string_agg(DISTINCT privilege_type, ', ') AS privileges FROM pg_class, aclexplode(relacl)"
-    " WHERE oid = to_regclass(:table) AND grantee <> relowner AND privilege_type <> :kept GROUP BY 1"
+    " WHERE oid = to_regclass(:table) AND grantee <> relowner AND privilege_type <> :allowed GROUP BY 1"
 )
 
 
@@ -35,9 +35,9 @@ def ensure(connection: Connection, name: str) -> None:
     connection.commit()
 
 
-def close(connection: Connection, table: str, kept: str = "") -> None:
+def close(connection: Connection, table: str, allowed: str = "") -> None:
     """Take every privilege on a table but the one that is `kept` from everybody except its owner."""
-    for grantee, privileges in connection.execute(_GIVEN, {"table": table, "kept": kept}).all():
+    for grantee, privileges in connection.execute(_GIVEN, {"table": table, "allowed": allowed}).all():
         sql.run(connection, compose("REVOKE {} ON {} FROM {}", spelled(privileges), sql.name(table), spelled(grantee)))
 
 

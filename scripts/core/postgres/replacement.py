@@ -74,7 +74,7 @@ def replace(settings: Settings, new: str) -> None:
         databases.drop(connection, old)
 
 
-def swap(settings: Settings, new: str, kept: str) -> None:
+def swap(settings: Settings, new: str, old_name: str) -> None:
     """Put another database in the target's place; the old one, if there is one, is then called `kept`.
 
     Both renames are one transaction: at any moment one of the two has the name. Once the first rename waits for the
@@ -87,14 +87,14 @@ def swap(settings: Settings, new: str, kept: str) -> None:
         connections.connect(settings, connections.maintenance(settings)) as connection,
     ):
         if databases.exists(connection, name):
-            _move_away(connection, name, kept)
+            _move_away(connection, name, old_name)
         databases.rename(connection, new, name)
         connection.commit()
 
 
-def _move_away(connection: Connection, name: str, kept: str) -> None:
+def _move_away(connection: Connection, name: str, old_name: str) -> None:
     try:
-        databases.rename(connection, name, kept)
+        databases.rename(connection, name, old_name)
     except OperationalError:
         connection.rollback()
         sessions = connection.scalars(_IN_THE_WAY, {"name": name}).all()

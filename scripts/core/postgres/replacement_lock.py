@@ -6,7 +6,7 @@ from sqlalchemy import Connection, text
 
 from scripts.core.errors import UserError
 
-PATIENCE = 10.0
+LOCK_WAIT = 10.0
 """Seconds."""
 
 _KEY = "hashtext('beside ' || :name)"
@@ -26,7 +26,7 @@ def take(connection: Connection, name: str) -> None:
 
     It waits for what a killed run has left working on the server. Raise UserError when another run keeps the lock.
     """
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + LOCK_WAIT
     while not is_taken(connection, name):
         if time.monotonic() > deadline:
             raise error(name, holder(connection, name) or "one that is just leaving")

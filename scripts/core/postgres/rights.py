@@ -98,13 +98,13 @@ class Rights:
 
 def of(target: Settings) -> Rights:
     """The rights that the role has now; the default where the target does not answer."""
-    patient = replace(target, connect_wait=min(WAIT, target.connect_wait))
+    quick = replace(target, connect_wait=min(WAIT, target.connect_wait))
     try:
         try:
-            with connections.connect(patient) as connection:
+            with connections.connect(quick) as connection:
                 return read(connection)
         except DatabaseMissingError:
-            return _before_the_database(patient)
+            return _before_the_database(quick)
     except (UserError, DBAPIError):
         return default(target)
 

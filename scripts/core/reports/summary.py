@@ -37,8 +37,8 @@ def _gate(gate: dict[str, Any]) -> str:
 
 
 def _details(gates: list[dict[str, Any]]) -> list[str]:
-    told = [f"- {gate['name']}: {_plain(detail)}" for gate in gates for detail in gate["details"]]
-    return [*_first(told, "- and {} more"), ""] if told else []
+    details = [f"- {gate['name']}: {_plain(detail)}" for gate in gates for detail in gate["details"]]
+    return [*_first(details, "- and {} more"), ""] if details else []
 
 
 def _revisions(document: dict[str, Any]) -> list[str]:

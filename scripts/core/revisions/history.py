@@ -59,8 +59,8 @@ def script(history: History, revision: str) -> Script:
 
 def files(history: History, at: Sequence[str]) -> dict[str, Path]:
     """The file of each revision that a database at `at` has run."""
-    lost = unknown(history, at)
-    done = applied(history, [revision for revision in at if revision not in lost])
+    missing_files = unknown(history, at)
+    done = applied(history, [revision for revision in at if revision not in missing_files])
     return {found.revision: Path(found.path) for found in history.walk_revisions() if found.revision in done}
 
 

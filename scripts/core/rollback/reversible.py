@@ -39,13 +39,15 @@ def require(script: Script) -> None:
         )
 
 
-def forward_is_better(connection: Connection, environment: str, undone: Sequence[Script], lost: Sequence[Loss]) -> bool:
+def forward_is_better(
+    connection: Connection, environment: str, undone: Sequence[Script], losses: Sequence[Loss]
+) -> bool:
     """Whether a new revision is the better way: outside development, where something is lost, or where what was applied
     more than a day ago has been in use.
     """
     settled = migration_log.settled(connection, [script.revision for script in undone])
-    in_use = settled and data_loss.in_use(connection, lost)
-    return environment != "development" or any(loss.count for loss in lost) or in_use
+    in_use = settled and data_loss.in_use(connection, losses)
+    return environment != "development" or any(loss.count for loss in losses) or in_use
 
 
 def _raised(function: ast.FunctionDef) -> ast.Raise | None:

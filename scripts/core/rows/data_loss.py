@@ -94,9 +94,9 @@ def lock(connection: Connection, loss: Loss) -> bool:
     return bool(there)
 
 
-def in_use(connection: Connection, lost: Sequence[Loss]) -> bool:
+def in_use(connection: Connection, losses: Sequence[Loss]) -> bool:
     """Whether rows of one of these tables were ever written, since PostgreSQL's statistics were reset."""
-    return bool(connection.scalar(_WRITTEN, {"relations": [loss.relation for loss in lost]}))
+    return bool(connection.scalar(_WRITTEN, {"relations": [loss.relation for loss in losses]}))
 
 
 def table_with_rows(connection: Connection) -> str | None:

@@ -43,13 +43,13 @@ def between(expected: Schema, found: Schema) -> list[Difference]:
 
     Whatever prints differently counts; `compare` knows better.
     """
-    told = [
+    differences = [
         *_differences("structure", expected.objects, found.objects),
         *_differences("access", expected.access, found.access),
         *_order(expected, found),
     ]
-    whole = {one.name for one in told if one.expected is None or one.found is None}
-    return sorted((one for one in told if not _is_part(one.name, whole)), key=lambda one: one.name)
+    whole = {one.name for one in differences if one.expected is None or one.found is None}
+    return sorted((one for one in differences if not _is_part(one.name, whole)), key=lambda one: one.name)
 
 
 def compare(server: Scratch, expected: Settings, found: Settings) -> list[Difference]:
@@ -60,13 +60,13 @@ def compare(server: Scratch, expected: Settings, found: Settings) -> list[Differ
     pg_dump and pg_restore on the scratch server, and what then is equal is no difference. Raises UserError when a
     schema cannot be read, or does not fit the scratch server.
     """
-    told = between(_read(expected), _read(found))
-    if not any(_may_be_rephrased(one) for one in told):
-        return told
+    differences = between(_read(expected), _read(found))
+    if not any(_may_be_rephrased(one) for one in differences):
+        return differences
     expected_copy, found_copy = (_restored(server, one).objects for one in (expected, found))
     return [
         one
-        for one in told
+        for one in differences
         if not _may_be_rephrased(one)
         or one.name not in expected_copy
         or expected_copy[one.name] != found_copy.get(one.name)
@@ -89,19 +89,19 @@ def _differences(
     kind: Literal["structure", "access"], expected: dict[str, str], found: dict[str, str]
 ) -> list[Difference]:
     names = expected.keys() | found.keys()
-    told = (Difference(name, kind, expected.get(name), found.get(name)) for name in names)
-    return [one for one in told if one.expected != one.found]
+    differences = (Difference(name, kind, expected.get(name), found.get(name)) for name in names)
+    return [one for one in differences if one.expected != one.found]
 
 
 def _order(expected: Schema, found: Schema) -> list[Difference]:
     """Of the columns that both have."""
-    told = []
+    differences = []
     for table in expected.order.keys() & found.order.keys():
         before, after = expected.order[table], found.order[table]
         common = [column for column in before if column in after], [column for column in after if column in before]
         if common[0] != common[1]:
-            told.append(Difference(table, "order", ", ".join(common[0]), ", ".join(common[1])))
-    return told
+            differences.append(Difference(table, "order", ", ".join(common[0]), ", ".join(common[1])))
+    return differences
 
 
 def _is_part(name: str, whole: set[str]) -> bool:

@@ -17,7 +17,7 @@ from scripts.core.schema.catalogs import query
 OLDEST = 160000
 FINGERPRINT_VERSION = 2
 """Raise it with every change of what is read or of its words: fingerprints of two versions cannot be compared."""
-PATIENCE = "2s"
+LOCK_TIMEOUT = "2s"
 """The longest that reading waits for a lock."""
 
 # Everything that changes how PostgreSQL prints names and constants; and no compiling of a query that runs once.
@@ -59,8 +59,8 @@ class Schema:
         Owners and grants count, as they do in pg_dump's text. What was restored without them is compared by
         `structure.fingerprint`.
         """
-        told = json.dumps([sorted(self.objects.items()), sorted(self.access.items())])
-        return hashlib.sha256(told.encode()).hexdigest()
+        content = json.dumps([sorted(self.objects.items()), sorted(self.access.items())])
+        return hashlib.sha256(content.encode()).hexdigest()
 
     @property
     def structure(self) -> "Schema":
@@ -87,7 +87,7 @@ def read(connection: Connection) -> Schema:
             raise
         raise UserError(
             f"The schema cannot be read: {connections.first_line(error)}",
-            why=f"Another session changes it; a lock is waited for {PATIENCE} at most."
+            why=f"Another session changes it; a lock is waited for {LOCK_TIMEOUT} at most."
             if connections.version(connection) >= OLDEST
             else f"Servers before PostgreSQL {OLDEST // 10000} have other catalogs.",
             do="wait for the migration or VACUUM FULL that locks a table (make psql; SELECT * FROM pg_stat_activity)",
@@ -110,7 +110,7 @@ def _pinned(connection: Connection) -> Iterator[dict[str, int | None]]:
     connection.exec_driver_sql(begin)
     try:
         left_out = dict(connection.execute(_LEFT_OUT).mappings().one())
-        connection.execute(_PIN, {**_PINNED, "lock_timeout": PATIENCE})
+        connection.execute(_PIN, {**_PINNED, "lock_timeout": LOCK_TIMEOUT})
         yield left_out
     finally:
         if not connection.invalidated:  # by an interruption, or because its session was ended

@@ -97,11 +97,14 @@ def describe(server: Scratch, copy: Settings, found: Clue | None, revision: str,
         empty = copy if found.code == NOT_NULL else _without_rows(server, copy, revision, tell)
     except UserError:
         return [f"{NOT_COUNTED}the revision cannot run on a copy without rows."]
-    with connections.patient(copy, isolation_level="AUTOCOMMIT") as connection, connections.connect(empty) as catalog:
+    with (
+        connections.cancellable(copy, isolation_level="AUTOCOMMIT") as connection,
+        connections.connect(empty) as catalog,
+    ):
         for rows in _in_the_way(catalog, connection, found):
             with suppress(DBAPIError):  # of a column, say, that the revision makes or renames
-                if told := list(_lines(connection, rows)):
-                    return told
+                if lines := list(_lines(connection, rows)):
+                    return lines
     return [f"{NOT_COUNTED}no catalog has what failed, or the revision made it."]
 
 

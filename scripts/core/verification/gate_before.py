@@ -17,7 +17,7 @@ def check(case: Case) -> Outcome:
     assert case.pristine
     limit = settings.limits().hash_bytes
     case.weights = table_sizes.of(case.pristine, case.server.server)
-    with connections.patient(case.pristine) as connection:
+    with connections.cancellable(case.pristine) as connection:
         case.schema = fingerprint.read(connection)
         content_hash.pin(connection)
         case.rows = {

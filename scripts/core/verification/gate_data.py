@@ -7,10 +7,10 @@ from scripts.core.postgres import connections
 from scripts.core.rows import content_hash
 from scripts.core.rows.content_hash import Contents, Table
 from scripts.core.verification import table_comparison
-from scripts.core.verification.context import FAILED, PASSED, WARNED, Case, Kept, Outcome, as_administrator
+from scripts.core.verification.context import FAILED, PASSED, WARNED, Case, Comparison, Outcome, as_administrator
 
 ID, NAME, NEEDS = "data", "data kept", ("migrated",)
-LOST = ("gone", "converted")
+DATA_LOSS = ("gone", "converted")
 
 
 def check(case: Case) -> Outcome:
@@ -18,41 +18,43 @@ def check(case: Case) -> Outcome:
     assert case.pristine
     assert case.migrated
     migrated = as_administrator(case, case.migrated)
-    with connections.patient(case.pristine) as before, connections.patient(migrated) as after:
+    with connections.cancellable(case.pristine) as before, connections.cancellable(migrated) as after:
         content_hash.pin(before)
         content_hash.pin(after)
         now = content_hash.tables(after)
-        case.kept = [_compare(case, was, now.get(number), before, after) for number, was in case.rows.items()]
+        case.comparisons = [_compare(case, was, now.get(number), before, after) for number, was in case.rows.items()]
         new = [table.name for number, table in now.items() if number not in case.rows]
-        case.kept += [Kept(name, None, content_hash.count(after, name), "new") for name in new]
-    return _outcome(case.kept)
+        case.comparisons += [Comparison(name, None, content_hash.count(after, name), "new") for name in new]
+    return _outcome(case.comparisons)
 
 
-def _outcome(kept: list[Kept]) -> Outcome:
-    told = [f"{one.table}: {one.note}" for one in kept if one.note]
-    changed = [one.table for one in kept if one.verdict == "changed"]
+def _outcome(comparisons: list[Comparison]) -> Outcome:
+    lines = [f"{one.table}: {one.note}" for one in comparisons if one.note]
+    changed = [one.table for one in comparisons if one.verdict == "changed"]
     if changed:
-        return Outcome(f"other rows than before in {', '.join(changed)}, which no statement wrote", told, FAILED)
-    same = sum(1 for one in kept if one.verdict == "kept")
-    summary = f"{same} of {sum(1 for one in kept if one.before is not None)} tables have the same rows and contents"
-    written = [one.table for one in kept if one.verdict == "written"]
+        return Outcome(f"other rows than before in {', '.join(changed)}, which no statement wrote", lines, FAILED)
+    same = sum(1 for one in comparisons if one.verdict == "kept")
+    summary = (
+        f"{same} of {sum(1 for one in comparisons if one.before is not None)} tables have the same rows and contents"
+    )
+    written = [one.table for one in comparisons if one.verdict == "written"]
     if written:
         summary += f"; written: {', '.join(written)}"
-    sampled = [one.table for one in kept if one.compared != one.before and one.compared is not None]
+    sampled = [one.table for one in comparisons if one.compared != one.before and one.compared is not None]
     if sampled:
         summary += f"; compared by ranges: {', '.join(sampled)}"
-    lost = any(one.verdict in LOST or "went with it" in one.note for one in kept)
-    return Outcome(summary, told, WARNED if lost else PASSED)
+    is_loss = any(one.verdict in DATA_LOSS or "went with it" in one.note for one in comparisons)
+    return Outcome(summary, lines, WARNED if is_loss else PASSED)
 
 
-def _compare(case: Case, was: Contents, now: Table | None, before: Connection, after: Connection) -> Kept:
+def _compare(case: Case, was: Contents, now: Table | None, before: Connection, after: Connection) -> Comparison:
     if now is None:
-        return Kept(was.table.name, was.rows, None, "gone", f"{counted(was.rows, 'row')} went with the table")
+        return Comparison(was.table.name, was.rows, None, "gone", f"{counted(was.rows, 'row')} went with the table")
     there = {number: number for number in was.table.columns if number in now.columns}
     found = table_comparison.compare(was, now, there, before, after)
     verdict, note = _verdict(case, was, now, found)
     notes = [note, _dropped(was.table, now, before), table_comparison.extent(was, found)]
-    return Kept(now.name, was.rows, found.rows, verdict, "; ".join(filter(None, notes)), found.hashed)
+    return Comparison(now.name, was.rows, found.rows, verdict, "; ".join(filter(None, notes)), found.hashed)
 
 
 def _verdict(case: Case, was: Contents, now: Table, found: table_comparison.Comparison) -> tuple[str, str]:

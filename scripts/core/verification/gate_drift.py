@@ -24,12 +24,14 @@ def check(case: Case) -> Outcome:
     assert case.migrated
     built = shadow.build(case.server, case.revisions, [] if case.wanted == "base" else [case.wanted], case.tell)
     found = compare.compare(case.server, built, case.migrated)
-    told = [f"Not as the files make it: {one}" for one in found if one.kind == "structure"]
+    differences = [f"Not as the files make it: {one}" for one in found if one.kind == "structure"]
     found_by_models = trial.run(case.server, case.migrated, of_models, tell=case.tell)
-    told += [f"Not as the models say: {one}" for one in found_by_models]
-    if told:
+    differences += [f"Not as the models say: {one}" for one in found_by_models]
+    if differences:
         return Outcome(
-            f"{counted(len(told), 'difference')} between the migrated copy, the files and the models", told, FAILED
+            f"{counted(len(differences), 'difference')} between the migrated copy, the files and the models",
+            differences,
+            FAILED,
         )
     order = [f"Only the order of columns differs: {one.name}" for one in found if one.harmless]
     return Outcome("the migrated copy is what the files make and the models say", order)

@@ -10,7 +10,9 @@ ID, NAME, NEEDS = "restore", "restore", ("backup",)
 def check(case: Case) -> Outcome:
     """Restores the backup on the scratch server."""
     assert case.backup
-    told: list[str] = []
-    case.pristine = verify.restored(case.server, case.backup, told.append, case.show)
+    messages: list[str] = []
+    case.pristine = verify.restored(case.server, case.backup, messages.append, case.show)
     found = case.backup.manifest
-    return Outcome(f"{counted(len(found.tables), 'table')}, {counted(found.rows, 'row')}, as the manifest says", told)
+    return Outcome(
+        f"{counted(len(found.tables), 'table')}, {counted(found.rows, 'row')}, as the manifest says", messages
+    )

@@ -32,18 +32,18 @@ def check(case: Case) -> Outcome:
         return Outcome("nothing is pending, so there is nothing to undo")
     if len(case.at) > 1:
         return Outcome(f"not tried: the start is {len(case.at)} heads, which no downgrade can name", (), WARNED)
-    faults, lost = list[str](), list[str]()
+    faults, losses = list[str](), list[str]()
     refusal = _move(case, case.migrated, down=True)
     if not refusal:
-        faults, lost = _differences("After the downgrade", case.schema, case, case.migrated), _lost(case)
+        faults, losses = _differences("After the downgrade", case.schema, case, case.migrated), _losses(case)
         refusal = _move(case, case.migrated, down=False)
     if refusal:
         return refusal
     faults += _differences("Upgraded again", case.migrated_schema, case, case.migrated)
-    if faults or any(line.endswith(UNEXPLAINED) for line in lost):
-        return Outcome("down and up again does not lead to the same place", [*faults, *lost], FAILED)
-    if lost:
-        return Outcome("the schema comes back, but not all data", lost, WARNED)
+    if faults or any(line.endswith(UNEXPLAINED) for line in losses):
+        return Outcome("down and up again does not lead to the same place", [*faults, *losses], FAILED)
+    if losses:
+        return Outcome("the schema comes back, but not all data", losses, WARNED)
     sampled = [was.table.name for was in case.rows.values() if was.ranges]
     where = f", as far as compared in {', '.join(sampled)}" if sampled else ""
     return Outcome(f"down and up again: the same schema and the same rows{where}", (), PASSED)
@@ -94,16 +94,16 @@ def _differences(when: str, expected: Schema, case: Case, copy: Settings) -> lis
     return [f"{when}: {one}" for one in found if not one.harmless]
 
 
-def _lost(case: Case) -> list[str]:
+def _losses(case: Case) -> list[str]:
     """Columns whose contents are others than at the start, by name: a column that came back has another number."""
     assert case.pristine
     assert case.migrated
     migrated = as_administrator(case, case.migrated)
-    with connections.patient(case.pristine) as before, connections.patient(migrated) as after:
+    with connections.cancellable(case.pristine) as before, connections.cancellable(migrated) as after:
         content_hash.pin(before)
         content_hash.pin(after)
         now = {table.name: table for table in content_hash.tables(after).values()}
-        told = []
+        losses = []
         for was in case.rows.values():
             name = was.table.name
             if name not in now:
@@ -113,8 +113,8 @@ def _lost(case: Case) -> list[str]:
             found = table_comparison.compare(was, now[name], there, before, after)
             changed = [was.table.columns[number].name for number in found.changed]
             if changed or was.rows != found.rows:
-                told.append(_words(case, was.table, was.rows, found.rows, changed))
-    return told
+                losses.append(_words(case, was.table, was.rows, found.rows, changed))
+    return losses
 
 
 def _words(case: Case, table: Table, was: int, now: int, columns: Sequence[str]) -> str:

@@ -60,7 +60,7 @@ def run_all(copy: Settings, files: Sequence[Path], tree: Path, hidden: Sequence[
 def _sql(copy: Settings, path: Path) -> str:
     """What is wrong, or nothing. How many rows it returned is told, never which."""
     try:
-        with connections.patient(copy) as connection:
+        with connections.cancellable(copy) as connection:
             connection.execute(_LIMIT, {"seconds": f"{settings.limits().statement_timeout}s"})
             found = sql.run(connection, Sql(path.read_text(encoding="utf-8")))
             count = len(found.all()) if found.returns_rows else 0

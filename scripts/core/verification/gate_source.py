@@ -65,7 +65,7 @@ def _is_fresh(backup: Backup, at: list[str]) -> bool:
 def _version(case: Case) -> list[str] | None:
     """The target's; None where it does not answer. Which server it is on is left in the case."""
     try:
-        with connections.patient(case.target) as connection:
+        with connections.cancellable(case.target) as connection:
             case.cluster = system_identifier.identity(connection)
             return sorted(history.current(connection))
     except UserError as error:
@@ -74,18 +74,18 @@ def _version(case: Case) -> list[str] | None:
 
 
 def _warnings(case: Case, backup: Backup, at: list[str] | None) -> list[str]:
-    found, told = backup.manifest, []
+    found, doubts = backup.manifest, []
     if at is None:
-        told.append("The database itself does not answer; nobody knows whether it still is as in the backup.")
+        doubts.append("The database itself does not answer; nobody knows whether it still is as in the backup.")
     elif at != found.revision:
-        told.append(f"The database is at {', '.join(at) or 'base'} now; the backup is of another revision.")
+        doubts.append(f"The database is at {', '.join(at) or 'base'} now; the backup is of another revision.")
     if case.server.rights.extensions is None:
-        told.append(
+        doubts.append(
             f"The rights of {case.server.rights.name} there are not known: those that make roles gives are taken."
         )
     if found.excluded:
-        told.append(f"Without the rows of {', '.join(found.excluded)}: what they would do is not seen.")
+        doubts.append(f"Without the rows of {', '.join(found.excluded)}: what they would do is not seen.")
     majors = found.server // 10000, connections.version(case.server.server) // 10000
     if majors[0] != majors[1]:
-        told.append(f"Tried on PostgreSQL {majors[1]}; the database is PostgreSQL {majors[0]}.")
-    return told
+        doubts.append(f"Tried on PostgreSQL {majors[1]}; the database is PostgreSQL {majors[0]}.")
+    return doubts

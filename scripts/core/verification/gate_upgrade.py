@@ -67,8 +67,8 @@ def _apply(case: Case, copy: Settings) -> Outcome | None:
     _take(case, applied)
     if applied.failure:
         failed = [one.revision for one in case.pending[len(case.timed) :]]
-        told = failing_rows.describe(case.server, copy, applied.clue, failed[0], case.tell) if failed else []
-        return replace(applied.failure, details=[*applied.failure.details, *told])
+        details = failing_rows.describe(case.server, copy, applied.clue, failed[0], case.tell) if failed else []
+        return replace(applied.failure, details=[*applied.failure.details, *details])
     return None
 
 
@@ -126,22 +126,24 @@ def _judge(case: Case) -> Outcome:
         summary += f"; {longest.relation} blocked for {longest.seconds * 1000:.0f} ms"
     found = [one for revision in case.planned for one in revision.findings if one.severity == "block"]
     open_ = [one for one in found if not one.silenced]
-    told = [f"{one.id} {one.relation}: {one.message}" + (f" ({one.silenced})" if one.silenced else "") for one in found]
+    details = [
+        f"{one.id} {one.relation}: {one.message}" + (f" ({one.silenced})" if one.silenced else "") for one in found
+    ]
     limit = settings.limits().max_block
     if longest and longest.seconds > limit:
         over = f"Budget: MAX_BLOCK_MS is {limit * 1000:g}, and {longest.text} for {longest.seconds * 1000:.0f} ms."
-        outcome = refused("budget", Outcome(summary, [over, *told]))
+        outcome = refused("budget", Outcome(summary, [over, *details]))
         if outcome.status == FAILED:
             return outcome
-        told = list(outcome.details)
+        details = list(outcome.details)
     refusals = sorted({one.id for one in open_ if not overrides.accepted(one.id)})
     if refusals:
         return Outcome(
             f"{summary}; stopped by {', '.join(refusals)}",
-            [*told, f"Write it the safe way; or, knowing it: ACCEPT={','.join(refusals)}"],
+            [*details, f"Write it the safe way; or, knowing it: ACCEPT={','.join(refusals)}"],
             FAILED,
         )
-    return Outcome(summary, told, WARNED if told else "passed")
+    return Outcome(summary, details, WARNED if details else "passed")
 
 
 def _rehearsal(case: Case) -> rehearsal.Rehearsal:

@@ -54,7 +54,7 @@ def make(
         "revisions": [_revision(case, number) for number in range(len(case.pending))],
         "locks": [asdict(bar) for bar in lock_durations.bars(case)],
         "schema": [_difference(one) for one in _changes(case)],
-        "data": [asdict(one) for one in case.kept],
+        "data": [asdict(one) for one in case.comparisons],
         "estimate": dict(case.facts),
         "environment": environment,
     }

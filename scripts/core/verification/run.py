@@ -40,9 +40,9 @@ def verdict(results: list[Result]) -> tuple[str, str]:
     if worst.status in (FAILED, INTERRUPTED):
         first = next(result for result in results if result.status == worst.status)
         return first.status, f"{first.name}: {first.summary}"
-    told = [result for result in results if result.status in (WARNED, SKIPPED, NOT_RUN)]
-    if told:
-        return WARNED, "; ".join(f"{result.name}: {result.summary}" for result in told)
+    notable = [result for result in results if result.status in (WARNED, SKIPPED, NOT_RUN)]
+    if notable:
+        return WARNED, "; ".join(f"{result.name}: {result.summary}" for result in notable)
     return "passed", "every gate is passed"
 
 

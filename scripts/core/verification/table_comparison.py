@@ -31,15 +31,17 @@ def compare(was: Contents, now: Table, columns: Mapping[int, int], before: Conne
     """
     ranges = _same_ranges(was, now, columns)
     is_as_before = was.ranges is None or ranges is not None
-    kept = [number for number in was.table.columns if number in columns and _is_same_type(was, now, number, columns)]
-    if is_as_before and len(kept) == len(was.table.columns):
+    same_type = [
+        number for number in was.table.columns if number in columns and _is_same_type(was, now, number, columns)
+    ]
+    if is_as_before and len(same_type) == len(was.table.columns):
         found = content_hash.hashed(
-            after, now.name, content_hash.whole(now.columns[columns[number]] for number in kept), ranges
+            after, now.name, content_hash.whole(now.columns[columns[number]] for number in same_type), ranges
         )
         if found == was.hash:
             return Comparison(_rows(after, now, found, ranges), [], found[0])
     common = [number for number in was.table.columns if number in columns]
-    casts = [Sql() if number in kept else AS_PRINTED for number in common]
+    casts = [Sql() if number in same_type else AS_PRINTED for number in common]
     old = [compose("ROW({}{})", was.table.columns[one].name, cast) for one, cast in zip(common, casts, strict=True)]
     new = [compose("ROW({}{})", now.columns[columns[one]].name, cast) for one, cast in zip(common, casts, strict=True)]
     hash_before = content_hash.hashed(before, was.table.name, old, was.ranges if ranges else None)

@@ -89,11 +89,11 @@ def test_a_session_with_temporary_tables_leaves_no_trace_in_a_backup(two_roles: 
 def test_the_roles_are_kept_without_their_passwords(filled: Settings, new_role: Callable[..., URL]) -> None:
     role = new_role("pass-word-of-the-role")
 
-    kept = (take(filled).path / "roles.sql").read_text()
+    roles_file = (take(filled).path / "roles.sql").read_text()
 
-    assert f"CREATE ROLE {role.username};" in kept
-    assert "pass-word" not in kept
-    assert "SCRAM" not in kept
+    assert f"CREATE ROLE {role.username};" in roles_file
+    assert "pass-word" not in roles_file
+    assert "SCRAM" not in roles_file
 
 
 def test_only_its_owner_can_look_into_the_folder(filled: Settings, folder: Path) -> None:
@@ -420,12 +420,12 @@ def test_a_clock_that_goes_back_does_not_make_an_older_backup_the_latest(filled:
     first = take(filled)
     tomorrow = (datetime.now(UTC) + timedelta(days=1)).isoformat(timespec="seconds")
     manifest.write(first.path, replace(first.manifest, created_at=tomorrow))
-    told: list[str] = []
+    messages: list[str] = []
 
-    second = create.make(filled, create.Wanted(), told.append, silent)
+    second = create.make(filled, create.Wanted(), messages.append, silent)
 
     assert selection.find(folder, second.manifest.database, None, "latest") == second
-    assert "The clock of this machine is behind the newest backup" in told[0]
+    assert "The clock of this machine is behind the newest backup" in messages[0]
     with connections.connect(filled) as connection:
         assert freshness.find(connection, folder, 60) == second, "it was taken just now, whatever its name says"
 

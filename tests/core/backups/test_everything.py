@@ -107,13 +107,13 @@ def test_every_kind_comes_back_as_it_was_and_what_cannot_is_named(target: Settin
     with connections.connect(target) as connection:
         before = fingerprint.read(connection)
     grants, contents = [one for one in granted(target) if "in_extension" not in one], rows(target)
-    told: tuple[list[str], ...] = ([], [], [])
+    messages: tuple[list[str], ...] = ([], [], [])
 
-    backup = create.make(target, create.Wanted(), told[0].append, silent)
-    verify.verify(target, backup, verify.FULL, told[1].append, silent)
-    restore.put_in_place(target, backup, "development", told[2].append, silent)
+    backup = create.make(target, create.Wanted(), messages[0].append, silent)
+    verify.verify(target, backup, verify.FULL, messages[1].append, silent)
+    restore.put_in_place(target, backup, "development", messages[2].append, silent)
 
-    assert told == ([f"Not in the backup: {line}" for line in LEFT_OUT],) * 3
+    assert messages == ([f"Not in the backup: {line}" for line in LEFT_OUT],) * 3
     with connections.connect(target) as connection:
         after = fingerprint.read(connection)
     assert schema_file.changes(before, after) == []

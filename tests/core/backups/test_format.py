@@ -23,12 +23,12 @@ def old(backup: Backup) -> Backup:
     """Its reading of the schema words a grant and a column in another way."""
     saved = schema_file.read(backup.path)
     column = "table users, column name"
-    told = replace(
+    messages = replace(
         saved,
         objects=saved.objects | {column: f"{saved.objects[column]} OF OLD"},
         access=saved.access | {"default privileges, revocation of CREATE": "REVOKED"},
     )
-    schema_file.write(backup.path, told)
+    schema_file.write(backup.path, messages)
     found = replace(backup.manifest, cluster=None, fingerprint_version=None, files=integrity.sums(backup.path))
     manifest.write(backup.path, found)
     return Backup(backup.path, manifest.read(backup.path))
@@ -43,23 +43,23 @@ def test_its_manifest_stays_as_that_version_wrote_it(old: Backup) -> None:
 
 
 def test_it_is_verified_and_what_comes_out_is_written_down(filled: Settings, old: Backup) -> None:
-    told: list[str] = []
+    messages: list[str] = []
 
-    verify.verify(filled, old, verify.FULL, told.append, silent)
+    verify.verify(filled, old, verify.FULL, messages.append, silent)
 
     found = manifest.read(old.path)
     assert found.format == 1
     assert [one.kind for one in found.checks] == ["quick", "full"]
-    assert f"{old.name} is of another version of these scripts: definitions and grants are not compared." in told
+    assert f"{old.name} is of another version of these scripts: definitions and grants are not compared." in messages
 
 
 def test_it_is_restored(filled: Settings, old: Backup) -> None:
     execute(filled, "DROP TABLE posts")
 
-    kept = restore.put_in_place(filled, old, "development", silent, silent)
+    old_name = restore.put_in_place(filled, old, "development", silent, silent)
 
     assert value(filled, "SELECT count(*) FROM posts") == 50
-    execute(filled, f'DROP DATABASE "{kept}"')
+    execute(filled, f'DROP DATABASE "{old_name}"')
 
 
 def test_what_it_has_lost_is_told_all_the_same(filled: Settings, old: Backup) -> None:

@@ -46,7 +46,7 @@ GRANT CREATE ON DATABASE {name} TO {app} WITH GRANT OPTION
 
 
 @pytest.fixture(autouse=True)
-def _drop_what_is_kept(two_roles: Settings) -> Iterator[None]:
+def _drop_old_databases(two_roles: Settings) -> Iterator[None]:
     yield
     with databases.server(two_roles) as server:
         names = server.exec_driver_sql("SELECT datname FROM pg_database").scalars().all()
@@ -60,21 +60,21 @@ def run(target: Settings, script: str) -> None:
     execute(target, *script.format(**names).strip().split(";\n"))
 
 
-def restored(target: Settings, told: Callable[[str], None]) -> None:
-    restore.put_in_place(target, take(target), "development", told, silent)
+def restored(target: Settings, messages: Callable[[str], None]) -> None:
+    restore.put_in_place(target, take(target), "development", messages, silent)
 
 
 def test_what_was_taken_from_the_application_stays_taken(two_roles: Settings) -> None:
     run(two_roles, TABLES)
     run(two_roles, RIGHTS)
     before = granted(two_roles)
-    told: list[str] = []
+    messages: list[str] = []
 
-    restored(two_roles, told.append)
+    restored(two_roles, messages.append)
 
     assert granted(two_roles) == before
     assert len([one for one in before if "test_role" in one]) > 15
-    assert told == []
+    assert messages == []
     execute(two_roles, "CREATE TABLE later (id int)")
     application = two_roles.application_url.username
     rights = f"SELECT has_table_privilege('{application}', 'later', 'INSERT'),"
@@ -92,13 +92,13 @@ def test_a_database_in_which_the_application_has_no_right_comes_back_so(two_role
         environments.write(server, str(name), "development")
     run(two_roles, TABLES)
     before = granted(two_roles)
-    told: list[str] = []
+    messages: list[str] = []
 
-    restored(two_roles, told.append)
+    restored(two_roles, messages.append)
 
     assert granted(two_roles) == before
     assert [one for one in before if "test_role" in one] == []
-    assert told == [
+    assert messages == [
         f"The backup grants nothing to {two_roles.application_url.username}. Give it its rights: make roles"
     ]
     assert (
@@ -111,11 +111,11 @@ def test_without_grants_the_application_gets_its_usual_rights_and_that_is_told(
 ) -> None:
     run(two_roles, TABLES)
     run(two_roles, RIGHTS)
-    told: list[str] = []
+    messages: list[str] = []
     monkeypatch.setenv("ACCEPT", "roles")
 
-    restored(two_roles, told.append)
+    restored(two_roles, messages.append)
 
     application = two_roles.application_url.username
     assert value(two_roles, f"SELECT has_table_privilege('{application}', 'users', 'DELETE')")
-    assert f"Owners and grants of the backup were left out. {application} has its usual rights." in told
+    assert f"Owners and grants of the backup were left out. {application} has its usual rights." in messages

@@ -15,7 +15,7 @@ SPREAD = "SELECT string_agg(tableoid::regclass || ' ' || k::text, ',' ORDER BY k
 
 
 @pytest.fixture(autouse=True)
-def _drop_what_is_kept(target: Settings) -> Iterator[None]:
+def _drop_old_databases(target: Settings) -> Iterator[None]:
     yield
     with databases.server(target) as server:
         for name in server.exec_driver_sql("SELECT datname FROM pg_database").scalars().all():

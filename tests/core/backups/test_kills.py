@@ -142,12 +142,12 @@ def test_of_a_swap_that_is_killed_both_databases_are_there(loaded: Project, seed
     loaded.sql("DELETE FROM users")
     assert call(loaded, "restore", "latest").returncode == 0
     for _ in range(KILLS):
-        (kept,) = databases(loaded)
-        running = begin(loaded, "restore", kept)
+        (old_name,) = databases(loaded)
+        running = begin(loaded, "restore", old_name)
         time.sleep(moments.uniform(0.1, 0.6))
         running.kill()
 
-        (kept,) = databases(loaded)
-        other = Project(loaded.path, loaded.url.set(database=kept))
+        (old_name,) = databases(loaded)
+        other = Project(loaded.path, loaded.url.set(database=old_name))
         counts = {project.sql("SELECT count(*) FROM users")[0][0] for project in (loaded, other)}
         assert counts == {0, 20000}

@@ -18,7 +18,7 @@ INVALID = "it is invalid, and no query uses it. Drop it, or REINDEX it."
 
 
 @pytest.fixture(autouse=True)
-def _drop_what_is_kept(target: Settings) -> Iterator[None]:
+def _drop_old_databases(target: Settings) -> Iterator[None]:
     yield
     with databases.server(target) as server:
         for name in server.exec_driver_sql("SELECT datname FROM pg_database").scalars().all():
@@ -28,12 +28,12 @@ def _drop_what_is_kept(target: Settings) -> Iterator[None]:
 
 def round_trip(target: Settings) -> list[str]:
     """Back up, verify, restore; the lines that each of the three told."""
-    told: tuple[list[str], ...] = ([], [], [])
-    backup = create.make(target, create.Wanted(), told[0].append, silent)
-    verify.verify(target, backup, verify.FULL, told[1].append, silent)
-    restore.put_in_place(target, backup, "development", told[2].append, silent)
-    assert told[0] == told[1] == told[2]
-    return told[0]
+    messages: tuple[list[str], ...] = ([], [], [])
+    backup = create.make(target, create.Wanted(), messages[0].append, silent)
+    verify.verify(target, backup, verify.FULL, messages[1].append, silent)
+    restore.put_in_place(target, backup, "development", messages[2].append, silent)
+    assert messages[0] == messages[1] == messages[2]
+    return messages[0]
 
 
 def fails(target: Settings, statement: str) -> None:
@@ -212,21 +212,21 @@ def test_a_subscription_is_named_and_holds_no_database(target: Settings) -> None
     )
     try:
         backup = create.make(target, create.Wanted(), silent, silent)
-        told: list[str] = []
-        verify.verify(target, backup, verify.FULL, told.append, silent)
+        messages: list[str] = []
+        verify.verify(target, backup, verify.FULL, messages.append, silent)
         with scratch.session(target) as server:
             schema_copy.restored(server, target)
     finally:
         execute(target, "DROP SUBSCRIPTION news")
 
-    assert told == [
+    assert messages == [
         "Not in the backup: subscription news: it belongs to one server. After a restore make it again with"
         " CREATE SUBSCRIPTION."
     ]
     with databases.server(target) as server:
         assert server.exec_driver_sql("SELECT count(*) FROM pg_subscription").scalar() == 0
-    restore.put_in_place(target, backup, "development", told.append, silent)
-    assert told[0] == told[1]
+    restore.put_in_place(target, backup, "development", messages.append, silent)
+    assert messages[0] == messages[1]
 
 
 @pytest.fixture
@@ -244,20 +244,20 @@ def test_a_tablespace_that_the_server_lacks_is_named(target: Settings, tablespac
         "INSERT INTO t VALUES (1)",
     )
     backup = create.make(target, create.Wanted(), silent, silent)
-    told: list[str] = []
-    restore.put_in_place(target, backup, "development", told.append, silent)
+    messages: list[str] = []
+    restore.put_in_place(target, backup, "development", messages.append, silent)
     space = "SELECT spcname FROM pg_class c JOIN pg_tablespace t ON t.oid = c.reltablespace WHERE relname = 't'"
-    assert (told, value(target, space)) == ([], tablespace)
+    assert (messages, value(target, space)) == ([], tablespace)
     with databases.server(target) as server:
         for name in server.exec_driver_sql("SELECT datname FROM pg_database").scalars().all():
             if name.startswith(f"{target.database_url.database}__"):
                 databases.drop(server, name)
     execute(target, "DROP TABLE t", f"DROP TABLESPACE {tablespace}")
 
-    verify.verify(target, backup, verify.FULL, told.append, silent)
-    restore.put_in_place(target, backup, "development", told.append, silent)
+    verify.verify(target, backup, verify.FULL, messages.append, silent)
+    restore.put_in_place(target, backup, "development", messages.append, silent)
 
-    assert told == [f"Tables and indexes are in the default tablespace: this role cannot use {tablespace}."] * 2
+    assert messages == [f"Tables and indexes are in the default tablespace: this role cannot use {tablespace}."] * 2
     assert value(target, "SELECT a FROM t") == 1
 
 
@@ -345,9 +345,9 @@ def test_an_owner_who_is_kept_from_rows_is_told_what_helps(two_roles: Settings, 
     (cure,) = [fact.removesuffix(", as a superuser") for name, fact in caught.value.facts if name == "Do"]
     execute(configured, cure)
     backup = take(two_roles)
-    told: list[str] = []
-    restore.put_in_place(two_roles, backup, "development", told.append, silent)
-    assert told == []
+    messages: list[str] = []
+    restore.put_in_place(two_roles, backup, "development", messages.append, silent)
+    assert messages == []
     assert value(two_roles, "SELECT count(*) FROM t") == 2
     with databases.server(two_roles) as server:
         for name in server.exec_driver_sql("SELECT datname FROM pg_database").scalars().all():

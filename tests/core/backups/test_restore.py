@@ -27,7 +27,7 @@ from tests.core.running import session
 
 
 @pytest.fixture(autouse=True)
-def _drop_what_is_kept(target: Settings) -> Iterator[None]:
+def _drop_old_databases(target: Settings) -> Iterator[None]:
     yield
     with databases.server(target) as server:
         for one in names(target):
@@ -111,15 +111,15 @@ def test_settings_and_grants_of_the_database_come_back(filled: Settings, new_rol
         f"GRANT CONNECT ON DATABASE {name} TO {role} WITH GRANT OPTION",
     )
     backup = take(filled)
-    told: list[str] = []
+    messages: list[str] = []
 
-    old = restore.put_in_place(filled, backup, "development", told.append, silent)
+    old = restore.put_in_place(filled, backup, "development", messages.append, silent)
     again = take(filled)
     with databases.server(filled) as server:
         for one in (str(name), old):
             databases.drop(server, one)
 
-    assert told == []
+    assert messages == []
     assert again.manifest.properties == backup.manifest.properties
 
 
@@ -128,12 +128,12 @@ def test_what_names_a_role_that_is_gone_is_left_out_and_told(filled: Settings, n
     execute(filled, f"ALTER ROLE {role} IN DATABASE {filled.database_url.database} SET work_mem = '7MB'")
     backup = take(filled)
     execute(filled, f"DROP OWNED BY {role}", f"DROP ROLE {role}")
-    told: list[str] = []
+    messages: list[str] = []
 
-    restore.put_in_place(filled, backup, None, told.append, silent)
+    restore.put_in_place(filled, backup, None, messages.append, silent)
 
-    assert len(told) == 1
-    assert f'role "{role}" does not exist' in told[0]
+    assert len(messages) == 1
+    assert f'role "{role}" does not exist' in messages[0]
 
 
 @pytest.mark.parametrize("damage", ["flipped", "missing", "added"])

@@ -95,17 +95,17 @@ def test_a_proof_and_a_restore_judge_alike_and_a_superuser_restores_all_of_it(
     assert whole(two_roles) == before
 
     monkeypatch.setenv("ACCEPT", "superuser")
-    told: list[str] = []
-    verify.verify(two_roles, backup, verify.FULL, told.append, silent)
-    restore.put_in_place(superuser, backup, "development", told.append, silent)
+    messages: list[str] = []
+    verify.verify(two_roles, backup, verify.FULL, messages.append, silent)
+    restore.put_in_place(superuser, backup, "development", messages.append, silent)
 
-    assert told == []
+    assert messages == []
     assert whole(two_roles) == before
     assert value(two_roles, "SELECT count(*) FROM ours") == 1
     execute(superuser, f"REASSIGN OWNED BY {other} TO {owner}", f"DROP OWNED BY {other}")
     for name in databases_of(superuser):
-        kept = replace(superuser, database_url=superuser.database_url.set(database=name))
-        execute(kept, f"REASSIGN OWNED BY {other} TO {owner}", f"DROP OWNED BY {other}")
+        old = replace(superuser, database_url=superuser.database_url.set(database=name))
+        execute(old, f"REASSIGN OWNED BY {other} TO {owner}", f"DROP OWNED BY {other}")
 
 
 def databases_of(target: Settings) -> list[str]:

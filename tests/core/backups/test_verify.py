@@ -182,12 +182,12 @@ def test_a_backup_of_a_newer_major_is_refused(filled: Settings, backup: Backup) 
 def test_what_cannot_be_written_down_is_told_and_counts(filled: Settings, backup: Backup) -> None:
     """As in a folder that is read-only, or full."""
     (backup.path / manifest.NEW).mkdir()
-    told: list[str] = []
+    messages: list[str] = []
 
-    checked = verify.verify(filled, backup, "quick", told.append, silent)
+    checked = verify.verify(filled, backup, "quick", messages.append, silent)
 
     assert checked.manifest.checks[-1].passed
-    assert told == [f"What was found out about {backup.name} cannot be written down: Is a directory."]
+    assert messages == [f"What was found out about {backup.name} cannot be written down: Is a directory."]
     assert manifest.read(backup.path) == backup.manifest
 
 

@@ -97,7 +97,7 @@ def test_facts_stand_in_two_columns(capsys: pytest.CaptureFixture[str]) -> None:
 def test_what_is_printed_is_kept_in_the_log_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LOG_DIR", str(tmp_path))
 
-    with console.kept("migrate"):
+    with console.logged("migrate"):
         console.say("to postgresql://app:s3cret@db/app")
         console.fail(UserError("It broke."))
 
@@ -111,7 +111,7 @@ def test_a_log_folder_that_is_not_there_stops_nothing(
 ) -> None:
     monkeypatch.setenv("LOG_DIR", str(tmp_path / "missing"))
 
-    with console.kept("migrate"):
+    with console.logged("migrate"):
         console.say("on it goes")
 
     captured = capsys.readouterr()

@@ -58,18 +58,18 @@ def follow(steps: Steps, at: Sequence[str], until: str = "", command: Any = UPGR
 
 
 def test_a_step_is_told_of_when_alembic_asks_for_the_next_because_it_has_committed_then() -> None:
-    told: list[Step] = []
-    steps = Steps([Fake("a"), Fake("b", is_upgrade=False), Fake("c", is_stamp=True)], [], told.append)
+    messages: list[Step] = []
+    steps = Steps([Fake("a"), Fake("b", is_upgrade=False), Fake("c", is_stamp=True)], [], messages.append)
     running = steps.left([], UPGRADE)  # type: ignore[arg-type]
 
     next(running)
     steps.applied({"a"}, 0.5)
-    assert not told
+    assert not messages
     next(running)
-    assert told == [Step("a", True, 0.5)]
+    assert messages == [Step("a", True, 0.5)]
     steps.applied({"b"}, 0.25)
     next(running)
-    assert told[1:] == [Step("b", False, 0.25)]
+    assert messages[1:] == [Step("b", False, 0.25)]
 
 
 def test_every_step_is_run_and_the_goal_is_the_version_of_the_last() -> None:

@@ -87,8 +87,8 @@ def test_a_revision_has_its_own_statement_timeout_to_its_end(project: Project, r
     assert project.sql("TABLE seen") == [("300ms", "2h"), ("300ms", "40s")]
 
 
-@pytest.mark.parametrize("kept", ["", "-c work_mem=5MB"])
-def test_a_second_session_has_the_limits(project: Project, revisions: list[str], kept: str) -> None:
+@pytest.mark.parametrize("options", ["", "-c work_mem=5MB"])
+def test_a_second_session_has_the_limits(project: Project, revisions: list[str], options: str) -> None:
     lines = [
         "import os, psycopg2",
         "names = {'dbname': 'DB', 'user': 'USER', 'password': 'PASSWORD', 'host': 'HOST', 'port': 'PORT'}",
@@ -96,10 +96,10 @@ def test_a_second_session_has_the_limits(project: Project, revisions: list[str],
         f"connection.cursor().execute(\"CREATE TABLE seen AS {LIMITS}, current_setting('work_mem') AS memory\")",
         "connection.commit()",
     ]
-    apply(project, revisions, *lines, **({"PGOPTIONS": kept} if kept else {}))
+    apply(project, revisions, *lines, **({"PGOPTIONS": options} if options else {}))
 
     assert project.sql("SELECT lock, statement FROM seen") == [("300ms", "40s")]
-    assert project.sql("SELECT memory = '5MB' FROM seen") == [(bool(kept),)]
+    assert project.sql("SELECT memory = '5MB' FROM seen") == [(bool(options),)]
 
 
 @pytest.mark.faults

@@ -59,8 +59,8 @@ def test_what_is_committed_before_a_failure_is_said(
 
     assert result.returncode == 1
     assert project.version == revisions[-1:]
-    kept = f"what abcd01 did {committed}" if committed else "what failed was rolled back."
-    assert f"State: the database is at {revisions[-1]}; {kept}" in result.stderr
+    outcome = f"what abcd01 did {committed}" if committed else "what failed was rolled back."
+    assert f"State: the database is at {revisions[-1]}; {outcome}" in result.stderr
     assert tables(project) == (["a"] if committed else [])
     if committed:
         assert "is committed and stays; the rest was rolled back." in result.stderr

@@ -36,26 +36,26 @@ def applied_once(project: Project) -> bool:
 
 
 def test_the_second_waits_names_the_first_and_goes_on_after_it(url: URL) -> None:
-    told: list[str] = []
+    messages: list[str] = []
 
     def second() -> None:
-        with polling(url) as connection, advisory_lock.hold(connection, 10, told.append):
-            told.append("mine")
+        with polling(url) as connection, advisory_lock.hold(connection, 10, messages.append):
+            messages.append("mine")
 
     with polling(url, "alembic-mutex first") as connection:
-        with advisory_lock.hold(connection, 1, told.append):
-            assert told == []
+        with advisory_lock.hold(connection, 1, messages.append):
+            assert messages == []
             thread = Thread(target=second)
             thread.start()
-            wait_until(lambda: told)
+            wait_until(lambda: messages)
             time.sleep(2 * advisory_lock.POLL)
         holder = pid(connection)
     thread.join(timeout=10)
 
-    assert len(told) == 2, "told once, not at every poll"
-    assert f"Waiting, because another migration or backup runs: pid {holder}, alembic-mutex first" in told[0]
-    assert ", since " in told[0]
-    assert told[1] == "mine"
+    assert len(messages) == 2, "told once, not at every poll"
+    assert f"Waiting, because another migration or backup runs: pid {holder}, alembic-mutex first" in messages[0]
+    assert ", since " in messages[0]
+    assert messages[1] == "mine"
 
 
 def test_after_the_wait_the_holder_is_named_in_the_error(url: URL) -> None:
@@ -83,16 +83,16 @@ def test_who_waits_holds_no_snapshot(url: URL) -> None:
     """CREATE INDEX CONCURRENTLY waits for every older snapshot: holder and waiter would wait for each other."""
     held = text("SELECT count(*) FROM pg_stat_activity WHERE pid = :pid AND backend_xmin IS NOT NULL")
     with polling(url) as first, polling(url) as second, session(url) as observer, advisory_lock.hold(first, 1, print):
-        told: list[str] = []
+        messages: list[str] = []
         waiting = pid(second)
 
         def wait() -> None:
-            with pytest.raises(UserError), advisory_lock.hold(second, 1, told.append):
+            with pytest.raises(UserError), advisory_lock.hold(second, 1, messages.append):
                 pass
 
         thread = Thread(target=wait)
         thread.start()
-        wait_until(lambda: told)
+        wait_until(lambda: messages)
         looks: list[int] = []
         for _ in range(5):
             looks.append(int(observer.scalar(held, {"pid": waiting}) or 0))
@@ -107,19 +107,19 @@ def test_who_waits_holds_no_snapshot(url: URL) -> None:
 def test_what_a_killed_runner_left_at_work_is_waited_for(
     url: URL, new_database: Callable[..., URL], application: str, waits: bool
 ) -> None:
-    told: list[str] = []
+    messages: list[str] = []
     with session(url, application) as orphan, session(new_database(), "alembic upgrade elsewhere"):
         number = pid(orphan)
         with polling(url) as connection:
             if not waits:
-                with advisory_lock.hold(connection, 0, told.append):
-                    assert told == []
+                with advisory_lock.hold(connection, 0, messages.append):
+                    assert messages == []
                 return
             words = f"killed migration still works on the server: pid {number}, alembic"
-            with pytest.raises(UserError, match=words), advisory_lock.hold(connection, 0.3, told.append):
+            with pytest.raises(UserError, match=words), advisory_lock.hold(connection, 0.3, messages.append):
                 raise AssertionError("did not wait")
-    assert "a killed migration still works on the server" in told[0]
-    with polling(url) as connection, advisory_lock.hold(connection, 5, told.append):
+    assert "a killed migration still works on the server" in messages[0]
+    with polling(url) as connection, advisory_lock.hold(connection, 5, messages.append):
         pass
 
 

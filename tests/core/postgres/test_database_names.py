@@ -3,9 +3,9 @@
 import pytest
 
 from scripts.core.postgres import database_names
-from scripts.core.postgres.database_names import KEPT, LIMIT, REPLACED, UNFINISHED
+from scripts.core.postgres.database_names import KEPT_INFIX, LIMIT, REPLACED, UNFINISHED
 
-SUFFIXES = [UNFINISHED, f"{UNFINISHED}_0a1b2c3d", REPLACED, f"{KEPT}20261127T071800Z"]
+SUFFIXES = [UNFINISHED, f"{UNFINISHED}_0a1b2c3d", REPLACED, f"{KEPT_INFIX}20261127T071800Z"]
 
 
 @pytest.mark.parametrize("letter", ["a", "ß", "€", "🐘"])

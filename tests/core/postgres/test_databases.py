@@ -84,9 +84,9 @@ def test_a_database_without_the_line_has_no_mark(target: Settings) -> None:
 
 def test_a_mark_is_one_line_and_the_rest_of_the_comment_stays(target: Settings) -> None:
     name = str(target.database_url.database)
-    kept = ["it's Ada's: 100% \\ :name", "", '"owner" $1']
+    others = ["it's Ada's: 100% \\ :name", "", '"owner" $1']
     with connections.connect(target, isolation_level="AUTOCOMMIT") as connection:
-        comment = "\n".join([kept[0], "environment=staging", *kept[1:]]).replace("'", "''").replace("%", "%%")
+        comment = "\n".join([others[0], "environment=staging", *others[1:]]).replace("'", "''").replace("%", "%%")
         connection.exec_driver_sql(f"COMMENT ON DATABASE {name} IS '{comment}'")
 
         environments.write(connection, name, "development")
@@ -95,7 +95,7 @@ def test_a_mark_is_one_line_and_the_rest_of_the_comment_stays(target: Settings) 
         said = connection.scalar(
             text("SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = current_database()")
         )
-        assert said.splitlines() == [*kept, "environment=development"]
+        assert said.splitlines() == [*others, "environment=development"]
 
 
 @pytest.mark.parametrize("suffix", NAMES)

@@ -144,13 +144,13 @@ def test_a_scratch_server_from_before_it_had_an_administrator_is_made_again_at_i
 
 @pytest.mark.parametrize("name", ["scratch", "target"])
 def test_only_the_scratch_server_keeps_a_password_and_only_for_its_user(checkout: Path, name: str) -> None:
-    kept = replace(cluster(name), keeps_password=name == "scratch")
-    embedded.start(kept)
+    made_cluster = replace(cluster(name), keeps_password=name == "scratch")
+    embedded.start(made_cluster)
 
     file = checkout / ".postgres" / name / "superuser_password"
 
-    assert file.exists() == kept.keeps_password
-    assert not file.exists() or (file.read_text(), file.stat().st_mode & 0o077) == (kept.password, 0)
+    assert file.exists() == made_cluster.keeps_password
+    assert not file.exists() or (file.read_text(), file.stat().st_mode & 0o077) == (made_cluster.password, 0)
 
 
 @pytest.mark.faults

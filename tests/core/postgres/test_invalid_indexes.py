@@ -75,11 +75,11 @@ def test_what_a_failure_left_is_dropped_and_its_duplicates_are_counted(
 
 def test_a_leftover_of_before_is_dropped_by_name(connection: Connection) -> None:
     fail(connection, "uq_n ON things (n)")
-    told: list[str] = []
+    messages: list[str] = []
 
-    invalid_indexes.drop_invalid(connection, told.append)
+    invalid_indexes.drop_invalid(connection, messages.append)
 
-    assert told == ["Dropping the invalid index uq_n, which an earlier CREATE INDEX CONCURRENTLY left."]
+    assert messages == ["Dropping the invalid index uq_n, which an earlier CREATE INDEX CONCURRENTLY left."]
     assert invalid_indexes.invalid(connection) == []
 
 

@@ -126,15 +126,15 @@ def test_a_new_database_sorts_as_the_target_does(target: Settings, locale: str) 
 
 
 def test_a_swap_keeps_the_old_one_under_the_name_that_it_is_given(target: Settings) -> None:
-    kept = f"{target.database_url.database}_kept"
+    old_name = f"{target.database_url.database}_kept"
     execute(target, "CREATE TABLE old ()")
 
     with replacement.new(target, None) as new:
-        replacement.swap(target, str(new.database), kept)
+        replacement.swap(target, str(new.database), old_name)
 
-    assert names(target) == [target.database_url.database, kept]
+    assert names(target) == [target.database_url.database, old_name]
     assert environment(target) is None
-    with connections.connect(target, target.database_url.set(database=kept)) as connection:
+    with connections.connect(target, target.database_url.set(database=old_name)) as connection:
         assert tables(connection) == ["old"]
     with connections.connect(target) as connection:
         assert tables(connection) == []

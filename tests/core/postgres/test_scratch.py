@@ -53,11 +53,9 @@ def test_what_is_kept_stays_and_of_two_the_first(configured: Settings) -> None:
         databases.drop(server.server, name)
 
 
-@pytest.mark.parametrize("beside", ["", "__kept_20261125T070028Z"])
-def test_what_a_killed_maker_left_is_dropped_and_what_a_living_one_has_is_not(
-    configured: Settings, beside: str
-) -> None:
-    left = f"scratch_{random.getrandbits(31)}_0{beside}"
+@pytest.mark.parametrize("extra", ["", "__kept_20261125T070028Z"])
+def test_what_a_killed_maker_left_is_dropped_and_what_a_living_one_has_is_not(configured: Settings, extra: str) -> None:
+    left = f"scratch_{random.getrandbits(31)}_0{extra}"
     with scratch.session(configured) as first:
         mine = str(scratch.create(first).database_url.database)
         first.server.exec_driver_sql(f'CREATE DATABASE "{left}" TEMPLATE template0')

@@ -62,7 +62,7 @@ ROWS = [Loss("shop", None, "rows", 3)]
 
 
 @pytest.mark.parametrize(
-    ("downgrade", "lost"),
+    ("downgrade", "losses"),
     [
         (execute("DROP TABLE shop"), ROWS),
         (execute("ALTER TABLE shop DROP COLUMN note"), [Loss("shop", "note", "values", 2)]),
@@ -76,8 +76,8 @@ ROWS = [Loss("shop", None, "rows", 3)]
         ("pass", []),
     ],
 )
-def test_tables_and_columns_that_go_are_counted(undo: Undo, downgrade: str, lost: list[Loss]) -> None:
-    assert undo(downgrade, SHOP) == lost
+def test_tables_and_columns_that_go_are_counted(undo: Undo, downgrade: str, losses: list[Loss]) -> None:
+    assert undo(downgrade, SHOP) == losses
 
 
 FUNCTION = "CREATE FUNCTION clear() RETURNS void LANGUAGE sql AS 'DELETE FROM shop'"
@@ -128,10 +128,10 @@ def test_rows_of_tables_that_stay_are_counted(undo: Undo, downgrade: str, kind: 
 def test_a_foreign_key_carries_a_deletion_on(undo: Undo, cascade: str, reached: bool) -> None:
     sales = f"CREATE TABLE sales (shop int REFERENCES shop ON DELETE {cascade}); INSERT INTO sales VALUES (1), (1)"
 
-    lost = undo(execute("DELETE FROM shop WHERE id = 1"), SHOP, sales)
+    losses = undo(execute("DELETE FROM shop WHERE id = 1"), SHOP, sales)
 
-    assert [loss.relation for loss in lost] == (["sales", "shop"] if reached else ["shop"])
-    assert lost[0].count == (2 if reached else 3)
+    assert [loss.relation for loss in losses] == (["sales", "shop"] if reached else ["shop"])
+    assert losses[0].count == (2 if reached else 3)
 
 
 VALUES = """
@@ -148,7 +148,7 @@ VALUES = """
 
 
 @pytest.mark.parametrize(
-    ("change", "lost"),
+    ("change", "losses"),
     [
         ("short TYPE varchar(5)", ("short", "character varying(5)", 1)),
         ("short TYPE varchar(5) USING short::varchar(5)", ("short", "character varying(5)", 1)),
@@ -165,9 +165,9 @@ VALUES = """
     ],
 )
 def test_values_that_do_not_come_back_from_a_new_type_are_counted(
-    undo: Undo, target: Settings, change: str, lost: tuple[str, str, int]
+    undo: Undo, target: Settings, change: str, losses: tuple[str, str, int]
 ) -> None:
-    column, new, number = lost
+    column, new, number = losses
 
     found = undo(execute(f"ALTER TABLE shop ALTER {change}"), VALUES.format(database=target.database_url.database))
 
@@ -175,7 +175,7 @@ def test_values_that_do_not_come_back_from_a_new_type_are_counted(
 
 
 def test_another_type_of_the_same_name_is_another_type(undo: Undo) -> None:
-    lost = undo(
+    losses = undo(
         execute(
             "ALTER TYPE grade RENAME TO old; CREATE TYPE grade AS ENUM ('a');"
             " ALTER TABLE shop ALTER grade TYPE grade USING 'a'::grade"
@@ -183,7 +183,7 @@ def test_another_type_of_the_same_name_is_another_type(undo: Undo) -> None:
         "CREATE TYPE grade AS ENUM ('a', 'b'); CREATE TABLE shop (grade grade); INSERT INTO shop VALUES ('a'), ('b')",
     )
 
-    assert lost == [Loss("shop", "grade", "values that may not fit grade", 2)]
+    assert losses == [Loss("shop", "grade", "values that may not fit grade", 2)]
 
 
 def test_a_renamed_type_is_the_same(undo: Undo) -> None:
@@ -191,14 +191,14 @@ def test_a_renamed_type_is_the_same(undo: Undo) -> None:
 
 
 def test_names_are_quoted(undo: Undo) -> None:
-    lost = undo(
+    losses = undo(
         execute('ALTER TABLE "My ""Shop""" DROP COLUMN "100%"; DROP TABLE "New Orders"."Häuser"; DELETE FROM "T"'),
         'CREATE SCHEMA "New Orders"; CREATE TABLE "New Orders"."Häuser" ("a b" int)',
         'CREATE TABLE "My ""Shop""" ("100%" int, id int); INSERT INTO "My ""Shop""" VALUES (1, 1)',
         'CREATE TABLE "T" (); INSERT INTO "T" DEFAULT VALUES; INSERT INTO "New Orders"."Häuser" VALUES (1)',
     )
 
-    assert [str(loss) for loss in lost] == [
+    assert [str(loss) for loss in losses] == [
         '"New Orders"."Häuser": 1 rows',
         '"My ""Shop"""."100%": 1 values',
         '"T": 1 rows that may be changed or deleted',
@@ -206,13 +206,13 @@ def test_names_are_quoted(undo: Undo) -> None:
 
 
 def test_the_targets_search_path_holds_on_the_copy(undo: Undo, target: Settings) -> None:
-    lost = undo(
+    losses = undo(
         execute("DROP TABLE shop"),
         "CREATE SCHEMA hidden; CREATE TABLE hidden.shop AS SELECT 1",
         f"ALTER DATABASE {target.database_url.database} SET search_path = nowhere, hidden, public",
     )
 
-    assert lost == [Loss("shop", None, "rows", 1)]
+    assert losses == [Loss("shop", None, "rows", 1)]
 
 
 EVENTS = """
@@ -225,7 +225,7 @@ EVENTS = """
 
 
 @pytest.mark.parametrize(
-    ("sql", "lost"),
+    ("sql", "losses"),
     [
         ("DROP TABLE events", Loss("events", None, "rows", 3)),
         ("DROP TABLE early", Loss("early", None, "rows", 2)),
@@ -240,8 +240,8 @@ EVENTS = """
         ("ALTER TABLE events DETACH PARTITION late", None),
     ],
 )
-def test_rows_of_partitions_are_counted_once(undo: Undo, sql: str, lost: Loss | None) -> None:
-    assert undo(execute(sql), EVENTS) == ([lost] if lost else [])
+def test_rows_of_partitions_are_counted_once(undo: Undo, sql: str, losses: Loss | None) -> None:
+    assert undo(execute(sql), EVENTS) == ([losses] if losses else [])
 
 
 def test_a_table_without_columns_has_rows_too(undo: Undo) -> None:
@@ -251,14 +251,14 @@ def test_a_table_without_columns_has_rows_too(undo: Undo) -> None:
 
 
 def test_what_has_no_rows_of_its_own_is_named(undo: Undo) -> None:
-    lost = undo(
+    losses = undo(
         execute("DROP VIEW names; DROP MATERIALIZED VIEW sums; DROP FOREIGN TABLE far"),
         SHOP,
         "CREATE VIEW names AS SELECT note FROM shop; CREATE MATERIALIZED VIEW sums AS SELECT count(*) FROM shop",
         "CREATE FOREIGN DATA WRAPPER w; CREATE SERVER s FOREIGN DATA WRAPPER w; CREATE FOREIGN TABLE far () SERVER s",
     )
 
-    assert [str(loss) for loss in lost] == [
+    assert [str(loss) for loss in losses] == [
         "far: 0 rows of its own (a foreign table)",
         "names: 0 rows of its own (a view)",
         "sums: 0 rows of its own (a materialized view)",
@@ -286,12 +286,12 @@ def test_a_foreign_table_is_not_written_to(database: Callable[..., None], target
 
 
 def test_a_sequence_is_lost_once_it_was_used(undo: Undo) -> None:
-    lost = undo(
+    losses = undo(
         execute("DROP SEQUENCE used; DROP SEQUENCE fresh; ALTER TABLE shop DROP COLUMN id"),
         "CREATE SEQUENCE used; CREATE SEQUENCE fresh; SELECT nextval('used'); CREATE TABLE shop (id serial)",
     )
 
-    assert [str(loss) for loss in lost] == [
+    assert [str(loss) for loss in losses] == [
         "fresh: 0 values of a sequence",
         "used: 1 values of a sequence",
         "shop.id: 0 values",

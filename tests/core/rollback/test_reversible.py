@@ -85,7 +85,7 @@ def test_one_that_is_imported_may_be_tried(require: Require) -> None:
     require("pass", head="from os import sync as downgrade\n\n\ndef other")
 
 
-LOST = Loss("users", None, "rows", 0)
+LOSSES = Loss("users", None, "rows", 0)
 
 
 @pytest.fixture
@@ -105,10 +105,10 @@ def age(connection: Connection, hours: int) -> None:
     run(connection, f"UPDATE migration_log SET started_at = now() - interval '{hours} hours'")
 
 
-def is_better(connection: Connection, environment: str = "development", lost: Loss = LOST) -> bool:
+def is_better(connection: Connection, environment: str = "development", losses: Loss = LOSSES) -> bool:
     revisions = history.load()
     undone = [history.script(revisions, found) for found in history.current(connection)]
-    return reversible.forward_is_better(connection, environment, undone, [lost])
+    return reversible.forward_is_better(connection, environment, undone, [losses])
 
 
 def test_a_new_revision_is_better_outside_development(applied: Connection) -> None:
@@ -118,7 +118,7 @@ def test_a_new_revision_is_better_outside_development(applied: Connection) -> No
 
 
 def test_a_new_revision_is_better_where_something_is_lost(applied: Connection) -> None:
-    assert is_better(applied, lost=replace(LOST, count=1))
+    assert is_better(applied, losses=replace(LOSSES, count=1))
 
 
 @pytest.mark.parametrize(("hours", "written", "better"), [(23, True, False), (25, True, True), (25, False, False)])

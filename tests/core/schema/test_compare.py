@@ -134,9 +134,9 @@ def test_what_version_18_brought_is_told(changed: Connection, whole: Schema, sta
     if connections.describe(changed) < "PostgreSQL 18":
         pytest.skip("an older server")
     run(changed, statement)
-    (told,) = between(whole, fingerprint.read(changed))
+    (differences,) = between(whole, fingerprint.read(changed))
 
-    assert str(told).startswith(line)
+    assert str(differences).startswith(line)
 
 
 @pytest.mark.parametrize(
@@ -177,9 +177,9 @@ def test_another_order_of_columns_is_told_as_harmless(changed: Connection, whole
     run(changed, "ALTER TABLE log_notes ADD FOREIGN KEY (at, kind) REFERENCES logs")
     after = fingerprint.read(changed)
 
-    (told,) = between(whole, after)
-    assert str(told) == "table log_notes, order of columns: kind, note, at, expected at, kind, note"
-    assert told.harmless
+    (differences,) = between(whole, after)
+    assert str(differences) == "table log_notes, order of columns: kind, note, at, expected at, kind, note"
+    assert differences.harmless
     assert after.fingerprint == whole.fingerprint
 
 
@@ -196,10 +196,10 @@ def test_of_a_long_definition_the_place_that_differs_is_told() -> None:
     words = " ".join(f"word{number}" for number in range(50))
     before, after = Schema({"view v": words}, {}, {}), Schema({"view v": words.replace("word30", "other")}, {}, {})
 
-    (told,) = between(before, after)
+    (differences,) = between(before, after)
 
-    assert re.fullmatch(r"view v: ….{0,20} other word31 .*…, expected ….{0,20} word30 word31 .*…", str(told))
-    assert len(str(told)) < 200
+    assert re.fullmatch(r"view v: ….{0,20} other word31 .*…, expected ….{0,20} word30 word31 .*…", str(differences))
+    assert len(str(differences)) < 200
 
 
 def test_white_space_alone_is_told_as_such() -> None:
@@ -217,9 +217,9 @@ def test_every_kind_of_object_is_equal_to_itself_after_dump_and_restore(
     restored = schema_copy.restored(throwaway, everything)
     assert read(restored).fingerprint != whole.fingerprint
 
-    told = compare(throwaway, everything, restored)
+    differences = compare(throwaway, everything, restored)
 
-    assert [str(one) for one in told] == []
+    assert [str(one) for one in differences] == []
     assert {"table vehicle, owner", "table users, grant of UPDATE to pg_monitor"} <= whole.access.keys()
     again = schema_copy.restored(throwaway, restored)
     assert read(again).fingerprint == read(restored).fingerprint
@@ -268,10 +268,10 @@ def test_a_real_change_is_told_among_those(throwaway: Scratch, target: Settings)
 def test_what_a_dump_does_not_carry_over_is_told(
     throwaway: Scratch, everything: Settings, statement: str, name: str | None
 ) -> None:
-    told = compare(throwaway, *differs(throwaway, everything, statement))
+    differences = compare(throwaway, *differs(throwaway, everything, statement))
 
     lines = dict(changes())
-    assert name in [one.name for one in told] if name else len(told) == len(lines[statement])
+    assert name in [one.name for one in differences] if name else len(differences) == len(lines[statement])
 
 
 def test_an_invalid_index_is_told_whichever_side_has_it(throwaway: Scratch, everything: Settings) -> None:
@@ -279,9 +279,9 @@ def test_an_invalid_index_is_told_whichever_side_has_it(throwaway: Scratch, ever
     break_it = "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'users_name'::regclass"
     valid, invalid = differs(throwaway, everything, break_it)
 
-    (told,) = compare(throwaway, invalid, valid)
+    (differences,) = compare(throwaway, invalid, valid)
 
-    assert told.name == "table users, index users_name"
+    assert differences.name == "table users, index users_name"
 
 
 def test_equal_schemas_need_no_dump(throwaway: Scratch, everything: Settings, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -70,8 +70,8 @@ def test_a_scratch_server_that_is_killed_fails_the_verification_and_the_next_fin
 
     assert result.returncode == 1, result.stderr
     assert document(project)["verdict"] == "failed"
-    told = gate(project, where)
-    assert "server closed the connection unexpectedly" in "".join([told["summary"], *told["details"]])
+    failed = gate(project, where)
+    assert "server closed the connection unexpectedly" in "".join([failed["summary"], *failed["details"]])
     path.unlink()
     again = start(project, cluster)
     assert call(project, "verify_staging").returncode == 0

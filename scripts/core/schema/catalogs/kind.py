@@ -69,14 +69,14 @@ def type_name(oid: str, modifier: str = "NULL") -> str:
     return f"replace(format_type({oid}, {modifier}), 'character varying', 'varchar')"
 
 
-def words(condition: str, told: str) -> str:
+def words(condition: str, label: str) -> str:
     """Words for what is so, nothing for what isn't or is unknown."""
-    return f"CASE WHEN {condition} THEN ' {told}' ELSE '' END"
+    return f"CASE WHEN {condition} THEN ' {label}' ELSE '' END"
 
 
-def after(told: str, value: str) -> str:
+def after(label: str, value: str) -> str:
     """A value behind its name; nothing for NULL."""
-    return f"coalesce(' {told} ' || {value}, '')"
+    return f"coalesce(' {label} ' || {value}, '')"
 
 
 def qualified(catalog: str, oid: str) -> str:
@@ -89,8 +89,8 @@ def qualified(catalog: str, oid: str) -> str:
     )
 
 
-def options(array: str, told: str = "OPTIONS") -> str:
-    return after(told, f"(SELECT '(' || string_agg(one, ', ' ORDER BY one) || ')' FROM unnest({array}) one)")
+def options(array: str, label: str = "OPTIONS") -> str:
+    return after(label, f"(SELECT '(' || string_agg(one, ', ' ORDER BY one) || ')' FROM unnest({array}) one)")
 
 
 def enabled(column: str) -> str:
