@@ -34,11 +34,11 @@ up: ## Set up everything, start PostgreSQL and the app, migrate
 	$(RUN) up
 down: ## Stop everything; the data stays
 	$(RUN) down
-status: ## Say where the database stands; exit 1 when behind          (JSON=1)
+status: ## Show where the database stands; exit 1 when behind           (JSON=1)
 	$(RUN) run python -m scripts.status $${JSON:+--json}
 logs: ## Follow the logs                                               (c="db")
 	$(RUN) logs "$$c"
-ps: ## Show what runs
+ps: ## Show what is running
 	$(RUN) ps
 shell: ## Open a shell where the scripts run
 	$(RUN) shell
@@ -52,45 +52,45 @@ revision: ## Write a revision file from the models                     (m="what 
 	$(RUN) run python -m scripts.revision --message="$$m" $${EMPTY:+--empty}
 migrate: ## Apply the pending revisions                                (REV=head)
 	$(RUN) with_scratch python -m scripts.migrate $${REV:+"$$REV"}
-plan: ## Show what migrate would do, tried on a copy           (REV=head JSON=1)
+plan: ## Show what migrate would do, after trying it on a copy        (REV=head JSON=1)
 	$(RUN) with_scratch python -m scripts.plan $${REV:+"$$REV"} $${JSON:+--json}
-lint: ## Say what is dangerous in the revisions of this branch  (ALL=1 JSON=1)
+lint: ## Find dangers in the revisions of this branch                 (ALL=1 JSON=1)
 	$(RUN) with_scratch python -m scripts.lint $${ALL:+--all} $${JSON:+--json}
-rollback: ## Undo the newest revisions; says what is lost              (STEPS=1 or REV=... CONFIRM=name)
+rollback: ## Undo the newest revisions; list the rows that this deletes   (STEPS=1 or REV=... CONFIRM=name)
 	$(RUN) with_scratch python -m scripts.rollback $${STEPS:+--steps="$$STEPS"} $${REV:+--rev="$$REV"}
-stamp: ## Write down which revision the schema is at, running nothing  (REV=...)
+stamp: ## Set the recorded revision without running migrations         (REV=...)
 	$(RUN) run python -m scripts.stamp $${REV:+"$$REV"}
 history: ## List all revisions, and when each was applied
 	$(RUN) run python -m scripts.history
-current: ## Show the revision that the database is at
+current: ## Show the current revision of the database
 	$(RUN) run python -m scripts.alembic current --verbose
-merge: ## Join two heads with a revision                               (m="merge ... and ...")
+merge: ## Join two heads with a merge revision                         (m="merge ... and ...")
 	$(RUN) run python -m scripts.merge --message="$$m"
 diagram: ## Draw the schema, with pending changes   (> docs/schema.md)
 	$(RUN) with_scratch python -m scripts.diagram
 alembic: ## Run any other Alembic command                              (c="show head")
 	$(RUN) run python -m scripts.alembic "$$c"
 
-environment: ## Set what the database is: development, staging ...      (ENV=staging CONFIRM=name)
+environment: ## Set the environment of the database                          (ENV=staging CONFIRM=name)
 	$(RUN) run python -m scripts.environment $${ENV:+"$$ENV"}
 roles: ## Give the application a role that cannot drop tables
 	$(RUN) with_superuser python -m scripts.roles
 
 ## Backups
-backup: ## Take a backup and prove that it can be read               (NAME=feature-x EXCLUDE="public.events")
+backup: ## Take a backup and check that it can be read                  (NAME=feature-x EXCLUDE="public.events")
 	$(RUN) run python -m scripts.backup $${NAME:+--name="$$NAME"} $${EXCLUDE:+--exclude="$$EXCLUDE"}
-backups: ## List the backups; KEEP=: remove old ones                   (JSON=1 or KEEP=5,30d CONFIRM=folder)
+backups: ## List the backups; with KEEP=, remove old ones                (JSON=1 or KEEP=5,30d CONFIRM=folder)
 	$(RUN) run python -m scripts.backups $${KEEP:+--keep="$$KEEP"} $${JSON:+--json}
-restore: ## Put a backup in the database's place, which is kept        (BACKUP=latest CONFIRM=name or TO=other)
+restore: ## Restore a backup; keep the current database as another       (BACKUP=latest CONFIRM=name or TO=other)
 	$(RUN) restore python -m scripts.restore $${TO:+--to="$$TO"} $${BACKUP:+-- "$$BACKUP"}
 verify-backup: ## Restore a backup on the scratch server and compare          (BACKUP=latest MODE=full)
 	$(RUN) with_scratch python -m scripts.verify_backup $${MODE:+--mode="$$MODE"} $${BACKUP:+-- "$$BACKUP"}
 
 ## Staging
-verify-staging: ## Prove the pending migrations on a copy of the data   (FROM=latest RELEASE=v1.4 JSON=1)
+verify-staging: ## Test the pending migrations on a copy of the data            (FROM=latest RELEASE=v1.4 JSON=1)
 	$(RUN) with_scratch python -m scripts.verify_staging $${FROM:+--from="$$FROM"} $${RELEASE:+--release="$$RELEASE"} \
 	  $${JSON:+--json}
-build: ## Build the image from this checkout; all else pulls it
+build: ## Build the image from this checkout
 	$(RUN) build
 
 ## Development data
@@ -100,15 +100,15 @@ reset: ## Drop the development database and build it again             (CONFIRM=
 	$(RUN) run python -m scripts.reset
 
 ## The project itself
-test: ## Run the tests; FAULTS=1: kills, locks and races too           (T=tests/scripts/test_migrate.py FAULTS=1)
+test: ## Run the tests; with FAULTS=1 also kills, locks and races     (T=tests/scripts/test_migrate.py FAULTS=1)
 	$(RUN) test python -m pytest $${FAULTS:+-m ""} $${T:+-m "" "$$T"}
 check: ## Check formatting, types, shell scripts and the Dockerfile
 	$(RUN) run sh scripts/check.sh
 format: ## Format the code
 	$(RUN) edit sh scripts/format.sh
-lock: ## Choose the newest versions of all packages and lock them
+lock: ## Choose and lock the newest version of every package
 	$(RUN) edit sh scripts/lock.sh
-bench: ## Compare our speed with the peers'
+bench: ## Compare the speed with other tools
 	$(RUN) host python -m tests.bench
 help: ## Show this menu
 	@awk -f scripts/help.awk Makefile
