@@ -45,7 +45,7 @@ def error(connection: Connection, statement: str, **values: object) -> DBAPIErro
 )
 @pytest.mark.parametrize("source", ["", "the text of a revision"])
 def test_a_value_that_is_none_of_its_type_is_not_shown(connection: Connection, type_: str, source: str) -> None:
-    value = "\\xs3cret" if type_ == "bytea" else SECRET
+    value = {"bytea": "\\xs3cret", "xml": "<s3cret"}.get(type_, SECRET)
 
     shown = redaction.message(error(connection, f"SELECT CAST(CAST(:value AS text) AS {type_})", value=value), source)
 
