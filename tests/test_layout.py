@@ -5,7 +5,8 @@ import fnmatch
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from mypy.fscache import FileSystemCache
 from mypy.main import process_options
 from mypy.modulefinder import FindModuleCache, compute_search_paths
 
+from scripts.core.verification import run
 from tests.conftest import ROOT, copy_project
 
 MAKEFILE = (ROOT / "Makefile").read_text()
@@ -29,10 +31,17 @@ def name(path: Path) -> str:
     return str(path.relative_to(ROOT))
 
 
-def nodes(path: Path) -> Iterator[ast.AST]:
-    return ast.walk(ast.parse(path.read_text()))
+@cache
+def nodes(path: Path) -> tuple[ast.AST, ...]:
+    return tuple(ast.walk(ast.parse(path.read_text())))
 
 
+def offending(paths: Iterable[Path], found: Callable[[Path], Iterable[object]]) -> dict[str, list[object]]:
+    """What breaks a rule, by the name of its file."""
+    return {name(path): wrong for path in paths if (wrong := list(found(path)))}
+
+
+@cache
 def imports(path: Path) -> set[str]:
     """Dotted names of everything that a file imports: `from a import b` gives a and a.b."""
     found = set()
@@ -44,6 +53,7 @@ def imports(path: Path) -> set[str]:
     return found
 
 
+@cache
 def calls(path: Path) -> set[str]:
     """Everything that a file calls, as it is written there: print, sys.exit ..."""
     return {ast.unparse(node.func) for node in nodes(path) if isinstance(node, ast.Call)}
@@ -52,34 +62,39 @@ def calls(path: Path) -> set[str]:
 # Verbs
 
 
-@pytest.mark.parametrize("verb", VERBS)
-def test_every_script_is_run_by_make_and_has_a_test_file(verb: str) -> None:
-    assert re.search(rf"-m scripts\.{verb}\b", RECIPES_AND_SHELL), f"nothing runs scripts/{verb}.py"
-    assert (ROOT / "tests" / "scripts" / f"test_{verb}.py").is_file()
+RUN = set(re.findall(r"-m scripts\.(\w+)", RECIPES_AND_SHELL))
 
 
-@pytest.mark.parametrize("verb", sorted(set(re.findall(r"-m scripts\.(\w+)", RECIPES_AND_SHELL))))
-def test_every_script_that_is_run_exists(verb: str) -> None:
-    assert verb in VERBS
+def test_every_script_is_run_by_make_and_has_a_test_file() -> None:
+    assert set(VERBS) == RUN
+    assert [verb for verb in VERBS if not (ROOT / "tests" / "scripts" / f"test_{verb}.py").is_file()] == []
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "tests").glob("scripts/test_*.py")), ids=lambda path: path.stem)
-def test_every_test_file_of_a_script_has_its_script(path: Path) -> None:
-    assert path.stem.removeprefix("test_") in [*VERBS, *(shell.stem for shell in SHELL)]
+def test_every_test_file_of_a_script_has_its_script() -> None:
+    tested = {path.stem.removeprefix("test_") for path in (ROOT / "tests").glob("scripts/test_*.py")}
+
+    assert tested <= {*VERBS, *(shell.stem for shell in SHELL)}
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "tests" / "core").rglob("test_*.py")), ids=name)
-def test_every_test_file_of_core_lies_in_a_room(path: Path) -> None:
-    folder = path.parent.relative_to(ROOT / "tests" / "core")
-    assert (ROOT / "scripts" / "core" / folder).is_dir()
+def test_every_test_file_of_core_lies_in_a_room() -> None:
+    folders = {path.parent.relative_to(ROOT / "tests") for path in (ROOT / "tests" / "core").rglob("test_*.py")}
+
+    assert [str(folder) for folder in folders if not (ROOT / "scripts" / folder).is_dir()] == []
+
+
+def test_every_gate_has_its_place_in_the_order() -> None:
+    files = (ROOT / "scripts" / "core" / "verification").glob("gate_*.py")
+
+    assert {gate.__name__.rpartition(".")[2] for gate in run.ALL} == {path.stem for path in files}
 
 
 # Imports flow down
 
 
-@pytest.mark.parametrize("path", CORE, ids=name)
-def test_core_imports_no_verb(path: Path) -> None:
-    assert not {found for found in imports(path) if re.fullmatch(r"scripts\.(?!core\b)\w+.*", found)}
+def test_core_imports_no_verb() -> None:
+    verb = re.compile(r"scripts\.(?!core\b)\w+.*")
+
+    assert offending(CORE, lambda path: filter(verb.fullmatch, imports(path))) == {}
 
 
 ROOMS = [
@@ -104,12 +119,15 @@ def step(of: str) -> int:
     return next(number for number, rooms in enumerate(ROOMS) if of in rooms)
 
 
-@pytest.mark.parametrize("path", CORE, ids=name)
-def test_a_room_imports_only_from_rooms_below_it(path: Path) -> None:
+def not_below(path: Path) -> Iterator[str]:
+    """The rooms that a file may not import from, and does."""
     own = room(str(path.relative_to(ROOT / "scripts" / "core")))
     others = {room(found.removeprefix("scripts.core.")) for found in imports(path) if found.startswith("scripts.core.")}
+    return (other for other in others - {own} if step(other) >= step(own))
 
-    assert not {other for other in others - {own} if step(other) >= step(own)}
+
+def test_a_room_imports_only_from_rooms_below_it() -> None:
+    assert offending(CORE, not_below) == {}
 
 
 def test_every_folder_of_core_is_a_room() -> None:
@@ -118,9 +136,10 @@ def test_every_folder_of_core_is_a_room() -> None:
     assert folders == set.union(*ROOMS) - {"the ground", "diagram"}
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "app").rglob("*.py")), ids=name)
-def test_the_application_knows_nothing_of_scripts(path: Path) -> None:
-    assert not {found for found in imports(path) if found.split(".")[0] in ("scripts", "tests")}
+def test_the_application_knows_nothing_of_scripts() -> None:
+    ours = re.compile(r"(scripts|tests)\b.*")
+
+    assert offending((ROOT / "app").rglob("*.py"), lambda path: filter(ours.fullmatch, imports(path))) == {}
 
 
 # Each outside thing has one door
@@ -143,11 +162,10 @@ DOORS = [
 @pytest.mark.parametrize(("thing", "pattern", "doors"), DOORS, ids=[door[0] for door in DOORS])
 def test_each_outside_thing_has_one_door(thing: str, pattern: str, doors: list[str]) -> None:
     elsewhere = [path for path in CODE if not name(path).endswith(tuple(doors))]
+    through = re.compile(pattern)
 
-    through = {(name(path), found) for path in elsewhere for found in imports(path) | calls(path)}
-    through = {(path, found) for path, found in through if re.fullmatch(pattern, found)}
-
-    assert not through, f"{thing}: only in {', '.join(doors)}"
+    found = offending(elsewhere, lambda path: filter(through.fullmatch, imports(path) | calls(path)))
+    assert found == {}, f"{thing}: only in {', '.join(doors)}"
 
 
 SQL = re.compile(
@@ -173,23 +191,27 @@ def formatted(path: Path) -> Iterator[ast.JoinedStr]:
         yield from (node for node in ast.walk(function) if isinstance(node, ast.JoinedStr) and id(node) not in advice)
 
 
-@pytest.mark.parametrize("path", CODE, ids=name)
-def test_sql_is_put_together_in_one_place(path: Path) -> None:
-    """An f-string takes any text: a name that was not quoted, or a message with a row in it."""
-    if any(part in name(path) for part in ("core/postgres/sql.py", *NO_NAMES_OF_OTHERS)):
-        return
+def sql_put_together(path: Path) -> Iterator[str]:
     heads = [found.values[0] for found in formatted(path) if found.values]
+    yield from (str(one.value) for one in heads if isinstance(one, ast.Constant) and SQL.match(str(one.value)))
+    yield from (found for found in calls(path) if found.endswith("identifier_preparer.quote"))
 
-    assert not [head.value for head in heads if isinstance(head, ast.Constant) and SQL.match(str(head.value))]
-    assert not {found for found in calls(path) if found.endswith("identifier_preparer.quote")}
+
+def test_sql_is_put_together_in_one_place() -> None:
+    """An f-string takes any text: a name that was not quoted, or a message with a row in it."""
+    places = ("core/postgres/sql.py", *NO_NAMES_OF_OTHERS)
+
+    assert offending((path for path in CODE if not any(part in name(path) for part in places)), sql_put_together) == {}
 
 
-@pytest.mark.parametrize("path", CORE, ids=name)
-def test_core_never_exits(path: Path) -> None:
+def exits(path: Path) -> Iterator[str]:
     raised = {ast.unparse(node.exc) for node in nodes(path) if isinstance(node, ast.Raise) and node.exc}
+    yield from (found for found in calls(path) if re.fullmatch(r"(sys\.)?exit|quit|os\._exit|os\.abort", found))
+    yield from (found for found in raised if "SystemExit" in found)
 
-    assert not {found for found in calls(path) if re.fullmatch(r"(sys\.)?exit|quit|os\._exit|os\.abort", found)}
-    assert not {found for found in raised if "SystemExit" in found}
+
+def test_core_never_exits() -> None:
+    assert offending(CORE, exits) == {}
 
 
 # Words
@@ -211,21 +233,25 @@ def identifiers(path: Path) -> Iterator[str]:
             yield node.asname or node.name.rpartition(".")[2]
 
 
-@pytest.mark.parametrize("path", [*CODE, *sorted((ROOT / "tests").rglob("*.py"))], ids=name)
-def test_no_retired_word_names_anything(path: Path) -> None:
-    assert not {found for found in identifiers(path) if found.lower().strip("_") in RETIRED}
-    assert path.stem not in RETIRED
+def test_no_retired_word_names_anything() -> None:
+    paths = [*CODE, *sorted((ROOT / "tests").rglob("*.py"))]
+
+    named = offending(paths, lambda path: (one for one in identifiers(path) if one.lower().strip("_") in RETIRED))
+    assert named == {}
+    assert RETIRED.isdisjoint(path.stem for path in paths)
 
 
 # Sizes
 
 
-@pytest.mark.parametrize("path", CORE, ids=name)
-def test_core_is_made_of_small_files_and_functions(path: Path) -> None:
-    functions = [node for node in nodes(path) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+def long_functions(path: Path) -> Iterator[str]:
+    functions = (node for node in nodes(path) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
+    return (found.name for found in functions if (found.end_lineno or 0) - found.lineno + 1 > 45)
 
-    assert len(path.read_text().splitlines()) <= 250
-    assert not [found.name for found in functions if (found.end_lineno or 0) - found.lineno + 1 > 45]
+
+def test_core_is_made_of_small_files_and_functions() -> None:
+    assert [name(path) for path in CORE if len(path.read_text().splitlines()) > 250] == []
+    assert offending(CORE, long_functions) == {}
 
 
 # Our folder alembic/ and the package of that name
@@ -309,15 +335,17 @@ NO_SETTINGS = {
 MAKE_VARIABLES = set(re.findall(r"^export (.+)", MAKEFILE, re.MULTILINE)[0].split())
 
 
-@pytest.mark.parametrize("setting", sorted(documented()))
-def test_every_setting_in_env_example_is_read_by_somebody(setting: str) -> None:
-    assert setting in read_by_the_application() | read_by_compose() | read_by_shell() | BY_COMPOSE_ITSELF
+def test_every_setting_in_env_example_is_read() -> None:
+    read = read_by_the_application() | read_by_compose() | read_by_shell() | BY_COMPOSE_ITSELF
+
+    assert documented() - read == set()
 
 
-@pytest.mark.parametrize("setting", sorted(read_by_the_application() | read_by_compose() | read_by_shell()))
-def test_every_setting_that_is_read_is_in_env_example(setting: str) -> None:
-    elsewhere = given_by_compose() | set(NO_SETTINGS) | MAKE_VARIABLES
-    assert setting in documented() | elsewhere or setting.removesuffix("_FILE") in documented()
+def test_every_setting_that_is_read_is_in_env_example() -> None:
+    read = read_by_the_application() | read_by_compose() | read_by_shell()
+    known = documented() | given_by_compose() | set(NO_SETTINGS) | MAKE_VARIABLES
+
+    assert {one for one in read - known if one.removesuffix("_FILE") not in documented()} == set()
 
 
 # Make
@@ -351,13 +379,13 @@ def test_the_makefile_reads_no_env() -> None:
     assert not re.search(r"^\s*[-s]?include\b", MAKEFILE, re.MULTILINE)
 
 
-@pytest.mark.parametrize(("target", "rest"), TARGETS, ids=[target for target, _ in TARGETS])
-def test_every_target_is_phony_and_says_what_it_does(target: str, rest: str) -> None:
+def test_every_target_is_phony_and_says_what_it_does() -> None:
+    """Our folders are called app and alembic: make would find them up to date."""
     phony = re.search(r"^\.PHONY:((?:\\\n|.)*)", MAKEFILE, re.MULTILINE)
 
     assert phony
-    assert target in phony[1].split(), "our folders are called app and alembic: make would find them up to date"
-    assert re.search(r"## [A-Z]", rest), "no text for the menu"
+    assert {target for target, _ in TARGETS} - set(phony[1].split()) == set()
+    assert [target for target, rest in TARGETS if not re.search(r"## [A-Z]", rest)] == [], "no text for the menu"
 
 
 def test_no_recipe_is_longer_than_five_lines() -> None:
@@ -366,11 +394,12 @@ def test_no_recipe_is_longer_than_five_lines() -> None:
     assert 1 <= longest <= 5
 
 
-@pytest.mark.parametrize("variable", sorted(set(re.findall(r"\$\$\{?(\w+)", MAKEFILE))))
-def test_what_a_recipe_reads_arrives_literally(variable: str) -> None:
+def test_what_a_recipe_reads_arrives_literally() -> None:
     """As in `override m := $(value m)` and `export m`: any other way runs what a user wrote into a message."""
-    assert f"override {variable} := $(value {variable})\n" in MAKEFILE
-    assert variable in MAKE_VARIABLES
+    read = set(re.findall(r"\$\$\{?(\w+)", MAKEFILE))
+
+    assert [one for one in read if f"override {one} := $(value {one})\n" not in MAKEFILE] == []
+    assert read - MAKE_VARIABLES == set()
 
 
 def test_make_itself_expands_nothing_of_a_user() -> None:
@@ -386,9 +415,10 @@ def dockerfiles() -> list[Path]:
     return [ROOT / "Dockerfile", *sorted((ROOT / ".ci").glob("*Dockerfile"))]
 
 
-@pytest.mark.parametrize("path", dockerfiles(), ids=name)
-def test_no_dockerfile_asks_for_a_frontend_from_a_registry(path: Path) -> None:
-    assert not re.search(r"^#\s*syntax\s*=", path.read_text(), re.MULTILINE | re.IGNORECASE)
+def test_no_dockerfile_asks_for_a_frontend_from_a_registry() -> None:
+    asks = re.compile(r"^#\s*syntax\s*=", re.MULTILINE | re.IGNORECASE)
+
+    assert offending(dockerfiles(), lambda path: asks.findall(path.read_text())) == {}
 
 
 def is_ignored(path: str) -> bool:
@@ -416,14 +446,12 @@ def test_secrets_data_and_history_stay_out_of_images(path: str) -> None:
     assert is_ignored(path)
 
 
-@pytest.mark.parametrize(
-    "path", sorted(set(re.findall(r"^COPY ([a-z./]+)|source=(\S+?),", (ROOT / "Dockerfile").read_text(), re.MULTILINE)))
-)
-def test_what_the_dockerfile_copies_gets_into_the_image(path: tuple[str, str]) -> None:
-    copied = "".join(path)
+def test_what_the_dockerfile_copies_gets_into_the_image() -> None:
+    dockerfile = (ROOT / "Dockerfile").read_text()
+    copied = ["".join(found) for found in re.findall(r"^COPY ([a-z./]+)|source=(\S+?),", dockerfile, re.MULTILINE)]
 
-    assert (ROOT / copied).exists()
-    assert not is_ignored(copied)
+    assert len(copied) > 2
+    assert [path for path in copied if not (ROOT / path).exists() or is_ignored(path)] == []
 
 
 # Files as they are checked out and installed
@@ -433,9 +461,10 @@ def test_files_are_checked_out_with_unix_line_ends() -> None:
     assert re.search(r"^\* .*\beol=lf\b", (ROOT / ".gitattributes").read_text(), re.MULTILINE)
 
 
-@pytest.mark.parametrize("path", [*SHELL, *CODE, ROOT / "Makefile", ROOT / ".env.example", *COMPOSE], ids=name)
-def test_no_file_has_a_carriage_return(path: Path) -> None:
-    assert b"\r" not in path.read_bytes()
+def test_no_file_has_a_carriage_return() -> None:
+    paths = [*SHELL, *CODE, ROOT / "Makefile", ROOT / ".env.example", *COMPOSE]
+
+    assert [name(path) for path in paths if b"\r" in path.read_bytes()] == []
 
 
 @pytest.mark.parametrize("path", sorted(ROOT.glob("requirements*.txt")), ids=name)
