@@ -136,6 +136,23 @@ def test_every_folder_of_core_is_a_room() -> None:
     assert folders == set.union(*ROOMS) - {"the ground", "diagram"}
 
 
+def test_the_map_in_readme_shows_the_rooms() -> None:
+    readme = (ROOT / "README.md").read_text()
+    rows = re.findall(r"^  ([\w/.]+(?: [\w/.]+)*)  ", readme[readme.index("\nscripts/core/ ") :], re.MULTILINE)
+
+    assert [{room(found) for found in row.split()} for row in rows] == ROOMS[1:]
+
+
+def test_the_picture_shows_the_rooms() -> None:
+    picture = re.search(r"```mermaid\n(.*?)```", (ROOT / "docs" / "architecture.md").read_text(), re.DOTALL)
+    assert picture
+    drawn = [re.findall(r"^        (\w+)", part, re.MULTILINE) for part in picture[1].split("subgraph")[1:]]
+    arrows = re.findall(r"step\d", picture[1].splitlines()[-1])
+
+    assert [{found.replace("ground", "the ground") for found in step} for step in reversed(drawn)] == ROOMS
+    assert arrows == [f"step{number}" for number in range(len(ROOMS), 0, -1)]
+
+
 def test_the_application_knows_nothing_of_scripts() -> None:
     ours = re.compile(r"(scripts|tests)\b.*")
 

@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 from dataclasses import fields
+from pathlib import Path
 
 import pytest
 
@@ -12,7 +13,8 @@ from app.settings import Settings
 from tests.conftest import ROOT
 
 README = (ROOT / "README.md").read_text()
-PAGES = "\n".join([README, *((ROOT / "docs" / name).read_text() for name in ("backups.md", "staging.md"))])
+FILES = [*sorted(ROOT.glob("*.md")), *sorted(path for path in (ROOT / "docs").glob("*.md") if path.stem != "hazards")]
+PAGES = "\n".join(path.read_text() for path in FILES)
 MAKEFILE = (ROOT / "Makefile").read_text()
 TARGETS = re.findall(r"^([a-z][a-z-]*):", MAKEFILE, re.MULTILINE)
 VARIABLES = set(re.findall(r"^export (.+)", MAKEFILE, re.MULTILINE)[0].split())
@@ -86,6 +88,13 @@ def test_every_path_that_is_named_exists(path: str) -> None:
     assert MADE_LATER.match(path) or list(ROOT.glob(path.rstrip("/"))), path
 
 
+@pytest.mark.parametrize("page", FILES, ids=lambda path: path.stem)
+def test_every_link_leads_to_a_page(page: Path) -> None:
+    links = re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text())
+
+    assert not [link for link in links if not (page.parent / link).exists()]
+
+
 @pytest.mark.parametrize("verb", sorted(set(re.findall(r"-m scripts\.(\w+)", PAGES))))
 def test_every_script_that_is_named_exists(verb: str) -> None:
     assert (ROOT / "scripts" / f"{verb}.py").is_file()
@@ -137,6 +146,18 @@ def test_the_scripts_use_no_other_name_of_the_application() -> None:
 
     assert len({*imported, *loaded}) >= 5
     assert {*imported, *loaded} <= offered
+
+
+def test_the_tools_print_the_errors_that_are_explained() -> None:
+    table = README[README.index("| you see |") : README.index("## What can be lost")]
+    errors = re.findall(r"`([^`]+)`", "\n".join(line.split(" | ")[0] for line in table.splitlines()[2:]))
+    source = "".join(path.read_text() for path in (ROOT / "scripts").rglob("*.*") if path.suffix in (".py", ".sh"))
+    source = re.sub(r'"\s+f?"', "", source)
+
+    assert len(errors) >= 8
+    for error in errors:
+        for piece in re.split(r"…|\d+", error):
+            assert piece.strip(" .:") in source, error
 
 
 def test_the_page_is_short() -> None:

@@ -124,7 +124,7 @@ explain_service() {
     esac
     if [ "$1" = app ] && refuses_login; then
         quote "$log" 3
-        complain "$1 cannot log in to the database." "the server has no such role, or another password for it" \
+        complain "app cannot log in to the database." "the server has no such role, or another password for it" \
             "make roles" "the data is untouched"
     fi
     quote "$log"
