@@ -3,7 +3,7 @@
 from sqlalchemy import Engine, MetaData, create_engine
 from sqlalchemy.orm import DeclarativeBase
 
-from app.settings import Settings
+from app.settings import AppSettings
 
 # Named constraints can be dropped by a later migration; see "The Importance of Naming Constraints" in Alembic's docs.
 NAMING_CONVENTION = {
@@ -19,7 +19,7 @@ class Base(DeclarativeBase):
     metadata = MetaData(naming_convention=NAMING_CONVENTION)
 
 
-def make_engine(settings: Settings) -> Engine:
+def make_engine(settings: AppSettings) -> Engine:
     """An engine that notices a connection which the server has cut, and says who it is in pg_stat_activity."""
     return create_engine(
         settings.database_url,

@@ -35,7 +35,7 @@ class SettingsError(Exception):
 
 
 @dataclass(frozen=True)
-class Settings:
+class AppSettings:
     app_env: str
     runtime: str
     """Who runs PostgreSQL: docker, embedded, or none of ours."""
@@ -117,7 +117,7 @@ class Reader:
         return value
 
 
-def load(environ: Mapping[str, str] | None = None, env_file: Path = ENV_FILE) -> Settings:
+def load(environ: Mapping[str, str] | None = None, env_file: Path = ENV_FILE) -> AppSettings:
     """The settings, from `environ` (default: this process's) over `env_file`.
 
     Raises SettingsError with every fault that was found.
@@ -128,9 +128,9 @@ def load(environ: Mapping[str, str] | None = None, env_file: Path = ENV_FILE) ->
     return settings
 
 
-def build(reader: Reader) -> Settings:
+def build(reader: Reader) -> AppSettings:
     """The settings as far as they can be read; what is wrong with them is left in the reader's `faults`."""
-    return Settings(
+    return AppSettings(
         app_env=reader.choice("APP_ENV", ENVIRONMENTS, "production"),
         runtime=reader.choice("RUNTIME", RUNTIMES, "none"),
         database_url=_database_url(reader),

@@ -258,6 +258,28 @@ def test_no_retired_word_names_anything() -> None:
     assert RETIRED.isdisjoint(path.stem for path in paths)
 
 
+def classes(path: Path) -> Iterator[str]:
+    """The classes and the named types of a file."""
+    for node in nodes(path):
+        if isinstance(node, ast.ClassDef):
+            yield node.name
+    for node in ast.parse(path.read_text()).body:
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            named = node.targets[0].id
+            if re.match(r"[A-Z]\w*[a-z]", named) and not ast.unparse(node.value).startswith("TypeVar("):
+                yield named
+
+
+def test_a_class_has_a_name_of_its_own() -> None:
+    """Two classes with one name are taken for each other: by who reads a signature, and by who searches."""
+    files: dict[str, list[str]] = {}
+    for path in CODE:
+        for found in set(classes(path)):
+            files.setdefault(found, []).append(name(path))
+
+    assert not {found: where for found, where in files.items() if len(where) > 1}
+
+
 # Sizes
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from app.settings import Settings
+from app.settings import AppSettings
 from tests.conftest import ROOT
 
 README = (ROOT / "README.md").read_text()
@@ -126,12 +126,12 @@ def test_every_name_that_a_replacement_of_the_application_must_offer_is_there(na
 
 
 def test_the_settings_that_a_replacement_must_have_are_those_of_ours_that_scripts_read() -> None:
-    row = re.search(r"^\| `app\.settings\.Settings` \| (.*) \|$", between("app"), re.MULTILINE)
+    row = re.search(r"^\| `app\.settings\.AppSettings` \| (.*) \|$", between("app"), re.MULTILINE)
     assert row
 
     named = set(re.findall(r"`(\w+)`", row[1]))
 
-    assert named == {field.name for field in fields(Settings)} - {"publish_interval"}
+    assert named == {field.name for field in fields(AppSettings)} - {"publish_interval"}
 
 
 def test_the_scripts_use_no_other_name_of_the_application() -> None:

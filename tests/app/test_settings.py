@@ -9,10 +9,10 @@ import pytest
 from sqlalchemy import NullPool, create_engine, text
 from sqlalchemy.engine import URL, make_url
 
-from app.settings import Settings, SettingsError, load
+from app.settings import AppSettings, SettingsError, load
 from tests.conftest import ROOT
 
-Read = Callable[..., Settings]
+Read = Callable[..., AppSettings]
 
 DATABASE = "POSTGRES_USER=app\nPOSTGRES_PASSWORD=geheim\nPOSTGRES_DB=app\n"
 
@@ -23,7 +23,7 @@ HOSTILE = ["%", "100%41", "p@ss", "a/b", "#1", "$HOME", "${HOME}", "'", '"', " a
 def read(tmp_path: Path) -> Read:
     """Reads settings from a file with these lines, and an environment with nothing but these variables."""
 
-    def read(lines: str | bytes = "", **environ: str) -> Settings:
+    def read(lines: str | bytes = "", **environ: str) -> AppSettings:
         path = tmp_path / ".env"
         path.write_bytes(lines if isinstance(lines, bytes) else lines.encode())
         return load(environ, path)

@@ -23,7 +23,7 @@ from scripts.core.backups import (
     schema_file,
     store,
 )
-from scripts.core.backups.inventory import Contents
+from scripts.core.backups.inventory import Inventory
 from scripts.core.backups.manifest import Check, Manifest
 from scripts.core.backups.progress import Show
 from scripts.core.backups.store import Backup
@@ -155,7 +155,7 @@ def _words(pg_dump: str, made: Path, shared: str, excluded: Sequence[str]) -> li
     ]
 
 
-def _rows_words(snapshot: Connection, found: Contents, excluded: Sequence[str]) -> list[str]:
+def _rows_words(snapshot: Connection, found: Inventory, excluded: Sequence[str]) -> list[str]:
     """Return the words for pg_dump that say how rows are dumped, and whether the planner's statistics are."""
     return [
         *(["--load-via-partition-root"] if hash_partitions.may_move(snapshot) else []),
@@ -199,7 +199,7 @@ def _require_nothing(said: str, who: str, locked: Sequence[str] = ()) -> None:
         )
 
 
-def _require_space(made: Path, found: Contents, excluded: Sequence[str]) -> None:
+def _require_space(made: Path, found: Inventory, excluded: Sequence[str]) -> None:
     needed = sum(table.bytes for name, table in found.tables.items() if name not in excluded) // SMALLER
     free = shutil.disk_usage(made).free
     if free < needed and not overrides.accepted("space"):

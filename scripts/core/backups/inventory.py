@@ -9,7 +9,7 @@ from sqlalchemy.exc import DBAPIError
 
 from scripts.core.backups import database_properties, named_roles
 from scripts.core.backups.database_properties import Properties
-from scripts.core.backups.manifest import Table
+from scripts.core.backups.manifest import TableSize
 from scripts.core.errors import USAGE, UserError
 from scripts.core.postgres import connections, databases, environments, sql, system_identifier
 from scripts.core.postgres.sql import PLACE, compose, spelled
@@ -69,7 +69,7 @@ _HIDDEN = text(
 
 
 @dataclass(frozen=True)
-class Contents:
+class Inventory:
     """As the manifest has them."""
 
     cluster: str
@@ -77,7 +77,7 @@ class Contents:
     environment: str | None
     server: int
     revision: list[str]
-    tables: dict[str, Table]
+    tables: dict[str, TableSize]
     large_objects: int
     extensions: dict[str, str]
     properties: Properties
@@ -100,13 +100,13 @@ def export(connection: Connection) -> str:
     return str(connection.scalar(text("SELECT pg_export_snapshot()")))
 
 
-def read(connection: Connection, shared: str = "") -> Contents:
+def read(connection: Connection, shared: str = "") -> Inventory:
     """What the connected database holds. `shared`: the snapshot, where it has been exported already.
 
     Raises UserError naming the tables that this role cannot read, or the one that somebody locks or has dropped.
     """
     _require_readable(connection)
-    return Contents(
+    return Inventory(
         cluster=system_identifier.identity(connection),
         database=databases.name_of(connection.engine.url),
         environment=environments.read(connection),
@@ -182,9 +182,9 @@ def excluded(connection: Connection, words: Sequence[str]) -> list[str]:
     return found
 
 
-def _measured(connection: Connection, tables: Sequence[str], shared: str) -> dict[str, Table]:
+def _measured(connection: Connection, tables: Sequence[str], shared: str) -> dict[str, TableSize]:
     """Return the rows and bytes of tables as this transaction sees them, read in short ones of another session."""
-    found: dict[str, Table] = {}
+    found: dict[str, TableSize] = {}
     with connection.engine.connect() as counting, connections.interruptible(counting.connection.dbapi_connection):
         counting.execute(_NO_TRANSACTION_TIMEOUT)
         counting.commit()
@@ -195,10 +195,10 @@ def _measured(connection: Connection, tables: Sequence[str], shared: str) -> dic
     return found
 
 
-def _count(connection: Connection, table: str) -> Table:
+def _count(connection: Connection, table: str) -> TableSize:
     statement = compose("SELECT count(*), pg_table_size({}::regclass) FROM ONLY {}", PLACE, spelled(table))
     with _naming(table):
-        return Table(*sql.run(connection, statement, [table]).one())
+        return TableSize(*sql.run(connection, statement, [table]).one())
 
 
 @contextmanager

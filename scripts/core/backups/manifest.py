@@ -32,7 +32,7 @@ _NEW_IN_2 = ("cluster", "fingerprint_version")
 
 
 @dataclass(frozen=True)
-class Table:
+class TableSize:
     rows: int
     bytes: int
     """On the server's disk, without indexes."""
@@ -73,7 +73,7 @@ class Manifest:
     fingerprint: str
     large_objects: int
     extensions: dict[str, str]
-    tables: dict[str, Table]
+    tables: dict[str, TableSize]
     excluded: list[str]
     properties: Properties
     roles: list[str]
@@ -169,7 +169,7 @@ def _manifest(document: dict[str, Any]) -> Manifest:
     return Manifest(
         **fields
         | {
-            "tables": {name: Table(**table) for name, table in document["tables"].items()},
+            "tables": {name: TableSize(**table) for name, table in document["tables"].items()},
             "files": {path: File(**file) for path, file in document["files"].items()},
             "properties": Properties(**document["properties"]),
             "checks": [Check(**check) for check in document["checks"]],

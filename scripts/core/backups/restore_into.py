@@ -7,7 +7,7 @@ from sqlalchemy.exc import DBAPIError
 
 from scripts.core import overrides
 from scripts.core.backups import database_properties, hash_partitions, inventory, left_out, progress, schema_file
-from scripts.core.backups.inventory import Contents
+from scripts.core.backups.inventory import Inventory
 from scripts.core.backups.manifest import Manifest
 from scripts.core.backups.progress import Show
 from scripts.core.backups.store import Backup
@@ -143,7 +143,7 @@ def _compare(backup: Backup, into: Settings, tell: Tell) -> None:
     left_out.tell_all(left_out.read(backup.path).objects | schema_file.undumped(saved), tell)
 
 
-def _differences(manifest: Manifest, found: Contents, roots: dict[str, str], heirs: dict[str, list[str]]) -> list[str]:
+def _differences(manifest: Manifest, found: Inventory, roots: dict[str, str], heirs: dict[str, list[str]]) -> list[str]:
     """Of the rows, and the rest that is counted; a table that is missing is the schema's to tell."""
     expected = {name: rows for name, rows in _rows(manifest).items() if name in found.tables}
     own = {name: found.tables[name].rows for name in expected}

@@ -21,7 +21,7 @@ from scripts.core.revisions import models
 from scripts.core.rows.data_loss import Loss
 from scripts.core.settings import Settings
 
-Trace = Callable[[Connection, Callable[[], str], Commits], None]
+Tracer = Callable[[Connection, Callable[[], str], Commits], None]
 
 
 def upgrade(settings: Settings, target: str, on_step: OnStep, tell: Tell, url: URL | None = None) -> None:
@@ -34,14 +34,14 @@ def upgrade_seen(settings: Settings, target: str, on_step: OnStep, tell: Tell, s
     _run(settings, lambda config: command.upgrade(config, target), on_step=on_step, tell=tell, seen=seen)
 
 
-def traced(settings: Settings, target: str, on_step: OnStep, tell: Tell, trace: Trace) -> None:
+def traced(settings: Settings, target: str, on_step: OnStep, tell: Tell, trace: Tracer) -> None:
     """Apply everything up to `target` on a throwaway database. `trace` is given the migrating connection, a function
     that names the running revision, and what each revision commits by itself. Raises UserError as `upgrade` does.
     """
     _run(settings, lambda config: command.upgrade(config, target), on_step=on_step, tell=tell, trace=trace)
 
 
-def traced_downgrade(settings: Settings, target: str, tell: Tell, trace: Trace) -> None:
+def traced_downgrade(settings: Settings, target: str, tell: Tell, trace: Tracer) -> None:
     """The same for undoing everything after `target`."""
     _run(settings, lambda config: command.downgrade(config, target), tell=tell, trace=trace, confirmed=[])
 

@@ -97,8 +97,8 @@ def _verified(conditions: Conditions, steps: Steps) -> list[str]:
     days = conditions.limits.verify_fresh
     files = {str(info.up_revision_id): Path(getattr(info.up_revision, "path", "")) for info in steps.infos}
     database, at = databases.name_of(conditions.url), list(history.current(conditions.observer))
-    subject = proof.Subject(database, system_identifier.identity(conditions.observer), at)
-    if days is None or proof.find(settings.reports(), subject, files, days):
+    state = proof.DatabaseState(database, system_identifier.identity(conditions.observer), at)
+    if days is None or proof.find(settings.reports(), state, files, days):
         return []
     if not overrides.accepted("unverified"):
         raise UserError(

@@ -79,7 +79,7 @@ def upgrade(copy: Settings, wanted: str, on_step: OnStep, tell: Tell, into: Trac
         )
 
 
-def _tracer(observer: Connection, into: Trace) -> alembic_commands.Trace:
+def _tracer(observer: Connection, into: Trace) -> alembic_commands.Tracer:
     return lambda connection, revision, commits: trace.attach(connection, observer, revision, commits, into)
 
 

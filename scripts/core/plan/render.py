@@ -9,13 +9,13 @@ from scripts.core.plan.table_sizes import BLOCK, NOTE, WARN
 from scripts.core.plan.trace import Statement
 from scripts.core.postgres.lock_modes import BLOCKS
 
-Line = tuple[str, str]
+StyledLine = tuple[str, str]
 """Text, and what it is like: "bold", "dim", "red", "yellow" or nothing."""
 
 _STYLES = {BLOCK: "red", WARN: "yellow", NOTE: ""}
 
 
-def revision(planned: Planned) -> Iterator[Line]:
+def revision(planned: Planned) -> Iterator[StyledLine]:
     """A revision with every statement, and its findings with the safe way."""
     yield "", ""
     yield f"{planned.revision}  {planned.message}", "bold"
@@ -31,7 +31,7 @@ def revision(planned: Planned) -> Iterator[Line]:
             yield from ((f"      {line}", "dim") for line in one.instead.splitlines())
 
 
-def short(planned: Planned) -> Iterator[Line]:
+def short(planned: Planned) -> Iterator[StyledLine]:
     """A revision on one line, and one for each finding that is more than a note."""
     number = len(planned.statements)
     parts = [f"{number} statement{'s' if number != 1 else ''}, {planned.seconds:.2f} s on a copy"]
@@ -41,7 +41,7 @@ def short(planned: Planned) -> Iterator[Line]:
     yield from (finding(planned, one) for one in planned.findings if one.severity != NOTE)
 
 
-def finding(planned: Planned, one: Finding) -> Line:
+def finding(planned: Planned, one: Finding) -> StyledLine:
     """A finding on one line."""
     place = f"{planned.file}:{one.line}"
     if one.silenced:

@@ -17,14 +17,14 @@ from scripts.core.errors import DatabaseMissingError, PasswordError, UserError
 from scripts.core.postgres import client_programs, replacement_lock
 from scripts.core.settings import Settings
 
-Login = Callable[[URL], AbstractContextManager[Connection]]
+Connect = Callable[[URL], AbstractContextManager[Connection]]
 
 CANNOT_CONNECT_NOW = "57P03"
 _PROTOCOL = 3 << 16
 _EXISTS = text("SELECT count(*) FROM pg_database WHERE datname = :name")
 
 
-def find(url: URL, words: str, settings: Settings, login: Login) -> UserError:
+def find(url: URL, words: str, settings: Settings, login: Connect) -> UserError:
     """Return which of the usual faults it is. `words` are those of the driver, `login` opens a connection."""
     server, external = place(url), settings.external
     if not _is_known(url):
@@ -70,7 +70,7 @@ def is_starting(url: URL) -> bool:
         return True
 
 
-def replaced_by(url: URL, login: Login) -> str | None:
+def replaced_by(url: URL, login: Connect) -> str | None:
     """Return who is putting another database in the place of this one, or None."""
     try:
         with login(url.set(database="postgres")) as connection:
@@ -129,7 +129,7 @@ def _opened(host: str, port: int) -> socket.socket:
     return server
 
 
-def _refuses_password(url: URL, login: Login) -> bool:
+def _refuses_password(url: URL, login: Connect) -> bool:
     """Return whether it is the password: of one out of a file, libpq then names the file.
 
     That line is libpq's own, and depends on the SQLSTATE. See "The Password File" in its documentation.
@@ -146,7 +146,7 @@ def _refuses_password(url: URL, login: Login) -> bool:
             return file in str(error.orig)
 
 
-def _lacks_database(url: URL, login: Login) -> bool:
+def _lacks_database(url: URL, login: Connect) -> bool:
     """Return whether another database of the server takes the same login and knows of none of this name."""
     for other in ("postgres", "template1"):
         try:

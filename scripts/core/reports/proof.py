@@ -13,7 +13,7 @@ GOOD = ("passed", "warned")
 
 
 @dataclass(frozen=True)
-class Subject:
+class DatabaseState:
     """What is to be changed, and where it is now."""
 
     database: str
@@ -21,7 +21,7 @@ class Subject:
     at: list[str]
 
 
-def find(folder: Path, subject: Subject, files: dict[str, Path], days: float) -> str | None:
+def find(folder: Path, subject: DatabaseState, files: dict[str, Path], days: float) -> str | None:
     """The newest report, no older than so many days, in which this very database went from `at` over these very files
     and all was well; None where there is none. A comment or another layout makes no other file.
     """
@@ -32,7 +32,7 @@ def find(folder: Path, subject: Subject, files: dict[str, Path], days: float) ->
     return None
 
 
-def _proves(found: dict[str, Any], subject: Subject, files: dict[str, Path]) -> bool:
+def _proves(found: dict[str, Any], subject: DatabaseState, files: dict[str, Path]) -> bool:
     applied = {one["revision"]: one["source_sha256"] for one in found["revisions"] if one["applied"]}
     return (
         found["verdict"] in GOOD

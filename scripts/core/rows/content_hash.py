@@ -54,7 +54,7 @@ _COLUMNS = text(
 
 
 @dataclass(frozen=True)
-class Column:
+class HashedColumn:
     name: Sql
     type_number: int
     collation: int
@@ -67,7 +67,7 @@ class Table:
     name: Sql
     bytes: int
     pages: int
-    columns: dict[int, Column]
+    columns: dict[int, HashedColumn]
     """By number, which a renamed one keeps."""
     key: tuple[int, ...]
     """The columns of the primary key, in its order; or none."""
@@ -114,7 +114,7 @@ def read(connection: Connection, table: Table, limit: float) -> Contents:
     return Contents(table, count(connection, table.name) if chosen else made[0], made, chosen)
 
 
-def whole(columns: Iterable[Column]) -> list[Sql]:
+def whole(columns: Iterable[HashedColumn]) -> list[Sql]:
     """The expression for all columns together, where there are any."""
     names = listed(column.name for column in columns)
     return [compose("ROW({})", names)] if names else []
@@ -140,7 +140,7 @@ def count(connection: Connection, table: Sql, what: Sql | None = None) -> int:
 def _table(found: Sequence[Any]) -> Table:
     first = found[0]
     columns = {
-        row.column_number: Column(spelled(row.column_name), row.type_number, row.collation)
+        row.column_number: HashedColumn(spelled(row.column_name), row.type_number, row.collation)
         for row in found
         if row.column_number is not None
     }

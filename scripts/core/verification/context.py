@@ -62,7 +62,7 @@ class Timed:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class TableVerdict:
     """What became of a table's rows."""
 
     table: str
@@ -109,7 +109,7 @@ class Case:
     migrated_schema: Schema | None = None
     changes: list[Difference] = field(default_factory=list)
     """What the migration changes in the schema."""
-    comparisons: list[Comparison] = field(default_factory=list)
+    comparisons: list[TableVerdict] = field(default_factory=list)
     facts: list[tuple[str, str]] = field(default_factory=list)
     """Names and values for the real run, from the estimate."""
 

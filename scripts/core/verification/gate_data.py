@@ -7,7 +7,7 @@ from scripts.core.postgres import connections
 from scripts.core.rows import content_hash
 from scripts.core.rows.content_hash import Contents, Table
 from scripts.core.verification import table_comparison
-from scripts.core.verification.context import FAILED, PASSED, WARNED, Case, Comparison, Outcome, as_administrator
+from scripts.core.verification.context import FAILED, PASSED, WARNED, Case, Outcome, TableVerdict, as_administrator
 
 ID, NAME, NEEDS = "data", "data kept", ("migrated",)
 DATA_LOSS = ("gone", "converted")
@@ -24,11 +24,11 @@ def check(case: Case) -> Outcome:
         now = content_hash.tables(after)
         case.comparisons = [_compare(case, was, now.get(number), before, after) for number, was in case.rows.items()]
         new = [table.name for number, table in now.items() if number not in case.rows]
-        case.comparisons += [Comparison(name, None, content_hash.count(after, name), "new") for name in new]
+        case.comparisons += [TableVerdict(name, None, content_hash.count(after, name), "new") for name in new]
     return _outcome(case.comparisons)
 
 
-def _outcome(comparisons: list[Comparison]) -> Outcome:
+def _outcome(comparisons: list[TableVerdict]) -> Outcome:
     lines = [f"{one.table}: {one.note}" for one in comparisons if one.note]
     changed = [one.table for one in comparisons if one.verdict == "changed"]
     if changed:
@@ -47,14 +47,14 @@ def _outcome(comparisons: list[Comparison]) -> Outcome:
     return Outcome(summary, lines, WARNED if is_loss else PASSED)
 
 
-def _compare(case: Case, was: Contents, now: Table | None, before: Connection, after: Connection) -> Comparison:
+def _compare(case: Case, was: Contents, now: Table | None, before: Connection, after: Connection) -> TableVerdict:
     if now is None:
-        return Comparison(was.table.name, was.rows, None, "gone", f"{counted(was.rows, 'row')} went with the table")
+        return TableVerdict(was.table.name, was.rows, None, "gone", f"{counted(was.rows, 'row')} went with the table")
     there = {number: number for number in was.table.columns if number in now.columns}
     found = table_comparison.compare(was, now, there, before, after)
     verdict, note = _verdict(case, was, now, found)
     notes = [note, _dropped(was.table, now, before), table_comparison.extent(was, found)]
-    return Comparison(now.name, was.rows, found.rows, verdict, "; ".join(filter(None, notes)), found.hashed)
+    return TableVerdict(now.name, was.rows, found.rows, verdict, "; ".join(filter(None, notes)), found.hashed)
 
 
 def _verdict(case: Case, was: Contents, now: Table, found: table_comparison.Comparison) -> tuple[str, str]:

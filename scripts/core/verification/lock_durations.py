@@ -7,7 +7,7 @@ from scripts.core.verification.context import Case
 
 
 @dataclass(frozen=True)
-class Bar:
+class BlockingLock:
     """A lock that keeps the application out."""
 
     revision: str
@@ -23,16 +23,16 @@ class Bar:
         return f"{self.revision} keeps {BLOCKS[self.mode]} out of {self.relation}"
 
 
-def bars(case: Case) -> list[Bar]:
+def bars(case: Case) -> list[BlockingLock]:
     """On tables that the application knows: nobody waits for one that the migration itself has made."""
     there = {was.table.name for was in case.rows.values()}
     return [
-        Bar(statement.revision, lock["relation"], lock["mode"], statement.began, statement.held)
+        BlockingLock(statement.revision, lock["relation"], lock["mode"], statement.began, statement.held)
         for statement in case.trace.statements
         for lock in statement.locks
         if lock["mode"] in BLOCKS and lock["relation"] in there
     ]
 
 
-def longest(case: Case) -> Bar | None:
+def longest(case: Case) -> BlockingLock | None:
     return max(bars(case), key=lambda bar: bar.seconds, default=None)

@@ -76,8 +76,8 @@ def test_a_lost_row_is_found_wherever_the_others_went(target: Settings) -> None:
     backup = take(target)
     tables = dict(backup.manifest.tables)
     name = next(name for name, table in tables.items() if name.startswith("public.t_1_") and table.rows)
-    tables[name] = manifest.Table(tables[name].rows + 1, 0)
-    tables["public.t_2"] = manifest.Table(11, 0)
+    tables[name] = manifest.TableSize(tables[name].rows + 1, 0)
+    tables["public.t_2"] = manifest.TableSize(11, 0)
 
     with pytest.raises(UserError) as caught, scratch.session(target) as server:
         restore_into.fill(changed(backup, tables=tables), scratch.create(server), silent, silent)

@@ -20,7 +20,7 @@ WHOLE = ("smallint", "integer", "bigint")
 ROUNDS = {"real": WHOLE, "double precision": (*WHOLE, "real"), "numeric": WHOLE}
 UNUSED = "Let one release go by in which no code uses it; then drop it."
 
-Loss = tuple[str, str, str, str]
+Danger = tuple[str, str, str, str]
 """Table, severity when there are rows, message, what to do instead."""
 
 
@@ -33,7 +33,7 @@ def find(subject: Subject) -> Iterator[Finding]:
                 yield Finding(ID, NAME, weighed, name, "none", statement.line, message, instead)
 
 
-def _dropped(subject: Subject, statement: Statement) -> Iterator[Loss]:
+def _dropped(subject: Subject, statement: Statement) -> Iterator[Danger]:
     for _, was, now in subject.existing(statement, Relation):
         if was and not now and was.kind in ("r", "p"):
             yield was.name, WARN, f"{was.name} and all its rows go{_rows(subject, was.name)}.", UNUSED
@@ -51,7 +51,7 @@ def _dropped(subject: Subject, statement: Statement) -> Iterator[Loss]:
             yield table.name, WARN, f"{table.name}.{column.name} and all its values go{rows}.", UNUSED
 
 
-def _narrowed(subject: Subject, statement: Statement) -> Iterator[Loss]:
+def _narrowed(subject: Subject, statement: Statement) -> Iterator[Danger]:
     for change, was, now in subject.existing(statement, Column):
         how = narrowed(was.type, now.type, statement.sql) if was and now else ""
         if how and change.relation and was and now:
@@ -61,7 +61,7 @@ def _narrowed(subject: Subject, statement: Statement) -> Iterator[Loss]:
             yield change.relation.name, severity, message, "Look first which values do not fit, and correct them."
 
 
-def _removed(subject: Subject, statement: Statement) -> Iterator[Loss]:
+def _removed(subject: Subject, statement: Statement) -> Iterator[Danger]:
     for name in row_writes.truncated(subject, statement):
         yield name, BLOCK, f"{name} is emptied{_rows(subject, name)}.", "Leave rows to the application, or to a person."
     for name in row_writes.deleted(subject, statement):
