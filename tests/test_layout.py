@@ -15,7 +15,6 @@ from mypy.fscache import FileSystemCache
 from mypy.main import process_options
 from mypy.modulefinder import FindModuleCache, compute_search_paths
 
-from scripts.core.verification import run
 from tests.conftest import ROOT, copy_project
 
 MAKEFILE = (ROOT / "Makefile").read_text()
@@ -80,12 +79,6 @@ def test_every_test_file_of_core_lies_in_a_room() -> None:
     folders = {path.parent.relative_to(ROOT / "tests") for path in (ROOT / "tests" / "core").rglob("test_*.py")}
 
     assert [str(folder) for folder in folders if not (ROOT / "scripts" / folder).is_dir()] == []
-
-
-def test_every_gate_has_its_place_in_the_order() -> None:
-    files = (ROOT / "scripts" / "core" / "verification").glob("gate_*.py")
-
-    assert {gate.__name__.rpartition(".")[2] for gate in run.ALL} == {path.stem for path in files}
 
 
 # Imports flow down
