@@ -178,6 +178,34 @@ def test_each_outside_thing_has_one_door(thing: str, pattern: str, doors: list[s
     assert found == {}, f"{thing}: only in {', '.join(doors)}"
 
 
+def written(path: Path) -> set[str]:
+    """Return the names of attributes and the strings of a file, without docstrings."""
+    found = list(nodes(path))
+    docstrings = {id(node.value) for node in found if isinstance(node, ast.Expr)}
+    strings = {node.value for node in found if isinstance(node, ast.Constant) and id(node) not in docstrings}
+    attributes = {node.attr for node in found if isinstance(node, ast.Attribute)}
+    return attributes | {found for found in strings if isinstance(found, str)}
+
+
+KNOWLEDGE = [
+    ("the driver's session", r"(dbapi|driver)_connection", "core/postgres/driver.py"),
+    ("SQLSTATEs", r"pgcode|sqlstate|(?=.*\d)[0-9A-Z]{5}", "core/sqlstates.py"),
+]
+
+
+@pytest.mark.parametrize(("thing", "pattern", "place"), KNOWLEDGE, ids=[one[0] for one in KNOWLEDGE])
+def test_each_piece_of_knowledge_has_one_place(thing: str, pattern: str, place: str) -> None:
+    elsewhere = {
+        (name(path), found)
+        for path in CODE
+        for found in written(path)
+        if not name(path).endswith(place) and re.fullmatch(pattern, found, re.DOTALL)
+    }
+
+    assert not elsewhere, f"{thing}: only in {place}"
+    assert any(re.fullmatch(pattern, found, re.DOTALL) for found in written(ROOT / "scripts" / place))
+
+
 SQL = re.compile(
     r"\s*\(?(SELECT|WITH|INSERT INTO|UPDATE|DELETE FROM|ALTER|DROP|CREATE|GRANT|REVOKE|COMMENT ON|TRUNCATE|LOCK TABLE"
     r"|COPY|SET (?!up)|RESET|SAVEPOINT|VACUUM|ANALYZE)\s"

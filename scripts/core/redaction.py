@@ -11,10 +11,15 @@ from typing import Any
 from alembic.util import CommandError
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError, StatementError
 
+from scripts.core import sqlstates
+
 HIDDEN = "…"
-DATA, SYNTAX = "22", "42601"
-"""Errors whose message quotes a value, and what it quotes of a statement that cannot be read."""
-ANYTHING = ("P0", "XX", "F0", "HV")
+ANYTHING = (
+    sqlstates.CLASS_PL_PGSQL_ERROR,
+    sqlstates.CLASS_INTERNAL_ERROR,
+    sqlstates.CLASS_CONFIGURATION_FILE_ERROR,
+    sqlstates.CLASS_FOREIGN_DATA_WRAPPER_ERROR,
+)
 """Classes of errors whose message anybody may have written: RAISE in a trigger, an extension, another server."""
 OF_NAMES = ("sqlalchemy.", "alembic.")
 """Packages whose own errors have names only. A class that a revision derives from theirs may have anything."""
@@ -44,7 +49,16 @@ _DEFINES = re.compile(r"\s*(CREATE|ALTER|DROP|COMMENT|GRANT|REVOKE)\b", re.IGNOR
 
 NAME_ERRORS = (AttributeError, NameError, ImportError, TypeError, SyntaxError)
 """Python's errors about names and types: their texts have no values. A typo is the most usual of all errors."""
-OF_OBJECTS = ("42P01", "42703", "42704", "42883", "42P07", "42701", "42710", "42P06")
+OF_OBJECTS = (
+    sqlstates.UNDEFINED_TABLE,
+    sqlstates.UNDEFINED_COLUMN,
+    sqlstates.UNDEFINED_OBJECT,
+    sqlstates.UNDEFINED_FUNCTION,
+    sqlstates.DUPLICATE_TABLE,
+    sqlstates.DUPLICATE_COLUMN,
+    sqlstates.DUPLICATE_OBJECT,
+    sqlstates.DUPLICATE_SCHEMA,
+)
 """Undefined and duplicate objects. Other codes of their class quote values too; see "PostgreSQL Error Codes"."""
 
 
@@ -54,7 +68,7 @@ def message(error: BaseException, source: str = "") -> str:
     `source` is the text of the revision that ran; without one, the statement is ours and has none of them.
     """
     orig: Any = error.orig if isinstance(error, DBAPIError) else error
-    code = getattr(orig, "pgcode", None)
+    code = sqlstates.of(error)
     if not code:
         # It does not come from a server that has run something: libpq's and the driver's own words.
         return str(orig).strip().partition("\n")[0]
@@ -66,7 +80,7 @@ def message(error: BaseException, source: str = "") -> str:
     if code.startswith(ANYTHING):
         condition = " ".join(re.findall("[A-Z][a-z]*", type(orig).__name__)).lower()
         return text(said, known) or f"{condition or 'error'} ({code})"
-    if code.startswith(DATA):
+    if code.startswith(sqlstates.CLASS_DATA_EXCEPTION):
         return _NUMBER.sub(lambda found: _shown_if_known(found[0], known), _without_quoted(said, known))
     executed = str(getattr(error, "statement", None) or "")
     known |= words(statement(executed, source or executed, code))
@@ -89,7 +103,7 @@ def exception(error: BaseException, source: str) -> str:
 def statement(sql: str, source: str, code: str = "") -> str:
     """Return a statement without texts, numbers and names of its own, if they do not stand in the revision's file."""
     known = words(source)
-    if code == SYNTAX:
+    if code == sqlstates.SYNTAX_ERROR:
         return text(sql, known)  # Where a text in it ends is not known either.
     sql = _TEXT.sub(lambda found: found[0] if found[1].replace("''", "'") in source else f"'{HIDDEN}'", sql)
     if not _DEFINES.match(sql):

@@ -10,7 +10,7 @@ from pathlib import Path
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
-from scripts.core import overrides, settings
+from scripts.core import overrides, settings, sqlstates
 from scripts.core.backups import (
     freshness,
     hash_partitions,
@@ -76,7 +76,7 @@ def make(target: Settings, wanted: Wanted, tell: Tell, show: Show) -> Backup:
     except DBAPIError as error:
         raise UserError(
             f"The backup broke off: {connections.first_line(error)}",
-            do=connections.MORE_LOCKS if getattr(error.orig, "pgcode", None) == inventory.NO_ROOM else "run this again",
+            do=connections.MORE_LOCKS if sqlstates.of(error) == sqlstates.OUT_OF_MEMORY else "run this again",
             state=NOTHING_KEPT,
         ) from error
     command = settings.backups().after

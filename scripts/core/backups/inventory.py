@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
+from scripts.core import sqlstates
 from scripts.core.backups import database_properties, named_roles
 from scripts.core.backups.database_properties import Properties
 from scripts.core.backups.manifest import TableSize
 from scripts.core.errors import USAGE, UserError
-from scripts.core.postgres import connections, databases, environments, sql, system_identifier
+from scripts.core.postgres import connections, databases, driver, environments, sql, system_identifier
 from scripts.core.postgres.sql import PLACE, compose, spelled
 from scripts.core.revisions import history
 from scripts.core.settings import Settings
@@ -32,7 +33,6 @@ AT_ONCE = 100
 """Tables that are counted in one transaction. It locks them and their indexes, and a server has room for some thousand
 locks (max_locks_per_transaction, times its sessions).
 """
-NO_ROOM = "53200"
 _OURS = "n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'"
 _NO_EXTENSION = (
     "NOT EXISTS (SELECT FROM pg_depend WHERE classid = 'pg_class'::regclass AND objid = c.oid AND deptype = 'e')"
@@ -185,7 +185,7 @@ def excluded(connection: Connection, words: Sequence[str]) -> list[str]:
 def _measured(connection: Connection, tables: Sequence[str], shared: str) -> dict[str, TableSize]:
     """Return the rows and bytes of tables as this transaction sees them, read in short ones of another session."""
     found: dict[str, TableSize] = {}
-    with connection.engine.connect() as counting, connections.interruptible(counting.connection.dbapi_connection):
+    with connection.engine.connect() as counting, connections.interruptible(driver.session(counting)):
         counting.execute(_NO_TRANSACTION_TIMEOUT)
         counting.commit()
         for first in range(0, len(tables), AT_ONCE):
@@ -209,11 +209,13 @@ def _naming(table: str) -> Iterator[None]:
     except DBAPIError as error:
         if error.connection_invalidated:
             raise
-        code = getattr(error.orig, "pgcode", None)
+        code = sqlstates.of(error)
         raise UserError(
             f"{table} cannot be read: {connections.first_line(error)}",
-            why="Somebody locks it, or has dropped it just now." if code in ("55P03", "42P01") else "",
+            why="Somebody locks it, or has dropped it just now."
+            if code in (sqlstates.LOCK_NOT_AVAILABLE, sqlstates.UNDEFINED_TABLE)
+            else "",
             do=connections.MORE_LOCKS
-            if code == NO_ROOM
+            if code == sqlstates.OUT_OF_MEMORY
             else "wait for that session (make psql; SELECT * FROM pg_stat_activity), then run this again",
         ) from error

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
 
-from scripts.core import overrides, settings
+from scripts.core import overrides, settings, sqlstates
 from scripts.core.backups import kept_databases, restore_into, verify
 from scripts.core.backups.progress import Show
 from scripts.core.backups.store import Backup
@@ -119,7 +119,7 @@ def _alone(target: Settings, tell: Tell) -> Iterator[None]:
         with _mutex(target, tell):
             yield
     except DBAPIError as error:
-        lacking = getattr(error.orig, "pgcode", None) == databases.NOT_ALLOWED
+        lacking = sqlstates.of(error) == sqlstates.INSUFFICIENT_PRIVILEGE
         raise UserError(
             f"The restore broke off: {connections.first_line(error)}",
             do=f"have a superuser ALTER DATABASE {name} OWNER TO {role}, and ALTER ROLE {role} CREATEDB"

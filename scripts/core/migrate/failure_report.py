@@ -9,7 +9,7 @@ from pathlib import Path
 
 from sqlalchemy.exc import DBAPIError, InvalidRequestError
 
-from scripts.core import ROOT, redaction, revision_files
+from scripts.core import ROOT, redaction, revision_files, sqlstates
 from scripts.core.errors import HalfDoneError, UserError
 from scripts.core.migrate import lock_watch
 from scripts.core.migrate.run_context import Conditions
@@ -21,10 +21,13 @@ from scripts.core.user_code import ExitError
 
 COMMITS = re.compile(r"autocommit|\bcommit\b", re.IGNORECASE)
 """How a revision commits before it is through."""
-# Duplicate schema, relation, column, object and function; see "PostgreSQL Error Codes" in its documentation.
-ALREADY_THERE = ("42P06", "42P07", "42701", "42710", "42723")
-
-NOT_SUPPORTED = "0A000"
+ALREADY_THERE = (
+    sqlstates.DUPLICATE_SCHEMA,
+    sqlstates.DUPLICATE_TABLE,
+    sqlstates.DUPLICATE_COLUMN,
+    sqlstates.DUPLICATE_OBJECT,
+    sqlstates.DUPLICATE_FUNCTION,
+)
 
 
 def is_of_a_revision(error: Exception, steps: Steps) -> bool:
@@ -51,11 +54,11 @@ def failed(conditions: Conditions, steps: Steps, error: Exception) -> UserError:
         return UserError(
             f"{error.place}: {error}", do=f"{error.do}, then run this again", state=state(conditions, steps)
         )
-    source, code = _source(steps), getattr(getattr(error, "orig", None), "pgcode", None)
+    source, code = _source(steps), sqlstates.of(error)
     said = _said(error, source)
     lacking = extensions.lacking(error)
     extension = sql.name(lacking) if lacking else ""
-    executed = redaction.statement(str(getattr(error, "statement", "") or ""), source, code or "")
+    executed = redaction.statement(str(getattr(error, "statement", "") or ""), source, code)
     statement = " ".join(executed.split())
     if conditions.settings.runtime == "embedded" and _lacks_extension(error, statement):
         said += " in the embedded PostgreSQL; the one of RUNTIME=docker has all of contrib"
@@ -84,8 +87,9 @@ def _source(steps: Steps) -> str:
 
 
 def _lacks_extension(error: Exception, statement: str) -> bool:
-    code = getattr(getattr(error, "orig", None), "pgcode", None)
-    return code == NOT_SUPPORTED and bool(re.search(r"\bCREATE\s+EXTENSION\b", statement, re.IGNORECASE))
+    return sqlstates.of(error) == sqlstates.FEATURE_NOT_SUPPORTED and bool(
+        re.search(r"\bCREATE\s+EXTENSION\b", statement, re.IGNORECASE)
+    )
 
 
 def _why(statement: str, extension: str) -> str:
@@ -145,7 +149,7 @@ def between_attempts(conditions: Conditions) -> str:
 
 def _is_half_done(steps: Steps, error: Exception) -> bool:
     """Whether the error is what a run meets after a kill inside an autocommit block."""
-    if getattr(getattr(error, "orig", None), "pgcode", None) not in ALREADY_THERE or not steps.running:
+    if sqlstates.of(error) not in ALREADY_THERE or not steps.running:
         return False
     return bool(COMMITS.search(_source(steps)))
 

@@ -14,12 +14,14 @@ from threading import Event, Thread
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
+from scripts.core import sqlstates
+
 POLL = 0.025
 """Seconds between two looks of the watcher."""
 SHORTEST, LONGEST = 0.1, 30.0
 """Seconds of the first pause, and of the longest."""
 
-LOCK_NOT_AVAILABLE, DEADLOCK, CANCELED = "55P03", "40P01", "57014"
+WAITED_TOO_LONG = (sqlstates.LOCK_NOT_AVAILABLE, sqlstates.DEADLOCK_DETECTED)
 
 _STATE = text("SELECT xact_start, coalesce(wait_event_type = 'Lock', false) FROM pg_stat_get_activity(:pid)")
 _STANDS_IN_THE_WAY = text(
@@ -105,8 +107,8 @@ def _look(observer: Connection, pid: int, limit: float, watch: Watch, over: Even
 
 def gave_up_waiting(error: DBAPIError, watch: Watch) -> bool:
     """Whether the error is a wait that was too long or a deadlock: nothing is wrong, and a later try may succeed."""
-    code = getattr(error.orig, "pgcode", None)
-    return code in (LOCK_NOT_AVAILABLE, DEADLOCK) or (code == CANCELED and watch.cancelled)
+    code = sqlstates.of(error)
+    return code in WAITED_TOO_LONG or (code == sqlstates.QUERY_CANCELED and watch.cancelled)
 
 
 def pauses() -> Iterator[float]:

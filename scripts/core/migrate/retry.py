@@ -14,7 +14,7 @@ from scripts.core.migrate.run_context import Conditions
 from scripts.core.migrate.steps import Steps
 from scripts.core.migrate.timeouts import Timeouts
 from scripts.core.migrate.transactions import Transactions
-from scripts.core.postgres import advisory_lock, connections, invalid_indexes, privileges
+from scripts.core.postgres import advisory_lock, connections, driver, invalid_indexes, privileges
 from scripts.core.revisions import migration_log
 from scripts.core.user_code import contained
 
@@ -63,7 +63,7 @@ def _try(conditions: Conditions, engine: Engine, steps: Steps, once: Once, watch
     ):
         # From here on a second runner sees this session and waits for it, whatever becomes of the mutex.
         advisory_lock.require_held(conditions.observer)
-        driver: Any = connection.connection.dbapi_connection
+        session = driver.session(connection)
         transactions = Transactions(connection, conditions.observer, steps)
         limited = Timeouts(connection, conditions.limits, watch, lambda: _tell_who_is_waited_for(conditions))
         if steps.command == "downgrade":
@@ -74,8 +74,8 @@ def _try(conditions: Conditions, engine: Engine, steps: Steps, once: Once, watch
         with (
             timeouts.for_all_connections(conditions.limits),
             limited.restored(),
-            connections.interruptible(driver),
-            lock_watch.watched(watcher, driver.info.backend_pid, conditions.limits.lock_timeout, watch),
+            connections.interruptible(session),
+            lock_watch.watched(watcher, session.info.backend_pid, conditions.limits.lock_timeout, watch),
             contained(),
         ):
             once(

@@ -14,6 +14,7 @@ from sqlalchemy.engine import ExceptionContext
 
 from scripts.core.migrate.lock_watch import Watch
 from scripts.core.postgres import driver, statements
+from scripts.core.postgres.driver import Session
 from scripts.core.settings import Limits
 
 
@@ -61,8 +62,8 @@ class Timeouts:
         """The statement before. One in a loop changes no limit that it did not change the first time."""
 
     @property
-    def _session(self) -> Any:
-        return self._connection.connection.dbapi_connection
+    def _session(self) -> Session:
+        return driver.session(self._connection)
 
     @contextmanager
     def restored(self) -> Iterator[None]:

@@ -18,6 +18,7 @@ from sqlalchemy.exc import DBAPIError
 from scripts.core import revision_files
 from scripts.core.migrate.steps import Commit, Steps
 from scripts.core.postgres import driver, statements
+from scripts.core.postgres.driver import Session
 from scripts.core.revisions import checksum
 
 BEGUN = "SELECT pg_current_xact_id()::text"
@@ -66,9 +67,9 @@ class Transactions:
         event.listen(self.connection, "commit", self._commits)
 
     @property
-    def session(self) -> Any:
+    def session(self) -> Session:
         """The driver's object for the session."""
-        return self.connection.connection.dbapi_connection
+        return driver.session(self.connection)
 
     def watched(self, steps: Iterable[Any]) -> Iterator[Any]:
         """Give Alembic its steps. Watch each revision's code, and let the next one find the session as new."""
@@ -180,7 +181,7 @@ class Transactions:
 
     def _look(self, sql: str, value: object) -> str | None:
         # Not by SQLAlchemy: when the observer was ended, that is found out, and said, before the next attempt.
-        return driver.ask(self.observer.connection.dbapi_connection, sql, value)
+        return driver.ask(driver.session(self.observer), sql, value)
 
     def _settle_after_failure(self) -> None:
         with suppress(TransactionError, DBAPIError):  # It was undone, or the server is gone.

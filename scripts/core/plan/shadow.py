@@ -8,7 +8,7 @@ from alembic.util import to_tuple
 from sqlalchemy import text
 from sqlalchemy.exc import ProgrammingError
 
-from scripts.core import ROOT
+from scripts.core import ROOT, sqlstates
 from scripts.core.errors import UserError
 from scripts.core.migrate import alembic_commands
 from scripts.core.postgres import databases, extensions, scratch, scratch_extensions, trial
@@ -19,8 +19,6 @@ from scripts.core.revisions.history import History
 from scripts.core.settings import Settings
 
 MOST_SHADOWS = 20
-PRUNED = "3D000"
-"""A template that another run has dropped meanwhile: invalid_catalog_name."""
 _SHADOWS = text("SELECT datname FROM pg_database WHERE datname LIKE 'shadow\\_%' ORDER BY oid")
 _SERVER = text(
     "SELECT version() || string_agg(name || default_version, ',' ORDER BY name) FROM pg_available_extensions"
@@ -48,7 +46,8 @@ def build(server: Scratch, revisions: History, at: Sequence[str], tell: Tell) ->
                     databases.drop(server.server, name)
             return scratch.create(server, wanted)
         except ProgrammingError as error:
-            if getattr(error.orig, "pgcode", None) != PRUNED:
+            # Another run may have dropped the template meanwhile.
+            if sqlstates.of(error) != sqlstates.INVALID_CATALOG_NAME:
                 raise
 
 

@@ -15,6 +15,7 @@ from sqlalchemy import Connection, event, text
 
 from scripts.core.migrate.steps import Commits
 from scripts.core.postgres import driver
+from scripts.core.postgres.driver import Session
 from scripts.core.revisions import checksum
 from scripts.core.schema import catalog_snapshot
 from scripts.core.schema.catalog_snapshot import Change, Index, Relation, Snapshot, Thing
@@ -102,7 +103,7 @@ def attach(
     trace.commits = commits
     if not trace.statements:
         trace.start, trace.looking = time.monotonic(), 0.0
-    tracer = _Tracer(connection.connection.dbapi_connection, observer, revision, trace)
+    tracer = _Tracer(driver.session(connection), observer, revision, trace)
     event.listen(connection, "commit", tracer.end)
     event.listen(connection, "rollback", tracer.end)
     event.listen(connection, "before_cursor_execute", tracer.before)
@@ -113,7 +114,7 @@ def attach(
 class _Tracer:
     """Looks before and after each statement of one session."""
 
-    driver: Any
+    session: Session
     observer: Connection
     revision: Callable[[], str]
     trace: Trace
@@ -132,15 +133,15 @@ class _Tracer:
         committed = len(self.trace.commits.get(self.revision(), ()))
         if committed != self.committed and self.existing is not None:
             self.end()
-        self.committed, alone, looked = committed, driver.is_alone(self.driver), time.monotonic()
-        moment = _look(self.driver, self.known)
+        self.committed, alone, looked = committed, driver.is_alone(self.session), time.monotonic()
+        moment = _look(self.session, self.known)
         if self.existing is None:
             self.existing = moment.state.relations.keys() | moment.state.indexes.keys()
         self.trace.before.setdefault(self.revision(), moment.state)
         sampling = ExitStack()
         sampled = set[tuple[int, str]]()
         if alone:
-            sampled = sampling.enter_context(_sampled(self.observer, self.driver.info.backend_pid))
+            sampled = sampling.enter_context(_sampled(self.observer, self.session.info.backend_pid))
         # The driver's %% is one % for PostgreSQL.
         sql = sql.replace("%%", "%")
         statement = Statement(self.revision(), sql, line, self.transaction, alone=alone)
@@ -156,7 +157,7 @@ class _Tracer:
         ended = time.monotonic()
         statement.seconds = ended - moment.at
         sampling.close()
-        now = _look(self.driver, moment.state)
+        now = _look(self.session, moment.state)
         now.locks |= sampled
         self.known = now.state
         _compare(statement, moment, now, self.existing or ())
@@ -164,11 +165,11 @@ class _Tracer:
         statement.changes = catalog_snapshot.changes(moment.state, now.state, found)
         self.trace.statements.append(statement)
         self.trace.definitions |= catalog_snapshot.definitions(
-            self.driver, (one for one in statement.changes if one.old)
+            self.session, (one for one in statement.changes if one.old)
         )
         self.trace.after[statement.revision] = now.state
         if self.trace.peak is not None:
-            self.trace.peak = max(self.trace.peak, _size(self.driver))
+            self.trace.peak = max(self.trace.peak, _size(self.session))
         self.trace.looking += time.monotonic() - ended
         if statement.alone:
             self.end()
@@ -211,18 +212,18 @@ def _rewritten(before: Snapshot, now: Snapshot, existing: Collection[int]) -> It
             yield was.name
 
 
-def _look(driver: Any, known: Snapshot) -> _Moment:
-    with driver.cursor() as cursor:
+def _look(session: Session, known: Snapshot) -> _Moment:
+    with session.cursor() as cursor:
         cursor.execute(_COUNTS)
         counts = cursor.fetchall()
-        cursor.execute(_LOCKS.format(pid=driver.info.backend_pid))
+        cursor.execute(_LOCKS.format(pid=session.info.backend_pid))
         locks = set(cursor.fetchall())
     scans, written = ({row[0]: row[column] for row in counts} for column in (1, 2))
-    return _Moment(catalog_snapshot.read(driver, known), scans, written, locks)
+    return _Moment(catalog_snapshot.read(session, known), scans, written, locks)
 
 
-def _size(driver: Any) -> int:
-    with driver.cursor() as cursor:
+def _size(session: Session) -> int:
+    with session.cursor() as cursor:
         cursor.execute(_SIZE)
         return int(cursor.fetchone()[0])
 

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
 from scripts.core.errors import UserError
+from scripts.core.postgres import driver
 
 Tell = Callable[[str], None]
 
@@ -93,9 +94,7 @@ def _refuse_pooler(connection: Connection) -> None:
 
     libpq knows the process that it logged in to; a pooler makes that number up.
     """
-    driver = connection.connection.dbapi_connection
-    assert driver is not None
-    if driver.info.backend_pid != connection.scalar(text("SELECT pg_backend_pid()")):
+    if driver.session(connection).info.backend_pid != connection.scalar(text("SELECT pg_backend_pid()")):
         raise UserError(
             "This connection goes through a pooler such as PgBouncer.",
             why="A lock or a setting made through it is left behind in a session that others use.",

@@ -13,13 +13,13 @@ from sqlalchemy import Connection, text
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import OperationalError
 
+from scripts.core import sqlstates
 from scripts.core.errors import DatabaseMissingError, PasswordError, UserError
 from scripts.core.postgres import client_programs, replacement_lock
 from scripts.core.settings import Settings
 
 Connect = Callable[[URL], AbstractContextManager[Connection]]
 
-CANNOT_CONNECT_NOW = "57P03"
 _PROTOCOL = 3 << 16
 _EXISTS = text("SELECT count(*) FROM pg_database WHERE datname = :name")
 
@@ -65,7 +65,7 @@ def is_starting(url: URL) -> bool:
     if not isinstance(host, str) or not _is_known(url):
         return False
     try:
-        return _answer(host, url.port or 5432) in (None, CANNOT_CONNECT_NOW)
+        return _answer(host, url.port or 5432) in (None, sqlstates.CANNOT_CONNECT_NOW)
     except OSError:
         return True
 

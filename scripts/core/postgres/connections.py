@@ -18,7 +18,8 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from scripts.core import place, redaction
-from scripts.core.postgres import connection_fault, embedded
+from scripts.core.postgres import connection_fault, driver, embedded
+from scripts.core.postgres.driver import Session
 from scripts.core.settings import Settings
 
 RETRY_EVERY = 0.25
@@ -57,8 +58,7 @@ def noticing_its_end(connection: Connection) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        session: Any = None if connection.invalidated else connection.connection.dbapi_connection
-        if session and session.closed:
+        if not connection.invalidated and driver.session(connection).closed:
             connection.invalidate()
         raise
 
@@ -66,7 +66,7 @@ def noticing_its_end(connection: Connection) -> Iterator[None]:
 @contextmanager
 def cancellable(settings: Settings, **arguments: Any) -> Iterator[Connection]:
     """A connection for what may take long: an interruption ends the statement that it is at."""
-    with connect(settings, **arguments) as connection, interruptible(connection.connection.dbapi_connection):
+    with connect(settings, **arguments) as connection, interruptible(driver.session(connection)):
         yield connection
 
 
@@ -131,18 +131,17 @@ def describe(connection: Connection) -> str:
 
 def version(connection: Connection) -> int:
     """The server's version as PostgreSQL counts: 170004 is 17.4."""
-    return int(connection.connection.dbapi_connection.server_version)  # type: ignore[union-attr]
+    return driver.session(connection).server_version
 
 
 def uses_tls(connection: Connection) -> bool:
-    driver: Any = connection.connection.dbapi_connection
-    return bool(driver.info.ssl_in_use)
+    return bool(driver.session(connection).info.ssl_in_use)
 
 
 def verifier(connection: Connection, login: URL) -> str:
     """What the server keeps instead of a password; when that is sent, no statement shows the password."""
-    driver = connection.connection.dbapi_connection
-    return str(psycopg2.extensions.encrypt_password(str(login.password), login.username, driver))
+    session = driver.session(connection)
+    return str(psycopg2.extensions.encrypt_password(str(login.password), login.username, session))
 
 
 def tool_environment(url: URL) -> dict[str, str]:
@@ -166,7 +165,7 @@ def address(settings: Settings) -> str:
 
 
 @contextmanager
-def interruptible(session: Any) -> Iterator[None]:
+def interruptible(session: Session) -> Iterator[None]:
     """While the block runs, Ctrl-C, SIGTERM and SIGALRM cancel what this session does; libpq would sit it out. One
     block may be in another's.
 
@@ -192,7 +191,7 @@ def interruptible(session: Any) -> Iterator[None]:
         heard.close()
 
 
-def _cancel_when_signalled(session: Any, heard: socket.socket, over: threading.Event, outer: int) -> None:
+def _cancel_when_signalled(session: Session, heard: socket.socket, over: threading.Event, outer: int) -> None:
     while number := heard.recv(1):
         with suppress(OSError):
             os.write(outer, number)

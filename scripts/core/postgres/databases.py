@@ -12,8 +12,6 @@ from scripts.core.postgres.sql import Sql, compose
 from scripts.core.settings import Settings
 
 AUTOCOMMIT = "AUTOCOMMIT"
-NOT_ALLOWED = "42501"
-
 
 _HAS_TABLES = text(
     "SELECT EXISTS (SELECT FROM pg_class WHERE oid >= 16384 AND relkind IN ('r', 'p', 'm', 'f')"

@@ -2,30 +2,57 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Protocol
 
 import psycopg2
 from psycopg2.extensions import STATUS_BEGIN, TRANSACTION_STATUS_IDLE, TRANSACTION_STATUS_INERROR
+from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError
 
 
-def is_idle(session: Any) -> bool:
+class Session(Protocol):
+    """psycopg2's connection, which comes without types; what is used of it."""
+
+    autocommit: bool
+    closed: int
+    deferrable: bool | None
+    encoding: str
+    info: Any
+    isolation_level: int | None
+    readonly: bool | None
+    server_version: int
+    status: int
+
+    def cancel(self) -> None: ...
+    def commit(self) -> None: ...
+    def cursor(self) -> Any: ...
+    def set_client_encoding(self, encoding: str) -> None: ...
+
+
+def session(connection: Connection) -> Session:
+    """Return the session that a connection of SQLAlchemy's has."""
+    found: Any = connection.connection.dbapi_connection
+    assert found is not None
+    return found  # type: ignore[no-any-return]
+
+
+def is_idle(session: Session) -> bool:
     """Return whether no transaction is open on the server."""
     return bool(session.info.transaction_status == TRANSACTION_STATUS_IDLE)
 
 
-def has_failed(session: Any) -> bool:
+def has_failed(session: Session) -> bool:
     """Return whether the transaction takes no more statements, because one of them failed."""
     return bool(session.info.transaction_status == TRANSACTION_STATUS_INERROR)
 
 
-def is_alone(session: Any) -> bool:
+def is_alone(session: Session) -> bool:
     """Return whether the next statement will commit by itself."""
     # The second: SQL has ended the transaction. The driver does not know it, and does not begin the next one.
     return bool(session.autocommit) or (session.status == STATUS_BEGIN and is_idle(session))
 
 
-def ask(session: Any, sql: str, *values: object) -> str | None:
+def ask(session: Session, sql: str, *values: object) -> str | None:
     """Execute a text that SQLAlchemy is not told of. Return the value of its last statement, if it has one."""
     try:
         with session.cursor() as cursor:

@@ -9,7 +9,8 @@ from typing import Any
 from sqlalchemy import Connection, event
 from sqlalchemy.exc import DBAPIError
 
-from scripts.core.postgres import databases, statements
+from scripts.core import sqlstates
+from scripts.core.postgres import statements
 
 _CREATE = r"\bCREATE\s+EXTENSION\s+"
 _NAME = re.compile(_CREATE + r'(?:IF\s+NOT\s+EXISTS\s+)?(?:"((?:[^"]|"")+)"|(\w+))', re.IGNORECASE)
@@ -18,7 +19,7 @@ _UNCONDITIONAL = re.compile(rf"((?:^|;)\s*{_CREATE})(?!IF\s+NOT\b)", re.IGNORECA
 
 def refused(error: BaseException | None, words: str) -> bool:
     """Return whether a statement that begins with these words failed because the role has no right to do it."""
-    if not isinstance(error, DBAPIError) or getattr(error.orig, "pgcode", None) != databases.NOT_ALLOWED:
+    if not isinstance(error, DBAPIError) or sqlstates.of(error) != sqlstates.INSUFFICIENT_PRIVILEGE:
         return False
     return any(statement.startswith(words) for statement in statements.split(error.statement or ""))
 

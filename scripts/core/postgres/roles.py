@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
+from scripts.core import sqlstates
 from scripts.core.errors import PasswordError, UserError
 from scripts.core.postgres import connections, embedded, sql
 from scripts.core.postgres.cluster_roles import DUE
 from scripts.core.postgres.sql import Sql, compose, spelled
 from scripts.core.settings import Settings
 
-_DENIED = "42501"
 _BY_PSQL = "\\password "
 _NAMES = text("SELECT set_config('roles.owner', :owner, false), set_config('roles.application', :application, false)")
 # BOOTSTRAP_SUPERUSERID, in PostgreSQL's pg_authid.dat, is 10.
@@ -103,7 +103,7 @@ def ensure(settings: Settings) -> None:
             for statement in statements:
                 sql.run(connection, _runnable(connection, settings, statement))
         except DBAPIError as error:
-            if getattr(error.orig, "pgcode", None) != _DENIED:
+            if sqlstates.of(error) != sqlstates.INSUFFICIENT_PRIVILEGE:
                 raise
             raise _too_few_rights(settings, statements, error) from error
         connection.commit()

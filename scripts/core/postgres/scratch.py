@@ -13,11 +13,11 @@ from sqlalchemy import Connection, text
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import ProgrammingError
 
-from scripts.core import children
+from scripts.core import children, sqlstates
 from scripts.core import settings as configuration
 from scripts.core.children import Child
 from scripts.core.errors import UserError
-from scripts.core.postgres import connections, databases, embedded, environments, logins, scratch_databases, sql
+from scripts.core.postgres import connections, databases, driver, embedded, environments, logins, scratch_databases, sql
 from scripts.core.postgres import rights as rights_
 from scripts.core.postgres.logins import Login
 from scripts.core.postgres.rights import Rights
@@ -80,12 +80,12 @@ def create(scratch: Scratch, template: str = "template0", *, bare: bool = False)
     name = f"scratch_{scratch.key}_{len(scratch.made)}"
     scratch.made.append(name)
     try:
-        with connections.interruptible(scratch.server.connection.dbapi_connection):
+        with connections.interruptible(driver.session(scratch.server)):
             # Copies files instead of writing every page to the log: ten times as fast where nothing is synced.
             given = "CREATE DATABASE {} OWNER {} TEMPLATE {} STRATEGY file_copy"
             sql.run(scratch.server, compose(given, sql.name(name), owner, sql.name(template)))
     except ProgrammingError as error:
-        if getattr(error.orig, "pgcode", None) != databases.NOT_ALLOWED:
+        if sqlstates.of(error) != sqlstates.INSUFFICIENT_PRIVILEGE:
             raise
         raise UserError(
             "The scratch server lets this role make no databases.",
@@ -152,7 +152,7 @@ def keep(scratch: Scratch, settings: Settings, name: str) -> None:
     try:
         databases.rename(scratch.server, made, name)
     except ProgrammingError as error:
-        if getattr(error.orig, "pgcode", None) != "42P04":
+        if sqlstates.of(error) != sqlstates.DUPLICATE_DATABASE:
             raise
 
 

@@ -12,14 +12,13 @@ from typing import Any
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
+from scripts.core import sqlstates
 from scripts.core.postgres import sql
 from scripts.core.postgres.sql import Sql, compose, listed, spelled
 from scripts.core.rows import key_ranges
 from scripts.core.rows.key_ranges import Ranges
 
 WORKERS = 4
-NO_HASH_FUNCTION = "42883"
-"""Of json, xml, point ...: undefined_function."""
 
 # The same value prints differently under other settings.
 _PINNED = {
@@ -126,7 +125,7 @@ def hashed(connection: Connection, table: Sql, records: Sequence[Sql], part: Ran
         with connection.begin_nested():
             return _sums(connection, table, [compose("hash_record_extended({}, 0)", one) for one in records], part)
     except DBAPIError as error:
-        if getattr(error.orig, "pgcode", None) != NO_HASH_FUNCTION:
+        if sqlstates.of(error) != sqlstates.UNDEFINED_FUNCTION:  # json, xml, point ... have no hash
             raise
     return _sums(connection, table, [compose("hashtextextended({}::text, 0)", one) for one in records], part)
 

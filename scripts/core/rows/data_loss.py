@@ -3,23 +3,28 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from sqlalchemy import Connection, text
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
 
+from scripts.core import sqlstates
 from scripts.core.errors import UserError
-from scripts.core.postgres import connections, sql
+from scripts.core.postgres import connections, driver, sql
 from scripts.core.postgres.sql import Sql, compose, spelled
 from scripts.core.settings import Settings
 
 # Waits for no lock for long. Row-level security would hide rows from the count: off makes it an error instead.
 _SESSION = "-c lock_timeout=2s -c row_security=off"
-GONE = ("3F000", "42P01", "42703")
-"""No such schema, table or column: an earlier step of the same downgrade has taken it away."""
-NO_CAST = ("42704", "42804", "42846", "42883")
-"""No such type, cast or comparison; class 22 is a value that cannot be cast. See "PostgreSQL Error Codes"."""
+GONE = (sqlstates.INVALID_SCHEMA_NAME, sqlstates.UNDEFINED_TABLE, sqlstates.UNDEFINED_COLUMN)
+"""An earlier step of the same downgrade has taken it away."""
+NO_CAST = (
+    sqlstates.UNDEFINED_OBJECT,
+    sqlstates.DATATYPE_MISMATCH,
+    sqlstates.CANNOT_COERCE,
+    sqlstates.UNDEFINED_FUNCTION,
+)
+"""There is no such type, cast or comparison. A data exception is a value that cannot be cast."""
 ROWS = Sql("true")
 """Every row of the relation is counted."""
 _IS_THERE = text("SELECT to_regclass(:relation) IS NOT NULL")
@@ -75,10 +80,10 @@ def count(connection: Connection, loss: Loss) -> int:
         query = compose("SELECT count(*) FROM {} WHERE {}", spelled(loss.relation), spelled(loss.where))
         return _ask(connection, query) or 0
     except DBAPIError as error:
-        code = getattr(error.orig, "pgcode", None) or ""
+        code = sqlstates.of(error)
         if code in GONE:
             return 0
-        if loss.column and (code in NO_CAST or code.startswith("22")):
+        if loss.column and (code in NO_CAST or code.startswith(sqlstates.CLASS_DATA_EXCEPTION)):
             return count(connection, replace(loss, column=None, where=compose("{} IS NOT NULL", spelled(loss.column))))
         raise _uncountable(f"what would be lost in {loss.relation}", error) from error
 
@@ -87,8 +92,11 @@ def lock(connection: Connection, loss: Loss) -> bool:
     """Keep others from writing to a table whose rows are lost, until the transaction ends. Returns whether that was
     done: the table may be gone, and in autocommit no lock lasts.
     """
-    driver: Any = connection.connection.dbapi_connection
-    there = loss.where == ROWS and not driver.autocommit and connection.scalar(_IS_THERE, {"relation": loss.relation})
+    there = (
+        loss.where == ROWS
+        and not driver.session(connection).autocommit
+        and connection.scalar(_IS_THERE, {"relation": loss.relation})
+    )
     if there:
         sql.run(connection, compose("LOCK TABLE {} IN SHARE MODE", spelled(loss.relation)))
     return bool(there)
@@ -106,7 +114,7 @@ def table_with_rows(connection: Connection) -> str | None:
             if _ask(connection, compose("SELECT 1 FROM {} LIMIT 1", spelled(table))):
                 return str(table)
         except DBAPIError as error:
-            if getattr(error.orig, "pgcode", None) not in GONE:
+            if sqlstates.of(error) not in GONE:
                 raise _uncountable(f"whether {table} has rows", error) from error
     return None
 

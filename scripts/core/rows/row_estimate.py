@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
+from scripts.core import sqlstates
 from scripts.core.errors import UserError
-from scripts.core.postgres import connections, databases, sql
+from scripts.core.postgres import connections, sql
 from scripts.core.postgres.sql import compose, spelled
 
 SMALL = 1024 * 1024
 """Bytes of a table whose rows are counted."""
-LOCKED = "55P03"
 # A session's temporary tables go with it, and only that session can read them. Files that have grown since the last
 # ANALYZE have as many rows on a page as they had then.
 _TABLES = text(
@@ -66,13 +66,13 @@ def _rows(connection: Connection, table: str, size: int, estimate: int) -> Rows:
         counted = sql.run(connection, compose("SELECT count(*) FROM ONLY {}", spelled(table)))
         return Rows(counted.scalar() or 0, exact=True)
     except DBAPIError as error:
-        if getattr(error.orig, "pgcode", None) != databases.NOT_ALLOWED:
+        if sqlstates.of(error) != sqlstates.INSUFFICIENT_PRIVILEGE:
             raise _unreadable(table, error) from error
         return Rows(max(estimate, 1), exact=False)
 
 
 def _unreadable(table: str, error: DBAPIError) -> UserError:
-    locked = getattr(error.orig, "pgcode", None) == LOCKED
+    locked = sqlstates.of(error) == sqlstates.LOCK_NOT_AVAILABLE
     return UserError(
         f"Cannot find out what would be lost: {table} {'is locked by another session' if locked else 'is unreadable'}.",
         why=connections.first_line(error),

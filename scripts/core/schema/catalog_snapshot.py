@@ -7,6 +7,8 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from scripts.core.postgres.driver import Session
+
 MAY_HAVE_ROWS = ("r", "p", "m")
 
 
@@ -146,14 +148,14 @@ class Change:
     """The revision found that relation; it did not make it."""
 
 
-def read(driver: Any, known: Snapshot = EMPTY) -> Snapshot:
-    """As the session of this driver's connection sees it: nobody else sees what it has not committed.
+def read(session: Session, known: Snapshot = EMPTY) -> Snapshot:
+    """As this session sees it. Other sessions do not see what it has not committed.
 
     Where nothing has changed since `known` was read, that is returned: most statements change rows only, and to read a
     large schema takes ten times as long as to see whether it is another.
     """
     found: dict[type[Any], list[Any]] = {}
-    with driver.cursor() as cursor:
+    with session.cursor() as cursor:
         cursor.execute(_VERSIONS)
         versions = cursor.fetchone()
         if versions == known.versions:
@@ -171,13 +173,13 @@ def read(driver: Any, known: Snapshot = EMPTY) -> Snapshot:
     )
 
 
-def definitions(driver: Any, changed: Iterable[Change]) -> dict[Thing, str]:
+def definitions(session: Session, changed: Iterable[Change]) -> dict[Thing, str]:
     """The text of each constraint, index and default that is new, as PostgreSQL prints it.
 
     It locks their tables (ACCESS SHARE), which the statement that made them has locked anyway.
     """
     found: dict[Thing, str] = {}
-    with driver.cursor() as cursor:
+    with session.cursor() as cursor:
         for change in changed:
             if change.before is None and isinstance(change.after, Constraint | Index | Column):
                 cursor.execute(*_definition(change.after))

@@ -5,13 +5,12 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any
 
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
 from scripts.core.errors import UserError
-from scripts.core.postgres import connections, own_tables
+from scripts.core.postgres import connections, driver, own_tables
 from scripts.core.schema.catalogs import query
 
 OLDEST = 160000
@@ -37,8 +36,6 @@ _PINNED = {
 _PIN = text("SELECT " + ", ".join(f"set_config('{name}', :{name}, true)" for name in [*_PINNED, "lock_timeout"]))
 # As Alembic finds them: by the session's own search_path. A table of that name in another schema is like any other.
 _LEFT_OUT = text(f"SELECT to_regclass('alembic_version')::oid AS version, to_regclass('{own_tables.LOG}')::oid AS log")
-IDLE = 0
-"""The driver's word for: no transaction."""
 
 
 @dataclass(frozen=True)
@@ -102,10 +99,9 @@ def _pinned(connection: Connection) -> Iterator[dict[str, int | None]]:
 
     A rollback takes them back: of a transaction of our own, else to a savepoint.
     """
-    driver: Any = connection.connection.dbapi_connection
-    ours = not connection.in_transaction()
+    session, ours = driver.session(connection), not connection.in_transaction()
     begin, end = "SAVEPOINT pinned", "ROLLBACK TO pinned; RELEASE pinned"
-    if driver.autocommit and driver.info.transaction_status == IDLE:
+    if session.autocommit and driver.is_idle(session):
         begin, end = "BEGIN READ ONLY", "ROLLBACK"
     connection.exec_driver_sql(begin)
     try:

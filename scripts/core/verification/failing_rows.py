@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
+from scripts.core import sqlstates
 from scripts.core.errors import UserError
 from scripts.core.formatting import counted
 from scripts.core.plan import shadow
@@ -20,9 +21,14 @@ from scripts.core.postgres.advisory_lock import Tell
 from scripts.core.postgres.scratch import Scratch
 from scripts.core.postgres.sql import Sql, compose, listed, spelled
 from scripts.core.settings import Settings
+from scripts.core.sqlstates import (
+    FOREIGN_KEY_VIOLATION,
+    NOT_NULL_VIOLATION,
+    STRING_DATA_RIGHT_TRUNCATION,
+    UNIQUE_VIOLATION,
+)
 
 SHOWN = 5
-NOT_NULL, FOREIGN_KEY, UNIQUE, TOO_LONG = "23502", "23503", "23505", "22001"
 NOT_COUNTED = "The rows in the way are not counted: "
 
 _TABLE = (
@@ -59,6 +65,7 @@ _PRIMARY = text(
     "SELECT quote_ident(a.attname) FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid"
     " AND a.attnum = ANY(i.indkey) WHERE i.indrelid = to_regclass(:table) AND i.indisprimary ORDER BY a.attnum"
 )
+_QUERIES = {NOT_NULL_VIOLATION: _COLUMN, UNIQUE_VIOLATION: _INDEX, FOREIGN_KEY_VIOLATION: _FOREIGN_KEY}
 
 
 @dataclass(frozen=True)
@@ -86,15 +93,15 @@ def clue(error: BaseException | None) -> Clue | None:
     if not isinstance(error, DBAPIError) or error.connection_invalidated or not found:
         return None
     named = (found.schema_name, found.table_name, found.column_name, found.constraint_name)
-    return Clue(str(found.sqlstate), *(value or "" for value in named))
+    return Clue(sqlstates.of(error), *(value or "" for value in named))
 
 
 def describe(server: Scratch, copy: Settings, found: Clue | None, revision: str, tell: Tell) -> list[str]:
     """Lines about the rows that made `revision` fail on `copy`, which is as it was before; none for other errors."""
-    if not found or found.code not in (NOT_NULL, FOREIGN_KEY, UNIQUE, TOO_LONG):
+    if not found or found.code not in (*_QUERIES, STRING_DATA_RIGHT_TRUNCATION):
         return []
     try:
-        empty = copy if found.code == NOT_NULL else _without_rows(server, copy, revision, tell)
+        empty = copy if found.code == NOT_NULL_VIOLATION else _without_rows(server, copy, revision, tell)
     except UserError:
         return [f"{NOT_COUNTED}the revision cannot run on a copy without rows."]
     with (
@@ -117,20 +124,19 @@ def _without_rows(server: Scratch, copy: Settings, revision: str, tell: Tell) ->
 
 def _in_the_way(catalog: Connection, connection: Connection, found: Clue) -> Iterator[_Rows]:
     """The tables, and what is true of the rows there that are in the way."""
-    if found.code == TOO_LONG:
+    if found.code == STRING_DATA_RIGHT_TRUNCATION:
         yield from _too_long(catalog, connection)
         return
-    query = {NOT_NULL: _COLUMN, UNIQUE: _INDEX, FOREIGN_KEY: _FOREIGN_KEY}[found.code]
-    row = catalog.execute(query, {**vars(found)}).one_or_none()
+    row = catalog.execute(_QUERIES[found.code], {**vars(found)}).one_or_none()
     if row is None:
         return
-    if found.code == NOT_NULL and row.column:
+    if found.code == NOT_NULL_VIOLATION and row.column:
         yield _Rows(spelled(row.name), compose("{} IS NULL", spelled(row.column)))
-    if found.code == UNIQUE:
+    if found.code == UNIQUE_VIOLATION:
         table, keys, those = spelled(row.name), listed(map(spelled, row.keys)), spelled(row.predicate or "true")
         same = compose("SELECT {} FROM {} WHERE ({}) GROUP BY {} HAVING count(*) > 1", keys, table, those, keys)
         yield _Rows(table, compose("({}) AND ({}) IN ({})", those, keys, same))
-    if found.code == FOREIGN_KEY:
+    if found.code == FOREIGN_KEY_VIOLATION:
         pairs = list(zip(map(spelled, row.keys), map(spelled, row.others), strict=True))
         yield _Rows(spelled(row.name), _dangling(pairs, spelled(row.referenced)))
 

@@ -9,6 +9,7 @@ from sqlalchemy.engine import URL
 
 from scripts.core.plan import trace
 from scripts.core.plan.trace import Statement, Trace
+from scripts.core.postgres import driver
 from scripts.core.postgres.lock_modes import BLOCKS
 from scripts.core.schema import catalog_snapshot
 
@@ -179,14 +180,14 @@ def test_names_are_written_as_postgresql_wants_them(traced: Callable[..., list[S
 def test_the_catalogs_are_read_again_when_they_are_others_and_only_then(new_database: Callable[..., URL]) -> None:
     engine = create_engine(new_database(), poolclass=NullPool)
     with engine.begin() as connection:
-        driver = connection.connection.dbapi_connection
+        session = driver.session(connection)
 
         def read_again(statement: str) -> bool:
             connection.execute(text(statement))
-            last, read[:] = read[0], [catalog_snapshot.read(driver, read[0])]
+            last, read[:] = read[0], [catalog_snapshot.read(session, read[0])]
             return read[0] is not last
 
-        read = [catalog_snapshot.read(driver)]
+        read = [catalog_snapshot.read(session)]
         statements = {
             "CREATE TABLE t (id int)": True,
             "INSERT INTO t SELECT generate_series(1, 100)": False,

@@ -8,6 +8,7 @@ from sqlalchemy import text
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import ProgrammingError
 
+from scripts.core import sqlstates
 from scripts.core.errors import UserError
 from scripts.core.postgres import connections, databases, privileges
 from scripts.core.settings import Settings
@@ -45,7 +46,7 @@ def refused(settings: Settings, statement: str) -> str:
     """What PostgreSQL says to the application."""
     with pytest.raises(ProgrammingError) as caught:
         run(settings, settings.application_url, [statement])
-    assert getattr(caught.value.orig, "pgcode", "") == "42501"
+    assert sqlstates.of(caught.value) == sqlstates.INSUFFICIENT_PRIVILEGE
     return str(caught.value.orig)
 
 
