@@ -195,15 +195,12 @@ KNOWLEDGE = [
 
 @pytest.mark.parametrize(("thing", "pattern", "place"), KNOWLEDGE, ids=[one[0] for one in KNOWLEDGE])
 def test_each_piece_of_knowledge_has_one_place(thing: str, pattern: str, place: str) -> None:
-    elsewhere = {
-        (name(path), found)
-        for path in CODE
-        for found in written(path)
-        if not name(path).endswith(place) and re.fullmatch(pattern, found, re.DOTALL)
-    }
+    elsewhere = [path for path in CODE if not name(path).endswith(place)]
+    known = re.compile(pattern, re.DOTALL)
 
-    assert not elsewhere, f"{thing}: only in {place}"
-    assert any(re.fullmatch(pattern, found, re.DOTALL) for found in written(ROOT / "scripts" / place))
+    assert list(filter(known.fullmatch, written(ROOT / "scripts" / place)))
+    found = offending(elsewhere, lambda path: filter(known.fullmatch, written(path)))
+    assert found == {}, f"{thing}: only in {place}"
 
 
 SQL = re.compile(

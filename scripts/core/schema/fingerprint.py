@@ -71,8 +71,10 @@ def read(connection: Connection) -> Schema:
     Of an extension it has the version, and the grants that differ from the extension's own.
     Settings of the session stay as they were, and a transaction that was open goes on. To print an index, or an
     expression that names columns (of a check, a generated column, a view, a trigger ...), PostgreSQL takes ACCESS SHARE
-    on the table until the end of reading: a lock ACCESS EXCLUSIVE on it is waited for, PATIENCE at most. Keys, defaults
-    and bounds of partitions need no lock. Raises UserError when the wait is over, or something changes meanwhile.
+    on the table until the end of reading: it waits LOCK_TIMEOUT at most for an ACCESS EXCLUSIVE lock on it. Keys,
+    defaults and bounds of partitions need no lock.
+
+    Raise UserError when the wait is over, or something changes meanwhile.
     """
     found: dict[str, dict[str, str]] = {"object": {}, "access": {}, "order": {}}
     try:

@@ -85,7 +85,7 @@ def test_a_role_that_owns_no_database_may_there_what_it_may_in_the_target(config
 def test_a_command_that_runs_keeps_its_rights(
     configured: Settings, wanted: Rights, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(logins, "PATIENCE", 0.0)
+    monkeypatch.setattr(logins, "LOCK_WAIT", 0.0)
     raised = replace(wanted, roles=(Role(wanted.name, superuser=True),))
     with scratch.session(configured, wanted), scratch.session(configured, wanted) as other:
         with pytest.raises(UserError, match="needs other rights now"), scratch.session(configured, raised):

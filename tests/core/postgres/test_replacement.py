@@ -84,7 +84,7 @@ def test_what_an_interrupted_run_left_is_told_from_what_a_living_one_makes(targe
 
 
 def test_of_two_at_once_the_second_is_refused(target: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(replacement_lock, "PATIENCE", 0.2)
+    monkeypatch.setattr(replacement_lock, "LOCK_WAIT", 0.2)
     with replacement.new(target, "development"):
         second = replacement.new(target, "development")
         with pytest.raises(UserError, match=r"Another reset or restore of test_\w+ runs: pid \d+, alembic-tools"):
@@ -157,7 +157,7 @@ def gone(target: Settings) -> Settings:
 
 
 def test_while_one_is_made_no_empty_database_is_created(gone: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(replacement_lock, "PATIENCE", 0.2)
+    monkeypatch.setattr(replacement_lock, "LOCK_WAIT", 0.2)
     with (
         replacement.new(gone, "development"),
         pytest.raises(UserError, match=r"Another reset or restore of test_\w+ runs: pid \d+"),

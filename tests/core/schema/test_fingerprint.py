@@ -240,7 +240,7 @@ def test_a_table_with_keys_defaults_and_bounds_only_is_read_whoever_locks_it(sho
 def test_what_names_columns_waits_for_the_lock_on_their_table(
     shop: Settings, statement: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fingerprint, "PATIENCE", "20ms")
+    monkeypatch.setattr(fingerprint, "LOCK_TIMEOUT", "20ms")
     make(shop, [statement])
 
     with locked(shop, "plain"), pytest.raises(UserError, match="lock timeout"):
@@ -249,7 +249,7 @@ def test_what_names_columns_waits_for_the_lock_on_their_table(
 
 @pytest.mark.parametrize("isolation", ["AUTOCOMMIT", "READ COMMITTED"])
 def test_a_lock_is_waited_for_and_not_for_ever(shop: Settings, isolation: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fingerprint, "PATIENCE", "100ms")
+    monkeypatch.setattr(fingerprint, "LOCK_TIMEOUT", "100ms")
 
     with connections.connect(shop, isolation_level=isolation) as connection:
         with locked(shop, "users"):
@@ -276,7 +276,7 @@ def test_a_session_that_is_ended_is_told_as_such(
 def test_a_lock_that_is_not_given_leaves_the_open_transaction_alive(
     shop: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fingerprint, "PATIENCE", "100ms")
+    monkeypatch.setattr(fingerprint, "LOCK_TIMEOUT", "100ms")
 
     with connections.connect(shop) as connection:
         run(connection, "CREATE TABLE more (id int)")
