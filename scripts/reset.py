@@ -37,12 +37,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     require_confirmation(name)
 
     with replacement.new(target, target.app_env) as new:
-        databases.let_application_in(target, new)
+        databases.let_application_in(target, new.url)
         try:
-            alembic_commands.upgrade(target, head, show, console.say, new)
+            alembic_commands.upgrade(target, head, show, console.say, new.url)
         except UserError as error:
             raise error.with_state(f"{name} is as it was.") from error
-        replacement.replace(target, str(new.database))
+        replacement.replace(target, new)
     console.done(f"Database {name} is empty and at {head}.")
     return 0
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 
+from sqlalchemy import Connection
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
 
@@ -76,9 +77,9 @@ def put_in_place(target: Settings, backup: Backup, environment: str | None, tell
         _alone(acting, tell),
         replacement.new(acting, environment, owner) as made,
     ):
-        restore_into.fill(backup, replace(acting, database_url=made), tell, show)
-        _let_application_in(acting, made, backup, tell)
-        return _swap(acting, databases.name_of(made))
+        restore_into.fill(backup, replace(acting, database_url=made.url), tell, show)
+        _let_application_in(acting, made.url, backup, tell)
+        return _swap(acting, made.session, databases.name_of(made.url))
 
 
 def _let_application_in(target: Settings, made: URL, backup: Backup, tell: Tell) -> None:
@@ -95,14 +96,13 @@ def bring_back(target: Settings, name: str, tell: Tell) -> str:
     """Swap a kept database in again; returns the name under which the present one is kept, or nothing."""
     with _alone(target, tell), databases.server(target) as server:
         replacement_lock.take(server, databases.name_of(target.database_url))
-        return _swap(target, name)
+        return _swap(target, server, name)
 
 
-def _swap(target: Settings, new: str) -> str:
+def _swap(target: Settings, session: Connection, new: str) -> str:
     name = databases.name_of(target.database_url)
-    with databases.server(target) as server:
-        old = kept_databases.new_name(server, name) if databases.exists(server, name) else ""
-    replacement.swap(target, new, old)
+    old = kept_databases.new_name(session, name) if databases.exists(session, name) else ""
+    replacement.swap(target, session, new, old)
     return old
 
 

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
 from scripts.core.errors import UserError
-from scripts.core.postgres import driver
+from scripts.core.postgres import driver, session_timeouts
 
 Tell = Callable[[str], None]
 
@@ -47,6 +47,7 @@ def hold(connection: Connection, seconds: float, tell: Tell) -> Iterator[None]:
     Raises UserError when `seconds` have passed, naming the holder.
     """
     _refuse_pooler(connection)
+    session_timeouts.allow_idle(connection)
     deadline = time.monotonic() + seconds
     _wait(lambda: _taken_by(connection), deadline, "another migration or backup runs", seconds, tell)
     _wait(lambda: connection.scalar(_ORPHAN), deadline, "a killed migration still works on the server", seconds, tell)

@@ -30,7 +30,12 @@ MORE_LOCKS = "raise max_locks_per_transaction and restart the server (ours: make
 @cache  # The first connection of an engine asks the server what it is.
 def engine(url: URL, application_name: str = "alembic-tools", options: str = "", **arguments: Any) -> Engine:
     """An engine without a pool: what a script is done with is closed at once. `options` are libpq's."""
-    connect_args = {"application_name": application_name, "connect_timeout": 10, "options": options}
+    connect_args = {
+        "application_name": application_name,
+        "connect_timeout": 10,
+        "keepalives_idle": 60,  # some routers forget a connection after a few minutes of silence
+        "options": options,
+    }
     return create_engine(url, poolclass=NullPool, connect_args=connect_args, hide_parameters=True, **arguments)
 
 

@@ -3,6 +3,7 @@
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from threading import Event, Thread
 
 from sqlalchemy import Connection, text
@@ -10,7 +11,7 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from scripts.core.errors import UserError
-from scripts.core.postgres import connections, database_names, databases, replacement_lock, sql
+from scripts.core.postgres import database_names, databases, replacement_lock, sql
 from scripts.core.postgres.sql import Sql, compose, spelled
 from scripts.core.settings import Settings
 
@@ -31,8 +32,19 @@ PROVIDERS = {"c": "libc", "i": "icu", "b": "builtin"}
 """pg_database.datlocprovider in the words of CREATE DATABASE."""
 
 
+@dataclass(frozen=True)
+class Replacement:
+    """A database that can be put into the target's place."""
+
+    url: URL
+    session: Connection
+    """The one that has the lock and created the database. Only it renames: while it lives, the server has not restarted
+    and forgotten a commit that it had not yet written, such as the environment.
+    """
+
+
 @contextmanager
-def new(settings: Settings, environment: str | None, owner: str | None = None) -> Iterator[URL]:
+def new(settings: Settings, environment: str | None, owner: str | None = None) -> Iterator[Replacement]:
     """A new, empty database, of an `environment` (None: not set), that can be swapped in; gone at the end if it
     was not. It sorts and compares text as the target does. What an interrupted run left is dropped first.
 
@@ -48,10 +60,11 @@ def new(settings: Settings, environment: str | None, owner: str | None = None) -
             databases.drop_leftover(connection, left, environment)
         databases.create(connection, made, settings, environment, _like(connection, name, owner))
         try:
-            yield settings.database_url.set(database=made)
+            yield Replacement(settings.database_url.set(database=made), connection)
         finally:
-            with suppress(DBAPIError):  # the server is gone: the next run drops it
-                databases.drop(connection, made)
+            if not connection.invalidated:
+                with suppress(DBAPIError):  # the server is gone: the next run drops it
+                    databases.drop(connection, made)
 
 
 def left(connection: Connection, name: str) -> list[str]:
@@ -66,46 +79,56 @@ def left(connection: Connection, name: str) -> list[str]:
     return found
 
 
-def replace(settings: Settings, new: str) -> None:
-    """Put another database in the target's place and drop the old one."""
+def replace(settings: Settings, new: Replacement) -> None:
+    """Put a new database in the target's place and drop the old one."""
     old = _old(databases.name_of(settings.database_url))
-    swap(settings, new, old)
-    with databases.server(settings) as connection:
-        databases.drop(connection, old)
+    swap(settings, new.session, databases.name_of(new.url), old)
+    databases.drop(new.session, old)
 
 
-def swap(settings: Settings, new: str, old_name: str) -> None:
-    """Put another database in the target's place; the old one, if there is one, is then called `kept`.
+def swap(settings: Settings, session: Connection, new: str, old_name: str) -> None:
+    """Put another database in the target's place; the old one, if there is one, is then called `old_name`.
 
-    Both renames are one transaction: at any moment one of the two has the name. Once the first rename waits for the
-    old sessions to end it keeps new ones out, so a second connection can end them. Raises UserError when somebody's
-    session is not ours to end.
+    `session` has the lock. Both renames are one transaction: at any moment one of the two has the name. Once the first
+    rename waits for the old sessions to end it keeps new ones out, so a second connection can end them. Raise UserError
+    when a session of another role uses the database.
     """
     name = databases.name_of(settings.database_url)
-    with (
-        _disconnecting(settings, name, new),
-        connections.connect(settings, connections.maintenance(settings)) as connection,
-    ):
-        if databases.exists(connection, name):
-            _move_away(connection, name, old_name)
-        databases.rename(connection, new, name)
-        connection.commit()
-
-
-def _move_away(connection: Connection, name: str, old_name: str) -> None:
-    try:
-        databases.rename(connection, name, old_name)
-    except OperationalError:
-        connection.rollback()
-        sessions = connection.scalars(_IN_THE_WAY, {"name": name}).all()
-        if not sessions:
+    with _disconnecting(settings, name, new):
+        try:
+            with _transaction(session):
+                if databases.exists(session, name):
+                    databases.rename(session, name, old_name)
+                databases.rename(session, new, name)
+        except OperationalError:
+            if not session.invalidated:
+                _require_closed(session, name)
             raise
+
+
+@contextmanager
+def _transaction(session: Connection) -> Iterator[None]:
+    """Make one transaction of a block. The session is in autocommit."""
+    session.exec_driver_sql("BEGIN")
+    try:
+        yield
+        session.exec_driver_sql("COMMIT")
+    except BaseException:
+        if not session.invalidated:
+            session.exec_driver_sql("ROLLBACK")
+        raise
+
+
+def _require_closed(session: Connection, name: str) -> None:
+    """Raise UserError when sessions that this role may not end use the database."""
+    found = session.scalars(_IN_THE_WAY, {"name": name}).all()
+    if found:
         raise UserError(
-            f"{name} is used by sessions that are not ours to end: {'; '.join(sessions)}.",
+            f"{name} is used by sessions that are not ours to end: {'; '.join(found)}.",
             why="An owner who is no superuser may end its own sessions and the application's.",
             do="close them, then run this again",
             state=f"{name} is as it was.",
-        ) from None
+        )
 
 
 def _like(connection: Connection, name: str, owner: str | None) -> Sql:
@@ -142,7 +165,8 @@ def _disconnecting(settings: Settings, *names: str) -> Iterator[None]:
     over = Event()
 
     def end_sessions() -> None:
-        with databases.server(settings) as connection:
+        # Where the server is gone, the block says so.
+        with suppress(DBAPIError, UserError), databases.server(settings) as connection:
             while not over.wait(0.05):
                 connection.execute(_END, {"names": list(names)})
 

@@ -5,6 +5,7 @@ import time
 from sqlalchemy import Connection, text
 
 from scripts.core.errors import UserError
+from scripts.core.postgres import session_timeouts
 
 LOCK_WAIT = 10.0
 """Seconds."""
@@ -26,6 +27,7 @@ def take(connection: Connection, name: str) -> None:
 
     It waits for what a killed run has left working on the server. Raise UserError when another run keeps the lock.
     """
+    session_timeouts.allow_idle(connection)
     deadline = time.monotonic() + LOCK_WAIT
     while not is_taken(connection, name):
         if time.monotonic() > deadline:

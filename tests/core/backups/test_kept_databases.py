@@ -69,7 +69,7 @@ def test_what_a_living_run_makes_for_another_database_is_left_alone(create: Call
         replacement.new(second, "development"),
         databases.server(first) as server,
     ):
-        assert databases.exists(server, str(made.database))
+        assert databases.exists(server, str(made.url.database))
 
 
 def test_what_older_versions_kept_is_found_where_only_one_database_fits(create: Callable[..., Settings]) -> None:

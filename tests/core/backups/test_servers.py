@@ -7,13 +7,15 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from scripts.core.backups import integrity, store
+from scripts.core.backups import integrity, restore, restore_into, store
 from scripts.core.errors import UserError
-from scripts.core.postgres import embedded
+from scripts.core.postgres import connections, embedded, environments
 from tests.conftest import Project, copy_project, needs_embedded
+from tests.core.backups.conftest import silent
 from tests.core.postgres.test_embedded import another_checkout, cluster, settings_for
 from tests.core.running import Running, begin, call, wait_until
 
@@ -74,6 +76,27 @@ def test_a_server_that_is_killed_in_the_middle_of_a_backup_leaves_none(own: Proj
     assert result.returncode == 0, result.stderr
     assert store.list_all(folder).failed == []
     assert store.list_all(folder).backups[-1].manifest.tables["public.users"].rows == 20000
+
+
+def test_a_restore_does_not_go_on_where_its_server_has_started_again(
+    own: Project, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such a server may have forgotten a commit: this one does not wait for its disk, so the environment was gone."""
+    assert call(own, "backup").returncode == 0
+    target = settings_for(own.url.port or 0, database_url=own.url, runtime="none", connect_wait=60)
+    fill = restore_into.fill
+
+    def after_a_kill(*arguments: Any) -> None:
+        kill_server(own)
+        fill(*arguments)
+
+    monkeypatch.setattr(restore_into, "fill", after_a_kill)
+    with pytest.raises(UserError, match="The restore broke off"):
+        restore.put_in_place(target, store.list_all(folder).backups[-1], "development", silent, silent)
+
+    with connections.connect(target) as connection:
+        assert environments.read(connection) == "development"
+    assert users(own) == 20000
 
 
 def test_a_server_that_is_killed_in_the_middle_of_a_restore_still_has_the_target(own: Project) -> None:

@@ -13,15 +13,15 @@ from scripts.core.errors import UserError
 from scripts.core.postgres import connections, databases, replacement, replacement_lock
 from scripts.core.settings import Settings
 from tests.core.postgres.test_databases import environment, execute, names, tables
-from tests.core.running import wait_until
+from tests.core.running import pid, wait_until
 
 
 def test_a_replacement_takes_the_place_and_the_mark_of_the_old_one(target: Settings) -> None:
     execute(target, "CREATE TABLE old ()")
     with replacement.new(target, "development") as new:
-        execute(target, "CREATE TABLE new ()", url=new)
+        execute(target, "CREATE TABLE new ()", url=new.url)
 
-        replacement.replace(target, str(new.database))
+        replacement.replace(target, new)
 
     with connections.connect(target) as connection:
         assert tables(connection) == ["new"]
@@ -33,7 +33,7 @@ def test_a_replacement_ends_the_sessions_of_others(target: Settings) -> None:
     with replacement.new(target, "development") as new, connections.connect(target) as other:
         other.execute(text("SELECT 1"))
 
-        replacement.replace(target, str(new.database))
+        replacement.replace(target, new)
 
         with pytest.raises(DBAPIError, match=r"terminat|closed"):
             other.execute(text("SELECT 1"))
@@ -46,7 +46,7 @@ def test_what_an_interrupted_replacement_left_is_dropped_by_the_next(target: Set
     execute(target, *left, url=connections.maintenance(target))
 
     with replacement.new(target, "development") as new:
-        replacement.replace(target, str(new.database))
+        replacement.replace(target, new)
 
     assert names(target) == [name]
 
@@ -54,16 +54,33 @@ def test_what_an_interrupted_replacement_left_is_dropped_by_the_next(target: Set
 def test_a_replacement_that_cannot_be_put_in_place_leaves_the_old_one(target: Settings) -> None:
     execute(target, "CREATE TABLE old ()")
 
-    with pytest.raises(DBAPIError, match="does not exist"):
-        replacement.replace(target, "no_such")
+    with replacement.new(target, "development") as new:
+        execute(target, f"DROP DATABASE {new.url.database}", url=connections.maintenance(target))
+        with pytest.raises(DBAPIError, match="does not exist"):
+            replacement.replace(target, new)
 
+    with connections.connect(target) as connection:
+        assert tables(connection) == ["old"]
+
+
+def test_a_replacement_whose_session_has_ended_is_not_put_in_place(target: Settings) -> None:
+    """The lock has gone with it; and so has what it said last, when the server has started again."""
+    execute(target, "CREATE TABLE old ()")
+    with replacement.new(target, "development") as new:
+        execute(target, f"SELECT pg_terminate_backend({pid(new.session)}, 20000)")
+        execute(target, f"COMMENT ON DATABASE {new.url.database} IS NULL")
+
+        with pytest.raises(DBAPIError, match=r"terminat|closed"):
+            replacement.replace(target, new)
+
+    assert environment(target) == "development"
     with connections.connect(target) as connection:
         assert tables(connection) == ["old"]
 
 
 def test_what_was_not_swapped_in_is_gone_at_the_end(target: Settings) -> None:
     with replacement.new(target, "development") as new:
-        assert names(target) == [target.database_url.database, new.database]
+        assert names(target) == [target.database_url.database, new.url.database]
 
     assert names(target) == [target.database_url.database]
 
@@ -130,7 +147,7 @@ def test_a_swap_keeps_the_old_one_under_the_name_that_it_is_given(target: Settin
     execute(target, "CREATE TABLE old ()")
 
     with replacement.new(target, None) as new:
-        replacement.swap(target, str(new.database), old_name)
+        replacement.swap(target, new.session, databases.name_of(new.url), old_name)
 
     assert names(target) == [target.database_url.database, old_name]
     assert environment(target) is None
@@ -144,7 +161,7 @@ def test_a_swap_fills_the_place_of_a_database_that_is_gone(target: Settings) -> 
     name = str(target.database_url.database)
     with replacement.new(target, None) as new:
         execute(target, f"DROP DATABASE {name}", url=connections.maintenance(target))
-        replacement.swap(target, str(new.database), "never_used")
+        replacement.swap(target, new.session, databases.name_of(new.url), "never_used")
 
     assert names(target) == [name]
 
@@ -186,10 +203,10 @@ def test_what_waits_for_a_database_that_is_made_gets_the_new_one(gone: Settings)
             return tables(connection)
 
     with ThreadPoolExecutor(1) as pool, replacement.new(gone, "development") as new:
-        execute(gone, "CREATE TABLE new ()", url=new)
+        execute(gone, "CREATE TABLE new ()", url=new.url)
         asked = pool.submit(ask)
         wait_until(asked.running)
-        replacement.swap(gone, str(new.database), "")
+        replacement.swap(gone, new.session, databases.name_of(new.url), "")
 
         assert asked.result(20) == ["new"]
 
@@ -207,9 +224,9 @@ def test_a_session_that_comes_during_a_swap_gets_the_new_one(target: Settings) -
 
     execute(target, "CREATE TABLE old ()")
     with ThreadPoolExecutor(2) as pool, replacement.new(target, "development") as new:
-        execute(target, "CREATE TABLE new ()", url=new)
+        execute(target, "CREATE TABLE new ()", url=new.url)
         asking = [pool.submit(ask) for _ in range(2)]
-        replacement.replace(target, str(new.database))
+        replacement.replace(target, new)
         over.set()
 
     assert set.union(*(one.result(20) for one in asking)) <= {"old", "new"}

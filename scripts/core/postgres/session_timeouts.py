@@ -1,0 +1,14 @@
+"""Timeouts of the server that would end a session of ours."""
+
+from sqlalchemy import Connection, text
+
+# PostgreSQL 13 does not know it.
+_IDLE = text(
+    "SELECT set_config('idle_session_timeout', '0', false)"
+    " WHERE current_setting('idle_session_timeout', true) IS NOT NULL"
+)
+
+
+def allow_idle(connection: Connection) -> None:
+    """Let the session be idle for as long as it holds a lock, whatever the server's idle_session_timeout is."""
+    connection.execute(_IDLE)
