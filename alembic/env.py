@@ -4,12 +4,13 @@ from logging.config import fileConfig
 
 from alembic import context
 
-from scripts.core.migrate import runner
+from scripts.core.migrate import alembic_log, runner
 from scripts.core.revisions import models
 
 config = context.config
-# The command line logs as alembic.ini says; the make targets print for themselves. The application's own loggers stay.
+# `alembic` typed by hand logs as alembic.ini says. The make targets print for themselves. The application's loggers stay.
 if config.config_file_name and not getattr(config.cmd_opts, "quiet", False):
     fileConfig(config.config_file_name, disable_existing_loggers=False)
+    alembic_log.show_headers_once()
 
 runner.run(models.metadata)

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Looks at everything and changes nothing: formatting, lint, types, shell scripts, the Dockerfile.
+# Checks formatting, lint, types, shell scripts and the Dockerfile. Changes nothing.
 set -u
 code=0
 inspect() { "$@" || code=1; }

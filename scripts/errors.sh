@@ -1,7 +1,7 @@
 # shellcheck shell=sh
-# How every shell script refuses. Sourced.
+# The errors and notes of the shell scripts, in the form of all other errors. Sourced.
 
-# complain PROBLEM WHY DO STATE: WHY and DO may be empty.
+# complain PROBLEM WHY DO STATE: prints an error and exits. WHY and DO may be empty.
 complain() {
     {
         printf '✗ %s\n' "$1"

@@ -1,21 +1,29 @@
 # shellcheck shell=sh disable=SC3013
-# Where the data of this checkout are: written down once, in .postgres/place, which moves with the checkout. Sourced.
-# `-ef` (one folder under two names) is POSIX since 2024; dash, bash, busybox and zsh have long had it.
-#   id=         a random word, which a copy of the checkout has too
-#   checkout=   the checkout's own path
-#   clusters=   the folder of the embedded servers, where it is not .postgres
-#   embedded=   the embedded database's data folder, once it is made
-#   docker=     the Compose project and the volume of the database in Docker, once it is made
-#   env=        lines of .env that a new one needs, to find the database again
+# Where the data of this checkout is. The file .postgres/place records it, and moves with the checkout. Sourced.
+# `-ef` compares two paths to one folder. It is POSIX since 2024; dash, bash, busybox and zsh have long had it.
+#   id=         a random word; a copy of the checkout has the same one
+#   checkout=   the path of the checkout
+#   clusters=   the folder of the embedded servers, if it is not .postgres
+#   embedded=   the data folder of the embedded database, once it exists
+#   docker=     the Compose project and the volume of the database in Docker, once it exists
+#   env=        lines of .env that a new .env needs to find the database again
 # shellcheck source=scripts/errors.sh
 . scripts/errors.sh
+
+# require_readable FILE
+require_readable() {
+    # shellcheck disable=SC2012  # find and stat print an owner differently on each system
+    owner=$(ls -ld "$1" | awk '{ print $3 }')
+    [ -r "$1" ] || complain "$(id -un) cannot read $1." "The file belongs to $owner." "run the command as $owner" \
+        "nothing was changed."
+}
 
 place=.postgres/place
 old_path=
 random_hex() { od -An -N"$1" -tx1 /dev/urandom | tr -d ' \n'; }
 is_accepted() { case ",$(printf %s "${ACCEPT:-}" | tr -d ' ')," in *",$1,"*) ;; *) return 1 ;; esac; }
 
-# A setting: the environment's, else that of .env without quotes and comment.
+# The value of a setting: from the environment, else from .env without quotes and comment.
 setting() {
     eval "value=\${$1:-}"
     [ -n "$value" ] || value=$(sed -n "s/ #.*//; s/^\(export \)\{0,1\}$1=//p" .env | tail -n 1 | tr -d "\"'\r")
@@ -24,7 +32,7 @@ setting() {
 
 recorded() { [ ! -r "$place" ] || sed -n "s/^$1=//p" "$place"; }
 
-# record KEY LINES: replaces the lines of that key, where we may.
+# record KEY LINES: replaces the lines of that key, if the file can be written.
 record() {
     [ -w "$place" ] && [ -w .postgres ] || return 0
     {
@@ -33,28 +41,28 @@ record() {
     } >"$place.new.$$" && mv "$place.new.$$" "$place"
 }
 
-# Compose takes lower case letters, digits, - and _ only, and a letter or digit first.
+# Compose accepts only lower case letters, digits, - and _. The first must be a letter or digit.
 project_stem() {
     stem=$(basename "$PWD" | tr '[:upper:]' '[:lower:]' | tr -cd 'a-z0-9_-' | sed 's/^[-_]*//')
     printf '%s\n' "${stem:-app}"
 }
 new_project() { printf '%s-%s\n' "$(project_stem)" "$(random_hex 3)"; }
-# Below the ports that kernels hand out to outgoing connections; random, so that two checkouts do not collide.
+# Below the ports that kernels use for outgoing connections. Random, so that two checkouts do not collide.
 new_port() { echo $((15432 + 0x$(random_hex 2) % 10000)); }
 
 make_place() {
     mkdir -p .postgres && [ -w .postgres ] || {
-        note "$place cannot be written, so a copy of this checkout will not be noticed."
+        note "Cannot write $place. A copy of this checkout will not be noticed."
         return 0
     }
     printf 'id=%s\ncheckout=%s\n' "$(random_hex 8)" "$(pwd -P)" >"$place.new.$$"
-    # A link never replaces a file: another command may have made one meanwhile.
+    # A link never replaces a file that another command has made meanwhile.
     ln "$place.new.$$" "$place" 2>/dev/null || [ -e "$place" ] || cp "$place.new.$$" "$place"
     rm -f "$place.new.$$"
     find_older_data
 }
 
-# Checkouts are older than their record of it. As root, below a closed folder, a hash of the path named their data's.
+# For a checkout from before .postgres/place existed. For root, below a closed folder, a hash of the path named the data.
 find_older_data() {
     if [ -e .postgres/target/PG_VERSION ]; then record embedded .postgres/target; fi
     elsewhere=/var/lib/postgresql-embedded/$(pwd -P | tr -d '\n' | sha256sum 2>/dev/null | cut -c 1-12)
@@ -67,18 +75,17 @@ find_older_data() {
     fi
 }
 
-# Every command asks this first. Raises no error in the checkout that the record is of.
+# Every command calls this first. It refuses in a copy of a checkout.
 check_place() {
     [ -e "$place" ] || make_place
     [ -e "$place" ] || return 0
-    [ -r "$place" ] || complain "$(id -un) cannot read $place." "another account made it" "run the command as that account" \
-        "nothing was changed"
+    require_readable "$place"
     checkout=$(recorded checkout)
     if [ "$checkout" -ef . ]; then return; fi
-    [ -n "$checkout" ] || complain "$place does not say whose it is." "it cannot be read, or was changed by hand" \
-        "put it back; or, to start empty: rm $place" "nothing was changed"
+    [ -n "$checkout" ] || complain "$place has no line checkout=." "The file was cut off, or changed by hand." \
+        "put the file back. If this checkout is not a copy of another one: rm $place" "nothing was changed."
     if ! can_look "$checkout/$place"; then
-        refuse_copy "This checkout was copied or moved from $checkout, where $(id -un) may not look."
+        refuse_copy "This checkout was copied or moved from $checkout, which $(id -un) cannot read."
     elif [ "$(sed -n 's/^id=//p' "$checkout/$place" 2>/dev/null)" = "$(recorded id)" ]; then
         refuse_copy "This checkout is a copy of $checkout, and has the same database."
     else
@@ -86,26 +93,27 @@ check_place() {
     fi
 }
 
-# Whether we may read the file, or see that it is not there.
+# Whether this account can read the file, or can see that it does not exist.
 can_look() {
     nearest=$1
     until [ -e "$nearest" ]; do nearest=$(dirname "$nearest"); done
     if [ "$nearest" = "$1" ]; then [ -r "$1" ]; else [ -x "$nearest" ]; fi
 }
 
-# Without ACCEPT=new. With it the copy is given names of its own, and starts empty.
+# refuse_copy PROBLEM: refuses. With ACCEPT=new the copy gets its own names and an empty database.
 refuse_copy() {
-    is_accepted new || complain "$1" "what you do here would be done to that database" \
-        "to give this checkout a database of its own, an empty one: make up ACCEPT=new" "nothing was changed"
-    [ ! -e .env ] || name_anew
+    is_accepted new || complain "$1" "Commands here would change the database of $checkout." \
+        "to give this checkout its own, empty database: make up ACCEPT=new" "nothing was changed."
+    [ ! -e .env ] || give_new_names
     start_empty
 }
 
-# In .env: first, so that an interruption leaves a copy that is still known as one.
-name_anew() {
+# In .env. This comes first: after an interruption the checkout is still known as a copy.
+give_new_names() {
     case $(setting COMPOSE_FILE) in *staging*)
-        complain "$(pwd -P)/.env names the volume of another checkout." "its files have no part in a development database" \
-            "set another COMPOSE_PROJECT_NAME and DB_VOLUME in .env, then: rm $place" "nothing was changed" ;;
+        complain "$(pwd -P)/.env names the volume of another checkout: $(setting DB_VOLUME)." \
+            "On a staging host you choose the names yourself." \
+            "set another COMPOSE_PROJECT_NAME and DB_VOLUME in .env, then: rm $place" "nothing was changed." ;;
     esac
     (umask 077 && sed -e "s/^COMPOSE_PROJECT_NAME=.*/COMPOSE_PROJECT_NAME=$(new_project)/" \
         -e "s/^DB_PORT=.*/DB_PORT=$(new_port)/" .env >".env.new.$$")
@@ -113,16 +121,16 @@ name_anew() {
     note "Changed COMPOSE_PROJECT_NAME and DB_PORT in .env: $(setting COMPOSE_PROJECT_NAME), $(setting DB_PORT)."
 }
 
-# What is in .postgres is kept under another name, and the record goes last.
+# Moves the contents of .postgres to another folder. The record goes last.
 start_empty() {
-    kept=.postgres/kept-$(recorded id) docker=$(recorded docker)
-    # Where .postgres leads elsewhere, the original's leads there too.
+    saved=.postgres/kept-$(recorded id) docker=$(recorded docker)
+    # If .postgres is a link, the original's leads to the same folder.
     if [ -L .postgres ]; then rm .postgres; else stop_servers; fi
     for path in .postgres/*; do
         case $path in "$place" | .postgres/kept-* | '.postgres/*') continue ;; esac
-        mkdir -p "$kept"
-        mv "$path" "$kept/"
-        [ "$path" != .postgres/target ] || note "The earlier data are kept in $kept/target."
+        mkdir -p "$saved"
+        mv "$path" "$saved/"
+        [ "$path" != .postgres/target ] || note "The earlier data is kept in $saved/target."
     done
     [ -z "$docker" ] || note "Compose project ${docker% *} and its volume ${docker#* } stay as they are."
     rm -f "$place"
@@ -133,10 +141,10 @@ follow_move() {
     stop_servers
     old_path=$checkout
     record checkout "$(pwd -P)"
-    note "This checkout was moved here from $old_path. It goes on with the same database."
+    note "This checkout was moved here from $old_path. It still uses the same database."
 }
 
-# The checkouts that a Compose project's containers were started from, this one as ".".
+# checkouts_of PROJECT: prints the checkouts that started the project's containers. This checkout is printed as ".".
 checkouts_of() {
     docker ps --all --filter "label=com.docker.compose.project=$1" \
         --format '{{.Label "com.docker.compose.project.working_dir"}}' 2>/dev/null | sort -u | while read -r folder; do
@@ -146,14 +154,14 @@ checkouts_of() {
 
 has_moved() { [ -n "$old_path" ]; }
 
-# works_in PID FOLDER: whether the process has this working directory, under any name. A pid alone proves nothing: files
-# are copied, and a machine that starts again counts from the beginning.
+# works_in PID FOLDER: whether the process has this working directory, under any name. A pid alone proves nothing:
+# pid files are copied, and after a restart the machine uses the same numbers again.
 works_in() {
     if [ -d /proc/self ]; then folder=/proc/$1/cwd; else folder=$(lsof -a -p "$1" -d cwd -Fn 2>/dev/null | sed -n 's/^n//p'); fi
     [ -n "$folder" ] && [ "$folder" -ef "$2" ]
 }
 
-# Those of the embedded runtime that run from this folder: what they were started with lay under its old name.
+# Stops the embedded servers that run in this folder. They were started with its old name.
 stop_servers() {
     folder_of_clusters=$(recorded clusters)
     for file in "${folder_of_clusters:-.postgres}"/*/postmaster.pid; do stop_process "$file" "${file%/*}" INT; done
@@ -167,8 +175,8 @@ stop_process() {
     while works_in "$pid" "$2"; do sleep 0.1; done
 }
 
-# What a new .env would need, as it stands there.
-keep_names() {
+# Records the lines that a new .env would need.
+record_names() {
     lines=$(sed -n -e 's/^export //' -e '/^RUNTIME=/p' -e '/^COMPOSE_PROJECT_NAME=/p' -e '/^DB_PORT=/p' \
         -e '/^POSTGRES_DB=/p' -e '/^POSTGRES_USER=/p' -e '/^APP_DB_USER=/p' -e '/^HOST_[UG]ID=/p' .env)
     [ "$lines" = "$(recorded env)" ] || record env "$lines"

@@ -1,16 +1,17 @@
 #!/bin/sh
-# Makes or mends the two roles of this project, inside the container of the database: at its first start, which runs
-# everything in /docker-entrypoint-initdb.d, and for `make roles`. Needs OWNER_USER and POSTGRES_PASSWORD, and where the
-# application has a role of its own APP_DB_USER and APP_DB_PASSWORD; or ..._FILE.
-# No `set` and no `exit`: the image reads it into its own shell where the file is not executable.
+# Makes or repairs the two roles of this project, inside the database's container. The image runs it at the first start,
+# with everything else in /docker-entrypoint-initdb.d; `make roles` runs it later.
+# It needs OWNER_USER and POSTGRES_PASSWORD. If the application has its own role, it also needs APP_DB_USER and
+# APP_DB_PASSWORD. A password may also come from the file that ..._FILE names.
+# No `set` and no `exit`: if the file is not executable, the image reads it into its own shell.
 
-# The superuser is let in without a password, but only by the socket. A server that was made with the owner as its
-# superuser has no other.
+# The socket lets the superuser in without a password. On a server that was made with the owner as its superuser, the
+# owner is the only superuser.
 make_roles() {
     superuser=postgres
     psql -Xqw -U postgres -d postgres -c "" 2>/dev/null || superuser=$OWNER_USER
     psql -Xqw -U "$superuser" -d postgres -v ON_ERROR_STOP=1 -v VERBOSITY=terse -f - <<'SQL'
--- Neither a statement that fails nor one that is logged shall show a password.
+-- No failed and no logged statement may show a password.
 SET client_min_messages = error;
 SET log_statement = 'none';
 SET log_min_error_statement = 'panic';

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Makes .env from .env.example: generated passwords, a port and a project name of this checkout's own, the
-# runtime. Needs nothing but a POSIX shell. Does nothing when .env is there.
+# Makes .env from .env.example, with generated passwords, a port, a project name, and the runtime. It needs only a POSIX
+# shell. If there is an .env, it does nothing.
 set -eu
 cd "$(dirname "$0")/.."
 [ ! -e .env ] || exit 0
@@ -8,12 +8,12 @@ cd "$(dirname "$0")/.."
 # shellcheck source=scripts/place.sh
 . scripts/place.sh
 
-# Without .env a database may still be there. A new file would name another, empty one.
+# This checkout may have a database although it has no .env. A new .env would name another, empty database.
 find_database() {
     if is_accepted new; then
         [ ! -e "$place" ] || start_empty
     elif [ -n "$(recorded docker)$(recorded embedded)" ] && [ -n "$(recorded env)" ]; then
-        is_accepted recorded && kept_lines=$(recorded env) && return
+        is_accepted recorded && recorded_lines=$(recorded env) && return
         refuse_recorded
     elif [ "$runtime" = docker ] && [ -z "${COMPOSE_PROJECT_NAME:-}" ]; then
         refuse_volumes
@@ -23,15 +23,16 @@ find_database() {
 refuse_recorded() {
     docker=$(recorded docker)
     volume=${docker#* } project=${docker% *}
-    what="volume $volume, of Compose project $project" use="To use that, with new passwords: make roles ACCEPT=recorded."
+    what="volume $volume, of Compose project $project"
+    use="To make a new .env for it, with new passwords: make roles ACCEPT=recorded."
     [ -n "$docker" ] || what=$(recorded embedded)
-    # A staging host's .env has more than this would write into it.
-    case $volume in "" | "${project}_db") ;; *) use="It has COMPOSE_PROJECT_NAME=$project and DB_VOLUME=$volume." ;; esac
-    complain "There is no .env, but this checkout has a database: $what." "a new .env would make another, empty one" \
-        "put .env back. $use To start empty: make up ACCEPT=new" "nothing was changed"
+    # A staging host's .env has more lines than are recorded.
+    case $volume in "" | "${project}_db") ;; *) use="It had COMPOSE_PROJECT_NAME=$project and DB_VOLUME=$volume." ;; esac
+    complain "There is no .env, but this checkout has a database: $what." "A new .env would name another, empty database." \
+        "put .env back. $use To start with an empty database: make up ACCEPT=new" "nothing was changed."
 }
 
-# Compose projects of this folder's name, unless another checkout runs them. One that runs from here is the one.
+# Finds Compose projects with this folder's name that no other checkout runs. One that runs from here is the right one.
 refuse_volumes() {
     found=
     for project in $(docker volume ls --filter label=com.docker.compose.volume=db \
@@ -41,15 +42,16 @@ refuse_volumes() {
         .) found=" $project" && break ;;
         esac
     done
-    [ -z "$found" ] || complain "There is no .env, but Docker has a database of a checkout of this name: Compose project${found}." \
-        "a new .env would make another, empty one" \
-        "to use it, with new passwords: make roles RUNTIME=docker COMPOSE_PROJECT_NAME=${found##* }. To start empty: make up ACCEPT=new" \
-        "nothing was changed"
+    again="make roles RUNTIME=docker COMPOSE_PROJECT_NAME=${found##* }"
+    [ -z "$found" ] || complain "There is no .env, but Docker has the database of a checkout with this name: Compose project${found}." \
+        "A new .env would name another, empty database." \
+        "put .env back. To make a new one, with new passwords: $again. To start with an empty database: make up ACCEPT=new" \
+        "nothing was changed."
 }
 
 if [ -n "${RUNTIME:-}" ]; then
     runtime=$RUNTIME
-    reason="as you asked"
+    reason="you set it"
 elif docker compose version >/dev/null 2>&1 && docker info >/dev/null 2>&1; then
     runtime=docker
     reason="a Docker engine answers"
@@ -58,16 +60,16 @@ else
     reason="no Docker engine answers here"
 fi
 
-kept_lines=
+recorded_lines=
 find_database
 project=${COMPOSE_PROJECT_NAME:-$(new_project)}
 
-# What a killed setup left.
+# Files of a setup that was killed.
 for left in .env.new.*; do
     kill -0 "${left##*.}" 2>/dev/null || rm -f "$left"
 done
 
-# In rootless Docker the container's root is the host's user, and every other id is a stranger to the host.
+# In rootless Docker the container's root is the host's user. Every other id means no account of the host.
 uid=$(id -u)
 gid=$(id -g)
 case $(docker info --format '{{.SecurityOptions}}' 2>/dev/null) in *rootless*) uid=0 gid=0 ;; esac
@@ -75,8 +77,8 @@ case $(docker info --format '{{.SecurityOptions}}' 2>/dev/null) in *rootless*) u
 umask 077
 trap 'rm -f ".env.new.$$"' EXIT
 trap "exit 130" INT TERM
-printf '%s\n' "$kept_lines" | awk -F= \
-    'kept { line[$1] = $0; next } $1 in line { $0 = line[$1] } { print }' kept=1 - kept=0 .env.example |
+printf '%s\n' "$recorded_lines" | awk -F= \
+    'recorded { line[$1] = $0; next } $1 in line { $0 = line[$1] } { print }' recorded=1 - recorded=0 .env.example |
     sed -e "s|^RUNTIME=\$|RUNTIME=$runtime|" \
         -e "s|^COMPOSE_PROJECT_NAME=\$|COMPOSE_PROJECT_NAME=$project|" \
         -e "s|^DB_PORT=\$|DB_PORT=$(new_port)|" \
@@ -85,10 +87,10 @@ printf '%s\n' "$kept_lines" | awk -F= \
         -e "s|^HOST_UID=\$|HOST_UID=$uid|" \
         -e "s|^HOST_GID=\$|HOST_GID=$gid|" \
     >".env.new.$$"
-# A link, because unlike mv it never replaces a file: another target may have made .env meanwhile, and used it.
+# A link, unlike mv, never replaces a file. Another command may have made .env meanwhile, and used it.
 ln ".env.new.$$" .env 2>/dev/null || {
     [ ! -e .env ] || exit 0
     mv ".env.new.$$" .env # a file system without links
 }
-if [ -n "$kept_lines" ]; then reason="it was so"; fi
+if [ -n "$recorded_lines" ]; then reason="its database uses that"; fi
 echo "Made .env (mode 0600, generated passwords): RUNTIME=$(setting RUNTIME), because $reason." >&2

@@ -386,7 +386,7 @@ def test_another_runtime_is_refused_and_nothing_is_made(clone: Path, runtime: st
     result = run(clone, "make", "status", f"RUNTIME={runtime}")
 
     assert "status] Error 2" in result.stderr
-    assert "it is docker or embedded." in result.stderr
+    assert "It must be docker or embedded." in result.stderr
     assert sorted(clone.rglob("*")) == before
 
 

@@ -1,7 +1,7 @@
 # shellcheck shell=sh
 # The verbs of RUNTIME=docker. Sourced by scripts/runtime.sh.
-# `run` uses the running app container. It uses a one-off container where there is none, where the settings have changed
-# since that one was made, and always outside development: there only `tools` has the owner's secret.
+# `run` uses the running app container. It uses a one-off container if the app is not running, or if the settings have
+# changed since the app started. Outside development it always does: there only `tools` has the owner's secret.
 . scripts/runtimes/docker_faults.sh
 . scripts/runtimes/docker_place.sh
 . scripts/runtimes/docker_run.sh
@@ -9,15 +9,15 @@
 say() { echo "$*" >&2; }
 compose() { docker compose --progress quiet "$@"; }
 
-# The image of a release, which has the code; else development's, on which the checkout is mounted.
+# A release's image contains the code. In development the checkout is mounted into the image.
 is_release() { case $(setting COMPOSE_FILE) in *staging*) ;; *) return 1 ;; esac }
 is_development() { ! is_release && [ "$(setting APP_ENV)" = development ]; }
 
-# Reads what runs of this project (service, id, hash of its settings, image's id, image, status) and which services .env
-# wants (service, hash). The hashes are equal as long as nothing has changed that Compose reads.
+# Reads the running containers of this project (service, id, hash of its settings, image's id, image, status), and the
+# services that .env wants (service, hash). The two hashes are equal until a setting changes that Compose reads.
 look() {
     check_env
-    # Docker would make them as root.
+    # Docker would make these folders as root.
     backups=$(setting BACKUP_DIR) reports=$(setting REPORT_DIR)
     [ -d "${backups:-backups}" ] || (umask 077 && mkdir -p "${backups:-backups}")
     [ -d "${reports:-reports}" ] || (umask 077 && mkdir -p "${reports:-reports}")
@@ -33,24 +33,24 @@ columns="${label}service\"}} {{.ID}} ${label}config-hash\"}} ${label}image\"}} {
 is_wanted() { echo "$wanted" | grep -q "^$1 "; }
 is_running() { echo "$running" | grep -q "^$1 "; }
 
-# The lines of a service's containers that are what Compose would make of today's settings.
+# Prints the lines of a service's containers that have today's settings.
 current() {
     hash=$(echo "$wanted" | sed -n "s/^$1 //p")
     echo "$running" | grep "^$1 [^ ]* $hash [^ ]* [^ ]* Up "
 }
 
 is_up() {
-    # shellcheck disable=SC2046  # one word for each column
+    # shellcheck disable=SC2046  # each column is a word
     set -- $(current "$1" | grep '(healthy)' | head -n 1)
     [ $# != 0 ] || return 1
-    # A container whose name:tag has gone to a newer image shows an id there instead.
+    # If the image's name:tag now belongs to a newer image, the container shows an id instead.
     case $4 in sha256:"$5"*) return 1 ;; esac
     [ "$4" = "$(docker image inspect --format '{{.Id}}' "$5" 2>/dev/null)" ]
 }
 
 start() {
     if is_up "$1"; then return; fi
-    # PostgreSQL's container reads them as another user than the one who checked them out.
+    # PostgreSQL's container reads these files as another user than the owner of the checkout.
     chmod a+r scripts/roles.sh scripts/roles.sql 2>/dev/null || true
     say "Starting $1 …"
     said=$(compose up --detach --wait "$1" 2>&1) || explain_start "$1" "$said"
@@ -62,7 +62,7 @@ has_image() { docker image inspect "$(image)" >/dev/null 2>&1; }
 
 # build_image SERVICE
 build_image() {
-    has_image || say "Building $(image), which takes a minute or two …"
+    has_image || say "Building $(image). This takes a minute or two …"
     said=$(docker compose --progress plain build "$1" 2>&1) || explain_build "$said"
     look
 }
@@ -79,7 +79,7 @@ build() {
     say "✓ Built $(image)."
 }
 
-# The commit of this checkout. A release is what its commit says: a change that is in none is refused.
+# Prints the commit of this checkout. A release must be what its commit contains, so uncommitted changes are refused.
 clean_commit() {
     head=$(git rev-parse HEAD 2>&1) || explain_commit "$head"
     copied=$(sed -n 's/^COPY \([^ ]*\) .*/\1/p' Dockerfile)
@@ -89,7 +89,7 @@ clean_commit() {
     echo "$head"
 }
 
-# A release is pulled, or was made by `make build`.
+# The image of a release is pulled, or `make build` has made it.
 need_release() {
     if ! is_release || [ -n "${origin:-}" ]; then return; fi
     if ! has_image; then
@@ -99,10 +99,10 @@ need_release() {
     origin=$(docker image inspect --format '{{json .RepoDigests}} {{json .Config}}' "$(image)")
     made_of=$(echo "$origin" | sed -n 's/.*"GIT_COMMIT=\([^"]*\)".*/\1/p')
     case $origin in
-    # Compose made it in the place of what it could not pull; `make build` writes the commit into it.
+    # Compose builds an image that it cannot pull. `make build` writes the commit into the image; Compose does not.
     *"\"com.docker.compose.project\":\"$project\""*) [ -n "$made_of" ] || explain_accident ;;
     esac
-    case $origin in "[] "*) say "! $(image) comes from no registry: it was built of ${made_of:-an unknown commit}." ;; esac
+    case $origin in "[] "*) say "! $(image) was built on this host, from ${made_of:-an unknown commit}. It comes from no registry." ;; esac
 }
 
 prepare() {
@@ -110,21 +110,22 @@ prepare() {
     if is_release; then check_secrets && need_release; else build_image app; fi
 }
 
-# On demand, as in the embedded runtime. A staging database never starts as a side effect.
+# Starts the database if it is not running, as the embedded runtime does. A staging database only starts by `make up`.
 need_db() {
     is_wanted db || return 0
     check_volume
     if ! is_running db; then
-        is_development || complain "The database is not running." "" "make up" "nothing was changed"
+        is_development || complain "The database is not running." "Outside development only make up starts it." \
+            "make up" "nothing was changed."
         start db
     fi
-    keep_place
+    record_place
 }
 
 start_db() {
     check_volume
     start db
-    keep_place
+    record_place
 }
 
 run() {
@@ -136,7 +137,7 @@ run() {
     if [ -n "$app" ] && is_development; then in_app "$app" "$@"; else one_off "$@"; fi
 }
 
-# On demand: only throwaway databases live there.
+# The scratch server has only throwaway databases, so it starts when it is needed.
 with_scratch() {
     look
     need_release
@@ -150,8 +151,8 @@ restore() {
     run "$@"
 }
 
-# The superuser gets a password for this command, and for a day at most. A server that was made with the owner as its
-# superuser has no other.
+# Gives the superuser a password for this command, valid for a day at most. A server that was made with the owner as its
+# superuser has no other superuser.
 let_superuser_in() {
     look
     need_db
@@ -162,7 +163,7 @@ let_superuser_in() {
     set_superuser_password "'$SUPERUSER_PASSWORD'" "now() + interval '1 day'"
 }
 
-# set_superuser_password PASSWORD UNTIL: two expressions.
+# set_superuser_password PASSWORD UNTIL: both are SQL expressions.
 set_superuser_password() {
     compose exec -T db psql -Xqw -U postgres -d postgres <<SQL >/dev/null 2>&1 || true
 SET log_statement = 'none';
@@ -172,8 +173,8 @@ SELECT format('ALTER ROLE postgres PASSWORD %L VALID UNTIL %L', $1, $2) \\gexec
 SQL
 }
 
-# The superuser has no password: he is to be met inside the database's container only. An application that runs is
-# started anew where its password has changed, or where it could not log in until now.
+# The superuser has no password, so only the database's own container can use it. A running application is restarted if
+# its password has changed, or if it could not log in until now.
 with_superuser() {
     look
     ! is_release || check_secrets
@@ -191,7 +192,7 @@ with_superuser() {
     if is_running app && { [ -n "$outdated" ] || ! is_up app; }; then recreate app; fi
 }
 
-# has_new_secrets SERVICE NAME...: a file that was replaced is still the old one in a container that runs.
+# has_new_secrets SERVICE NAME...: whether a secret has changed. A running container still sees the old file.
 has_new_secrets() {
     folder=$(setting SECRETS_DIR) service=$1
     shift
@@ -209,21 +210,21 @@ renew_scratch() {
     if has_new_secrets scratch postgres_password || [ -z "$(current scratch)" ]; then recreate scratch; fi
 }
 
-# Its profile is not of those that .env wants, so its hash has to be asked for.
+# The scratch server is not in a profile of .env, so its hash is read separately.
 want_scratch() {
     wanted="$wanted
 $(compose --profile tools config --hash scratch)"
 }
 
 recreate() {
-    say "Starting $1 anew …"
+    say "Restarting $1 …"
     said=$(compose up --detach --wait --force-recreate "$1" 2>&1) || explain_start "$1" "$said"
     look
 }
 
 development_only() {
-    is_development || complain "'$verb' is for development." "a release's image has no development tools" "" \
-        "nothing was changed"
+    is_development || complain "make test, make format and make lock work only in development." "A release's image has no development tools." \
+        "run it in a checkout with APP_ENV=development and without docker-compose.staging.yml" "nothing was changed."
     prepare
     set_flags
 }
@@ -236,11 +237,12 @@ up() {
     run python -m scripts.status --next
 }
 
-# `--profile *`: scratch too. Volumes stay.
+# `--profile *` stops scratch too. Volumes stay.
 down() {
     look
     said=$(compose --profile '*' down --remove-orphans 2>&1) ||
-        complain "Not everything could be stopped." "$(last_line "$said")" "make ps" "volumes are untouched"
+        complain "Compose could not stop all containers of $project." "$(last_line "$said")" \
+            "make ps, which shows what still runs" "the data is untouched."
 }
 
 logs() {
@@ -254,14 +256,14 @@ show() {
     docker compose --profile '*' ps --all
 }
 
-# The tests bring their own databases, on the scratch server.
+# The tests make their own databases on the scratch server.
 run_tests() {
     development_only
     start scratch
     one_off "$@"
 }
 
-# The one case in which a container may write anywhere in the checkout.
+# Only here can a container write anywhere in the checkout.
 edit() {
     development_only
     mount=$PWD:/srv
@@ -276,7 +278,5 @@ test) run_tests "$@" ;;
 ps) show ;;
 shell) run bash ;;
 *)
-    echo "✗ scripts/runtime.sh has no verb '$verb'." >&2
-    exit 2
-    ;;
+    (complain "scripts/runtime.sh has no verb '$verb'." "" "make" "nothing was changed.") || exit 2 ;;
 esac

@@ -1,10 +1,10 @@
 # shellcheck shell=sh
-# What docker.sh says when something fails: what happened, why, what to type next, what state was left.
+# The errors of docker.sh.
 
 quote() { printf '%s\n' "$1" | tail -n "${2:-15}" | sed 's/^/    /' >&2; }
 last_line() { printf '%s\n' "$1" | sed '/^[[:space:]]*$/d; s/^[[:space:]*]*//' | tail -n 1; }
 
-# The settings without which this .env cannot work.
+# Prints the settings that this .env must have.
 required() {
     echo COMPOSE_PROJECT_NAME
     staging=$(setting COMPOSE_FILE | grep staging || true)
@@ -15,106 +15,105 @@ required() {
     [ -z "$staging" ] || echo DB_VOLUME APP_DB_USER
 }
 
-# All faults in one list: Compose would stop at the first.
+# Lists all faults of .env. Compose would stop at the first one.
 check_env() {
     faults=$(awk -v required="$(required | tr '\n' ' ')" -f scripts/runtimes/env_faults.awk .env)
     [ -n "$faults" ] || return 0
-    printf '✗ .env is not usable as it is:\n' >&2
-    quote "$faults" 99
-    printf '  Do:    correct it; .env.example explains every setting\n  State: nothing was changed.\n' >&2
-    exit 1
+    complain ".env has these faults:
+$(printf '%s\n' "$faults" | sed 's/^/    /')" "" "correct them; .env.example explains every setting" "nothing was changed."
 }
 
-# The owner's, and the application's.
+# The password of the owner, and that of the application's role.
 secrets="postgres_password app_db_password"
 
-# A secret reaches a container with the mode that it has here, and the containers are not its owner.
+# A secret file keeps its mode in a container, and the containers run as other users than its owner.
 check_secrets() {
     for name in $secrets; do
         file=$(setting SECRETS_DIR)/$name
-        [ -f "$file" ] || complain "There is no $file." "SECRETS_DIR in .env names the folder" \
-            "write that role's password into $file (mode 0444, in a folder of mode 0700)" "nothing was changed"
+        [ -f "$file" ] || complain "There is no $file." "SECRETS_DIR in .env names this folder for the passwords." \
+            "write the role's password into $file (mode 0444, in a folder of mode 0700)" "nothing was changed."
         [ -n "$(find "$file" -perm -0004)" ] || complain "The containers cannot read $file." \
-            "they run as other users, and the file is not readable by all" \
-            "chmod 0444 $file && chmod 0700 ${file%/*}" "nothing was changed"
+            "They run as other users, and not all users can read the file." \
+            "chmod 0444 $file && chmod 0700 ${file%/*}" "nothing was changed."
     done
 }
 
 explain_roles() {
     quote "$1"
-    complain "The roles could not be made; psql's words are above." "" "correct the names in .env, then: make roles" \
-        "no role was changed"
+    complain "psql could not make the roles. Its message is above." "" \
+        "correct POSTGRES_USER or APP_DB_USER in .env, then: make roles" "no role was changed."
 }
 
-go_over="or set RUNTIME=embedded in .env: a PostgreSQL without Docker (the data does not move along)"
+go_over="or set RUNTIME=embedded in .env, for a PostgreSQL without Docker (the data does not move with it)"
 
 explain_engine() {
     command -v docker >/dev/null || complain "RUNTIME is docker, but there is no docker command here." "" \
-        "install Docker Engine 25 or newer with Compose; $go_over" "nothing was changed"
-    case $1 in *"permission denied"*) complain "The Docker engine does not let you in." "$(last_line "$1")" \
-        "sudo usermod -aG docker $(id -un), then log in again; $go_over" "nothing was changed" ;;
+        "install Docker Engine 25 or newer with Compose; $go_over" "nothing was changed."
+    case $1 in *"permission denied"*) complain "The account $(id -un) may not use the Docker engine." "$(last_line "$1")" \
+        "sudo usermod -aG docker $(id -un), then log in again; $go_over" "nothing was changed." ;;
     esac
     complain "RUNTIME is docker, but the Docker engine does not answer." "$(last_line "$1")" \
-        "start Docker; $go_over" "nothing was changed"
+        "start Docker; $go_over" "nothing was changed."
 }
 
 explain_config() {
     version=$(docker compose version --short 2>/dev/null) || complain "The docker command here has no Compose." "" \
-        "install the plugin docker-compose (2.24.4 or newer); $go_over" "nothing was changed"
+        "install the plugin docker-compose, 2.24.4 or newer; $go_over" "nothing was changed."
     complain "Compose $version cannot read this project." "$(last_line "$1")" \
-        "correct what it names; where that is none of yours: Compose 2.24.4 or newer" "nothing was changed"
+        "correct what the message names; or install Compose 2.24.4 or newer" "nothing was changed."
 }
 
 explain_build() {
     case $1 in *"failed to resolve source metadata"* | *"failed to do request"* | *"pull access denied"*) explain_pull "$1" ;; esac
     quote "$1" 20
-    complain "The image could not be built." "" "read the lines above; what failed is in Dockerfile or requirements*.txt" \
-        "what runs still runs"
+    complain "Docker could not build the image $(image). Its last lines are above." "" \
+        "correct Dockerfile or requirements.txt, then run this again" "running containers still run."
 }
 
 explain_commit() {
-    complain "Nothing says which commit this checkout is." "$(printf '%s\n' "$1" | head -n 1)" "GIT_COMMIT=<the commit> make build" \
-        "nothing was built"
+    complain "git does not know the commit of this checkout." "$(printf '%s\n' "$1" | head -n 1)" \
+        "GIT_COMMIT=<the commit> make build" "nothing was built."
 }
 
 explain_changes() {
     quote "$1"
-    complain "These files are not what the last commit says." "a release is named by its commit" \
-        "commit them, or: git stash; to build them under a name of yours: GIT_COMMIT=<name> make build" "nothing was built"
+    complain "The files above have changes that are not committed." "A release is named by its commit." \
+        "commit them, or: git stash. To build them under another name: GIT_COMMIT=<name> make build" "nothing was built."
 }
 
 explain_release() {
-    complain "The image $(image) could not be pulled." "$(last_line "$1")" \
-        "correct APP_IMAGE in .env, or docker login; to build it from this checkout: make build" \
-        "nothing was built; what runs still runs"
+    complain "Docker could not pull the image $(image)." "$(last_line "$1")" \
+        "correct APP_IMAGE in .env, or: docker login. To build it from this checkout: make build" \
+        "nothing was built. Running containers still run."
 }
 
 explain_accident() {
-    complain "The image $(image) is no release." "Compose built it from a checkout, and it names no commit" \
-        "docker compose pull app; to build it from this checkout: make build" "what runs still runs"
+    complain "The image $(image) is not a release." "Compose built it from a checkout, and it names no commit." \
+        "docker compose pull app. To build it from this checkout: make build" "running containers still run."
 }
 
 explain_pull() {
-    complain "An image could not be pulled." "$(last_line "$1")" \
-        "correct POSTGRES_IMAGE or PYTHON_IMAGE in .env, check the network, or name a mirror's image there; $go_over" \
-        "what runs still runs"
+    complain "Docker could not pull an image." "$(last_line "$1")" \
+        "check the network, or set POSTGRES_IMAGE and PYTHON_IMAGE in .env to images of a mirror; $go_over" \
+        "running containers still run."
 }
 
-# explain_start SERVICE OUTPUT: Compose could not bring the service up.
+# explain_start SERVICE OUTPUT: Compose could not start the service.
 explain_start() {
     case $2 in
     *"port is already allocated"* | *"address already in use"*)
-        complain "Port $(setting DB_PORT) of this machine is taken." "another program or another checkout listens on it" \
-            "set another DB_PORT in .env, then: make up" "the database is down; its data is untouched" ;;
+        complain "Port $(setting DB_PORT) of this machine is taken." "Another program or another checkout listens on it." \
+            "set another DB_PORT in .env, then: make up" "the database is down. Its data is untouched." ;;
     *"external volume"*)
-        complain "There is no volume $(setting DB_VOLUME)." "staging's data lives outside the project, where down -v cannot reach it" \
-            "docker volume create $(setting DB_VOLUME)" "nothing was changed" ;;
+        complain "There is no volume $(setting DB_VOLUME)." \
+            "Staging's data has an external volume, which docker compose down --volumes cannot remove." \
+            "docker volume create $(setting DB_VOLUME)" "nothing was changed." ;;
     *"unhealthy"* | *"exited ("*) explain_service "$1" ;;
     *"access denied"* | *"unauthorized"* | *"manifest"* | *"failed to resolve"* | *"lookup "* | *"dial tcp"* | \
         *"Client.Timeout"* | *"toomanyrequests"* | *"invalid reference format"*)
         explain_pull "$2" ;;
     esac
-    complain "$1 could not be started." "$(last_line "$2")" "make ps" "volumes are untouched"
+    complain "Compose could not start $1." "$(last_line "$2")" "make ps, which shows what runs" "the data is untouched."
 }
 
 explain_service() {
@@ -124,15 +123,15 @@ explain_service() {
     esac
     if [ "$1" = app ] && refuses_login; then
         quote "$log" 3
-        complain "app cannot log in to the database." "the server has no such role, or another password for it" \
-            "make roles" "the data is untouched"
+        complain "app cannot log in to the database." "The server has no such role, or has another password for it." \
+            "make roles" "the data is untouched."
     fi
     quote "$log"
-    complain "$1 does not become healthy; its last lines are above." "" "make logs c=$1" "volumes are untouched"
+    complain "$1 does not become healthy. Its last log lines are above." "" "make logs c=$1" "the data is untouched."
 }
 
-# The server of Compose does not take the application's password. Of one out of a file psql then names the file, whatever
-# language the server speaks. Not by 127.0.0.1, from where the image lets everybody in.
+# Whether Compose's server refuses the application's password. The password comes from a file, because then psql's message
+# names the file, whatever the server's language. Not by 127.0.0.1: from there the image accepts any password.
 refuses_login() {
     # shellcheck disable=SC2016  # expanded in the container
     compose exec -T db sh -c '
@@ -150,8 +149,8 @@ refuses_login() {
 explain_major() {
     old=$(printf '%s\n' "$1" | sed -n 's/.*initialized by PostgreSQL version \([0-9]*\).*/\1/p' | tail -n 1)
     new=$(printf '%s\n' "$1" | sed -n 's/.*compatible with this version \([0-9]*\).*/\1/p' | tail -n 1)
-    complain "The volume was made by PostgreSQL $old, and this is PostgreSQL $new." \
-        "a major version cannot read another's files" \
-        "to use the data: POSTGRES_IMAGE=postgres:$old-trixie in .env, then make up; to start empty: another COMPOSE_PROJECT_NAME" \
-        "nothing was deleted; the data is in the volume"
+    complain "PostgreSQL $old made the volume, and this is PostgreSQL $new." \
+        "A major version cannot read the files of another one." \
+        "to use the data: POSTGRES_IMAGE=postgres:$old-trixie in .env, then make up. To start empty: another COMPOSE_PROJECT_NAME" \
+        "nothing was deleted. The data is in the volume."
 }

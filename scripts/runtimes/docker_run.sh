@@ -1,16 +1,16 @@
 # shellcheck shell=sh
-# Runs a command in a container, where it ends with this script, however the script ends: Docker does not see to that.
-# The command's standard input is a pipe that only this script holds open. Its end, in the container, is an interruption.
-# Where standard input is the user's, a process beside this script waits for the pipe's end and interrupts from outside.
+# Runs a command in a container, and ends it when this script ends, for whatever reason. Docker does not do this.
+# The command's standard input is a pipe that only this script holds open. When the pipe ends, the container interrupts
+# the command. If the command reads the user's input, a second process waits for the pipe's end and interrupts it.
 
-# What one command may be told. Everything else is a setting, and Compose passes those.
+# Variables of one command. All others are settings, which Compose passes.
 passed="ACCEPT CONFIRM NO_COLOR GITHUB_ACTIONS SUPERUSER_PASSWORD"
 
 in_container=$(cat scripts/runtimes/in_container.sh)
 
 is_interactive() { [ -t 0 ] && [ -t 1 ]; }
 
-# Sets `key`, by which the command is found in the container, and `flags`: what exec and run have in common.
+# Sets `key`, which finds the command in the container, and `flags`, the common options of exec and run.
 set_flags() {
     key=$(od -An -N6 -tx1 /dev/urandom | tr -d ' \n')
     flags="--env CALLER=$key"
@@ -19,7 +19,7 @@ set_flags() {
     done
 }
 
-# Sets `input`: the user's on a terminal, and for what reads statements from a pipe or a file.
+# Sets `input`. It is `user` on a terminal, and for commands that read statements from a pipe or a file.
 choose_input() {
     input=pipe
     if is_interactive; then input=user; fi
@@ -46,12 +46,13 @@ one_off() {
         ${mount:+--volume "$mount"} tools sh -c "$in_container" sh run "$input" "$@"
 }
 
-# attend WORD...: runs Docker's client until it and its command have ended, and returns the command's exit code.
+# attend WORD...: runs Docker's client until the client and its command have ended. Returns the command's exit code.
 attend() {
     open_pipe
     stopped=
     trap let_go INT TERM HUP
-    # Out of reach of a signal for all of us, so that the command's last words are shown. On a terminal Docker reads it.
+    # In another session, so that a signal to this group does not end it before it shows the command's last lines.
+    # On a terminal Docker itself reads Ctrl-C.
     detach=
     if ! is_interactive && command -v setsid >/dev/null; then detach=setsid; fi
     $detach "$@" <&8 8<&- 9>&- &
@@ -62,7 +63,7 @@ attend() {
     code=0
     wait "$client" || code=$?
     [ -z "$stopped" ] || wait_shortly
-    # 0 is the client's word, of a signal that ended it; the command's success is 100.
+    # The client also returns 0 when a signal ends it. So the command reports its success as 100.
     case $code in 0) code=130 ;; 100) code=0 ;; esac
     kill "$watcher" 2>/dev/null || true
     trap - INT TERM HUP
@@ -70,7 +71,7 @@ attend() {
     return "$code"
 }
 
-# Descriptor 9 holds the pipe open; 8 is the command's standard input.
+# Descriptor 9 holds the pipe open. Descriptor 8 is the command's standard input.
 open_pipe() {
     folder=$(mktemp -d)
     mkfifo "$folder/pipe"
@@ -78,16 +79,16 @@ open_pipe() {
     exec 9<>"$folder/pipe" 8<"$folder/pipe"
     rm -r "$folder"
     [ "$input" = user ] || return 0
-    # shellcheck disable=SC2016  # the words of another shell
+    # shellcheck disable=SC2016  # another shell expands it
     set -- sh -c 'trap "" HUP INT TERM; [ "$(cat)" = over ] ||
         for try in 1 2 3; do docker exec "$@" && break; sleep 1; done' sh "$container" sh -c "$in_container" sh end "$key"
     if command -v setsid >/dev/null; then set -- setsid "$@"; fi
     "$@" <&8 8<&- 9>&- >/dev/null 2>&1 &
-    beside=$!
+    interrupter=$!
     exec 8<&0
 }
 
-# After it the command in the container has ended too.
+# Afterwards the command in the container has ended too.
 close_pipe() {
     if [ "$code" -lt 128 ] && [ -z "$stopped" ]; then
         [ "$input" = pipe ] || echo over >&9
@@ -96,25 +97,25 @@ close_pipe() {
     fi
     exec 9>&-
     if [ "$input" = user ]; then
-        wait "$beside" || true
+        wait "$interrupter" || true
     else
         docker exec "$container" sh -c "$in_container" sh wait "$key" >/dev/null 2>&1 || true
     fi
 }
 
-# The first signal ends the command; another one ends this script at once.
+# The first signal ends the command. A second one ends this script at once.
 let_go() {
     stopped=yes
     exec 9>&-
     trap - INT TERM HUP
 }
 
-# The signal ended the wait, not the client.
+# The signal ended `wait`, not the client.
 wait_shortly() {
     rest=300
     while kill -0 "$client" 2>/dev/null; do
-        [ "$rest" -gt 0 ] || complain "The command in $container has not ended within 30 s." "it was interrupted" \
-            "make ps" "it may still run; the next command that changes the database waits for it"
+        [ "$rest" -gt 0 ] || complain "The interrupted command in $container has not ended within 30 s." "" "make ps" \
+            "it may still be running. The next command that changes the database waits for it."
         rest=$((rest - 1))
         sleep 0.1
     done
@@ -122,7 +123,7 @@ wait_shortly() {
     wait "$client" || code=$?
 }
 
-# A make that is killed tells its children nothing, but they get another parent.
+# A killed make sends its children no signal, but they get another parent.
 watch_make() {
     exec 9>&-
     [ -n "${MAKELEVEL:-}" ] || return 0
@@ -133,7 +134,7 @@ watch_make() {
 is_makes_child() {
     if [ -d /proc/self ]; then
         read -r status <"/proc/$$/stat" || return 1
-        # shellcheck disable=SC2086  # one word for each field
+        # shellcheck disable=SC2086  # each field is a word
         set -- ${status##*) }
         [ "$2" = "$PPID" ]
     else

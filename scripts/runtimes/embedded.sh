@@ -1,4 +1,5 @@
-# The verbs of RUNTIME=embedded: PostgreSQL and the application as processes of this machine, in .venv and .postgres/.
+# shellcheck shell=sh
+# The verbs of RUNTIME=embedded. PostgreSQL and the application are processes of this machine, with .venv and .postgres/.
 # Sourced by scripts/runtime.sh.
 
 # shellcheck source=scripts/venv.sh
@@ -35,7 +36,7 @@ up() {
     .venv/bin/python -m scripts.migrate
     start_app
     .venv/bin/python -m app.health >/dev/null ||
-        fail "The application is not healthy." "make logs" "the database is up and migrated."
+        complain "The application is not healthy." "" "make logs" "the database is up and migrated."
     .venv/bin/python -m scripts.status --next
 }
 
@@ -45,7 +46,7 @@ down() {
     .venv/bin/python -m scripts.servers stop
 }
 
-# An application that runs has the passwords of its start.
+# A running application still uses the passwords from its start.
 with_superuser() {
     ensure_venv
     (run_in_venv "$@") || exit
@@ -75,11 +76,9 @@ down) down ;;
 ps) show_processes ;;
 logs) show_logs ;;
 shell) run_in_venv "${SHELL:-/bin/sh}" ;;
-build) fail "There is no image to build." "make build RUNTIME=docker" ;;
+build) complain "RUNTIME=embedded has no image to build." "" "make build RUNTIME=docker" "nothing was changed." ;;
 with_superuser) with_superuser "$@" ;;
 run | edit | test | restore | with_scratch) run_in_venv "$@" ;;
 *)
-    echo "✗ scripts/runtime.sh has no verb '$verb'." >&2
-    exit 2
-    ;;
+    (complain "scripts/runtime.sh has no verb '$verb'." "" "make" "nothing was changed.") || exit 2 ;;
 esac

@@ -1,8 +1,8 @@
-# Prints every fault of .env, one per line: awk -v required="NAME NAME..." -f env_faults.awk .env
-# Values are never printed: a broken line may be half a password.
+# Prints every fault of .env, one a line: awk -v required="NAME NAME..." -f env_faults.awk .env
+# It never prints a value: a broken line may be half of a password.
 function fault(line, text) { print ".env line " line ": " text }
 
-# A value that opens a quote goes on until that quote, over several lines if need be.
+# A quoted value ends at the closing quote, which may be on a later line.
 function ends(text) { gsub(/\\./, "", text); return index(text, quote) > 0 }
 
 BEGIN { q = "\047" }

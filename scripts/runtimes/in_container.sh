@@ -1,14 +1,14 @@
 # shellcheck shell=sh
-# Runs in a container, as a text that docker_run.sh hands over: the image of a release may have an older one.
-#   run INPUT WORD...  runs a command and answers 100 for success. INPUT is `pipe`: the command is interrupted when
-#                      standard input ends, which the caller holds open; else the command reads it
-#   end KEY            interrupts the command that has CALLER=KEY in its environment, and waits for its end
-#   wait KEY           waits for its end
+# Runs in a container. docker_run.sh passes it as text, because the image of a release may have an older version of it.
+#   run INPUT WORD...  runs a command, and returns 100 for success. If INPUT is `pipe`, the end of standard input interrupts
+#                      the command; the caller holds it open. Else the command reads standard input
+#   end KEY            interrupts the command that has CALLER=KEY in its environment, and waits until it ends
+#   wait KEY           waits until it ends
 
-# Success is not 0: Docker's client answers that too when a signal ends it before the command.
+# Success is not 0, because Docker's client also returns 0 when a signal ends it before the command.
 run() {
     exec 3<&0
-    # An interruption is for the command, which gets its default back: in the background sh would take it away.
+    # The signal is for the command. sh makes a command in the background ignore it, so `env` gives it back its default.
     trap '' INT
     if [ "$1" = pipe ]; then
         shift
@@ -16,7 +16,7 @@ run() {
         command=$!
         {
             cat
-            # To the group, as Ctrl-C on a terminal.
+            # To the group, as Ctrl-C on a terminal does.
             kill -s INT -- "-$$"
         } <&3 >/dev/null 2>&1 &
         watcher=$!
@@ -38,7 +38,7 @@ run() {
     exit "$code"
 }
 
-# Without the container's first process, which only passes signals on.
+# Leaves out the container's first process, which only passes signals on.
 processes() { grep -lszx "CALLER=$1" /proc/[0-9]*/environ | cut -d / -f 3 | grep -vx 1 | sort -n; }
 
 end() {

@@ -26,7 +26,7 @@ def test_engine_that_is_down_is_an_error_and_not_another_database(dev: Stack, ve
 @pytest.mark.parametrize(
     ("fake", "words"),
     [
-        ("[ $1 != ps ] || { echo permission denied while trying to connect >&2; exit 1; }", "does not let you in"),
+        ("[ $1 != ps ] || { echo permission denied while trying to connect >&2; exit 1; }", "may not use the Docker engine"),
         ("[ $1 != compose ] || { echo docker: compose is not a docker command >&2; exit 1; }", "has no Compose"),
     ],
 )
@@ -130,7 +130,7 @@ def test_volume_of_another_major_is_named_and_kept(fresh: Stack) -> None:
     result = fresh.make("up")
 
     assert result.code != 0
-    assert "✗ The volume was made by PostgreSQL 16, and this is PostgreSQL 17." in result.output
+    assert "✗ PostgreSQL 16 made the volume, and this is PostgreSQL 17." in result.output
     assert "POSTGRES_IMAGE=postgres:16-trixie" in result.output
     assert volume in docker("volume", "ls", "--quiet")
 
@@ -141,7 +141,7 @@ def test_image_that_cannot_be_pulled_is_named(fresh: Stack) -> None:
     result = fresh.make("up")
 
     assert result.code != 0
-    assert "✗ An image could not be pulled." in result.output
+    assert "✗ Docker could not pull an image." in result.output
     assert "registry.invalid" in result.output
 
 
@@ -151,7 +151,7 @@ def test_base_image_that_cannot_be_pulled_is_named(fresh: Stack) -> None:
     result = fresh.make("up")
 
     assert result.code != 0
-    assert "✗ An image could not be pulled." in result.output
+    assert "✗ Docker could not pull an image." in result.output
 
 
 def killed_in_the_middle(dev: Stack, *words: str) -> str:

@@ -120,7 +120,7 @@ def test_without_env_and_record_a_project_of_the_folders_name_is_named_and_used(
     shutil.rmtree(running.folder / ".postgres")
 
     said = refused(running.make("up"))
-    assert f"Docker has a database of a checkout of this name: Compose project {project}." in said
+    assert f"Docker has the database of a checkout with this name: Compose project {project}." in said
     (command,) = re.findall("make (roles RUNTIME=docker COMPOSE_PROJECT_NAME=[a-z0-9-]+)", said)
     done(running.make(*command.split(), HOST_UID=user, HOST_GID=user))
 
@@ -177,4 +177,4 @@ def test_on_a_staging_host_another_volume_is_not_taken_for_the_database(fresh: S
     fresh.env_file.unlink()
     said = refused(fresh.make("status"))
     fresh.env_file.write_text(env)
-    assert f"put .env back. It has COMPOSE_PROJECT_NAME={project} and DB_VOLUME={volume}-of-before." in said
+    assert f"put .env back. It had COMPOSE_PROJECT_NAME={project} and DB_VOLUME={volume}-of-before." in said

@@ -121,7 +121,7 @@ def test_names_that_postgresql_will_not_have_are_told_in_its_words(fresh: Stack)
 
     assert result.code != 0
     assert "permission denied to alter role" in result.output
-    assert "✗ The roles could not be made; psql's words are above." in result.output
+    assert "✗ psql could not make the roles. Its message is above." in result.output
     assert APP_PASSWORD not in result.output + fresh.compose("logs", "db").output
 
 

@@ -240,7 +240,7 @@ def test_reset_is_refused(staging: Stack) -> None:
 
 
 def test_development_verbs_are_refused(staging: Stack) -> None:
-    assert "is for development" in staging.make("format").output
+    assert "work only in development" in staging.make("format").output
 
 
 def test_scratch_is_durable_and_on_disk(staging: Stack) -> None:
@@ -376,7 +376,7 @@ def test_a_mistyped_tag_is_the_registrys_answer_and_never_built(
     assert "manifest unknown" in result.output
     assert docker("image", "ls", "--quiet", f"{registry}/blog") == ""
     assert staging.inspect("app")["Config"]["Image"] == staging.setting("APP_IMAGE")
-    assert words[0] != "make" or "to build it from this checkout: make build" in result.output
+    assert words[0] != "make" or "To build it from this checkout: make build" in result.output
 
 
 def test_a_registry_that_does_not_answer_is_named(staging: Stack) -> None:
@@ -413,7 +413,7 @@ def test_an_image_that_compose_built_in_the_place_of_a_release_is_refused(stagin
     docker("image", "rm", accident)
     assert built.code == 0, built.output
     assert result.code != 0
-    assert f"✗ The image {accident} is no release." in result.output
+    assert f"✗ The image {accident} is not a release." in result.output
     assert "docker compose pull app" in result.output
 
 

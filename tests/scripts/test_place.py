@@ -164,7 +164,7 @@ def test_a_checkout_that_was_moved_goes_on_with_its_rows_and_says_so_once(checko
     first, second = make(moved, "ps"), make(moved, "ps")
 
     assert "This checkout was copied or moved from" in refused(by_hand)
-    assert f"This checkout was moved here from {checkout}. It goes on with the same database." in done(first)
+    assert f"This checkout was moved here from {checkout}. It still uses the same database." in done(first)
     assert "moved here" not in done(second)
     # What was started under the old name has its programs there.
     assert not server.exists()
@@ -280,7 +280,7 @@ def test_a_copy_gets_a_database_of_its_own_by_one_command(checkout: Path, option
 
     said = done(start(copy, ACCEPT="new"))
 
-    assert "The earlier data are kept in .postgres/kept-" in said
+    assert "The earlier data is kept in .postgres/kept-" in said
     assert "Changed COMPOSE_PROJECT_NAME and DB_PORT in .env" in said
     assert "ada" not in rows(copy)
     done(make(copy, "down"))
@@ -369,7 +369,7 @@ def test_what_an_account_may_not_look_at_is_not_taken_for_gone(checkout: Path) -
     said = run_as("daemon", copy, "make", "ps").stderr
 
     assert "This checkout was copied or moved from" in said
-    assert "where daemon may not look" in said
+    assert "which daemon cannot read" in said
 
 
 # Root and an ordinary user
@@ -417,7 +417,7 @@ def test_without_env_the_recorded_database_is_named_and_not_replaced(checkout: P
     said = done(make(checkout, "roles", "ACCEPT=recorded"))
 
     after = env_of(checkout)
-    assert "Made .env (mode 0600, generated passwords): RUNTIME=embedded, because it was so." in said
+    assert "Made .env (mode 0600, generated passwords): RUNTIME=embedded, because its database uses that." in said
     assert {name for name in before if before[name] != after[name]} == {"POSTGRES_PASSWORD", "APP_DB_PASSWORD"}
     assert "ada" in rows(checkout)
 
@@ -429,7 +429,7 @@ def test_without_env_one_may_start_empty_and_the_data_are_kept(checkout: Path) -
 
     said = done(start(checkout, RUNTIME="embedded", ACCEPT="new"))
 
-    assert "The earlier data are kept in .postgres/kept-" in said
+    assert "The earlier data is kept in .postgres/kept-" in said
     assert not server.exists()
     change(checkout / ".env", POSTGRES_DB="postgres")
     assert "ada" not in rows(checkout)

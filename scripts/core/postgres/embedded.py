@@ -97,6 +97,7 @@ def start(cluster: Cluster) -> int:
             stop(cluster)
             port = 0
         if not port:
+            _require_ended(cluster)
             _ensure_data(cluster)
             port = cluster.port or _free_port()
             _start(cluster, port)
@@ -226,6 +227,18 @@ def _require_free(port: int) -> None:
                 why="The embedded PostgreSQL of this checkout listens on DB_PORT.",
                 do="set another DB_PORT in .env, then: make up",
             ) from error
+
+
+def _require_ended(cluster: Cluster) -> None:
+    """Raise UserError while a server runs whose data folder was deleted. A scratch server ends by itself."""
+    pid = 0 if cluster.keeps_password else pidfile.of_deleted(cluster.data)
+    if pid:
+        raise UserError(
+            f"A PostgreSQL server still runs in the deleted folder {cluster.data}: process {pid}.",
+            why="The folder was deleted while the server was running.",
+            do=f"kill -INT {pid}, then run this again",
+            state="the data in that folder is gone. Nothing else was changed.",
+        )
 
 
 def _free_port() -> int:

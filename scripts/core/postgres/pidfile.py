@@ -23,6 +23,17 @@ def port(data: Path) -> int:
         return 0
 
 
+def of_deleted(data: Path) -> int:
+    """Return the process id of a server that still runs in a folder of this path which was deleted, or 0."""
+    gone, found = f"{os.path.realpath(data)} (deleted)", []
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if os.readlink(process / "cwd") == gone:
+                found.append(int(process.name))
+    # The first one has started the others.
+    return min(found, default=0)
+
+
 def _works_in(pid: int, data: Path, named: str) -> bool:
     """Return whether the process lives and works in the folder; where that cannot be seen, whether it is named so."""
     with suppress(PermissionError):  # it lives, as another account

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -119,6 +120,18 @@ def free_port() -> int:
 def ask(port: int, question: str) -> object:
     with connections.connect(settings_for(port, runtime="none", connect_wait=20)) as connection:
         return connection.scalar(text(question))
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="only Linux shows the folder of a process")
+def test_a_server_whose_folder_was_deleted_is_named(data: Path) -> None:
+    embedded.start(cluster())
+    pid = int((data / "postmaster.pid").read_text().split()[0])
+    shutil.rmtree(data)
+
+    with pytest.raises(UserError, match=re.escape(f"runs in the deleted folder {data}: process {pid}.")):
+        embedded.start(cluster())
+
+    os.kill(pid, signal.SIGINT)
 
 
 def test_a_cluster_of_an_older_version_has_room_for_more_locks_after_its_next_start(data: Path) -> None:
