@@ -1,15 +1,15 @@
-# base: what every image needs. dev: with the tools, the code is mounted. runtime: with the code, without the tools.
+# base: what every image needs. dev: adds the tools; Compose mounts the code. runtime: has the code, and no tools.
 ARG PYTHON_IMAGE=python:3.13-slim-trixie
 
 FROM ${PYTHON_IMAGE} AS base
-# Of the database server's major: an older pg_dump refuses to read a newer server.
+# The same major as the database server's: an older pg_dump refuses to read a newer server.
 ARG POSTGRES_MAJOR=17
-# The directory comes first because Debian's own psql is a Perl script that looks for the right one.
+# This directory comes first in PATH. Debian's own psql is a Perl script that searches for the right one.
 ENV PATH=/usr/lib/postgresql/${POSTGRES_MAJOR}/bin:$PATH \
     HOME=/tmp \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1
-# DL3008: Debian's mirrors keep one version of a package, so a pinned one soon cannot be installed.
+# DL3008: Debian's mirrors keep one version of a package. A pinned version soon cannot be installed.
 # hadolint ignore=DL3008
 RUN --mount=type=cache,sharing=locked,target=/var/cache/apt \
     --mount=type=cache,sharing=locked,target=/var/lib/apt \
@@ -18,13 +18,13 @@ WORKDIR /srv
 RUN --mount=type=cache,target=/root/.cache/pip \
     --mount=type=bind,source=requirements.txt,target=/tmp/requirements.txt \
     HOME=/root pip install --root-user-action=ignore --require-hashes -r /tmp/requirements.txt
-# A number, so that it needs no account. Compose replaces it by the host user's, who then owns what is written.
+# A number needs no account. Compose replaces it with the number of your account, which then owns the written files.
 USER 1000:1000
 CMD ["python", "-m", "app"]
 
 FROM base AS dev
 USER 0
-# The checkout belongs to the host's user, whoever that is in here.
+# git refuses a checkout of another account, and the checkout belongs to an account of the host.
 # hadolint ignore=DL3008
 RUN --mount=type=cache,sharing=locked,target=/var/cache/apt \
     --mount=type=cache,sharing=locked,target=/var/lib/apt \
@@ -42,7 +42,7 @@ COPY alembic alembic
 COPY app app
 COPY scripts scripts
 COPY tests/staging tests/staging
-# Last, because it changes with every commit.
+# This comes last, because it changes with every commit.
 ARG GIT_COMMIT=
 ENV GIT_COMMIT=${GIT_COMMIT}
 RUN : "${GIT_COMMIT:?is empty: build with --build-arg GIT_COMMIT=<the commit of this release>}"

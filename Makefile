@@ -1,11 +1,11 @@
-# Every target is one line: a verb of scripts/runtime.sh, which does it in the runtime that .env names.
-# Nothing newer than GNU Make 3.81, which macOS ships.
+# Every target is one line. It calls a verb of scripts/runtime.sh, which runs it in the runtime that .env names.
+# This file must work with GNU Make 3.81, which macOS ships.
 .DEFAULT_GOAL := help
 RUN = @exec sh scripts/runtime.sh
 
-# A user's text reaches a recipe as an environment variable, never as text that make or a shell reads again: quotes,
-# $, backticks, newlines and $(shell ...) arrive literally. `override` also beats the expanded value that make would
-# export for a variable of the command line. Two lines, because make 3.81 takes `override export m` for one name.
+# A recipe gets your text as an environment variable. make and the shell never read it again, so quotes, $, backticks,
+# newlines and $(shell ...) arrive literally. Without `override`, make would export the expanded value of a variable from
+# the command line. `override` and `export` need two lines: make 3.81 reads `override export m` as one name.
 override m := $(value m)
 override c := $(value c)
 override REV := $(value REV)
