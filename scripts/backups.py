@@ -109,7 +109,7 @@ def show(
 
 def show_backup(backup: Backup, whose: str) -> None:
     found = backup.manifest
-    console.say(backup.name, console.BOLD)
+    console.say(backup.name, "bold")
     console.say(
         f"  {age(found.created)} old, {found.bytes / 1e6:,.1f} MB, at {', '.join(found.revision) or 'base'},"
         f" took {found.seconds:.1f} s, {verified(backup)}"

@@ -42,15 +42,15 @@ def main(argv: Sequence[str] | None = None) -> int:
 def show(made: Plan) -> None:
     found = [(revision, finding) for revision in made.revisions for finding in revision.findings]
     for revision, finding in found:
-        console.line(*render.finding(revision, finding))
+        console.say(*render.finding(revision, finding))
         if not finding.silenced and finding.severity != NOTE:
             for line in finding.instead.splitlines():
-                console.line(f"      {line}", "dim")
+                console.say(f"      {line}", "dim")
             if os.environ.get("GITHUB_ACTIONS") == "true":
                 console.say(render.annotation(revision, finding))
     looked_at = f"{len(made.revisions)} revision{'s' if len(made.revisions) != 1 else ''}"
     if made.blocking:
-        console.line(f"✗ {len(made.blocking)} of {len(found)} findings block, in {looked_at}.", "red")
+        console.say(f"✗ {len(made.blocking)} of {len(found)} findings block, in {looked_at}.", "red")
     elif not made.failure:
         console.done(f"Nothing blocks in {looked_at}.")
 

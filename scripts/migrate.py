@@ -89,13 +89,13 @@ def show_plan(pending: Sequence[Script], made: Plan | None) -> None:
         return
     for planned in made.revisions:
         for line in render.short(planned):
-            console.line(*line)
+            console.say(*line)
     if made.blocking:
         console.say("  make plan says what to do instead.")
 
 
 def show(step: Step) -> None:
-    console.say(f"  {step.revision}  applied in {step.seconds:.2f} s", console.DIM)
+    console.say(f"  {step.revision}  applied in {step.seconds:.2f} s", "dim")
 
 
 if __name__ == "__main__":

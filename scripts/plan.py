@@ -35,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         console.say(f"{len(made.revisions)} pending, tried on {made.tried_on}, without rows:")
         for revision in made.revisions:
             for line in render.revision(revision):
-                console.line(*line)
+                console.say(*line)
     else:
         console.done(f"Nothing to do: the database is at {', '.join(at) or 'base'}.")
     if made.failure:

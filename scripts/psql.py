@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 
 from scripts.core import settings, subprocesses
-from scripts.core.cli import entry_point
+from scripts.core.cli import console, entry_point
 from scripts.core.postgres import client_programs, connections
 
 
@@ -22,6 +22,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     # Somebody else's server may want TLS.
     psql = client_programs.newest("psql", tls=target.external)
     words = [psql, "--no-psqlrc", *(["--command", arguments.command] if arguments.command else [])]
+    console.hand_over()
     subprocesses.replace(words, connections.tool_environment(target.database_url))
 
 

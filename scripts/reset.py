@@ -70,7 +70,7 @@ def require_confirmation(name: str) -> None:
 
 
 def show(step: Step) -> None:
-    console.say(f"  {step.revision}  applied in {step.seconds:.2f} s", console.DIM)
+    console.say(f"  {step.revision}  applied in {step.seconds:.2f} s", "dim")
 
 
 if __name__ == "__main__":

@@ -113,7 +113,7 @@ def whole_number(text: str) -> int:
 
 
 def show(step: Step) -> None:
-    console.say(f"  {step.revision}  undone in {step.seconds:.2f} s", console.DIM)
+    console.say(f"  {step.revision}  undone in {step.seconds:.2f} s", "dim")
 
 
 if __name__ == "__main__":

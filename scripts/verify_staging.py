@@ -46,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         environment = report_document.environment(server.server)
         unfinished = progress_table.Unfinished([gate.NAME for gate in run.ALL])
         case = Case(target, revisions, wanted, arguments.backup, server, console.warn, unfinished.show, running)
-        with console.below(unfinished.lines):
+        with console.below(unfinished.rows):
             results = run.run(case, partial(count if arguments.json else show, unfinished))
         with entry_point.finishing():
             made = report_document.make(case, results, environment, started, time.monotonic() - clock)
@@ -66,7 +66,7 @@ def show(unfinished: progress_table.Unfinished, result: Result) -> None:
     """A gate goes from those that are not finished to those that are."""
     unfinished.next()
     for text, like in progress_table.finished(result, console.columns()):
-        console.line(text, like)
+        console.say(text, like)
 
 
 def count(unfinished: progress_table.Unfinished, _result: Result) -> None:
@@ -75,7 +75,7 @@ def count(unfinished: progress_table.Unfinished, _result: Result) -> None:
 
 
 def conclude(verdict: str, reason: str) -> None:
-    style: Callable[[str], None] = console.done if verdict == "passed" else lambda text: console.line(text, "bold")
+    style: Callable[[str], None] = console.done if verdict == "passed" else lambda text: console.say(text, "bold")
     style(f"Verification {VERDICTS[verdict]}: {reason}")
 
 

@@ -1,32 +1,31 @@
 """What a person sees on a terminal."""
 
+import fcntl
 import os
 import pty
 import re
 import select
+import struct
 import subprocess
 import sys
+import termios
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
-from tests.conftest import Project
-
-_PART = re.compile(r"\x1b\[(?P<number>\d*)(?:;\d+)*(?P<what>[AJKm])|(?P<strange>\x1b.{,8})|(?P<character>.)", re.DOTALL)
+_PART = re.compile(r"\x1b\[(?P<number>\d*)(?:;\d+)*(?P<what>[AKm])|(?P<strange>\x1b.{,8})|(?P<character>.)", re.DOTALL)
 
 
 def screen(printed: str) -> list[str]:
-    """The lines after all of it was printed, on a terminal that is wide and high enough."""
+    """Return the lines, and that of the cursor, on a terminal that is wide and high enough."""
     lines, row, column = [""], 0, 0
     for found in _PART.finditer(printed):
         assert not found["strange"], found["strange"]
         if found["what"] == "A":
             row -= int(found["number"])
             assert row >= 0
-        elif found["what"] == "J":
-            del lines[row + 1 :]
-            lines[row] = lines[row][:column]
         elif found["what"] == "K":
-            lines[row] = lines[row][:column]
+            lines[row] = "" if found["number"] == "2" else lines[row][:column]
         elif found["character"] == "\r":
             column = 0
         elif found["character"] == "\n":
@@ -35,6 +34,8 @@ def screen(printed: str) -> list[str]:
         elif found["character"]:
             lines[row] = f"{lines[row][:column]:<{column}}{found['character']}{lines[row][column + 1 :]}"
             column += 1
+    while len(lines) > row + 1 and not lines[-1]:
+        del lines[-1]
     return lines
 
 
@@ -42,21 +43,31 @@ LOG_IN = "import os, sys; os.login_tty(0); os.execv(sys.executable, [sys.executa
 
 
 class Terminal:
-    """python -m scripts.<verb> with a person in front of it."""
+    """A program in Python with a person in front of it."""
 
-    def __init__(self, project: Project, verb: str) -> None:
-        environment = {**project.variables(), **project.environment, "TERM": "xterm"}
+    def __init__(
+        self, words: Sequence[str], folder: Path, environment: Mapping[str, str], columns: int = 80, rows: int = 24
+    ) -> None:
         self._printed = b""
         self._terminal, theirs = pty.openpty()
-        words = [sys.executable, "-c", LOG_IN, "-m", f"scripts.{verb}"]
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
         self._process = subprocess.Popen(
-            words, cwd=project.path, env=environment, stdin=theirs, stdout=theirs, stderr=theirs
+            [sys.executable, "-c", LOG_IN, *words],
+            cwd=folder,
+            env={"TERM": "xterm", **environment},
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
         )
         os.close(theirs)
 
     @property
+    def printed(self) -> str:
+        return self._printed.decode(errors="ignore")
+
+    @property
     def lines(self) -> list[str]:
-        return screen(self._printed.decode(errors="ignore"))
+        return screen(self.printed)
 
     def read_until(self, condition: Callable[[], object], seconds: float = 60) -> None:
         deadline = time.monotonic() + seconds
@@ -67,10 +78,15 @@ class Terminal:
     def write(self, keys: str) -> None:
         os.write(self._terminal, keys.encode())
 
+    def kill(self) -> None:
+        self._process.kill()
+        self.end()
+
     def end(self) -> int:
-        """Its exit code."""
+        """Read all that is printed; return the exit code."""
         while self._read():
             pass
+        os.close(self._terminal)
         return self._process.wait()
 
     def _read(self) -> bool:

@@ -434,7 +434,8 @@ def test_an_interruption_is_reported_and_leaves_nothing(staged: Project) -> None
 
 def test_a_terminal_shows_every_gate_from_the_beginning_and_is_as_before_after_ctrl_c(staged: Project) -> None:
     sleeping = pend_a_sleep(staged)
-    terminal = Terminal(staged, "verify_staging")
+    variables = {**staged.variables(), **staged.environment}
+    terminal = Terminal(["-m", "scripts.verify_staging"], staged.path, variables)
     terminal.read_until(lambda: len(terminal.lines) > len(GATES))
     began = terminal.lines
     terminal.read_until(lambda: staged.sql(sleeping) and " of 2 revisions" in "".join(terminal.lines))

@@ -1,5 +1,6 @@
-"""Everything that is printed or asked: for people on a terminal, plain when piped, kept in LOG_DIR when that is set."""
+"""Everything that is printed or asked: for people on a terminal, plain when piped, and copied to LOG_DIR."""
 
+import codecs
 import os
 import re
 import shutil
@@ -7,139 +8,146 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from threading import Event, RLock, Thread
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
+from scripts.core.cli.row import Row
 from scripts.core.errors import UserError
 
-BOLD, DIM, RED, GREEN, YELLOW = "1", "2", "31", "32", "33"
-_STYLES = {"bold": BOLD, "dim": DIM, "red": RED, "green": GREEN, "yellow": YELLOW}
-Line = tuple[str, str]
-"""A text, and its style by name."""
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.live import Live
 
 _URL_PASSWORD = re.compile(r"(://[^\s:/@]*):\S*@")
 # What a message or a name may bring along that would move the cursor or recolour the terminal.
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
-SILENCE = 2.0
-"""Seconds."""
+_PLAIN = {"✓": "+", "✗": "x", "·": ".", "…": "...", "\N{EN DASH}": "-"}
+PLAIN_SIGNS = "plain_signs"
+"""How a stream encodes what its encoding lacks: our signs get others, all else gets a question mark."""
+SILENCE, TICK = 2.0, 0.2
+"""Seconds without a printed line before the time is shown, and between two drawings."""
 
-_log: list[TextIO] = []
-_silent_since = [0.0]
-_drawn = [0]
-"""Lines below what was printed, which the next one is to wipe away. The cursor stays visible on the line after them, so
-that whoever is killed leaves a sane terminal.
-"""
-_below: list[Callable[[], Sequence[Line]]] = []
-_one_at_a_time = RLock()
+_logs: list[TextIO] = []
+_live: "list[Live]" = []
+"""The rows below what is printed; empty where there is no terminal, or when another program has it."""
+_below: list[Callable[[], Sequence[Row]]] = []
+_bar: list[Row] = []
+_printed_at = [0.0]
+_lock = RLock()
+"""Held whenever something is printed or drawn."""
 
 
 def say(text: str = "", style: str = "") -> None:
+    """Print text; `style`: bold, dim, red, green, yellow or nothing."""
     _print(text, style, sys.stdout)
 
 
 def done(text: str) -> None:
-    _print(f"✓ {text}", GREEN, sys.stdout)
-
-
-def line(text: str, like: str = "") -> None:
-    """A line that a noun has put into words; `like`: bold, dim, red, green, yellow or nothing."""
-    _print(text, _STYLES.get(like, ""), sys.stdout)
+    _print(f"✓ {text}", "green", sys.stdout)
 
 
 def warn(text: str) -> None:
-    _print(f"! {text}", YELLOW, sys.stderr)
+    _print(f"! {text}", "yellow", sys.stderr)
 
 
 def fail(error: UserError) -> None:
-    """The facts of an error, a line each, on standard error."""
+    """Print the parts of an error, a line each, on standard error."""
     problem, *facts = error.lines()
-    _print(f"✗ {problem}", RED, sys.stderr)
+    _print(f"✗ {problem}", "red", sys.stderr)
     for fact in facts:
         _print(fact, "", sys.stderr)
 
 
 def facts(pairs: list[tuple[str, str]]) -> None:
-    """Names and values in two columns."""
+    """Print names and values in two columns."""
     width = max(len(name) for name, _ in pairs)
     for name, value in pairs:
         say(f"{name:<{width}}  {value}")
 
 
 def bar(done: int, total: int, what: str) -> None:
-    """How many of all are done, on a terminal."""
+    """Show how many of all are done, on a terminal, until something is printed."""
     if total:
-        _draw([(f"{hashes(done, total, 30)} {done / total:4.0%} of {total:,} {what}", "")])
-        _silent_since[0] = time.monotonic()
-
-
-def hashes(done: int, total: int, width: int) -> str:
-    return f"[{'#' * (width * done // total):<{width}}]"
+        with _lock:
+            _bar[:] = [Row("", progress=(done, total, what))]
+            _draw()
 
 
 @contextmanager
-def below(lines: Callable[[], Sequence[Line]]) -> Iterator[None]:
-    """Keeps lines up to date below all that the block prints, on a terminal; they are gone after it."""
+def below(rows: Callable[[], Sequence[Row]]) -> Iterator[None]:
+    """Keep rows up to date below all that the block prints, on a terminal. They are gone after it."""
     if not sys.stdout.isatty():
         yield
         return
-    _below.append(lines)
-    _draw(lines())
+    with _lock:
+        _below.append(rows)
+        _draw()
     try:
         yield
     finally:
-        _below.remove(lines)
-        _wipe()
+        with _lock:
+            _below.remove(rows)
+            _draw()
 
 
 def columns() -> int:
-    """Of a terminal; as many as anybody wants where there is none."""
+    """Return the columns of a terminal, and no limit where there is none."""
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else sys.maxsize
 
 
 def ask(question: str) -> str:
-    """What the user typed, or nothing where there is no terminal to ask on."""
+    """Return what the user typed, or nothing where there is no terminal to ask on."""
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         return ""
-    hand_over()
-    print(question, end=" ", file=sys.stderr, flush=True)
-    answer = sys.stdin.readline().strip()
-    _silent_since[0] = time.monotonic()
-    return answer
+    from scripts.core.cli import terminal
+
+    with _lock:  # nothing is drawn meanwhile
+        _bar.clear()
+        _printed_at[0] = time.monotonic()
+        try:
+            return terminal.ask(_console(sys.stderr), _clean(question))
+        finally:
+            _printed_at[0] = time.monotonic()
 
 
 @contextmanager
-def clock() -> Iterator[None]:
-    """Shows how many seconds have gone by, on a terminal, whenever nothing was printed for two; or what is below."""
-    over = Event()
-    started = _silent_since[0] = time.monotonic()
+def live() -> Iterator[None]:
+    """Show on a terminal what the block does; after two seconds without a printed line, how long it has taken."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    from scripts.core.cli import terminal
+
+    over, started = Event(), time.monotonic()
+    _printed_at[0] = started
 
     def tick() -> None:
-        while not over.wait(0.2):
-            with _one_at_a_time:
-                now = time.monotonic()
-                if _below:
-                    _draw(_below[-1]())
-                elif now - _silent_since[0] > SILENCE:
-                    _draw([(f"… {now - started:.0f} s", "")])
+        while not over.wait(TICK):
+            with _lock:
+                _draw()
 
-    if sys.stderr.isatty():
-        Thread(target=tick, daemon=True).start()
+    _live.append(terminal.live(lambda: _rows(started)))
+    _live[0].start()
+    Thread(target=tick, daemon=True).start()
     try:
         yield
     finally:
         over.set()
-        _wipe()
+        hand_over()
 
 
 def hand_over() -> None:
-    """The terminal is somebody else's from now on: the user's, or another program's."""
-    _silent_since[0] = float("inf")
+    """Leave the terminal to another program from now on."""
+    with _lock:
+        while _live:
+            _live.pop().stop()
 
 
 @contextmanager
 def logged(verb: str) -> Iterator[None]:
-    """Keeps what the block prints in LOG_DIR/<time>-<verb>.log too, when LOG_DIR is set and writable."""
+    """Copy what the block prints to LOG_DIR/<time>-<verb>-<process>.log, when LOG_DIR is set and writable."""
     folder = os.environ.get("LOG_DIR", "")
     if not folder:
         yield
@@ -152,55 +160,63 @@ def logged(verb: str) -> Iterator[None]:
         yield
         return
     with log:
-        _log.append(log)
+        _logs.append(log)
         try:
             yield
         finally:
-            _log.remove(log)
+            _logs.remove(log)
 
 
 def _print(text: str, style: str, stream: TextIO) -> None:
-    text = _CONTROL.sub("\ufffd", _URL_PASSWORD.sub(r"\1:***@", text))
-    for log in _log:
+    text = _clean(text)
+    for log in _logs:
         print(text, file=log, flush=True)
-    with _one_at_a_time:
-        _wipe()
+    with _lock:
+        _bar.clear()
+        _printed_at[0] = time.monotonic()
         try:
-            print(_styled(text, style, stream), file=stream, flush=True)
+            _show(text, style, stream)
         except BrokenPipeError:
-            # Who reads us has gone (`| head`); what we are doing goes on.
+            # The reader has gone (`| head`). The work goes on.
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
-        _silent_since[0] = time.monotonic()
-        if _below:
-            _draw(_below[-1]())
 
 
-def _styled(text: str, style: str, stream: TextIO) -> str:
-    if style and stream.isatty() and not os.environ.get("NO_COLOR"):
-        return f"\x1b[{style}m{text}\x1b[0m"
-    return text
-
-
-def _draw(lines: Sequence[Line]) -> None:
-    """In place of what was drawn; cut where the terminal ends, because a line that wraps is two to wipe away."""
-    if not sys.stderr.isatty():
+def _show(text: str, style: str, stream: TextIO) -> None:
+    if not stream.isatty():
+        print(text, file=stream, flush=True)
         return
-    columns, height = shutil.get_terminal_size()
-    shown = [_styled(text[: columns - 1], _STYLES.get(like, ""), sys.stderr) for text, like in lines[: height - 1]]
-    with _one_at_a_time:
-        # All in one, and without an empty screen in between: it would flicker.
-        text = _up() + "".join(f"{line}\x1b[K\n" for line in shown) + "\x1b[J"
-        print(text, end="", file=sys.stderr, flush=True)
-        _drawn[0] = len(shown)
+    from scripts.core.cli import terminal
+
+    terminal.show(_console(stream), text, style)
 
 
-def _wipe() -> None:
-    with _one_at_a_time:
-        if _drawn[0]:
-            print(f"{_up()}\x1b[J", end="", file=sys.stderr, flush=True)
-        _drawn[0] = 0
+def _console(stream: TextIO) -> "Console":
+    """Return the one with rows below, if there are any."""
+    from scripts.core.cli import terminal
+
+    return _live[0].console if _live else terminal.console(stream)
 
 
-def _up() -> str:
-    """To where the drawn lines begin."""
-    return f"\r\x1b[{_drawn[0]}A" if _drawn[0] else "\r"
+def _clean(text: str) -> str:
+    return _CONTROL.sub("\ufffd", _URL_PASSWORD.sub(r"\1:***@", text))
+
+
+def _draw() -> None:
+    for display in _live:
+        display.refresh()
+
+
+def _rows(started: float) -> Sequence[Row]:
+    now = time.monotonic()
+    silence = [Row(f"{now - started:.0f} s", is_running=True)] if now - _printed_at[0] > SILENCE else []
+    rows = _below[-1]() if _below else _bar or silence
+    return [replace(row, text=_clean(row.text)) for row in rows]
+
+
+def _encoded(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    return "".join(_PLAIN.get(sign, "?") for sign in error.object[error.start : error.end]), error.end
+
+
+codecs.register_error(PLAIN_SIGNS, _encoded)

@@ -38,9 +38,9 @@ def run(main: Main, argv: Sequence[str] | None = None) -> int:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
-            # A terminal that has no ✓ gets a ? instead of an error in the middle of a migration.
-            stream.reconfigure(errors="replace")
-    with console.logged(Path(sys.argv[0]).stem), console.clock():
+            # An encoding that lacks ✓ is no error in the middle of a migration.
+            stream.reconfigure(errors=console.PLAIN_SIGNS)
+    with console.logged(Path(sys.argv[0]).stem), console.live():
         try:
             return main(argv)
         except HalfDoneError as error:

@@ -2,29 +2,26 @@
 
 import textwrap
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
-from scripts.core.cli import console
+from scripts.core.cli.row import Row
 from scripts.core.formatting import SYMBOLS, milliseconds
 from scripts.core.verification.context import Result
 
-SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 STYLES = {"failed": "red", "interrupted": "red", "warned": "yellow", "skipped": "yellow", "not run": "dim"}
 
 SUMMARY, INDENT = 38, 6
 """Where the summaries begin, and the details."""
-BAR = 16
-"""With its words it fits into 80 columns."""
 
 
-def finished(result: Result, columns: int) -> list[console.Line]:
-    """A gate, and what it has to say, on lines of so many columns."""
-    style = STYLES.get(result.status, "")
-    row = _row(SYMBOLS[result.status], result.name, result.status, milliseconds(result.seconds), result.summary)
-    lines = [(line, style) for line in _wrapped(row, columns, SUMMARY if columns > 2 * SUMMARY else INDENT)]
+def finished(result: Result, columns: int) -> Iterator[tuple[str, str]]:
+    """Yield the lines of a gate and of its details, so many columns wide, each with its style."""
+    row = _row(result.name, result.status, milliseconds(result.seconds), result.summary)
+    for line in _wrapped(f"{SYMBOLS[result.status]} {row}", columns, SUMMARY if columns > 2 * SUMMARY else INDENT):
+        yield line, STYLES.get(result.status, "")
     for detail in result.details:
-        lines += [(line, "dim") for line in _wrapped(" " * INDENT + detail, columns, INDENT)]
-    return lines
+        for line in _wrapped(" " * INDENT + detail, columns, INDENT):
+            yield line, "dim"
 
 
 class Unfinished:
@@ -33,37 +30,30 @@ class Unfinished:
     def __init__(self, names: Sequence[str]) -> None:
         self._names = list(names)
         self._since = time.monotonic()
-        self._done: tuple[int, int, str] | None = None
+        self._progress: tuple[int, int, str] | None = None
 
     def next(self) -> None:
-        """The gate that ran is finished."""
+        """Go on to the next gate, because the one that ran is finished."""
         del self._names[0]
-        self._since, self._done = time.monotonic(), None
+        self._since, self._progress = time.monotonic(), None
 
     def show(self, done: int, total: int, what: str) -> None:
-        self._done = (done, total, what) if total else None
+        self._progress = (done, total, what) if total else None
 
-    def lines(self) -> list[console.Line]:
+    def rows(self) -> list[Row]:
         if not self._names:
             return []
-        return [self._running(), *((_row("·", name, "waits"), "dim") for name in self._names[1:])]
-
-    def _running(self) -> console.Line:
-        seconds = time.monotonic() - self._since
-        status, progress = "running", ""
-        if self._done:
-            done, total, what = self._done
-            status, progress = f"{done / total:.0%}", f"{console.hashes(done, total, BAR)} of {total:,} {what}"
-        symbol = SPINNER[int(seconds * 5) % len(SPINNER)]
-        return _row(symbol, self._names[0], status, f"{seconds:.0f} s", progress), "bold"
+        running = _row(self._names[0], "running", f"{time.monotonic() - self._since:.0f} s")
+        waiting = [Row(f"· {_row(name, 'waits')}", "dim") for name in self._names[1:]]
+        return [Row(running, "bold", is_running=True, progress=self._progress), *waiting]
 
 
-def _row(symbol: str, name: str, status: str, seconds: str = "", summary: str = "") -> str:
-    return f"{symbol} {name:<13}{status:<12}{seconds:>9}  {summary}".rstrip()
+def _row(name: str, status: str, seconds: str = "", summary: str = "") -> str:
+    return f"{name:<13}{status:<12}{seconds:>9}  {summary}".rstrip()
 
 
 def _wrapped(text: str, columns: int, indent: int) -> list[str]:
-    """Never within a word, so that a name can be copied."""
+    """Wrap text between words only, so that a name can be copied."""
     wrap = textwrap.TextWrapper(
         columns,
         subsequent_indent=" " * indent,

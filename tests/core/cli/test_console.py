@@ -1,63 +1,81 @@
-"""scripts/core/cli/console.py"""
+"""scripts/core/cli/console.py and terminal.py"""
 
-import fcntl
 import io
 import os
-import pty
-import struct
-import subprocess
-import sys
-import termios
-from collections.abc import Callable
-from contextlib import suppress
+import re
+import textwrap
 from pathlib import Path
 
 import pytest
 
 from scripts.core.cli import console
+from scripts.core.cli.row import Row
 from scripts.core.errors import UserError
 from tests.conftest import ROOT
-from tests.core.terminal import screen
+from tests.core.terminal import Terminal, screen
 
-GREEN = "\x1b[32m"
-
-
-@pytest.fixture
-def terminal(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], None]], str]:
-    """Runs something with a real terminal as standard output and error; returns what was printed there."""
-
-    def show(work: Callable[[], None]) -> str:
-        controller, end = pty.openpty()
-        with open(end, "w") as stream, monkeypatch.context() as patch:
-            patch.setattr("sys.stdout", stream)
-            patch.setattr("sys.stderr", stream)
-            work()
-            return os.read(controller, 10_000).decode()
-
-    monkeypatch.delenv("NO_COLOR", raising=False)
-    return show
+GREEN, BOLD = "\x1b[32m", "\x1b[1m"
+BEGIN = """
+import os, sys, threading, time
+from scripts.core.cli import console
+from scripts.core.cli.row import Row
+"""
 
 
-def test_a_terminal_gets_colours(terminal: Callable[[Callable[[], None]], str]) -> None:
-    assert GREEN in terminal(lambda: console.done("It is done."))
+def begin(program: str, columns: int = 80, rows: int = 24, **environment: str) -> Terminal:
+    """Run a program on a terminal."""
+    variables = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), **environment}
+    return Terminal(["-c", BEGIN + textwrap.dedent(program)], ROOT, variables, columns, rows)
 
 
-def test_no_color_is_honoured(terminal: Callable[[Callable[[], None]], str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("NO_COLOR", "1")
+def printed(program: str, columns: int = 80, rows: int = 24, **environment: str) -> str:
+    """Return all that a program prints on a terminal."""
+    terminal = begin(program, columns, rows, **environment)
+    assert terminal.end() == 0, terminal.lines
+    return terminal.printed
 
-    assert GREEN not in terminal(lambda: console.done("It is done."))
+
+# Lines
 
 
-def test_a_pipe_gets_no_escape_codes(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_terminal_gets_colours_and_no_color_is_honoured() -> None:
+    assert GREEN in printed("console.done('It is done.')")
+    assert GREEN not in printed("console.done('It is done.')", NO_COLOR="1")
+
+
+def test_a_terminal_that_can_only_print_gets_no_escape_codes() -> None:
+    program = """
+        with console.live(), console.below(lambda: [Row("waits", is_running=True)]):
+            console.done("It is done.")
+            console.bar(1, 2, "rows")
+    """
+
+    assert printed(program, TERM="dumb") == "✓ It is done.\r\n"
+
+
+def test_a_pipe_gets_no_escape_codes(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+
     console.done("It is done.")
+    console.say("A title", "bold")
     console.warn("Beware.")
-    console.fail(UserError("It broke.", why="It was old.", do="mend it"))
+    console.fail(UserError("It broke.", why="It was old.", do="make it new"))
 
     captured = capsys.readouterr()
-    assert captured.out == "✓ It is done.\n"
+    assert captured.out == "✓ It is done.\nA title\n"
     assert captured.err == (
-        "! Beware.\n✗ It broke.\n  Why:   It was old.\n  Do:    mend it\n  State: nothing was changed.\n"
+        "! Beware.\n✗ It broke.\n  Why:   It was old.\n  Do:    make it new\n  State: nothing was changed.\n"
     )
+
+
+LITERAL = "the table [bold]x[/bold] [link=http://a] :smile: [/] 'text' 12 \\[red] " + "word " * 30 + "end"
+
+
+def test_text_is_no_markup_and_is_not_wrapped(capsys: pytest.CaptureFixture[str]) -> None:
+    console.say(LITERAL)
+
+    assert capsys.readouterr().out == LITERAL + "\n"
+    assert printed(f"console.say({LITERAL!r})", columns=20) == LITERAL + "\r\n"
 
 
 @pytest.mark.parametrize(
@@ -76,16 +94,37 @@ def test_the_password_of_a_url_is_never_shown(capsys: pytest.CaptureFixture[str]
     assert capsys.readouterr().out == shown + "\n"
 
 
+HOSTILE = "red \x1b[31m bell \x07 back \r over \x9b2J\nnext\tline"
+
+
 def test_what_a_name_brings_along_cannot_steer_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
-    console.say("red \x1b[31m bell \x07 back \r over\nnext\tline")
+    console.say(HOSTILE)
 
-    assert capsys.readouterr().out == "red \ufffd[31m bell \ufffd back \ufffd over\nnext\tline\n"
+    assert capsys.readouterr().out == "red \ufffd[31m bell \ufffd back \ufffd over \ufffd2J\nnext\tline\n"
+    shown = "red \ufffd[31m bell \ufffd back \ufffd over \ufffd2J\r\nnext    line"
+    assert printed(f"console.say({HOSTILE!r})") == shown + "\r\n"
+    assert screen(printed(f"with console.live(): console.warn({HOSTILE!r})")) == f"! {shown}\r\n".split("\r\n")
+    rows = f"with console.live(), console.below(lambda: [Row({HOSTILE!r})]): os._exit(0)"
+    assert screen(printed(rows))[0].startswith("red \ufffd[31m bell")
 
 
-def test_nobody_is_asked_where_there_is_no_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sys.stdin", io.StringIO("yes\n"))
+def test_an_encoding_without_our_signs_gets_others() -> None:
+    program = f"""
+        for stream in sys.stdout, sys.stderr:
+            stream.reconfigure(errors=console.PLAIN_SIGNS)
+        with console.live():
+            console.done("größer …")
+            console.fail({UserError.__name__}("It broke."))
+            with console.below(lambda: [Row("runs", is_running=True, progress=(1, 2, "rows"))]):
+                os._exit(0)
+    """
 
-    assert console.ask("Sure?") == ""
+    lines = screen(
+        printed("from scripts.core.errors import UserError\n" + textwrap.dedent(program), PYTHONIOENCODING="ascii")
+    )
+
+    assert lines[:3] == ["+ gr??er ...", "x It broke.", "  State: nothing was changed."]
+    assert re.fullmatch(r"[-\\|/] runs -+ -+ 50% of 2 rows", lines[3])
 
 
 def test_facts_stand_in_two_columns(capsys: pytest.CaptureFixture[str]) -> None:
@@ -94,7 +133,20 @@ def test_facts_stand_in_two_columns(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == "Runtime  docker\nHead     ab12\n"
 
 
-def test_what_is_printed_is_kept_in_the_log_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_reader_that_has_gone_stops_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    with open(writer, "w") as stream:
+        monkeypatch.setattr("sys.stdout", stream)
+
+        console.say("first")
+        console.say("second")
+
+
+# The log
+
+
+def test_what_is_printed_is_copied_to_the_log_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LOG_DIR", str(tmp_path))
 
     with console.logged("migrate"):
@@ -104,6 +156,13 @@ def test_what_is_printed_is_kept_in_the_log_folder(tmp_path: Path, monkeypatch: 
     (log,) = tmp_path.iterdir()
     assert f"-migrate-{os.getpid()}.log" in log.name
     assert log.read_text() == "to postgresql://app:***@db/app\n✗ It broke.\n  State: nothing was changed.\n"
+
+
+def test_the_log_of_a_terminal_is_plain(tmp_path: Path) -> None:
+    printed("with console.logged('migrate'), console.live(): console.done('It is done.')", LOG_DIR=str(tmp_path))
+
+    (log,) = tmp_path.iterdir()
+    assert log.read_text() == "✓ It is done.\n"
 
 
 def test_a_log_folder_that_is_not_there_stops_nothing(
@@ -119,64 +178,141 @@ def test_a_log_folder_that_is_not_there_stops_nothing(
     assert "no log is kept" in captured.err
 
 
-def run_on_terminal(program: str, columns: int = 80, rows: int = 24) -> str:
-    """What a program has printed on a terminal."""
-    ours, theirs = pty.openpty()
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
-    words = [sys.executable, "-c", f"import os, time; from scripts.core import console; {program}"]
-    # Pytest's readline puts the size of another terminal into the environment.
-    environment = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")}
-    subprocess.run(words, stdout=theirs, stderr=theirs, cwd=ROOT, env=environment, check=True)
-    os.close(theirs)
-    printed = b""
-    with suppress(OSError):  # at the end
-        while part := os.read(ours, 65536):
-            printed += part
-    os.close(ours)
-    return printed.decode()
+# Questions
 
 
-def test_a_bar_is_drawn_on_a_terminal_and_wiped_by_what_is_printed_next() -> None:
-    draw = "console.bar(50, 200, 'rows')"
+def test_without_a_terminal_there_is_no_question(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO("yes\n"))
 
-    assert screen(run_on_terminal(draw)) == ["[#######                       ]  25% of 200 rows", ""]
-    assert screen(run_on_terminal(f"{draw}; console.warn('done')")) == ["! done", ""]
+    assert console.ask("Sure?") == ""
+
+
+@pytest.mark.parametrize(("typed", "answer"), [("app\r", "app"), ("\x04", "")])
+def test_a_question_stands_alone_below_what_was_printed(typed: str, answer: str) -> None:
+    terminal = begin("""
+        with console.live():
+            console.bar(1, 2, "rows")
+            console.say("[b]" + console.ask("Type [b]app[/b]:") + "[/b]")
+    """)
+    terminal.read_until(lambda: terminal.lines[-1].startswith("Type"))
+    asked = terminal.lines
+    terminal.write(typed)
+
+    assert terminal.end() == 0
+    assert asked == ["Type [b]app[/b]: "]
+    assert terminal.lines == [f"Type [b]app[/b]: {answer}", f"[b]{answer}[/b]", ""]
+
+
+# What is below
+
+
+@pytest.mark.parametrize(
+    ("columns", "shown"),
+    [(80, "━━━━             25% of 200 rows"), (24, "━━╸         25% of 200 r"), (12, "━     25% of")],
+)
+def test_a_bar_is_one_line_and_gone_when_something_is_printed(columns: int, shown: str) -> None:
+    draw = "with console.live(): console.bar(50, 200, 'rows'); {} os._exit(0)"
+
+    assert screen(printed(draw.format(""), columns, NO_COLOR="1")) == [shown, ""]
+    assert screen(printed(draw.format("console.warn('done');"), columns)) == ["! done", ""]
 
 
 def test_without_a_terminal_nothing_is_drawn(capsys: pytest.CaptureFixture[str]) -> None:
-    console.bar(1, 2, "rows")
-    with console.below(lambda: [("waits", "")]):
+    with console.live(), console.below(lambda: [Row("waits")]):
+        console.bar(1, 2, "rows")
         console.say("done")
 
     assert capsys.readouterr() == ("done\n", "")
 
 
-def test_what_is_below_stays_below_all_that_is_printed_and_is_gone_at_the_end() -> None:
-    program = (
-        "lines = [('first', 'bold'), ('second', '')]; below = console.below(lambda: lines); below.__enter__();"
-        "console.warn('one'); console.say('two'); {}; below.__exit__(None, None, None); console.say('three')"
-    )
+def test_rows_stay_below_all_that_is_printed_and_are_gone_at_the_end() -> None:
+    program = """
+        rows = [Row("first", "bold"), Row("second [b]")]
+        with console.live():
+            with console.below(lambda: rows):
+                console.warn("one")
+                console.say("two")
+                print("a revision prints this")
+                print("and this", file=sys.stderr)
+                {}
+            console.say("three")
+    """
+    above = ["! one", "two", "a revision prints this", "and this"]
 
-    assert screen(run_on_terminal(program.format("os._exit(0)"))) == ["! one", "two", "first", "second", ""]
-    assert screen(run_on_terminal(program.format("lines.pop()"))) == ["! one", "two", "three", ""]
+    assert screen(printed(program.format("os._exit(0)"))) == [*above, "first", "second [b]", ""]
+    assert screen(printed(program.format("rows.pop()"))) == [*above, "three", ""]
 
 
-def test_what_is_below_is_drawn_anew_though_nothing_is_printed() -> None:
-    program = (
-        "clock = console.clock(); clock.__enter__(); lines = []; below = console.below(lambda: lines);"
-        "below.__enter__(); lines.append(('now', '')); time.sleep(0.5); os._exit(0)"
-    )
+def test_a_killed_program_leaves_the_cursor_visible_and_below_the_rows() -> None:
+    terminal = begin("""
+        rows = []
+        with console.live(), console.below(lambda: rows):
+            rows.append(Row("now"))
+            time.sleep(60)
+    """)
+    terminal.read_until(lambda: "now" in terminal.lines)
+    terminal.kill()
 
-    assert screen(run_on_terminal(program)) == ["now", ""]
+    # `screen` knows no code that hides the cursor.
+    assert terminal.lines == ["now", ""]
+
+
+def test_the_time_is_shown_when_nothing_was_printed_for_a_while() -> None:
+    assert console.SILENCE == 2.0
+    terminal = begin("""
+        console.SILENCE = 0.3
+        with console.live():
+            console.say("one")
+            time.sleep(60)
+    """)
+    terminal.read_until(lambda: re.search(r"one\n\S \d s\n$", "\n".join(terminal.lines)))
+    terminal.kill()
 
 
 @pytest.mark.parametrize(
-    ("columns", "rows", "shown"), [(5, 24, ["0123", "abcd", "."]), (80, 3, ["0123456789", "abcdefgh"])]
+    ("columns", "rows", "shown"),
+    [(5, 24, ["01234", "東京", "."]), (80, 3, ["0123456789", "東京東京東京"]), (6, 2, ["012345"])],
 )
-def test_what_is_below_is_cut_where_the_terminal_ends(columns: int, rows: int, shown: list[str]) -> None:
-    program = (
-        "below = console.below(lambda: [('0123456789', ''), ('abcdefgh', ''), ('.', '')]); below.__enter__();"
-        "console.say('one'); os._exit(0)"
-    )
+def test_rows_are_cut_where_the_terminal_ends(columns: int, rows: int, shown: list[str]) -> None:
+    program = """
+        with console.live(), console.below(lambda: [Row("0123456789"), Row("東京東京東京"), Row(".")]):
+            console.say("one")
+            os._exit(0)
+    """
 
-    assert screen(run_on_terminal(program, columns, rows)) == ["one", *shown, ""]
+    assert [line.rstrip() for line in screen(printed(program, columns, rows))] == ["one", *shown, ""]
+
+
+def test_what_several_threads_print_and_draw_stays_whole() -> None:
+    program = """
+        console.TICK = 0.0005
+        def work(number):
+            for line in range(100):
+                console.say(f"line {number} {line}")
+                console.bar(line + 1, 100, "rows")
+        with console.live():
+            threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+    """
+
+    *lines, last = screen(printed(program))
+
+    assert sorted(lines) == sorted(f"line {number} {line}" for number in range(4) for line in range(100))
+    assert last == ""
+
+
+def test_a_terminal_that_was_handed_over_is_left_alone() -> None:
+    program = """
+        console.SILENCE, console.TICK = 0, 0.001
+        streams = sys.stdout, sys.stderr
+        with console.live(), console.below(lambda: [Row("below")]):
+            console.hand_over()
+            assert (sys.stdout, sys.stderr) == streams
+            time.sleep(0.05)
+            print("from another program")
+    """
+
+    assert screen(printed(program)) == ["from another program", ""]

@@ -106,7 +106,7 @@ def test_a_terminal_without_our_signs_gets_others_instead_of_an_error(monkeypatc
         return DONE
 
     assert entry_point.run(main, []) == DONE
-    assert written.getvalue() == b"? gr??er\n"
+    assert written.getvalue() == b"+ gr??er\n"
 
 
 # Who runs the tests in the background has it ignored, and so would have those whom he starts.

@@ -13,22 +13,22 @@ RESULT = Result("source", "backup", "warned", 0.25, "app-20261125T044907Z is old
 def test_the_gate_that_runs_tells_how_far_it_is_and_the_others_wait() -> None:
     gates = Unfinished(["backup", "restore", "before"])
     gates.show(30, 60, "rows")
-    first = gates.lines()
+    running, *waiting = gates.rows()
     gates.next()
+    after = gates.rows()
 
-    assert [line.split()[1:] for line, _ in first] == [
-        ["backup", "50%", "0", "s", "[########", "]", "of", "60", "rows"],
-        ["restore", "waits"],
-        ["before", "waits"],
-    ]
-    assert [line.split()[1:] for line, _ in gates.lines()] == [["restore", "running", "0", "s"], ["before", "waits"]]
+    assert (running.text.split(), running.progress) == (["backup", "running", "0", "s"], (30, 60, "rows"))
+    assert [row.text.split() for row in waiting] == [["·", "restore", "waits"], ["·", "before", "waits"]]
+    assert [row.text.split() for row in after] == [["restore", "running", "0", "s"], ["·", "before", "waits"]]
+    assert [row.is_running for row in after] == [True, False]
+    assert after[0].progress is None
 
 
 def test_nothing_is_below_when_every_gate_is_finished() -> None:
     gates = Unfinished(["backup"])
     gates.next()
 
-    assert gates.lines() == []
+    assert gates.rows() == []
 
 
 @pytest.mark.parametrize(
