@@ -8,7 +8,7 @@ from scripts.core.migrate import alembic_log, runner
 from scripts.core.revisions import models
 
 config = context.config
-# `alembic` typed by hand logs as alembic.ini says. The make targets print for themselves. The application's loggers stay.
+# `alembic` typed by hand logs as alembic.ini says. The make targets have their own output. Other loggers stay.
 if config.config_file_name and not getattr(config.cmd_opts, "quiet", False):
     fileConfig(config.config_file_name, disable_existing_loggers=False)
     alembic_log.show_headers_once()

@@ -26,7 +26,10 @@ def test_engine_that_is_down_is_an_error_and_not_another_database(dev: Stack, ve
 @pytest.mark.parametrize(
     ("fake", "words"),
     [
-        ("[ $1 != ps ] || { echo permission denied while trying to connect >&2; exit 1; }", "may not use the Docker engine"),
+        (
+            "[ $1 != ps ] || { echo permission denied while trying to connect >&2; exit 1; }",
+            "may not use the Docker engine",
+        ),
         ("[ $1 != compose ] || { echo docker: compose is not a docker command >&2; exit 1; }", "has no Compose"),
     ],
 )
