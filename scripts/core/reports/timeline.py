@@ -57,7 +57,7 @@ def make(document: dict[str, Any]) -> Timeline | None:
     for lock in document["locks"]:
         if lock["relation"] in shown:
             whom, line = BLOCKS[lock["mode"]], 1 + shown.index(lock["relation"])
-            title = f"{lock['relation']}: {lock['mode']} keeps out {whom} for {milliseconds(lock['seconds'])}"
+            title = f"{lock['relation']}: {lock['mode']} blocks {whom} for {milliseconds(lock['seconds'])}"
             extent = _extent(total, lock["began"], lock["seconds"])
             bars.append(Bar(*extent, _y(line), "writes" if whom == "writes" else "both", lock["mode"], title))
     names = [(_y(number), _short(name)) for number, name in enumerate(["revisions", *shown])]

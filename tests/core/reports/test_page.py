@@ -191,7 +191,7 @@ def test_a_gate_with_much_to_say_does_not_push_the_others_away() -> None:
     made = document(gates=[gate("upgrade", "failed", *(f"hazard {number}" for number in range(600)))])
     shown, hidden = page.render(made).split("<summary>and 592 more</summary>")
 
-    assert "and 592 more, in the table of gates" in shown
+    assert "and 592 more, in the table below" in shown
     assert "hazard 7<" in shown
     assert "hazard 8<" not in shown
     assert "hazard 599<" in hidden
