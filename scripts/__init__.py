@@ -1,4 +1,4 @@
-"""Verbs: what one can do with the schema. One script per make target; each only parses, calls core, prints."""
+"""The verbs: one script for each make target. A script parses its options, calls core, and prints."""
 
 import signal
 import sys

@@ -1,10 +1,10 @@
-"""Take a backup of the database and prove that it can be read.
+"""Take a backup of the database, and check that it can be read.
 
-make backup
-make backup NAME=feature-x                  to be found by this name
-make backup EXCLUDE="public.events"         without the rows of some tables
+    make backup
+    make backup NAME=feature-x                  so that you can restore it by this name
+    make backup EXCLUDE="public.events"         without the rows of some tables
 
-It goes into BACKUP_DIR. No migration runs meanwhile.
+The backup is a folder in BACKUP_DIR. No migration can run at the same time.
 """
 
 import sys

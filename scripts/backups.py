@@ -1,11 +1,11 @@
-"""List the backups and the databases that restores have kept.
+"""List the backups, and the databases that restores have kept.
 
     make backups
-    make backups JSON=1                         one JSON document
-    make backups KEEP=5,30d                     what would go, if the newest 5 and those of the last 30 days stay
-    make backups KEEP=5,30d CONFIRM=backups     remove that; CONFIRM is the name of the folder
+    make backups JSON=1                         print one JSON document
+    make backups KEEP=5,30d                     show what would be removed: all but the newest 5 and the last 30 days
+    make backups KEEP=5,30d CONFIRM=backups     remove them; CONFIRM is the name of the folder
 
-The newest that was verified stays in any case, and after a failed backup everything stays.
+The newest verified backup always stays. After a failed backup nothing is removed.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""Draw the schema and the revisions as Mermaid in Markdown; pending changes are marked.
+"""Draw the schema and the revisions as Mermaid in Markdown, with pending changes.
 
 make diagram > docs/schema.md
 """

@@ -1,4 +1,4 @@
-"""Set the environment of a database: development, test, staging or production.
+"""Set the environment of the database: development, test, staging or production.
 
     make environment ENV=staging CONFIRM=app
 

@@ -1,4 +1,4 @@
-"""List all revisions, the newest first, and when each was applied and by whom.
+"""List all revisions, the newest first, with when each was applied and by whom.
 
 make history
 """

@@ -1,11 +1,11 @@
-"""Say what is dangerous in revisions that the main branch has not yet; exit 1 when something blocks.
+"""Find dangers in the revisions of this branch. Exit 1 if one of them blocks.
 
-    make lint                    those of this branch; no database is asked
-    make lint ALL=1              all
-    make lint JSON=1             one JSON document, as of make plan
+    make lint                    the revisions that the main branch does not have; it uses no database of yours
+    make lint ALL=1              all revisions
+    make lint JSON=1             print one JSON document, as make plan does
 
-For continuous integration: every table that an earlier revision made counts as large and busy. On GitHub the findings
-stand beside the lines. `# safe: H05 reason` in a revision's file silences a hazard there; docs/hazards.md has them all.
+In continuous integration, each table of an earlier revision counts as large and busy. On GitHub the findings appear in
+the changed files. `# safe: H05 reason` in a revision's file silences a hazard there. docs/hazards.md explains them all.
 """
 
 import json

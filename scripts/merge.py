@@ -1,4 +1,4 @@
-"""Join two heads with a revision that does nothing.
+"""Join two heads with a merge revision, which changes nothing.
 
 make merge
 make merge m="merge posts and pages"

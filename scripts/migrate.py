@@ -1,8 +1,8 @@
-"""Apply the pending revisions and check that they are applied; before that, show what they do to a copy.
+"""Apply the pending revisions, and check the result. First show what they do, from a run on a copy.
 
-make migrate                 everything
-make migrate REV=1a2b3c      up to a revision: an id, a prefix of one, or head
-make migrate ACCEPT=H03      outside development, with a hazard that make plan explains
+make migrate                 all pending revisions
+make migrate REV=1a2b3c      up to a revision: an id, the beginning of one, or head
+make migrate ACCEPT=H03      outside development, despite this hazard; make plan explains it
 """
 
 import sys

@@ -1,8 +1,8 @@
-"""Show what migrate would do, by running it on a copy of the schema; the database itself is only read.
+"""Show what migrate would do, after trying it on a copy of the schema. The database itself is only read.
 
-make plan                    everything that is pending
+make plan                    all pending revisions
 make plan REV=1a2b3c         up to a revision
-make plan JSON=1             one JSON document
+make plan JSON=1             print one JSON document
 """
 
 import json

@@ -1,9 +1,9 @@
-"""Drop a development database and build it again from the revision files.
+"""Drop the development database and build it again from the revision files.
 
     make reset                   asks for the database's name
     make reset CONFIRM=app       without a terminal
 
-Refuses every database whose environment is not development.
+It refuses every database whose environment is not development.
 """
 
 import os

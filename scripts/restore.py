@@ -1,11 +1,11 @@
-"""Put a backup in the place of the database; the database that was there is kept under another name.
+"""Restore a backup. The current database is kept under another name.
 
-    make restore BACKUP=latest                  the newest; asks for the database's name
-    make restore BACKUP=feature-x CONFIRM=app   the newest of this NAME, without a terminal
-    make restore BACKUP=... TO=other            beside the database, which stays as it is
-    make restore BACKUP=... ACCEPT=superuser    what only a superuser may make, and what other roles own
+    make restore BACKUP=latest                  the newest backup; asks for the database's name
+    make restore BACKUP=feature-x CONFIRM=app   the newest backup of this NAME, without a terminal
+    make restore BACKUP=... TO=other            into another database; the current one stays as it is
+    make restore BACKUP=... ACCEPT=superuser    with objects that only a superuser can make, or that other roles own
 
-BACKUP may also be a kept database: the two change places again. Applications meet one cut session.
+BACKUP can also name a kept database. Then the two databases swap names again. Applications lose their sessions once.
 """
 
 import os

@@ -1,7 +1,7 @@
-"""Write a revision file with what the models have and the database lacks.
+"""Write a revision file from the difference between the models and the database.
 
-make revision m="add posts.title"             review the file it names, then: make plan, make migrate
-make revision m="backfill titles" EMPTY=1     an empty one, to write by hand
+make revision m="add posts.title"             review the file, then: make plan, make migrate
+make revision m="backfill titles" EMPTY=1     an empty file, to write by hand
 """
 
 import sys

@@ -1,8 +1,8 @@
-"""Give the application a role of its own, which reads and writes rows and cannot drop a table.
+"""Give the application a role that reads and writes rows, and cannot drop a table.
 
-    make roles           can be repeated; the passwords become those of .env
+    make roles           can be repeated; it also sets the passwords of .env
 
-A new server has it from the start. One made before, or elsewhere, gets it by this.
+A new server has this role from the start. Use this for an older server or one elsewhere, and after you change a password.
 """
 
 import sys

@@ -1,11 +1,11 @@
-"""Undo the newest revisions and check that they are undone.
+"""Undo the newest revisions, and check the result.
 
-make rollback                one revision
-make rollback CONFIRM=app    also when there are rows in what goes
-make rollback STEPS=3        three
-make rollback REV=1a2b3c     everything after a revision; REV=base: everything
+    make rollback                one revision
+    make rollback CONFIRM=app    even if rows or values are lost
+    make rollback STEPS=3        three revisions
+    make rollback REV=1a2b3c     all revisions after this one; REV=base: all revisions
 
-One that was killed is finished by the same command, or by make rollback; make status shows it.
+The next make rollback finishes one that was killed. make status shows it.
 """
 
 import os

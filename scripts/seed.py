@@ -1,4 +1,4 @@
-"""Put the application's example rows into a development database.
+"""Add the application's example rows to a development database.
 
 make seed
 """

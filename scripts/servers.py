@@ -1,4 +1,4 @@
-"""Start, stop and show the embedded servers; `make up`, `make down` and `make ps` call it where RUNTIME=embedded.
+"""Start, stop or show the embedded servers. `make up`, `make down` and `make ps` use it with RUNTIME=embedded.
 
 python -m scripts.servers start
 """

@@ -1,6 +1,6 @@
-"""Write down which revision the schema is at, running nothing.
+"""Set the recorded revision without running migrations.
 
-make stamp REV=1a2b3c        an id, a prefix of one, head, or base
+make stamp REV=1a2b3c        an id, the beginning of one, head, or base
 """
 
 import sys

@@ -1,7 +1,7 @@
-"""Say where the database stands: exit 0 at head, 1 behind or in doubt.
+"""Show where the database stands. Exit 0 if it is at head, 1 if it is behind or in doubt.
 
 make status
-make status JSON=1           one JSON document
+make status JSON=1           print one JSON document
 """
 
 import json

@@ -1,11 +1,11 @@
-"""Prove that a backup can be restored, by restoring it on the scratch server; what comes out is kept with the backup.
+"""Restore a backup on the scratch server, and compare it with its manifest. The backup records the result.
 
-make verify-backup                          the newest
-make verify-backup BACKUP=feature-x
-make verify-backup MODE=quick               read all of it, without restoring
-make verify-backup ACCEPT=superuser         with a superuser's rights, as make restore ACCEPT=superuser has
+    make verify-backup                          the newest backup
+    make verify-backup BACKUP=feature-x
+    make verify-backup MODE=quick               read all of it, without a restore
+    make verify-backup ACCEPT=superuser         with a superuser's rights, as for make restore ACCEPT=superuser
 
-Otherwise the rights are those of the role that migrates, as for make restore.
+Without ACCEPT=superuser it has the rights of the role that migrates, as make restore has.
 """
 
 import sys

@@ -1,12 +1,12 @@
-"""Prove the pending migrations on a copy of the real data; the database itself is only read.
+"""Test the pending migrations on a copy of the real data. The database itself is only read.
 
-make verify-staging                       from the newest backup; a fresh one is taken where there is none
-make verify-staging FROM=feature-x        from a backup: its folder's name, or its NAME
-make verify-staging RELEASE=v1.4          the checks of the release that runs now too, with its code: a tag or a folder
-make verify-staging ACCEPT=drift          without a gate: drift, data, smoke, rollback or estimate
-make verify-staging JSON=1                print report.json
+    make verify-staging                       with the newest backup; it takes a new one if there is no recent one
+    make verify-staging FROM=feature-x        with this backup: the name of its folder, or its NAME
+    make verify-staging RELEASE=v1.4          also with the checks of the release that runs now: a tag or a folder
+    make verify-staging ACCEPT=drift          skip a gate: drift, data, smoke, rollback or estimate
+    make verify-staging JSON=1                print report.json
 
-The report goes into REPORT_DIR. Exit 1 when a gate failed.
+The report goes into REPORT_DIR. Exit 1 if a gate failed.
 """
 
 import json
