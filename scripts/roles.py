@@ -2,7 +2,7 @@
 
     make roles           can be repeated; it also sets the passwords of .env
 
-A new server has this role from the start. Use this for an older server or one elsewhere, and after you change a password.
+A new server has this role from the start. Use this for an older server, and after you change a password.
 """
 
 import sys
