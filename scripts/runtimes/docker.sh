@@ -1,7 +1,7 @@
 # shellcheck shell=sh
 # The verbs of RUNTIME=docker. Sourced by scripts/runtime.sh.
-# `run` uses the running app container. It uses a one-off container if the app is not running, or if the settings have
-# changed since the app started. Outside development it always does: there only `tools` has the owner's secret.
+# `run` uses the app container if it runs with today's settings. Else it uses a one-off container. Outside development it
+# always does: there only `tools` has the owner's secret.
 . scripts/runtimes/docker_faults.sh
 . scripts/runtimes/docker_place.sh
 . scripts/runtimes/docker_run.sh
@@ -13,8 +13,8 @@ compose() { docker compose --progress quiet "$@"; }
 is_release() { case $(setting COMPOSE_FILE) in *staging*) ;; *) return 1 ;; esac }
 is_development() { ! is_release && [ "$(setting APP_ENV)" = development ]; }
 
-# Reads the running containers of this project (service, id, hash of its settings, image's id, image, status), and the
-# services that .env wants (service, hash). The two hashes are equal until a setting changes that Compose reads.
+# Reads the running containers of this project: service, id, hash of its settings, image's id, image, status. Also reads
+# the services that .env wants: service, hash. The two hashes are equal until a setting changes that Compose reads.
 look() {
     check_env
     # Docker would make these folders as root.

@@ -51,7 +51,7 @@ attend() {
     open_pipe
     stopped=
     trap let_go INT TERM HUP
-    # In another session, so that a signal to this group does not end it before it shows the command's last lines.
+    # In another session, a signal to this group does not end the client. It still shows the command's last lines.
     # On a terminal Docker itself reads Ctrl-C.
     detach=
     if ! is_interactive && command -v setsid >/dev/null; then detach=setsid; fi
