@@ -242,7 +242,7 @@ down() {
     look
     said=$(compose --profile '*' down --remove-orphans 2>&1) ||
         complain "Compose could not stop all containers of $project." "$(last_line "$said")" \
-            "make ps, which shows what still runs" "the data is untouched."
+            "make down again; make ps shows what still runs" "the data is untouched."
 }
 
 logs() {
@@ -278,5 +278,5 @@ test) run_tests "$@" ;;
 ps) show ;;
 shell) run bash ;;
 *)
-    (complain "scripts/runtime.sh has no verb '$verb'." "" "make" "nothing was changed.") || exit 2 ;;
+    (complain "scripts/runtime.sh has no verb '$verb'." "" "make, which shows the menu" "nothing was changed.") || exit 2 ;;
 esac

@@ -67,7 +67,7 @@ explain_build() {
     case $1 in *"failed to resolve source metadata"* | *"failed to do request"* | *"pull access denied"*) explain_pull "$1" ;; esac
     quote "$1" 20
     complain "Docker could not build the image $(image). Its last lines are above." "" \
-        "correct Dockerfile or requirements.txt, then run this again" "running containers still run."
+        "correct Dockerfile or the requirements files, then run this again" "running containers still run."
 }
 
 explain_commit() {
@@ -113,7 +113,8 @@ explain_start() {
         *"Client.Timeout"* | *"toomanyrequests"* | *"invalid reference format"*)
         explain_pull "$2" ;;
     esac
-    complain "Compose could not start $1." "$(last_line "$2")" "make ps, which shows what runs" "the data is untouched."
+    complain "Compose could not start $1." "$(last_line "$2")" "correct what the message names; make logs c=$1 shows the log" \
+        "the data is untouched."
 }
 
 explain_service() {

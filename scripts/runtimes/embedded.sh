@@ -80,5 +80,5 @@ build) complain "RUNTIME=embedded has no image to build." "" "make build RUNTIME
 with_superuser) with_superuser "$@" ;;
 run | edit | test | restore | with_scratch) run_in_venv "$@" ;;
 *)
-    (complain "scripts/runtime.sh has no verb '$verb'." "" "make" "nothing was changed.") || exit 2 ;;
+    (complain "scripts/runtime.sh has no verb '$verb'." "" "make, which shows the menu" "nothing was changed.") || exit 2 ;;
 esac
