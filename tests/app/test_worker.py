@@ -42,15 +42,14 @@ class Worker:
     def wait_for(self, words: str) -> None:
         wait_until(lambda: words in self.said(), lambda: f"the worker did not say {words!r}:\n{self.said()}")
 
-    def stop(self, number: int = signal.SIGTERM) -> tuple[int, float]:
-        """The exit code, and how many seconds it took."""
-        started = time.monotonic()
+    def stop(self, number: int = signal.SIGTERM) -> int:
+        """The exit code, long before the next round of a worker with PUBLISH_INTERVAL=1000."""
         self.process.send_signal(number)
-        return self.process.wait(20), time.monotonic() - started
+        return self.process.wait(60)
 
 
 def wait_until(condition: Callable[[], bool], complaint: Callable[[], str] = lambda: "") -> None:
-    deadline = time.monotonic() + 15
+    deadline = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < deadline, complaint()
         time.sleep(0.02)
@@ -151,22 +150,17 @@ def test_goes_on_trying_when_nobody_answers_and_never_shows_the_password(start: 
     worker = start(DATABASE_URL=f"postgresql://app:geheim@127.0.0.1:{unused_port}/app")
     worker.wait_for("Connection refused")
 
-    code, _ = worker.stop()
-
-    assert code == 0
+    assert worker.stop() == 0
     assert "geheim" not in worker.said()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_stops_at_once_when_asked_to(project: Project, start: Start, number: int) -> None:
-    worker = start(PUBLISH_INTERVAL="60")
+    worker = start(PUBLISH_INTERVAL="1000")
     add_posts(project)
     worker.wait_for("publishing due posts")
 
-    code, seconds = worker.stop(number)
-
-    assert code == 0
-    assert seconds < 2
+    assert worker.stop(number) == 0
     assert worker.said().endswith(" INFO stopped\n")
 
 
@@ -178,10 +172,8 @@ def test_stops_at_once_while_a_lock_blocks_its_statement(project: Project, start
         waiting = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
         wait_until(lambda: project.sql(waiting) != [], worker.said)
 
-        code, seconds = worker.stop()
+        assert worker.stop() == 0
 
-    assert code == 0
-    assert seconds < 2
     assert worker.published() == []
 
 
@@ -203,7 +195,7 @@ def test_publishes_nothing_from_a_throwaway_database(project: Project, start: St
     worker.wait_for("this is a throwaway database: nothing is published from it")
 
     assert project.sql(UNPUBLISHED) == [(1,)]
-    assert worker.stop()[0] == 0
+    assert worker.stop() == 0
 
 
 def test_settings_with_faults_end_it_with_all_of_them(start: Start) -> None:

@@ -81,7 +81,7 @@ class Running:
 
     def end(self) -> "subprocess.CompletedProcess[str]":
         """Wait for its exit code and what it printed; never a traceback."""
-        self._process.join(60)
+        self._process.join(100)
         assert self._process.exitcode is not None
         printed, said = self._printed.read_text(), self._said.read_text()
         assert "Traceback" not in printed + said, said
@@ -98,7 +98,7 @@ def call(
     return begin(project, verb, *words, **environment).end()
 
 
-def wait_until(condition: Callable[[], object], seconds: float = 20) -> None:
+def wait_until(condition: Callable[[], object], seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline
