@@ -276,6 +276,20 @@ def test_no_retired_word_names_anything() -> None:
     assert RETIRED.isdisjoint(path.stem for path in paths)
 
 
+def test_no_retired_word_names_a_variable_or_a_function_of_the_shell() -> None:
+    given = re.compile(rf"^\s*({'|'.join(RETIRED)})(?==|\(\))", re.MULTILINE)
+
+    assert offending(SHELL, lambda path: given.findall(path.read_text())) == {}
+
+
+def test_pages_and_shell_scripts_speak_of_the_tool_the_database_or_you() -> None:
+    docs = [path for path in (ROOT / "docs").glob("*.md") if path.stem != "hazards"]
+    pages = [*ROOT.glob("*.md"), *docs, ROOT / ".env.example", *COMPOSE, *dockerfiles()[:1]]
+    vague = re.compile(r"\b(nobody|somebody|everybody|whoever|anew|mend)\b", re.IGNORECASE)
+
+    assert offending([*pages, *SHELL], lambda path: vague.findall(path.read_text())) == {}
+
+
 def classes(path: Path) -> Iterator[str]:
     """The classes and the named types of a file."""
     for node in nodes(path):
