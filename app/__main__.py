@@ -1,4 +1,4 @@
-"""The worker of the example application: publishes due posts until it is told to stop.
+"""The worker of the example application: it publishes due posts until it is stopped.
 
 python -m app
 """
@@ -38,7 +38,7 @@ def main() -> int:
 
 
 def work(engine: Engine, interval: float, stopping: Event) -> None:
-    """Publish until `stopping` is set; a cut connection or a missing table costs one round, not the process."""
+    """Publish until `stopping` is set. A cut connection or a missing table only ends one round."""
     while not stopping.is_set():
         try:
             publish(engine)
@@ -49,7 +49,7 @@ def work(engine: Engine, interval: float, stopping: Event) -> None:
 
 def publish(engine: Engine) -> None:
     with Session(engine) as session, session.begin():
-        # While a statement waits for a lock, Python cannot react to SIGTERM.
+        # Python cannot react to SIGTERM while a statement waits for a lock.
         session.execute(text("SET LOCAL lock_timeout = '1s'"))
         if "environment=throwaway" in (session.scalar(text(DATABASE_COMMENT)) or "").splitlines():
             log.error("this is a throwaway database: nothing is published from it")

@@ -20,7 +20,7 @@ class Base(DeclarativeBase):
 
 
 def make_engine(settings: AppSettings) -> Engine:
-    """An engine that notices a connection which the server has cut, and says who it is in pg_stat_activity."""
+    """Return an engine that detects cut connections and names itself in pg_stat_activity."""
     return create_engine(
         settings.database_url,
         pool_pre_ping=True,

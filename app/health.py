@@ -1,4 +1,4 @@
-"""Is the database reachable, and not behind this code? Exit 0 yes, 1 no.
+"""Check that the database is reachable and not behind this code. Exit 0 if so, else 1.
 
 python -m app.health
 """
@@ -30,9 +30,10 @@ def main() -> int:
 
 
 def behind(scripts: ScriptDirectory, current: tuple[str, ...]) -> set[str]:
-    """Heads of this code that the database lacks.
+    """Return heads of this code that the database lacks.
 
-    A revision that this code does not know is a newer release's or a colleague's: nothing can be said to be lacking.
+    A revision that this code does not know belongs to a newer release or a colleague, so nothing counts as lacking
+    then.
     """
     known = {script.revision for script in scripts.walk_revisions()}
     if not set(current) <= known:

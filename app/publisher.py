@@ -1,4 +1,4 @@
-"""Publishes the posts that are due."""
+"""Publish the posts that are due."""
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -7,9 +7,9 @@ from app.models import SocialPost
 
 
 def publish_due(session: Session) -> list[int]:
-    """Mark every post that is due as published and return their ids; the caller commits.
+    """Mark every due post as published, and return their ids. The caller commits.
 
-    Rows that another worker holds are skipped, so that any number of workers can run.
+    Rows that another worker has locked are skipped, so several workers can run.
     """
     due = (
         select(SocialPost)

@@ -1,4 +1,4 @@
-"""A few rows to develop with."""
+"""Example rows for development."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -9,7 +9,7 @@ from app.models import SocialAccount, SocialPage, SocialPost, User
 
 
 def seed(session: Session) -> int:
-    """Add the example rows unless there are users already; returns how many rows were added. The caller commits."""
+    """Add the example rows unless there are users. Return the number of added rows. The caller commits."""
     if session.scalar(select(User.id).limit(1)) is not None:
         return 0
     user = User(username="ada", email="ada@example.com")

@@ -19,12 +19,12 @@ from scripts.core.errors import DONE, NO, USAGE, UserError
 
 def main(argv: Sequence[str] | None = None) -> int:
     parser = entry_point.parser(__doc__, "scripts.alembic")
-    parser.add_argument("words", nargs="...", metavar="COMMAND", help="words, or one text to split as a shell would")
+    parser.add_argument("words", nargs="...", metavar="COMMAND", help="words, or one text that is split as by a shell")
     words = parser.parse_args(argv).words
     if len(words) == 1:
         words = split(words[0])
     if not words:
-        raise UserError("Which Alembic command?", do='make alembic c="heads"', code=USAGE)
+        raise UserError("No Alembic command was given.", do='make alembic c="heads"', code=USAGE)
     console.hand_over()
     try:
         CommandLine(prog="alembic").main(words)
@@ -36,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def split(text: str) -> list[str]:
-    """Words as a shell splits them; nothing is expanded or run."""
+    """Return the words of a text as a shell splits them. Nothing is expanded or run."""
     try:
         return shlex.split(text)
     except ValueError as error:

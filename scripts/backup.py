@@ -14,12 +14,13 @@ from scripts.core import settings
 from scripts.core.backups import create
 from scripts.core.backups.store import Backup
 from scripts.core.cli import console, entry_point
+from scripts.core.formatting import counted
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     parser = entry_point.parser(__doc__, "scripts.backup")
-    parser.add_argument("--name", default="", metavar="NAME", help="a name to find it by, such as the branch's")
-    parser.add_argument("--exclude", default="", metavar="TABLES", help="tables whose rows stay out")
+    parser.add_argument("--name", default="", metavar="NAME", help="a name to find it by, such as that of a branch")
+    parser.add_argument("--exclude", default="", metavar="TABLES", help="tables whose rows are left out")
     arguments = parser.parse_args(argv)
 
     wanted = create.Wanted(arguments.name, arguments.exclude.replace(",", " ").split())
@@ -30,8 +31,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def show(backup: Backup) -> None:
     made = backup.manifest
     console.done(
-        f"Backed up {made.database}, at {', '.join(made.revision) or 'base'}: {len(made.tables)} tables,"
-        f" {made.rows:,} rows, {made.bytes / 1e6:,.1f} MB in {made.seconds:.1f} s."
+        f"Backed up {made.database}, at {', '.join(made.revision) or 'base'}: {counted(len(made.tables), 'table')},"
+        f" {counted(made.rows, 'row')}, {made.bytes / 1e6:,.1f} MB in {made.seconds:.1f} s."
     )
     if made.excluded:
         console.say(f"  Without the rows of {', '.join(made.excluded)}.")

@@ -24,12 +24,13 @@ from scripts.core.backups.manifest import Check
 from scripts.core.backups.store import Backup, Listing
 from scripts.core.cli import console, entry_point
 from scripts.core.errors import UserError
+from scripts.core.formatting import counted
 from scripts.core.postgres import databases, replacement, system_identifier
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     parser = entry_point.parser(__doc__, "scripts.backups")
-    parser.add_argument("--keep", default="", metavar="RULE", help="how many stay, and of how many days, as in 5,30d")
+    parser.add_argument("--keep", default="", metavar="RULE", help="backups and days that are kept, such as 5,30d")
     parser.add_argument("--json", action="store_true", help="one JSON document on standard output")
     arguments = parser.parse_args(argv)
 
@@ -52,14 +53,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     else:
         show(folder, listing, databases_kept, name, identity)
         for doubt in doubtful:
-            console.warn(f"{doubt} If it is {name}'s: {doubt.cure}")
+            console.warn(f"{doubt} If it belongs to {name}: {doubt.cure}")
         for made in unfinished:
-            console.warn(f"{made}: a database that an interrupted restore or reset left; the next one removes it.")
+            console.warn(f"{made}: a database that an interrupted restore or reset left. The next one removes it.")
     return 0
 
 
 def document(listing: Listing, databases_kept: list[KeptDatabase], identity: str | None) -> dict[str, Any]:
-    """Whoever reads it may rely on the names here; "format" grows when one of them changes."""
+    """Return what --json prints. Programs may rely on these names; "format" grows when one of them changes."""
     return {
         "format": 2,
         "cluster": identity,
@@ -100,11 +101,11 @@ def show(
     for name, why in listing.others.items():
         console.warn(f"{name}: {why}")
     for name in listing.failed:
-        console.warn(f"{name}: left by a backup that failed; the next one removes it.")
+        console.warn(f"{name}: left by a failed backup. The next backup removes it.")
     for one in databases_kept:
         console.say(f"Kept by a restore: {one.name}, {one.bytes / 1e6:,.1f} MB")
-        console.say(f"  Go back to it:  make restore BACKUP={shlex.quote(one.name)}")
-        console.say(f"  Drop it:        {kept_databases.drop_command(one.name)}")
+        console.say(f"  Restore it:  make restore BACKUP={shlex.quote(one.name)}")
+        console.say(f"  Drop it:     {kept_databases.drop_command(one.name)}")
 
 
 def show_backup(backup: Backup, whose: str) -> None:
@@ -122,14 +123,14 @@ def show_backup(backup: Backup, whose: str) -> None:
 
 
 def verified(backup: Backup) -> str:
-    """What the last check of it found, and when."""
+    """Return the result and the time of the last check."""
     full, last = backup.manifest.last("full"), backup.manifest.last("quick", "full")
     failed = next((check for check in (last, full) if check and not check.passed), None)
     if failed:
         return f"FAILED its check {ago(failed)}: {failed.found}"
     if full:
-        return f"restored on trial {ago(full)}"
-    return f"{'read ' + ago(last) + ', ' if last else ''}never restored on trial   (make verify-backup)"
+        return f"restored in a test {ago(full)}"
+    return f"{'read ' + ago(last) + ', ' if last else ''}never restored in a test   (make verify-backup)"
 
 
 def ago(check: Check) -> str:
@@ -137,7 +138,7 @@ def ago(check: Check) -> str:
 
 
 def age(then: datetime) -> str:
-    """How long ago, in the largest unit."""
+    """Return the age in the largest unit."""
     seconds = (datetime.now(UTC) - then) / timedelta(seconds=1)
     for unit, size in (("days", 86400), ("h", 3600), ("min", 60)):
         if seconds >= 2 * size:
@@ -146,34 +147,34 @@ def age(then: datetime) -> str:
 
 
 def keep(listing: Listing, folder: str, database: str, target: settings.Settings, rule: str) -> int:
-    """Remove, or name, what the rule does not keep of this server's backups of this database."""
+    """Remove or list this server's backups of this database that the rule does not keep."""
     identity = system_identifier.look(target)
     if identity is None:
         raise UserError(
             "Nothing is removed: the server does not answer.",
-            why="Only it says which of the backups are its own.",
+            why="Only the server can say which backups are its own.",
             do="make up, then run this again",
         )
     unknown = [one.name for one in listing.backups if one.manifest.is_of(database, None) and not one.manifest.cluster]
     if unknown:
-        console.warn(f"{len(unknown)} of an older version name no server, and stay: {unknown[0]} …")
+        console.warn(f"{counted(len(unknown), 'backup')} of an older version name no server, and stay: {unknown[0]} …")
     return tidy(listing, folder, retention.superfluous(listing, database, identity, rule))
 
 
 def tidy(listing: Listing, folder: str, superfluous: list[Backup]) -> int:
-    """Removes them when the folder was named; else only says what would go."""
+    """Remove the backups if CONFIRM names the folder. Otherwise only list them."""
     confirmed = os.environ.get("CONFIRM", "")
     if confirmed not in ("", folder):
-        raise UserError(f"CONFIRM={confirmed} is not the folder's name.", do=f"CONFIRM={folder}")
+        raise UserError(f"CONFIRM={confirmed} is not the name of the folder.", do=f"CONFIRM={folder}")
     for backup in superfluous:
         if confirmed:
             store.remove(backup)
-        console.say(f"  {backup.name}  {'removed' if confirmed else 'would go'}")
+        console.say(f"  {backup.name}  {'removed' if confirmed else 'would be removed'}")
     left = len(listing.backups) - len(superfluous)
     if superfluous and not confirmed:
-        console.say(f"{left} would stay. To remove these: CONFIRM={folder}")
+        console.say(f"{counted(left, 'backup')} would stay. To remove the others: CONFIRM={folder}")
     else:
-        console.done(f"{len(superfluous)} removed, {left} stay.")
+        console.done(f"{counted(len(superfluous), 'backup')} removed; {left} left.")
     return 0
 
 

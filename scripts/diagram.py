@@ -23,16 +23,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     history.require_known(revisions, at)
     now, later = diagram.schemas(target, revisions, at, head, console.warn)
     pending = len(history.pending(revisions, at, head))
-    console.say(f"# The schema\n\nAs the revision files make it at {head}; revisions pending: {pending}.\n")
+    console.say(f"# The schema\n\nThe revision files make this schema at {head}; pending revisions: {pending}.\n")
     console.say(f"```mermaid\n{diagram.tables(now, later)}\n```\n")
-    console.say("## The revisions\n\nA broken line around those that the database has not run.\n")
+    console.say("## The revisions\n\nPending revisions have a broken border.\n")
     done = history.applied(revisions, at)
     console.say(f"```mermaid\n{diagram.history(history.oldest_first(revisions), done)}\n```")
     return 0
 
 
 def version(target: settings.Settings, head: str) -> list[str]:
-    """Where the database is; at the head when it does not answer, because then nothing can be called pending."""
+    """Return the database's revision. If it does not answer, return the head, so that nothing is shown as pending."""
     try:
         with connections.connect(target) as connection:
             return list(history.current(connection))

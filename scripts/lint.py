@@ -15,6 +15,7 @@ from collections.abc import Sequence
 
 from scripts.core import settings
 from scripts.core.cli import console, entry_point
+from scripts.core.formatting import counted
 from scripts.core.plan import lint, render
 from scripts.core.plan.plan import Plan
 from scripts.core.plan.table_sizes import NOTE
@@ -23,7 +24,7 @@ from scripts.core.revisions import history
 
 def main(argv: Sequence[str] | None = None) -> int:
     parser = entry_point.parser(__doc__, "scripts.lint")
-    parser.add_argument("--all", action="store_true", help="look at every revision")
+    parser.add_argument("--all", action="store_true", help="check every revision")
     parser.add_argument("--json", action="store_true", help="one JSON document on standard output")
     arguments = parser.parse_args(argv)
 
@@ -48,11 +49,11 @@ def show(made: Plan) -> None:
                 console.say(f"      {line}", "dim")
             if os.environ.get("GITHUB_ACTIONS") == "true":
                 console.say(render.annotation(revision, finding))
-    looked_at = f"{len(made.revisions)} revision{'s' if len(made.revisions) != 1 else ''}"
+    checked = counted(len(made.revisions), "revision")
     if made.blocking:
-        console.say(f"✗ {len(made.blocking)} of {len(found)} findings block, in {looked_at}.", "red")
+        console.say(f"✗ {len(made.blocking)} of {counted(len(found), 'finding')} block, in {checked}.", "red")
     elif not made.failure:
-        console.done(f"Nothing blocks in {looked_at}.")
+        console.done(f"Nothing blocks in {checked}.")
 
 
 if __name__ == "__main__":

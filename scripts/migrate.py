@@ -14,6 +14,7 @@ from scripts.core import overrides, settings
 from scripts.core.backups import create, selection
 from scripts.core.cli import console, entry_point
 from scripts.core.errors import LateError, UserError
+from scripts.core.formatting import counted
 from scripts.core.migrate import alembic_commands, guards, unfinished_rollback
 from scripts.core.migrate.steps import Step
 from scripts.core.plan import plan, render
@@ -47,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         unfinished_rollback.settle(target, settings.limits(), console.say)
         return 0
 
-    console.say(f"{len(pending)} pending:")
+    console.say(f"{counted(len(pending), 'pending revision')}:")
     made = None if empty else look(target, revisions, at, wanted, environment)
     show_plan(pending, made)
     create.ensure_fresh(target, environment, console.say, console.bar)
@@ -57,18 +58,18 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def require_known(target: settings.Settings, revisions: history.History, at: Sequence[str]) -> None:
-    """Raise UserError for a database at a revision without a file, after naming the backups that fit."""
+    """Raise UserError for a database at a revision without a file. Before that, name the backups that fit."""
     if history.unknown(revisions, at):
         folder, name = settings.backups().folder, databases.name_of(target.database_url)
         for backup in selection.fitting(folder, name, system_identifier.look(target), revisions)[:3]:
-            console.warn(f"A backup fits this checkout: make restore BACKUP={backup}")
+            console.warn(f"This backup fits the checkout: make restore BACKUP={backup}")
     history.require_known(revisions, at)
 
 
 def look(
     target: settings.Settings, revisions: history.History, at: Sequence[str], wanted: str, environment: str
 ) -> Plan | None:
-    """A plan. In development nothing stops for want of one, unless a revision would run for ever."""
+    """Return a plan. In development a failed plan is only a warning, unless a revision does not end."""
     try:
         made = plan.make(target, revisions, at, wanted, console.warn)
         if made.failure:
@@ -91,7 +92,7 @@ def show_plan(pending: Sequence[Script], made: Plan | None) -> None:
         for line in render.short(planned):
             console.say(*line)
     if made.blocking:
-        console.say("  make plan says what to do instead.")
+        console.say("  See the safe way: make plan")
 
 
 def show(step: Step) -> None:

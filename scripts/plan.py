@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from scripts.core import settings
 from scripts.core.cli import console, entry_point
 from scripts.core.errors import UserError
+from scripts.core.formatting import counted
 from scripts.core.plan import plan, render
 from scripts.core.postgres import connections
 from scripts.core.revisions import history
@@ -32,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments.json:
         console.say(json.dumps(made.document(), indent=2))
     elif made.revisions:
-        console.say(f"{len(made.revisions)} pending, tried on {made.tried_on}, without rows:")
+        console.say(f"{counted(len(made.revisions), 'pending revision')}, run on {made.tried_on}, without rows:")
         for revision in made.revisions:
             for line in render.revision(revision):
                 console.say(*line)
@@ -44,12 +45,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def version(target: settings.Settings) -> tuple[str, ...]:
-    """What the database says it is at; base where it does not answer."""
+    """Return the database's revisions; none if it does not answer."""
     try:
         with connections.connect(target) as connection:
             return history.current(connection)
     except UserError as error:
-        console.warn(f"{error.problem} Planned from an empty database.")
+        console.warn(f"{error.problem} The plan begins with an empty database.")
         return ()
 
 

@@ -19,7 +19,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     target = settings.load()
     connections.ensure_server(target)
-    # Somebody else's server may want TLS.
+    # A server outside this project may require TLS.
     psql = client_programs.newest("psql", tls=target.external)
     words = [psql, "--no-psqlrc", *(["--command", arguments.command] if arguments.command else [])]
     console.hand_over()

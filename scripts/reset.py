@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from scripts.core import settings
 from scripts.core.cli import console, entry_point
 from scripts.core.errors import UserError
+from scripts.core.formatting import counted
 from scripts.core.migrate import alembic_commands
 from scripts.core.migrate.steps import Step
 from scripts.core.postgres import connections, databases, environments, replacement
@@ -31,7 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     with connections.connect(target, isolation_level="AUTOCOMMIT") as connection:
         require_development(target, name, environments.read(connection))
         rows = row_estimate.read(connection)
-    console.say(f"Database {name}: {len(rows)} tables with {row_estimate.total(rows)} rows will be lost.")
+    console.say(f"Database {name}: {counted(len(rows), 'table')} with {row_estimate.total(rows)} will be lost.")
     for table, count in rows.items():
         console.say(f"  {table}: {count}")
     require_confirmation(name)
@@ -56,7 +57,7 @@ def require_development(target: settings.Settings, name: str, environment: str |
     if target.app_env != "development":
         raise UserError(
             f"Refusing to reset {name}: APP_ENV is {target.app_env}.",
-            why="The database is a development database, but these settings are not for development.",
+            why="The database is a development database, but APP_ENV is not development.",
         )
 
 
@@ -64,7 +65,7 @@ def require_confirmation(name: str) -> None:
     typed = os.environ.get("CONFIRM") or console.ask(f"Type {name} to drop it:")
     if typed != name:
         raise UserError(
-            f"Not confirmed: {'you typed ' + typed if typed else 'the name was not typed'}.",
+            f"Not confirmed: {'you typed ' + typed if typed else 'no name was given'}.",
             do=f"make reset CONFIRM={shlex.quote(name)}",
         )
 

@@ -19,6 +19,7 @@ from scripts.core.backups import kept_databases, restore, selection
 from scripts.core.backups.restore import State
 from scripts.core.cli import console, entry_point
 from scripts.core.errors import USAGE, UserError
+from scripts.core.formatting import counted
 from scripts.core.postgres import connections, database_names, databases, system_identifier
 from scripts.core.revisions import history
 from scripts.core.rows import row_estimate
@@ -27,10 +28,10 @@ from scripts.core.rows import row_estimate
 def main(argv: Sequence[str] | None = None) -> int:
     parser = entry_point.parser(__doc__, "scripts.restore")
     parser.add_argument("backup", nargs="?", default="", metavar="BACKUP", help="latest, a name, or a kept database")
-    parser.add_argument("--to", default="", metavar="NAME", help="the name of a new database beside the target")
+    parser.add_argument("--to", default="", metavar="NAME", help="the name of a new database besides the target")
     arguments = parser.parse_args(argv)
     if not arguments.backup:
-        raise UserError("Which backup?", do="make restore BACKUP=latest   (make backups lists them)", code=USAGE)
+        raise UserError("No backup was given.", do="make restore BACKUP=latest   (make backups lists them)", code=USAGE)
 
     target = settings.load()
     name = databases.name_of(target.database_url)
@@ -49,7 +50,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         target = replace(target, database_url=target.database_url.set(database=arguments.to))
     else:
         if whose := selection.whose(backup, name, identity):
-            console.warn(f"{backup.name} is a backup {whose}; it goes to {name} at {connections.address(target)}.")
+            console.warn(
+                f"{backup.name} is a backup {whose}. It is restored to {name} at {connections.address(target)}."
+            )
         require_confirmation(target, state, arguments.backup)
     old = restore.put_in_place(target, backup, state.environment, console.warn, console.bar)
     report(target, f"as it was at {backup.manifest.created:%Y-%m-%d %H:%M %Z}", old)
@@ -57,39 +60,39 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def require_free(name: str, is_there: bool, is_kept: bool) -> None:
-    """Raises UserError for a TO under which nothing can be restored."""
+    """Raise UserError for a TO under which nothing can be restored."""
     if is_there:
-        raise UserError(f"TO={name} is there already.", do="give another name", code=USAGE)
+        raise UserError(f"TO={name} exists already.", do="choose another name", code=USAGE)
     if len(name.encode()) > database_names.LIMIT:
-        raise UserError(f"TO={name} is too long: a name has up to 63 bytes.", do="give a shorter one", code=USAGE)
+        raise UserError(f"TO={name} is too long: a name has at most 63 bytes.", do="choose a shorter one", code=USAGE)
     if name and is_kept:
-        raise UserError("TO is for backups; a kept database is beside the other already.", code=USAGE)
+        raise UserError("TO is for backups; a kept database has a name of its own already.", code=USAGE)
 
 
 def swap_back(target: settings.Settings, name: str) -> int:
     require_confirmation(target, restore.look(target), name)
     old = restore.bring_back(target, name, console.warn)
-    report(target, "what was kept", old)
+    report(target, f"the kept database {name}", old)
     return 0
 
 
 def require_confirmation(target: settings.Settings, state: State, backup: str) -> None:
-    """The database's name has to be typed where something has rows."""
+    """Raise UserError unless the database's name is typed. It is not required if the database has no rows."""
     name = databases.name_of(target.database_url)
     rows = row_estimate.total(state.rows)
     if not rows.number:
         return
-    console.say(f"{name} at {connections.address(target)}: {len(state.rows)} tables with {rows} rows. It will be kept.")
-    typed = os.environ.get("CONFIRM") or console.ask(f"Type {name} to put another in its place:")
+    console.say(f"{name} at {connections.address(target)}: {counted(len(state.rows), 'table')}, {rows}. It is kept.")
+    typed = os.environ.get("CONFIRM") or console.ask(f"Type {name} to replace it:")
     if typed != name:
         raise UserError(
-            f"Not confirmed: {'you typed ' + typed if typed else 'nobody typed the name'}.",
+            f"Not confirmed: {'you typed ' + typed if typed else 'no name was given'}.",
             do=f"make restore BACKUP={shlex.quote(backup)} CONFIRM={shlex.quote(name)}",
         )
 
 
 def report(target: settings.Settings, what: str, old: str) -> None:
-    """Said after a new connection has looked."""
+    """Report the result, read on a new connection."""
     name = databases.name_of(target.database_url)
     revisions = history.load()
     with connections.connect(target) as connection:
@@ -97,11 +100,11 @@ def report(target: settings.Settings, what: str, old: str) -> None:
     pending = [] if history.unknown(revisions, at) else history.missing(revisions, at)
     console.done(f"{name} is {what}, at {', '.join(at) or 'base'}.")
     if pending:
-        console.say(f"  {len(pending)} pending: make migrate")
+        console.say(f"  {counted(len(pending), 'pending revision')}: make migrate")
     if old:
-        console.say(f"  The database that was there is kept as {old}.")
-        console.say(f"  Go back to it:  make restore BACKUP={shlex.quote(old)} CONFIRM={shlex.quote(name)}")
-        console.say(f"  Drop it:        {kept_databases.drop_command(old)}")
+        console.say(f"  The database from before is kept as {old}.")
+        console.say(f"  Restore it:  make restore BACKUP={shlex.quote(old)} CONFIRM={shlex.quote(name)}")
+        console.say(f"  Drop it:     {kept_databases.drop_command(old)}")
 
 
 if __name__ == "__main__":

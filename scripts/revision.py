@@ -18,7 +18,7 @@ from scripts.core.revisions import history
 def main(argv: Sequence[str] | None = None) -> int:
     parser = entry_point.parser(__doc__, "scripts.revision")
     parser.add_argument("--message", default="", metavar="TEXT", help="what the revision does")
-    parser.add_argument("--empty", action="store_true", help="write one without operations")
+    parser.add_argument("--empty", action="store_true", help="write a revision without operations")
     arguments = parser.parse_args(argv)
     message = arguments.message.strip()
     if not message:
@@ -32,13 +32,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     history.require_known(revisions, at)
     if history.pending(revisions, at, history.head(revisions)):
         raise UserError(
-            "The database is behind the revision files, so what the models change cannot be told from what is pending.",
+            "The database is behind the revision files, so model changes cannot be told from pending revisions.",
             do="make migrate",
         )
     path = alembic_commands.new_revision(target, message, empty=arguments.empty)
     if path is None:
         console.done("Models and migrations match: there is nothing to write.")
-        console.say(f'  For one to write by hand: make revision m="{message}" EMPTY=1')
+        console.say(f'  To write a revision by hand: make revision m="{message}" EMPTY=1')
         return 0
     console.done(f"Wrote {revision_files.shown(path)}")
     console.say("  Review it: a rename looks like a drop and an add. Then: make plan, make migrate, and commit it.")

@@ -32,12 +32,12 @@ def main(argv: Sequence[str] | None = None) -> int:
             owner, application = roles.owner(connection), roles.look(connection, name)
     except DatabaseMissingError:
         roles.require_login(target, "postgres")
-        console.done(f"The server has the role {name}. Its privileges come with the database: make migrate")
+        console.done(f"The server has the role {name}. It gets its privileges with the database: make migrate")
         return 0
     if application.dangers:
         raise still_dangerous(owner, application)
     roles.require_login(target, target.database_url.database)
-    console.done(f"The application is {application}. Migrations are run by {owner}.")
+    console.done(f"The application is {application}. Migrations run as {owner}.")
     if owner.superuser:
         console.warn(f"{owner.name} is still a superuser. {cure(owner)}")
     return 0
@@ -48,7 +48,7 @@ def no_role_of_its_own(target: Settings) -> UserError:
     if target.external:
         return UserError(
             f"The application has no role of its own: {user} also migrates.",
-            do="set MIGRATION_DATABASE_URL to what DATABASE_URL is now, and name another role and its password in"
+            do="set MIGRATION_DATABASE_URL to the present DATABASE_URL, and name another role and its password in"
             " DATABASE_URL; then run this again",
         )
     return UserError(
@@ -61,9 +61,9 @@ def no_role_of_its_own(target: Settings) -> UserError:
 def still_dangerous(owner: Owner, application: Application) -> UserError:
     return UserError(
         f"The application could still drop tables: {application.name} {', '.join(application.dangers)}.",
-        do=f"make psql, there: REASSIGN OWNED BY {application.name} TO {owner.name}; or have an administrator take back"
+        do=f"make psql, there: REASSIGN OWNED BY {application.name} TO {owner.name}; or have an administrator revoke"
         " what was granted; then run this again",
-        state="the role has what it needs.",
+        state="the role has its privileges.",
     )
 
 
@@ -71,7 +71,7 @@ def cure(owner: Owner) -> str:
     if not owner.bootstrap:
         return f"Another superuser can change that: ALTER ROLE {owner.name} NOSUPERUSER"
     return (
-        "The server was made with it, and PostgreSQL lets nobody change such a role. For an owner who is none, make a"
+        "The server was created with this role, and PostgreSQL does not allow changing it. For another owner, create a"
         " new server and move the data: pg_dump --no-owner --no-privileges, then pg_restore"
     )
 

@@ -19,6 +19,7 @@ from scripts.core import settings
 from scripts.core.backups import create
 from scripts.core.cli import console, entry_point
 from scripts.core.errors import USAGE, UserError
+from scripts.core.formatting import counted
 from scripts.core.migrate import alembic_commands, unfinished_rollback
 from scripts.core.migrate.steps import Step
 from scripts.core.postgres import connections, environments
@@ -44,7 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         history.require_known(revisions, at)
         begun = unfinished_rollback.resumed(connection, revisions, at, steps, goal)
     if begun:
-        console.say(f"This goes on with {begun}.")
+        console.say(f"This continues {begun}.")
     wanted = begun.goal if begun else goal or steps_back(revisions, at, steps or 1)
     undone = history.undone(revisions, at, wanted) if at else []
     if undone:
@@ -67,8 +68,8 @@ def run(target: settings.Settings, environment: str, undone: Sequence[Script], w
 
 
 def show_losses(target: settings.Settings, environment: str, undone: Sequence[Script], wanted: str) -> list[Loss]:
-    """What would be undone and lost is said, and whether there is a better way."""
-    console.say(f"{len(undone)} to undo:")
+    """Show what would be undone and lost, and whether there is a better way. Return the losses."""
+    console.say(f"{counted(len(undone), 'revision')} to undo:")
     for revision in undone:
         console.say(f"  {revision.revision}  {revision.doc}")
     for revision in undone:
@@ -80,29 +81,29 @@ def show_losses(target: settings.Settings, environment: str, undone: Sequence[Sc
         console.say(f"  {loss}")
     with connections.connect(target) as connection:
         if reversible.forward_is_better(connection, environment, undone, losses):
-            console.say(f"A new revision that mends it loses nothing: {reversible.FORWARD}")
+            console.say(f"A new revision that corrects the schema loses no data: {reversible.FORWARD}")
     return losses
 
 
 def undo(target: settings.Settings, environment: str, wanted: str, losses: Sequence[Loss]) -> None:
-    """Undo revisions; outside development everything is in a backup first."""
+    """Undo revisions. Outside development, take a backup first."""
     loses = any(loss.count for loss in losses)
     backup = create.ensure_fresh(target, environment, console.say, console.bar, of_now=loses)
     alembic_commands.downgrade(target, wanted, losses, show, console.say)
     console.done(f"The database is at {wanted}.")
     if backup and loses:
-        console.say(f"  What was lost is in the backup {backup.name}.")
-        console.say(f"  Restore it beside the database:  make restore BACKUP={backup.name} TO=before")
+        console.say(f"  The lost data are in the backup {backup.name}.")
+        console.say(f"  Restore it as another database:  make restore BACKUP={backup.name} TO=before")
     unfinished_rollback.close(target)
 
 
 def require_confirmation(name: str) -> None:
-    typed = os.environ.get("CONFIRM") or console.ask(f"Type {name} to lose it:")
+    typed = os.environ.get("CONFIRM") or console.ask(f"Type {name} to lose these data:")
     if typed != name:
         raise UserError(
-            f"Not confirmed: {'you typed ' + typed if typed else 'nobody typed the name'}.",
-            why="What is lost does not come back.",
-            do=f"{reversible.FORWARD}; or, knowing it: make rollback CONFIRM={shlex.quote(name)}",
+            f"Not confirmed: {'you typed ' + typed if typed else 'no name was given'}.",
+            why="Lost data cannot be recovered from the database.",
+            do=f"{reversible.FORWARD}. Override with CONFIRM={shlex.quote(name)}.",
         )
 
 

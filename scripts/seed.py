@@ -13,6 +13,7 @@ from app.seed import seed
 from scripts.core import settings
 from scripts.core.cli import console, entry_point
 from scripts.core.errors import UserError
+from scripts.core.formatting import counted
 from scripts.core.postgres import connections, environments
 from scripts.core.revisions import models
 from scripts.core.user_code import ExitError, contained
@@ -26,12 +27,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         environment = environments.read(connection)
         if environments.effective(target, environment) != "development":
             raise UserError(
-                f"Refusing to seed {target.database_url.database}: this is not development.",
+                f"Refusing to seed {target.database_url.database}: it is not for development.",
                 why=f"Its environment is {environment or environments.NOT_SET}. APP_ENV is {target.app_env}.",
             )
         connection.rollback()
         added = fill(connection)
-    console.done(f"Added {added} rows." if added else "Nothing to do: there are rows already.")
+    console.done(f"Added {counted(added, 'row')}." if added else "Nothing to do: there are rows already.")
     return 0
 
 

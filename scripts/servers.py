@@ -34,7 +34,7 @@ def start(cluster: Cluster) -> None:
     is_new = not cluster.data.exists()
     embedded.start(cluster)
     if is_new:
-        console.done(f"Made a new, empty PostgreSQL in {cluster.data}.")
+        console.done(f"Created a new, empty PostgreSQL in {cluster.data}.")
 
 
 def state(port: int) -> str:

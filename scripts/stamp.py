@@ -16,10 +16,10 @@ from scripts.core.revisions import history
 
 def main(argv: Sequence[str] | None = None) -> int:
     parser = entry_point.parser(__doc__, "scripts.stamp")
-    parser.add_argument("rev", nargs="?", default="", metavar="REV", help="the revision that the schema is that of")
+    parser.add_argument("rev", nargs="?", default="", metavar="REV", help="the revision of the schema")
     arguments = parser.parse_args(argv)
     if not arguments.rev:
-        raise UserError("Stamp as which revision?", do="make stamp REV=head   (make history lists them)", code=USAGE)
+        raise UserError("No revision was given.", do="make stamp REV=head   (make history lists them)", code=USAGE)
 
     target = settings.load()
     revisions = history.load()
@@ -27,23 +27,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     with connections.connect(target) as connection:
         at = history.current(connection)
     if (at or ("base",)) == (wanted,):
-        console.done(f"Nothing to do: the database says {wanted} already.")
+        console.done(f"Nothing to do: the recorded revision is {wanted} already.")
         return 0
-    console.say(f"The database says {', '.join(at) or 'base'}; it will say {wanted}. No revision is run:")
+    console.say(f"The recorded revision changes from {', '.join(at) or 'base'} to {wanted}. No revision runs:")
     for line in consequences(revisions, at, wanted):
         console.say(f"  {line}")
     alembic_commands.stamp(target, wanted, console.say, forget=bool(history.unknown(revisions, at)))
-    console.done(f"The database says {wanted}.")
+    console.done(f"The recorded revision is {wanted}.")
     return 0
 
 
 def consequences(revisions: history.History, at: Sequence[str], wanted: str) -> list[str]:
-    """What the new version makes Alembic believe."""
+    """Return what Alembic concludes from the new version."""
     unknown = history.unknown(revisions, at)
     before = history.applied(revisions, [revision for revision in at if revision not in unknown])
     after = history.applied(revisions, [] if wanted == "base" else [wanted])
     return [
-        *(f"{revision} (no file here) is forgotten" for revision in unknown),
+        *(f"{revision} (no file here) is deleted" for revision in unknown),
         *(f"{history.describe(revisions, revision)}: counts as applied" for revision in sorted(after - before)),
         *(f"{history.describe(revisions, revision)}: counts as pending" for revision in sorted(before - after)),
     ]

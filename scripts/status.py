@@ -46,15 +46,15 @@ class Status:
     unknown: list[str]
     """Revisions of the database that have no file in this checkout."""
     fitting: list[str]
-    """Then: backups of this database at a revision of this checkout, the newest first."""
+    """For such revisions: backups of this database at a revision of this checkout, the newest first."""
     uncommitted: list[str]
     edited: list[str]
-    """Applied revisions whose file does something else now."""
+    """Applied revisions whose file was changed later."""
     owner: Owner
-    """Who migrates."""
+    """The role that migrates."""
     application: Application
     rollback: Rollback | None
-    """One that has begun and is not closed."""
+    """A rollback that is not closed."""
     not_imported: list[str]
     """Files that define a model and are not imported by app/models/__init__.py."""
 
@@ -66,7 +66,7 @@ class Status:
 def main(argv: Sequence[str] | None = None) -> int:
     parser = entry_point.parser(__doc__, "scripts.status")
     parser.add_argument("--json", action="store_true", help="one JSON document on standard output")
-    parser.add_argument("--next", action="store_true", help="and the commands that usually come next")
+    parser.add_argument("--next", action="store_true", help="also print the usual next commands")
     arguments = parser.parse_args(argv)
 
     target = settings.load()
@@ -87,7 +87,7 @@ def look(target: settings.Settings) -> Status:
         server, environment = connections.describe(connection), environments.read(connection)
         rollback = unfinished_rollback.find(connection)
         edited = migration_log.edited(connection, history.files(revisions, at))
-        # A service file may say who logs in.
+        # A service file may name the login.
         login = target.application_url.username or str(connection.scalar(text("SELECT current_user")))
         owner, application = roles.owner(connection), roles.look(connection, login)
     heads, name = revisions.get_heads(), str(target.database_url.database)
@@ -135,7 +135,7 @@ def show(status: Status) -> None:
     }
     console.facts([(name, value) for name, value in names.items() if value])
     if status.rollback:
-        console.warn(f"Not finished: {status.rollback}. To finish it: make rollback. To give it up: make migrate")
+        console.warn(f"Not finished: {status.rollback}. To finish it: make rollback. To cancel it: make migrate")
     if status.application.dangers:
         console.warn(f"The application could drop tables: it {', '.join(status.application.dangers)}. See: make roles")
     if not status.application.exists:

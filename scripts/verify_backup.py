@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from scripts.core import settings
 from scripts.core.backups import selection, store, verify
 from scripts.core.cli import console, entry_point
+from scripts.core.formatting import counted
 from scripts.core.postgres import databases, system_identifier
 
 
@@ -29,11 +30,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     checked = verify.verify(target, backup, arguments.mode, console.warn, console.bar)
     seconds = checked.manifest.checks[-1].seconds
     if arguments.mode == verify.QUICK:
-        console.done(f"{backup.name} is whole: every byte was read, in {seconds:.1f} s.")
+        console.done(f"{backup.name} is intact: every byte was read, in {seconds:.1f} s.")
         return 0
     console.done(
-        f"{backup.name} was restored on the scratch server in {seconds:.1f} s and is what was backed up:"
-        f" {len(backup.manifest.tables)} tables, {backup.manifest.rows:,} rows."
+        f"{backup.name} was restored on the scratch server in {seconds:.1f} s and equals what was backed up:"
+        f" {counted(len(backup.manifest.tables), 'table')}, {counted(backup.manifest.rows, 'row')}."
     )
     return 0
 

@@ -34,7 +34,7 @@ CODES = {"passed": DONE, "warned": DONE, "failed": NO, "interrupted": INTERRUPTE
 def main(argv: Sequence[str] | None = None) -> int:
     parser = entry_point.parser(__doc__, "scripts.verify_staging")
     parser.add_argument("--from", dest="backup", default=LATEST, metavar="BACKUP", help="default: latest")
-    parser.add_argument("--release", default="", metavar="NAME", help="a commit or tag, or a folder with its tree")
+    parser.add_argument("--release", default="", metavar="NAME", help="a commit or tag, or a folder with its files")
     parser.add_argument("--json", action="store_true", help="one JSON document on standard output")
     arguments = parser.parse_args(argv)
 
@@ -51,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         with entry_point.finishing():
             made = report_document.make(case, results, environment, started, time.monotonic() - clock)
             path = store.write(settings.reports(), made) / store.PAGE
-    # Where the user finds it: in a container REPORT_DIR is mounted at the root.
+    # The path for the user: in a container REPORT_DIR is mounted at the root.
     root = Path("/") if target.runtime == "docker" else ROOT
     path = path.relative_to(root) if path.is_relative_to(root) else path
     if arguments.json:
@@ -63,14 +63,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def show(unfinished: progress_table.Unfinished, result: Result) -> None:
-    """A gate goes from those that are not finished to those that are."""
+    """Show a finished gate, and remove it from the unfinished ones."""
     unfinished.next()
     for text, like in progress_table.finished(result, console.columns()):
         console.say(text, like)
 
 
 def count(unfinished: progress_table.Unfinished, _result: Result) -> None:
-    """Standard output is for the document."""
+    """Only count: standard output is for the document."""
     unfinished.next()
 
 

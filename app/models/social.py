@@ -1,4 +1,4 @@
-"""Where a user publishes: accounts on a platform, their pages, and the posts that go there."""
+"""Where a user publishes: accounts on a platform, their pages, and the posts on these pages."""
 
 from datetime import datetime
 

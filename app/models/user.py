@@ -1,4 +1,4 @@
-"""People who write."""
+"""The people who write."""
 
 from sqlalchemy import String
 from sqlalchemy.orm import Mapped, mapped_column

@@ -1,4 +1,4 @@
-"""Nouns: what the verbs work on. Nothing here parses arguments, prints or exits; it returns a value or raises."""
+"""What the verbs work on. Outside cli/, nothing parses arguments, prints or exits: it returns a value or raises."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The inside of the child: it answers one call after the other until its parent closes the pipe."""
+"""The inside of the child process: it answers calls until its parent closes the pipe."""
 
 import os
 import signal
@@ -20,23 +20,23 @@ from scripts.core.errors import LateError, UserError
 from scripts.core.user_code import ExitError, contained
 
 RESULT, RAISED, BUG, EVENT, BEGINS = "result", "raised", "bug", "event", "begins"
-"""What the child sends."""
+"""Kinds of messages from the child."""
 STATE = "it happened on a throwaway database; the target was only read."
 
 _parent: list[Connection] = []
 """The connection to the parent; empty in every other process."""
 _running = [""]
-"""The file of the revision that runs."""
+"""The file of the running revision."""
 
 
 @dataclass(frozen=True)
 class Deadline:
-    """How long a call may take, and what is said when it takes longer."""
+    """The time limit of a call, and the reason and the setting for its error."""
 
     seconds: float
     why: str
     setting: str
-    """The variable of .env that changes it."""
+    """The variable of .env that changes the limit."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Request:
 
 
 def begins(path: str) -> None:
-    """Tell the parent which revision's file runs from now on; nothing in any other process."""
+    """Tell the parent which revision's file runs from now on. In any other process, do nothing."""
     if _parent:
         _running[0] = os.path.relpath(path, ROOT) if path else ""
         flush()
@@ -62,7 +62,7 @@ def flush() -> None:
 
 
 def late(what: str, deadline: Deadline) -> LateError:
-    """Return the error for code that is not done in time."""
+    """Return the error for code that did not finish in time."""
     return LateError(
         f"{what or 'The code of this project'} was still running after {deadline.seconds:g} s.",
         why=deadline.why,
@@ -72,14 +72,14 @@ def late(what: str, deadline: Deadline) -> LateError:
 
 
 def interrupted(error: KeyboardInterrupt) -> str:
-    """Return what to say of an interruption. The parent reads this only when it was not interrupted itself."""
+    """Return the message for an interruption. The parent reads it only if it was not interrupted itself."""
     place = revision_files.place(error) or _running[0] or "The code of this project"
     return f"{place}: KeyboardInterrupt would end the whole command"
 
 
 def serve(pipe: Connection, watched: int, output: IO[bytes], hidden: Sequence[str]) -> NoReturn:
     """Answer calls until the parent closes the pipe. This never returns into the parent's code."""
-    leave = os._exit  # the user's code may replace it
+    leave = os._exit  # the user's code may replace this function
     try:
         os.setpgid(0, 0)
         _redirect(output)
@@ -122,7 +122,7 @@ def _perform(pipe: Connection, request: Request) -> tuple[str, Any]:
     except ExitError as error:
         return RAISED, (UserError(f"The code of this project: {error}.", state=STATE), None)
     except DBAPIError as error:
-        # The driver's own description of the error does not reach another process.
+        # The driver's own description of the error cannot be sent to another process.
         return RAISED, (UserError(f"PostgreSQL: {redaction.message(error)}", state=STATE), _bare(error))
     except CommandError as error:
         return RAISED, (error, _bare(error.__cause__))
@@ -131,7 +131,7 @@ def _perform(pipe: Connection, request: Request) -> tuple[str, Any]:
 
 
 def _bare(error: BaseException | None) -> BaseException | None:
-    """Return the error without what is not for another process: a statement's rows, a class of the user's file."""
+    """Return the error without parts that cannot leave this process: a statement's rows, a class of the user's file."""
     if isinstance(error, DBAPIError):
         error.params = None
         return error
@@ -144,7 +144,7 @@ def _sending(pipe: Connection, name: str) -> Callable[..., None]:
 
 @contextmanager
 def _alarm(deadline: Deadline) -> Iterator[None]:
-    """Raise UserError in the block when it is not done in time. The parent kills what catches that and goes on."""
+    """Raise UserError in the block after the deadline. If the code catches that, the parent kills the child."""
 
     def ring(_number: int, frame: FrameType | None) -> None:
         while frame and not (_running[0] and frame.f_code.co_filename.endswith(_running[0])):
@@ -160,7 +160,7 @@ def _alarm(deadline: Deadline) -> Iterator[None]:
 
 
 def _watch(lifeline: int) -> None:
-    """End the whole group when the parent is gone, however it ended."""
+    """Kill the whole group when the parent has ended, for whatever reason."""
     os.read(lifeline, 1)
     os.killpg(0, signal.SIGKILL)
 
@@ -172,7 +172,7 @@ def _interrupt(*_: object) -> None:
 def _refuse(path: str, place: str) -> Exception:
     return UserError(
         f"{place} opens {os.path.relpath(path)}.",
-        why="That file has passwords of the target, and this code runs on a throwaway database.",
+        why="That file contains passwords of the target, and this code runs on a throwaway database.",
         do="read the setting from os.environ, which has the other lines of .env",
         state=STATE,
     )

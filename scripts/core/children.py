@@ -1,7 +1,7 @@
 """The process that runs the user's code on throwaway databases: revisions, models and checks.
 
-There is one for each command. It is forked before the first connection. It has a process group of its own, no standard
-input, and an environment without the target. Its output is captured. What it returns or raises arrives as data.
+Each command has one. It is forked before the first connection. It has its own process group, no standard input, and
+an environment without the target. Its output is captured. Its results and errors arrive as data.
 """
 
 import multiprocessing
@@ -25,9 +25,9 @@ from scripts.core.errors import UserError
 T = TypeVar("T")
 
 TICK, GRACE = 0.2, 5.0
-"""Seconds between two looks whether the child lives, and those in which a child has to end that was asked to."""
+"""Seconds between two checks of the child, and seconds in which a child must end after a request."""
 SHOWN, MOST = 20, 1_000_000
-"""Lines of the user's output that are shown for each revision, and bytes that are looked at."""
+"""Lines of the user's output that are shown for each revision, and bytes that are examined."""
 
 
 class ChildError(RuntimeError):
@@ -42,9 +42,9 @@ class Child:
     shown: int = 0
     """Bytes of the output that were shown."""
     running: str = ""
-    """The file of the revision that runs, for messages."""
+    """The file of the running revision, for messages."""
     status: int | None = None
-    """As os.waitpid gives it; None while the child lives."""
+    """The status from os.waitpid; None while the child lives."""
 
     def call(
         self,
@@ -57,9 +57,9 @@ class Child:
     ) -> T:
         """Run a function of a module in the child and return its result.
 
-        `callbacks` are passed to the function by their names; what it calls there is called here. `tell` is one of
-        them, and shows the output too. On Ctrl-C the child has some seconds to return what it has, for `partial`.
-        Raise what the function raises. Raise UserError when the child ends or is not done at the deadline.
+        `callbacks` are passed to the function by name, and their calls there are calls here. `tell` must be one of
+        them; it also shows the output. After Ctrl-C the child has some seconds to return its result so far, for
+        `partial`. Raise what the function raises. Raise UserError if the child ends or exceeds the deadline.
         """
         self._require_alive()
         self.running = ""
@@ -76,8 +76,8 @@ class Child:
         return result
 
     def end(self) -> None:
-        """End the child and everything that it has started."""
-        self.pipe.close()  # an idle child leaves
+        """End the child and all processes that it has started."""
+        self.pipe.close()  # an idle child ends
         until = time.monotonic() + GRACE
         while not self._is_gone():
             if time.monotonic() > until:
@@ -136,7 +136,7 @@ class Child:
         if self._is_gone():
             raise UserError(
                 f"Not run: {self.running or 'the code of this project'} was stopped before.",
-                why="One process runs all revisions and checks of a command, and it was ended.",
+                why="One process runs all revisions and checks of a command, and that process has ended.",
                 do="correct what stopped it, then run this again",
                 state=STATE,
             )
@@ -145,23 +145,23 @@ class Child:
         if self.status is None:
             pid, status = os.waitpid(self.pid, os.WNOHANG)
             if pid:
-                # What it has started. Now, because later another group may have that number.
+                # Processes that it has started. Now, because later another group may have this number.
                 self._signal(signal.SIGKILL)
                 self.status = status
         return self.status is not None
 
     def _signal(self, number: signal.Signals) -> None:
         if self.status is None:
-            with suppress(ProcessLookupError, PermissionError):  # macOS: everything in the group is a zombie
+            with suppress(ProcessLookupError, PermissionError):  # macOS, if the group has only zombies
                 os.killpg(self.pid, number)
 
     def _show_output(self, tell: Callable[[str], None], until: int | None = None) -> None:
-        """Show what was printed since the last time, or only the first `until` bytes, under the name of what ran.
+        """Show what was printed since the last time, or its first `until` bytes, after the name of the running file.
 
-        Words that do not stand in the revision's file may be contents of rows. They are left out.
+        Words that are not in the revision's file may be contents of rows, so they are left out.
         """
         until = os.fstat(self.output.fileno()).st_size if until is None else until
-        # Not by reading the file: the child writes through the same position.
+        # Not by reading the file: the child writes at the same position.
         printed = os.pread(self.output.fileno(), min(MOST, until - self.shown), self.shown)
         self.shown = until
         known = redaction.words(_source(self.running))
@@ -183,7 +183,7 @@ def _source(file: str) -> str:
 def started(hidden: Sequence[str]) -> Iterator[Child]:
     """Fork a child that cannot read the `hidden` files, and end it after the block.
 
-    Fork it before the first connection and thread: libpq must not be used on both sides of a fork.
+    Fork it before the first connection and thread, because both sides of a fork must not use libpq.
     """
     ours, theirs = multiprocessing.Pipe()
     watched, lifeline = os.pipe()
@@ -194,7 +194,7 @@ def started(hidden: Sequence[str]) -> Iterator[Child]:
             ours.close()
             os.close(lifeline)
             child_process.serve(theirs, watched, output, hidden)
-        with suppress(PermissionError, ProcessLookupError):  # the child has done it, or is gone
+        with suppress(PermissionError, ProcessLookupError):  # the child has done it, or has ended
             os.setpgid(pid, pid)
         theirs.close()
         os.close(watched)

@@ -1,6 +1,6 @@
-"""The schema and the revisions as pictures: Mermaid text, which code hosts draw.
+"""The schema and the revisions as diagrams in Mermaid, which code hosts draw.
 
-See "Entity Relationship Diagrams" and "Flowcharts" in Mermaid's documentation for what a name may consist of.
+See "Entity Relationship Diagrams" and "Flowcharts" in Mermaid's documentation for the characters of a name.
 """
 
 import re
@@ -26,7 +26,7 @@ _NOT_IN_NAMES = re.compile(r"[%\\]+")
 def schemas(
     target: Settings, revisions: History, at: Sequence[str], head: str, tell: Tell
 ) -> tuple[MetaData, MetaData]:
-    """What the revision files make up to where the database is, and up to the head; built on the scratch server."""
+    """Return the schema of the database's revision and that of the head. The scratch server builds both."""
     with scratch.session(target) as server:
         now = shadow.build(server, revisions, at, tell)
         later = shadow.build(server, revisions, [] if head == "base" else [head], tell)
@@ -34,7 +34,7 @@ def schemas(
 
 
 def tables(now: MetaData, later: MetaData) -> str:
-    """The schema as it will be; what is pending of it is called new, changed or gone."""
+    """Return the schema at the head, in which pending changes are called new, changed or gone."""
     lines = ["erDiagram"]
     for name, table in sorted(later.tables.items()):
         lines += [f"    {_entity(name)} {{", *_columns(now.tables.get(name), table), "    }"]
@@ -44,7 +44,7 @@ def tables(now: MetaData, later: MetaData) -> str:
 
 
 def history(revisions: Sequence[Script], done: Collection[str]) -> str:
-    """Every revision after those that it follows; what the database has not run has a broken line around it."""
+    """Return every revision after those that it follows. Pending revisions have a broken border."""
     lines = ["flowchart TD"]
     for found in revisions:
         lines.append(f"    r{found.revision}[{_quoted(f'{found.revision}<br>{_plain(found.doc)}')}]")
@@ -70,7 +70,7 @@ def _reflected(database: Settings) -> MetaData:
 
 
 def _schemas(connection: Connection) -> Iterator[str | None]:
-    """None for the one in which a name needs none."""
+    """Yield the schemas; None for the one in which a name needs no schema."""
     default = inspect(connection).default_schema_name
     for name in inspect(connection).get_schema_names():
         if name != "information_schema":
@@ -108,7 +108,7 @@ def _references(schema: MetaData) -> Iterator[str]:
 
 
 def _word(text: str) -> str:
-    """Types and columns: letters, digits, - _ [ ] ( ), the first a letter; and no word that means a key."""
+    """Return the text with only letters, digits, - _ [ ] ( ), a letter first. It is no keyword for a key."""
     word = _NOT_IN_WORDS.sub("_", text).strip("_")
     return word if word[:1].isalpha() and word not in ("PK", "FK", "UK") else f"c_{word}"
 
@@ -122,5 +122,5 @@ def _quoted(text: str) -> str:
 
 
 def _plain(text: str) -> str:
-    """A message without what is markup in a label."""
+    """Return a message without the markup of a label."""
     return " ".join(text.split()).replace("#", "#35;").replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

@@ -1,4 +1,4 @@
-"""What goes wrong in a way that a person can mend."""
+"""Errors that the user can correct."""
 
 from typing import Self
 
@@ -8,9 +8,9 @@ DONE, NO, USAGE, BUG, INTERRUPTED = 0, 1, 2, 3, 130
 
 
 class UserError(CommandError):
-    """A refusal or a fault outside this code, in four facts: what happened, why, what to do, what state was left.
+    """A refusal or an error outside this code, in four parts: what happened, why, what to do, and which state is left.
 
-    It is Alembic's own kind of error too, so that `alembic` typed by hand prints it instead of a traceback.
+    It is a CommandError of Alembic too, so that `alembic` typed by hand prints it instead of a traceback.
     """
 
     def __init__(
@@ -22,17 +22,17 @@ class UserError(CommandError):
         super().__init__("\n".join(self.lines()))
 
     def with_state(self, state: str) -> Self:
-        """Return the same error with what it really left."""
+        """Return the same error with the state that it really left."""
         facts = dict(self.facts)
         return type(self)(self.problem, why=facts.get("Why", ""), do=facts.get("Do", ""), state=state, code=self.code)
 
     def lines(self) -> list[str]:
-        """The problem, then a line for each further fact."""
+        """Return the problem, and a line for each of the other parts."""
         return [self.problem, *(f"  {name + ':':<7}{fact}" for name, fact in self.facts)]
 
 
 class HalfDoneError(KeyboardInterrupt):
-    """An interruption of a revision that had committed a part of itself; `state` says what stays."""
+    """A revision was interrupted after it had committed a part of its work. `state` says what is committed."""
 
     def __init__(self, state: str) -> None:
         super().__init__(state)
@@ -40,12 +40,12 @@ class HalfDoneError(KeyboardInterrupt):
 
 
 class PasswordError(UserError):
-    """The server answers, but takes another password."""
+    """The server refuses the password."""
 
 
 class LateError(UserError):
-    """The user's code was not done in time."""
+    """The user's code did not finish in time."""
 
 
 class DatabaseMissingError(UserError):
-    """The server answers, but has no database of that name."""
+    """The server has no database of that name."""

@@ -1,4 +1,4 @@
-"""Numbers and states as the reports say them."""
+"""Numbers and states in the form of the reports."""
 
 VERDICTS = {
     "passed": "passed",
@@ -13,7 +13,7 @@ NOTHING = "\N{EN DASH}"
 
 
 def milliseconds(seconds: float) -> str:
-    """As people read a duration: 3.2 ms, 450 ms, 2.1 s, 3 min 20 s."""
+    """Return a duration for people: 3.2 ms, 450 ms, 2.1 s, 3 min 20 s."""
     if seconds < 0.01:
         return f"{seconds * 1000:.1f} ms"
     if seconds < 1:
@@ -24,22 +24,22 @@ def milliseconds(seconds: float) -> str:
 
 
 def took(status: str, seconds: float) -> str:
-    """The time of a gate, where it ran."""
+    """Return the time of a gate, if it ran."""
     return milliseconds(seconds) if status not in ("not run", "skipped") else NOTHING
 
 
 def moment(iso: str) -> str:
-    """A time in UTC, to the second."""
+    """Return a time in UTC, to the second."""
     return iso.replace("T", " ").replace("+00:00", " UTC")
 
 
 def counted(number: int, what: str) -> str:
-    """1 row, 1,000 rows."""
+    """Return a number with its noun: 1 row, 1,000 rows."""
     return f"{number:,} {what}{'s' if number != 1 else ''}"
 
 
 def human(size: float) -> str:
-    """Bytes, as people read them."""
+    """Return a number of bytes for people."""
     sign = "-" if size < 0 else ""
     size = abs(size)
     for unit in ("bytes", "kB", "MB"):

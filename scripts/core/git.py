@@ -1,4 +1,4 @@
-"""What git knows about revision files. Everywhere without git, or outside a repository, it knows nothing."""
+"""What git knows about revision files. Without git, or outside a repository, it knows nothing."""
 
 import tarfile
 import tempfile
@@ -15,11 +15,11 @@ class Place:
     """The newest commit, on any branch, that has the file."""
     path: str
     where: str
-    """The commit and its branches, in words."""
+    """The commit and its branches, as a text."""
 
 
 def find_revision(revision: str, folders: Sequence[str]) -> Place | None:
-    """The commit and branch that has the file of this revision in one of the folders, or None when no commit has."""
+    """Return a commit and a branch that have this revision's file in one of the folders, or None."""
     listed = ("--format=%H", "--name-only", "--relative", "--diff-filter=AMR")
     log = _git("log", "--all", "-G", _defines(revision), *listed, "--", *folders) if folders else None
     commit = ""
@@ -32,18 +32,18 @@ def find_revision(revision: str, folders: Sequence[str]) -> Place | None:
 
 
 def commit() -> str | None:
-    """The commit that is checked out."""
+    """Return the commit that is checked out."""
     return (_git("rev-parse", "HEAD") or "").strip() or None
 
 
 def uncommitted(folders: Sequence[str]) -> list[str]:
-    """Revision files in these folders that git does not have as they are, deleted ones included."""
+    """Return revision files in these folders that differ from the commit, including deleted ones."""
     status = _git("status", "--porcelain", "--untracked-files=all", "--", *folders) if folders else None
     return [line[3:] for line in (status or "").splitlines() if line.endswith(".py")]
 
 
 def main_branch() -> str | None:
-    """The branch that is released from, as the remote has it where there is one; None without git or such a branch."""
+    """Return the main branch, if possible as the remote has it; None without git or such a branch."""
     for name in ("origin/HEAD", "origin/main", "origin/master", "main", "master"):
         if _git("rev-parse", "--verify", "--quiet", f"{name}^{{commit}}"):
             return name
@@ -57,12 +57,12 @@ def files_on(branch: str) -> set[str]:
 
 
 def has_revision(branch: str, revision: str) -> bool:
-    """Return whether a branch has the file of this revision, wherever it lies there."""
+    """Return whether a branch has the file of this revision, in any folder."""
     return bool(_git("grep", "--quiet", "-E", "-e", _defines(revision), branch, "--", "*.py") is not None)
 
 
 def extract(name: str, folder: Path) -> bool:
-    """Write the tree of a commit, tag or branch into a folder; returns whether git has it."""
+    """Write the files of a commit, tag or branch into a folder. Return whether git has it."""
     commit = (_git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}") or "").strip()
     with tempfile.NamedTemporaryFile(suffix=".tar") as file:
         if not commit or _git("archive", f"--output={file.name}", commit) is None:
@@ -73,7 +73,7 @@ def extract(name: str, folder: Path) -> bool:
 
 
 def author(path: str) -> str | None:
-    """Who last committed a change of the file; None before that."""
+    """Return who last committed a change of the file; None before the first commit."""
     return (_git("log", "-1", "--format=%an", "--", path) or "").strip() or None
 
 

@@ -1,7 +1,7 @@
-"""Files that code on throwaway databases must not read, because they have the target's passwords.
+"""Files that code on throwaway databases must not read, because they contain the target's passwords.
 
-For the process that calls `hide`, and as a program for a check: hidden_files.py CHECK.py FILE... runs CHECK.py without
-these files. It imports no module of this project: a check may run with the tree of another release.
+A process calls `hide`. For a check this file is a program: hidden_files.py CHECK.py FILE... runs CHECK.py without these
+files. It imports no module of this project, because a check may run with the files of another release.
 """
 
 import errno
@@ -15,13 +15,13 @@ from typing import Any
 
 REFUSAL = "is not for checks: read os.environ"
 Refuse = Callable[[str, str], Exception]
-"""Makes the error for a path, and the place that opens it."""
+"""Returns the error for a path and the place that opens it."""
 
 
 def hide(paths: Iterable[str], refuse: Refuse) -> None:
-    """From now on os.stat does not find these files, and opening one raises what `refuse` makes.
+    """Hide these files: os.stat does not find them, and opening one raises the error from `refuse`.
 
-    Libraries that read .env look first whether it is there, and go on without it. This cannot be undone: see
+    Libraries that read .env first check whether it exists, and go on without it. This cannot be undone: see
     `sys.addaudithook`. It stops mistakes, not an attacker.
     """
     look = os.stat
@@ -44,7 +44,7 @@ def hide(paths: Iterable[str], refuse: Refuse) -> None:
 
 
 def _identity(path: Any, look: Callable[..., os.stat_result]) -> tuple[int, int] | None:
-    """The regular file behind a path. In a container .env is a device, which everything else opens too."""
+    """Return the identity of a regular file. In a container .env is a device, which other code opens too."""
     try:
         found = look(path)
     except (OSError, ValueError):
@@ -53,7 +53,7 @@ def _identity(path: Any, look: Callable[..., os.stat_result]) -> tuple[int, int]
 
 
 def _place() -> str:
-    """The innermost line that is neither of the standard library nor of an installed package."""
+    """Return the innermost line outside the standard library and installed packages."""
     frame: FrameType | None = sys._getframe(2)
     libraries = (sys.base_prefix, sys.prefix, os.path.dirname(os.__file__), "<frozen")
     while frame:

@@ -16,16 +16,16 @@ class Window:
     """0 is Monday."""
     start: time
     end: time
-    """At or before `start`: on the next day."""
+    """If it is not after `start`, the window ends on the next day."""
     zone: ZoneInfo
 
     def next_opening(self, now: datetime) -> datetime:
-        """When it opens next; or opened, if it is open now. Wall clock times, so that summer time moves it."""
+        """Return when it opens next, or when it opened if it is open. Times are local, so summer time moves them."""
         today = now.astimezone(self.zone).date()
         for days in range(-7, 16):
             date = today + timedelta(days=days)
-            # In UTC: arithmetic within a zone does not see the hour that summer time takes or gives. A time that is
-            # skipped comes an hour later, and a window may be skipped altogether.
+            # In UTC, because arithmetic within a zone ignores the hour of summer time. A time that is skipped comes an
+            # hour later, and a whole window may be skipped.
             opens = datetime.combine(date, self.start, self.zone).astimezone(UTC)
             last = date + timedelta(days=1) if self.end <= self.start else date
             over = datetime.combine(last, self.end, self.zone).astimezone(UTC)
@@ -35,7 +35,7 @@ class Window:
 
 
 def parse(text: str) -> list[Window]:
-    """The windows of a setting. Raises ValueError saying what is wrong."""
+    """Return the windows of a setting. Raise ValueError with the reason if it is invalid."""
     return [_window(part.strip()) for part in text.split(";") if part.strip()]
 
 
@@ -51,7 +51,7 @@ def _window(text: str) -> Window:
 
 
 def closed_until(windows: list[Window], now: datetime | None = None) -> datetime | None:
-    """When the next window opens, or None when one is open now or none is set."""
+    """Return when the next window opens, or None if one is open now or none is set."""
     now = now or datetime.now(UTC)
     openings = [window.next_opening(now) for window in windows]
     if not openings or any(opening.astimezone(UTC) <= now for opening in openings):

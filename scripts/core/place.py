@@ -1,6 +1,6 @@
-"""Where the data of this checkout are, as `.postgres/place` says. scripts/place.sh explains the file and checks it.
+"""Where the data of this checkout are, as recorded in `.postgres/place`. scripts/place.sh explains and checks the file.
 
-The make targets ask that script first. What is asked here holds for a script or `alembic` that is typed by hand.
+The make targets call that script first. The checks here are for a script or `alembic` that is typed by hand.
 """
 
 import os
@@ -17,9 +17,9 @@ _LINE = re.compile(r"([a-z]+)=(.*)")
 
 
 def folder() -> Path:
-    """Return the folder of the embedded servers and their logs, which is made when it is not there.
+    """Return the folder of the embedded servers and their logs, and create it if it is missing.
 
-    Raise UserError in a checkout that was copied or moved, and in one whose data belong to another account.
+    Raise UserError in a checkout that was copied or moved, or whose data belong to another account.
     """
     check()
     home = ROOT / read().get("clusters", ".postgres")
@@ -30,47 +30,45 @@ def folder() -> Path:
 
 
 def check() -> None:
-    """Raise UserError when the record is another checkout's: this one was copied or moved."""
+    """Raise UserError if the record belongs to another checkout, so that this one was copied or moved."""
     recorded = read().get("checkout", "")
     with suppress(OSError):
         if not recorded or Path(recorded).samefile(ROOT):
             return
     raise UserError(
         f"This checkout was copied or moved from {recorded}.",
-        why="In a copy, commands would work on the database of the original.",
+        why="In a copy, commands would change the database of the original.",
         do="make status   (goes on in a moved checkout, and says what to do in a copy)",
     )
 
 
 def check_new(accepted: bool) -> None:
-    """Raise UserError when a new embedded database would take the place of one that this checkout has, unless that was
-    accepted.
-    """
+    """Raise UserError if a new embedded database would replace one that this checkout has, unless that was accepted."""
     recorded = read()
     embedded, docker = recorded.get("embedded"), recorded.get("docker")
     if accepted or not (embedded or docker):
         return
     if embedded:
         raise UserError(
-            f"The data of this checkout's database are gone: there is no {ROOT / embedded}.",
-            why="A new, empty database is made on your word only.",
-            do="put the folder back. To start empty: make up ACCEPT=new",
+            f"The data of this checkout's database are gone: {ROOT / embedded} does not exist.",
+            why="A new, empty database is created only with your consent.",
+            do="restore that folder. To start empty: make up ACCEPT=new",
         )
     project, _, volume = str(docker).rpartition(" ")
     raise UserError(
         f"This checkout's database is in Docker: volume {volume}, of Compose project {project}.",
-        why="RUNTIME=embedded would make another, empty one.",
+        why="RUNTIME=embedded would create a second, empty database.",
         do="set RUNTIME=docker in .env. To start empty: make up RUNTIME=embedded ACCEPT=new",
     )
 
 
 def read() -> dict[str, str]:
-    """Return what is recorded, by key; nothing where there is no record."""
+    """Return the recorded values by key; nothing without a record."""
     return {match[1]: match[2] for match in map(_LINE.fullmatch, _lines()) if match}
 
 
 def record_embedded(data: Path) -> None:
-    """Write down that the embedded database was made in this folder."""
+    """Record that the embedded database was created in this folder."""
     _record("embedded", str(data.relative_to(ROOT) if data.is_relative_to(ROOT) else data))
 
 
@@ -96,8 +94,8 @@ def _lines() -> Iterator[str]:
 def _of_another_account(path: Path) -> UserError:
     owner = path.owner()
     return UserError(
-        f"{path} belongs to {owner}, and you are another account.",
-        why="The embedded servers run as the account that made their data.",
+        f"{path} belongs to {owner}, but you use another account.",
+        why="The embedded servers run as the account that created their data.",
         do="run the command as root" if owner == "root" else f"run the command as {owner} or root",
     )
 

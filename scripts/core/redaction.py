@@ -1,7 +1,7 @@
-"""What may be shown of a message: contents of rows stay in the database.
+"""Which parts of a message may be shown. Contents of rows stay in the database.
 
-A server may speak any language, so nothing here looks for words of a message. PostgreSQL's error code and the fields of
-the error say what kind of message it is. What stands in the revision's own file is known to its reader, and is shown.
+A server's messages may be in any language, so their words are not interpreted. PostgreSQL's error code and the fields
+of the error show the kind of message. Text from the revision's own file is known to its reader, so it is shown.
 """
 
 import re
@@ -20,13 +20,13 @@ ANYTHING = (
     sqlstates.CLASS_CONFIGURATION_FILE_ERROR,
     sqlstates.CLASS_FOREIGN_DATA_WRAPPER_ERROR,
 )
-"""Classes of errors whose message anybody may have written: RAISE in a trigger, an extension, another server."""
+"""Classes of errors whose message may contain any text: RAISE in a trigger, an extension, another server."""
 OF_NAMES = ("sqlalchemy.", "alembic.")
-"""Packages whose own errors have names only. A class that a revision derives from theirs may have anything."""
+"""Packages whose own errors contain only names. A subclass in a revision may contain anything."""
 NAMES = ("schema_name", "table_name", "column_name", "datatype_name", "constraint_name")
 
 _WORD = re.compile(r"(\w+)")
-# As the translations of PostgreSQL quote.
+# The quotes of PostgreSQL's translations.
 _QUOTE = re.compile('["«»„“”‟「」『』]')
 _TEXT = re.compile(r"'((?:[^']|'')*)'")
 _NAME = re.compile(r'"((?:[^"]|"")*)"')
@@ -40,15 +40,15 @@ _KEYWORDS = frozenset(
         " order outer returning right select set table then true union update using values when where with",
     )
 )
-# SQLAlchemy's and the driver's names for the classes of errors whose messages have names only.
+# Classes of errors, in SQLAlchemy and the driver, whose messages contain only names.
 _OF_NAMES = re.compile(r"(\w+\.)*(ProgrammingError|IntegrityError|OperationalError)")
 _OF_POSTGRESQL = re.compile(r"\(psycopg2?\.errors\.\w+\) ")
-# These name things, and no values.
+# Statements that contain names, and no values.
 _DEFINES = re.compile(r"\s*(CREATE|ALTER|DROP|COMMENT|GRANT|REVOKE)\b", re.IGNORECASE)
 
 
 NAME_ERRORS = (AttributeError, NameError, ImportError, TypeError, SyntaxError)
-"""Python's errors about names and types: their texts have no values. A typo is the most usual of all errors."""
+"""Python's errors about names and types. Their texts contain no values. Most errors are such typos."""
 OF_OBJECTS = (
     sqlstates.UNDEFINED_TABLE,
     sqlstates.UNDEFINED_COLUMN,
@@ -63,14 +63,14 @@ OF_OBJECTS = (
 
 
 def message(error: BaseException, source: str = "") -> str:
-    """Return what PostgreSQL said of an error, without values.
+    """Return PostgreSQL's message of an error, without values.
 
-    `source` is the text of the revision that ran; without one, the statement is ours and has none of them.
+    `source` is the text of the revision that ran. Without one, the statement is ours and contains no values.
     """
     orig: Any = error.orig if isinstance(error, DBAPIError) else error
     code = sqlstates.of(error)
     if not code:
-        # It does not come from a server that has run something: libpq's and the driver's own words.
+        # It does not come from a server that executed a statement: it is the message of libpq or the driver.
         return str(orig).strip().partition("\n")[0]
     said = str(orig.diag.message_primary or "")
     names = [name for field in NAMES if (name := getattr(orig.diag, field, None))]
@@ -88,9 +88,9 @@ def message(error: BaseException, source: str = "") -> str:
 
 
 def exception(error: BaseException, source: str) -> str:
-    """Return the kind of an error that a revision raised, and of its text what stands in the revision's file."""
+    """Return the class of an error that a revision raised, and those parts of its text that the revision's file has."""
     if isinstance(error, StatementError) and error.orig is not None:
-        error = error.orig  # Its own text has the statement and its values.
+        error = error.orig  # The wrapper's text has the statement and its values.
     elif isinstance(error, SQLAlchemyError | CommandError) and type(error).__module__.startswith(OF_NAMES):
         return f"{type(error).__name__}: {error}".partition("\n")[0]
     kind = type(error).__name__
@@ -101,10 +101,10 @@ def exception(error: BaseException, source: str) -> str:
 
 
 def statement(sql: str, source: str, code: str = "") -> str:
-    """Return a statement without texts, numbers and names of its own, if they do not stand in the revision's file."""
+    """Return a statement without texts, numbers and names that are not in the revision's file."""
     known = words(source)
     if code == sqlstates.SYNTAX_ERROR:
-        return text(sql, known)  # Where a text in it ends is not known either.
+        return text(sql, known)  # The end of a text in it is unknown.
     sql = _TEXT.sub(lambda found: found[0] if found[1].replace("''", "'") in source else f"'{HIDDEN}'", sql)
     if not _DEFINES.match(sql):
         sql = _NAME.sub(lambda found: found[0] if found[1] in source else f'"{HIDDEN}"', sql)
@@ -115,7 +115,7 @@ def statement(sql: str, source: str, code: str = "") -> str:
 
 
 def text(said: str, known: Iterable[str]) -> str:
-    """Return a text with the words that are known; nothing when most of them are not."""
+    """Return a text with only its known words; nothing if most of its words are unknown."""
     known = set(known)
     parts, shown, count = _WORD.split(said), 0, 0
     result, hidden = parts[0], False
@@ -131,7 +131,7 @@ def text(said: str, known: Iterable[str]) -> str:
 
 
 def words(*texts: str) -> set[str]:
-    """Return the words of the texts, in small letters."""
+    """Return the words of the texts, in lower case."""
     return {word.lower() for one in texts for word in re.findall(r"\w+", one)}
 
 
@@ -144,12 +144,12 @@ def last_line(traceback: str, source: str) -> str:
 
 
 def copied(said: str) -> str:
-    """Return what a program of PostgreSQL said of rows that it copied, without what it quotes of them."""
+    """Return the message of a PostgreSQL program that copied rows, without its quotes of them."""
     return _without_quoted(said, set())
 
 
 def _without_quoted(said: str, known: set[str]) -> str:
-    """Leave out everything from the first quoted text that is not known to the last quote: a value may have quotes."""
+    """Remove everything from the first unknown quoted text to the last quote, because a value may contain quotes."""
     begin = 0
     while opening := _QUOTE.search(said, begin):
         closing = _QUOTE.search(said, opening.end())

@@ -1,4 +1,4 @@
-"""The files in which Alembic looks for revisions, and the place in them that an error comes from."""
+"""The files in which Alembic looks for revisions, and the places in them from which errors come."""
 
 from pathlib import Path
 
@@ -13,26 +13,26 @@ def config() -> Config:
 
 
 def source_files() -> frozenset[str]:
-    """Return the real paths of all files in which Alembic looks for revisions, wherever alembic.ini has them."""
+    """Return the real paths of all files in which Alembic looks for revisions, as set in alembic.ini."""
     found = ScriptDirectory.from_config(config())
     files = (path for folder in found._version_locations for path in Script._list_py_dir(found, folder))
     return frozenset(str(path.resolve()) for path in files)
 
 
 def folders() -> list[str]:
-    """Return the places in this checkout where Alembic looks for revisions, as git names them."""
+    """Return the folders in this checkout in which Alembic looks for revisions, with git's names."""
     found = (folder.resolve() for folder in ScriptDirectory.from_config(config())._version_locations)
     return [shown(folder) for folder in found if folder.is_relative_to(ROOT.resolve())]
 
 
 def shown(path: Path | str) -> str:
-    """Return how a file of this checkout is named: from its top. One elsewhere has its whole path."""
+    """Return the path of a file from the top of this checkout, or the whole path of a file elsewhere."""
     real, root = Path(path).resolve(), ROOT.resolve()
     return str(real.relative_to(root) if real.is_relative_to(root) else real)
 
 
 def place(error: BaseException) -> str:
-    """File and line of the revision file that an error comes from, or nothing when it comes from elsewhere."""
+    """Return file and line of the revision file that an error comes from, or nothing."""
     files = source_files()
     if isinstance(error, SyntaxError) and error.filename in files:
         return f"{shown(error.filename)}, line {error.lineno}"

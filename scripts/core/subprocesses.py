@@ -1,4 +1,4 @@
-"""The one door to other programs: words in, text out. Never a shell."""
+"""The only module that runs other programs. It never uses a shell."""
 
 import os
 import signal
@@ -14,11 +14,11 @@ from typing import IO, NoReturn
 from scripts.core.errors import UserError
 
 TICK, GRACE = 0.3, 5.0
-"""Seconds between two calls of `follow`, and those that a process group has to end in."""
+"""Seconds between two calls of `follow`, and seconds in which a process group must end."""
 
 
 def output(words: Sequence[str], **options: object) -> str | None:
-    """What the program printed, or None when it is not there or failed."""
+    """Return the program's output, or None if it is missing or failed."""
     try:
         result = subprocess.run(
             words,
@@ -34,10 +34,10 @@ def output(words: Sequence[str], **options: object) -> str | None:
 
 
 def run(words: Sequence[str], *, folder: Path, log: IO[str], account: struct_passwd | None, typed: str = "") -> int:
-    """Run in `folder` as an account (None: as we are), with all output in `log` and `typed` as input. Return the exit
-    code.
+    """Run a program in `folder` as an account (None: our own). Return its exit code.
 
-    A file, not a pipe: a daemon that the program leaves behind would hold a pipe open for ever.
+    All output goes into `log`, and `typed` is the input. The log is a file, because a daemon that the program starts
+    would hold a pipe open for ever.
     """
     return subprocess.run(
         words,
@@ -55,18 +55,16 @@ def run(words: Sequence[str], *, folder: Path, log: IO[str], account: struct_pas
 
 
 def failure(words: Sequence[str], given: str = "") -> str:
-    """Run a program to its end with `given` on its standard input; what it said on standard error when it failed, else
-    nothing.
-    """
+    """Run a program with `given` as its input. Return its error output if it failed, else nothing."""
     done = subprocess.run(words, check=False, capture_output=True, text=True, input=given)
     return (done.stderr.strip() or f"exit code {done.returncode}") if done.returncode else ""
 
 
 def follow(words: Sequence[str], environment: Mapping[str, str], tick: Callable[[], None] = lambda: None) -> str:
-    """Run a program to its end, calling `tick` now and then; what it said when it failed, else nothing.
+    """Run a program and call `tick` repeatedly. Return its error output if it failed, else nothing.
 
-    In a process group of its own, which is ended as a whole when we are interrupted or `tick` raises: pg_dump's workers
-    would go on without it. Raises UserError when the program is not there.
+    It runs in its own process group. The group is ended if we are interrupted or `tick` raises, because pg_dump's
+    workers would go on otherwise. Raise UserError if the program is missing.
     """
     return follow_all([words], environment, tick)
 
@@ -74,7 +72,7 @@ def follow(words: Sequence[str], environment: Mapping[str, str], tick: Callable[
 def follow_all(
     commands: Sequence[Sequence[str]], environment: Mapping[str, str], tick: Callable[[], None] = lambda: None
 ) -> str:
-    """As `follow`, several programs beside each other; what the first said of those that failed, else nothing."""
+    """Run several programs in parallel, as `follow` does. Return the error output of the first that failed."""
     with ExitStack() as stack:
         started = [stack.enter_context(_started(words, environment)) for words in commands]
         while any([_runs(process) for process, _ in started]):
@@ -83,9 +81,9 @@ def follow_all(
 
 
 def seconds(words: Sequence[str], folder: Path | None = None, environment: Mapping[str, str] | None = None) -> float:
-    """How long the program took, as a whole process in `folder` with its output thrown away.
+    """Return how long the program took, as a whole process in `folder` whose output is discarded.
 
-    Raises CalledProcessError when it fails: the time of a failure says nothing.
+    Raise CalledProcessError if it fails, because then its time means nothing.
     """
     started = time.monotonic()
     subprocess.run(
@@ -100,7 +98,7 @@ def seconds(words: Sequence[str], folder: Path | None = None, environment: Mappi
 
 
 def replace(words: Sequence[str], environment: Mapping[str, str]) -> NoReturn:
-    """Become another program. Raises UserError when it is not there."""
+    """Replace this process by another program. Raise UserError if it is missing."""
     try:
         os.execvpe(words[0], list(words), {**os.environ, **environment})
     except FileNotFoundError as error:
@@ -112,7 +110,7 @@ _Started = tuple["subprocess.Popen[bytes]", IO[str]]
 
 @contextmanager
 def _started(words: Sequence[str], environment: Mapping[str, str]) -> Iterator[_Started]:
-    """A program, and the file with what it says on standard error; ended after the block."""
+    """Start a program, and yield it with the file of its error output. End it after the block."""
     with tempfile.TemporaryFile("w+", errors="replace") as said:
         try:
             process = subprocess.Popen(
@@ -143,7 +141,7 @@ def _complaint(process: "subprocess.Popen[bytes]", said: IO[str]) -> str:
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:
-    """SIGTERM first: pg_dump then cancels its queries, which a server would go on with."""
+    """Send SIGTERM first, because pg_dump then cancels its queries. The server would continue them otherwise."""
     for number in (signal.SIGTERM, signal.SIGKILL):
         with suppress(subprocess.TimeoutExpired):
             if process.poll() is None:

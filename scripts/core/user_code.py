@@ -1,4 +1,4 @@
-"""The user's code inside our own process: it may fail, but it may not end the process or change our environment."""
+"""The user's code inside our own process: it may fail, but not end the process or change our environment."""
 
 import os
 from collections.abc import Iterator
@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import Any, NoReturn
 
 ENDINGS = ("_exit", "execv", "execve")
-"""Functions of `os` that end this program at once. The rest of the exec family calls the last two."""
+"""Functions of `os` that end this program at once. The other exec functions call the last two."""
 
 
 class ExitError(Exception):
@@ -14,7 +14,7 @@ class ExitError(Exception):
 
 
 class _Ending(BaseException):
-    """Not an Exception, so that the user's code does not catch it by accident."""
+    """This is no Exception, so that the user's code does not catch it by accident."""
 
 
 @contextmanager
@@ -22,7 +22,7 @@ def contained() -> Iterator[None]:
     """Run the user's code in the block.
 
     Raise ExitError, with the traceback of the user's code, for sys.exit(), os._exit() and the like. A KeyboardInterrupt
-    passes: it is how Ctrl-C and SIGTERM arrive. The environment is restored after the block.
+    passes, because Ctrl-C and SIGTERM raise it. The environment is restored after the block.
     """
     environment, originals, process = dict(os.environ), {name: getattr(os, name) for name in ENDINGS}, os.getpid()
     for name, original in originals.items():
@@ -43,14 +43,14 @@ def contained() -> Iterator[None]:
 
 
 def _shown(error: BaseException) -> str:
-    """Return the error as Python writes it. Its arguments may be contents of rows, unless they are exit codes."""
+    """Return the error as Python prints it. Its arguments may be contents of rows, unless they are exit codes."""
     is_code = all(argument is None or type(argument) is int for argument in error.args)
     return repr(error) if is_code else f"{type(error).__name__}(…)"
 
 
 def _refusing(name: str, original: Any, process: int) -> Any:
     def refuse(*arguments: Any) -> NoReturn:
-        if os.getpid() != process:  # a child that the user's code has forked
+        if os.getpid() != process:  # in a child that the user's code has forked
             original(*arguments)
         raise _Ending(f"os.{name}()")
 

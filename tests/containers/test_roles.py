@@ -68,7 +68,7 @@ def test_passwords_that_were_changed_in_env_file_become_those_of_the_roles(fresh
 
     assert [result.code for result in used] == [0] * len(used), used[-1].output
     assert wrong.code != 0
-    assert "or make the new one valid: make roles" in wrong.output
+    assert "or set the new one on the server: make roles" in wrong.output
     assert (roles.code, up.code, again.code) == (0, 0, 0), roles.output + up.output + again.output
     assert "reads and writes rows" in roles.output
     assert "no superuser" in roles.output
@@ -94,7 +94,7 @@ def test_a_volume_that_was_made_with_the_owner_as_superuser_keeps_working_and_ge
     assert "✗ app cannot log in to the database." in unready.output
     assert "Do:    make roles" in unready.output
     assert roles.code == 0, roles.output
-    assert "! app_owner is still a superuser. The server was made with it" in roles.output
+    assert "! app_owner is still a superuser. The server was created with this role" in roles.output
     assert ready.code == 0, ready.output
     assert "Application  app: reads and writes rows" in ready.output
     assert "must be owner" in fresh.sql_as_application("DROP TABLE users CASCADE").output

@@ -72,8 +72,8 @@ def test_a_plan_and_a_verification_have_the_secret_of_tools_and_their_scratch_se
     migrated = staging.make("migrate")
 
     assert plan.code == 0, plan.output
-    assert "1 pending, tried on a copy of the schema of app, without rows:" in plan.output
-    assert "make verify-staging; or, knowing it: ACCEPT=unverified" in refused.output
+    assert "1 pending revision, run on a copy of the schema of app, without rows:" in plan.output
+    assert "make verify-staging. Override with ACCEPT=unverified." in refused.output
     assert (verified.code, migrated.code) == (0, 0), verified.output + migrated.output
     (report,) = (staging.folder / "reports").glob("*/index.html")
     assert report.stat().st_uid == staging.folder.stat().st_uid

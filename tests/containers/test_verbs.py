@@ -33,7 +33,7 @@ def test_plan_runs_what_is_pending_on_the_scratch_server(dev: Stack) -> None:
     assert dev.make("migrate").code == 0
 
     assert plan.code == 0, plan.output
-    assert "1 pending, tried on a copy of the schema of app, without rows:" in plan.output
+    assert "1 pending revision, run on a copy of the schema of app, without rows:" in plan.output
     assert "CREATE TABLE social_posts" in plan.output
     assert behind.code != 0
     assert dev.is_healthy("scratch")
@@ -54,7 +54,7 @@ def test_a_dropped_table_comes_back_from_a_backup_that_lies_on_the_host(dev: Sta
     assert (manifest["client"], manifest["compression"]) == (17, "zstd:3")
     assert made.stat().st_uid == dev.env_file.stat().st_uid
     assert verified.code == 0, verified.output
-    assert "is what was backed up" in verified.output
+    assert "equals what was backed up" in verified.output
     assert restored.code == 0, restored.output
     assert dev.make("status").code == 0
     assert dev.inspect("app")["State"]["StartedAt"] == started, "it works again by itself"

@@ -77,8 +77,8 @@ def test_any_command_is_taken_as_words_or_as_one_text(
 @pytest.mark.parametrize(
     ("text", "code", "words"),
     [
-        ("", 2, "Which Alembic command?"),
-        (" ", 2, "Which Alembic command?"),
+        ("", 2, "No Alembic command was given."),
+        (" ", 2, "No Alembic command was given."),
         ("show 'head", 2, "c=show 'head is not a command: No closing quotation."),
         ("nonsense", 2, "invalid choice: 'nonsense'"),
         ("show zzzz", 1, "Can't locate revision identified by 'zzzz'"),

@@ -35,11 +35,11 @@ def test_each_is_listed_with_what_was_proven_of_it(project: Project, revisions: 
     assert result.returncode == 0, result.stderr
     first, second = result.stdout.splitlines()[1::2]
     assert f" s old, 0.0 MB, at {revisions[-1]}, took " in first
-    assert re.search(r", read \d+ s ago, never restored on trial   \(make verify-backup\)$", first)
-    assert "restored on trial " in second
+    assert re.search(r", read \d+ s ago, never restored in a test   \(make verify-backup\)$", first)
+    assert "restored in a test " in second
     assert "! rubbish: rubbish is no backup: its manifest cannot be read" in result.stderr
-    assert f"! {left}: a database that an interrupted restore or reset left; the next one removes it." in result.stderr
-    assert "! .partial-x: left by a backup that failed; the next one removes it." in result.stderr
+    assert f"! {left}: a database that an interrupted restore or reset left. The next one removes it." in result.stderr
+    assert "! .partial-x: left by a failed backup. The next backup removes it." in result.stderr
 
 
 def test_a_failed_check_is_shown(project: Project) -> None:
@@ -90,8 +90,8 @@ def test_old_ones_go_when_the_folder_is_named(project: Project) -> None:
     assert dry.returncode == done.returncode == 0
     assert wrong.returncode == 1
     assert (
-        f"  {before[0]}  would go\n  {before[1]}  would go\n1 would stay. To remove these: CONFIRM=backups"
-        in dry.stdout
+        f"  {before[0]}  would be removed\n  {before[1]}  would be removed\n"
+        "1 backup would stay. To remove the others: CONFIRM=backups" in dry.stdout
     )
     assert "✓ 2 removed, 1 stay." in done.stdout
     assert names(project) == before[2:]
@@ -127,7 +127,7 @@ def test_it_is_said_whose_a_backup_is_that_is_not_this_server_s(project: Project
     lines = project.run("backups").stdout.splitlines()
 
     assert lines[lines.index(other) + 2] == "  Of another server."
-    assert lines[lines.index(old) + 2].startswith("  Of a server that it does not name, because an older version")
+    assert lines[lines.index(old) + 2].startswith("  Of an unknown server (an older version")
     assert lines[lines.index(shop) + 2] == "  Of the database shop, of another server."
     assert len(lines) == 4 * 2 + 3
 

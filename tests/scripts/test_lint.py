@@ -24,13 +24,13 @@ def test_what_blocks_is_told_with_the_safe_way_and_exits_1(branch: Project) -> N
 
     assert result.returncode == 1
     assert result.stdout == (
-        "  H03 block  alembic/versions/abcd01.py:12  users is read to build ix_users_email, and nobody writes to it"
-        " until that is done.\n"
+        "  H03 block  alembic/versions/abcd01.py:12  users is read to build ix_users_email, which blocks writes"
+        " until the commit.\n"
         "      Writes go on with:\n"
         "      with op.get_context().autocommit_block():\n"
         '          op.create_index("ix_users_email", "users", ["email"], postgresql_concurrently=True,'
         " if_not_exists=True)\n"
-        "✗ 1 of 1 findings block, in 1 revision.\n"
+        "✗ 1 of 1 finding block, in 1 revision.\n"
     )
     assert result.stderr == ""
 
@@ -169,4 +169,4 @@ def test_a_column_may_go_when_its_field_was_gone_on_the_main_branch(
     assert "H07 warn" in gone.stdout
     assert still_there.returncode == 1
     assert "H08 block" in still_there.stdout
-    assert "users.note is gone; code that runs asks for it." in still_there.stdout
+    assert "users.note is dropped, but running code uses it." in still_there.stdout

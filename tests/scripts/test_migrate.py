@@ -52,7 +52,7 @@ def test_goes_to_the_revision_that_a_prefix_names(empty_project: Project, revisi
         ("zzzz", 2, ["REV=zzzz is no revision of this checkout", "{newest}"]),
         ("abcd", 2, ["REV=abcd fits 2 revisions", "abcd01  abcd01 message", "abcd02  abcd02 message"]),
         ("head", 1, ["There are 2 heads", "abcd01  abcd01 message", "abcd02  abcd02 message", "make merge"]),
-        ("base", 2, ["base lies behind the database", "make rollback REV=base"]),
+        ("base", 2, ["base is older than the database", "make rollback REV=base"]),
     ],
 )
 def test_a_revision_that_is_not_one_place_is_named_with_the_candidates(
@@ -188,7 +188,7 @@ def test_a_wrong_password_fails_at_once_and_is_not_shown(settled: Project) -> No
     assert time.monotonic() - started < 15
     assert result.returncode == 1
     assert f"refuses the password of user {settled.url.username}." in result.stderr
-    assert "Do:    put the old password back into .env" in result.stderr
+    assert "Do:    restore the old password in .env" in result.stderr
     assert "State: nothing was changed." in result.stderr
 
 
@@ -231,7 +231,7 @@ def test_a_failing_revision_is_told_with_its_place_and_cause_and_what_came_befor
     assert "✗ alembic/versions/abcd02.py, " in result.stderr
     for word in words:
         assert word in result.stderr
-    assert "State: the database is at abcd01; what failed was rolled back." in result.stderr
+    assert "State: the database is at abcd01; the step was rolled back." in result.stderr
     assert project.version == ["abcd01"]
     assert project.sql("SELECT to_regclass('kept')::text, to_regclass('undone')::text") == [("kept", None)]
 
@@ -301,7 +301,7 @@ def test_a_revision_that_is_nowhere_is_said_to_be_nowhere(project: Project, git:
     result = project.run("migrate")
 
     assert result.returncode == 1
-    assert "No commit of this git repository has it either." in result.stderr
+    assert "No commit of this git repository has that file." in result.stderr
     assert "make stamp REV=<revision>" in result.stderr
 
 
@@ -320,7 +320,7 @@ def test_an_interrupted_run_says_so_and_can_be_run_again(
 
     assert running.returncode == 130, said
     assert "✗ Interrupted." in said
-    assert "Do:    run it again" in said
+    assert "Do:    run this again" in said
     assert project.version == ["abcd01"]
     assert project.run("migrate").returncode == 0
     assert project.version == ["abcd02"]
@@ -338,7 +338,7 @@ def test_an_interruption_after_a_commit_within_the_revision_says_what_stays(
     said = running.communicate(timeout=20)[1]
 
     assert running.returncode == 130, said
-    assert "what it did up to the end of its autocommit block is committed and stays." in said
+    assert "the work up to the end of its autocommit block is committed and stays." in said
     assert "IF NOT EXISTS" in said
     assert project.sql("SELECT to_regclass('one')::text") == [("one",)]
 

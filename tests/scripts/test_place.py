@@ -199,7 +199,7 @@ def test_a_new_clone_in_the_same_folder_starts_empty(checkout: Path) -> None:
 
     said = done(start(checkout, RUNTIME="embedded"))
 
-    assert f"Made a new, empty PostgreSQL in {checkout}/.postgres/target." in said
+    assert f"Created a new, empty PostgreSQL in {checkout}/.postgres/target." in said
     change(checkout / ".env", POSTGRES_DB="postgres")
     assert "ada" not in rows(checkout)
     assert server != server_of(checkout)
@@ -448,7 +448,7 @@ def test_another_runtime_makes_no_second_database_unless_that_is_accepted(checko
 
     assert "This checkout's database is in Docker: volume z-1a2b3c_db, of Compose project z-1a2b3c." in said
     assert not (checkout / ".postgres/target").exists()
-    assert "Made a new" in done(start(checkout, ACCEPT="new"))
+    assert "Created a new" in done(start(checkout, ACCEPT="new"))
     assert "ada" not in rows(checkout)
 
 
@@ -457,8 +457,8 @@ def test_data_that_are_gone_are_not_replaced_by_an_empty_database(checkout: Path
 
     said = refused(start(checkout))
 
-    assert f"The data of this checkout's database are gone: there is no {checkout}/.postgres/target." in said
-    assert "Made a new" in done(start(checkout, ACCEPT="new"))
+    assert f"The data of this checkout's database are gone: {checkout}/.postgres/target does not exist." in said
+    assert "Created a new" in done(start(checkout, ACCEPT="new"))
 
 
 def test_a_server_goes_to_the_port_that_env_names_by_now(checkout: Path) -> None:

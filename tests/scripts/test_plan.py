@@ -38,7 +38,7 @@ def test_each_statement_is_shown_with_what_it_does(project: Project) -> None:
 
     assert result.returncode == 0, result.stderr
     assert result.stdout == (
-        f"1 pending, tried on a copy of the schema of {project.url.database}, without rows:\n"
+        f"1 pending revision, run on a copy of the schema of {project.url.database}, without rows:\n"
         "\n"
         "abcd01  abcd01 message\n"
         "  alembic/versions/abcd01.py, not committed, 0.00 s\n"
@@ -49,9 +49,9 @@ def test_each_statement_is_shown_with_what_it_does(project: Project) -> None:
         "  CREATE TABLE t ()\n"
         "  H06 note  alembic/versions/abcd01.py:12  users is written from all rows of users in one transaction, which"
         " also locks users (0 rows, 0 bytes).\n"
-        "  H12 warn  alembic/versions/abcd01.py:15  After the downgrade the schema is another than before the upgrade:"
-        " table t is not expected (and 1 more).\n"
-        "      Undo in downgrade() all that upgrade() does, or say that it cannot be:"
+        "  H12 warn  alembic/versions/abcd01.py:15  The downgrade does not restore the schema from before the"
+        " upgrade: table t is not expected (and 1 more).\n"
+        "      Undo all of upgrade() in downgrade(), or declare it irreversible:"
         ' raise NotImplementedError("why").\n'
     ).replace("0.00", result.stdout.split(", ")[4].split()[0])
 
@@ -100,7 +100,7 @@ def test_the_database_is_only_read(project: Project) -> None:
         result = project.run("plan")
 
     assert result.returncode == 0, result.stderr
-    assert "tried on a copy of the schema" in result.stdout
+    assert "run on a copy of the schema" in result.stdout
     assert project.sql("SELECT sum(n_tup_ins + n_tup_upd + n_tup_del) FROM pg_stat_user_tables") == before
     assert project.sql("SELECT to_regclass('planted')::text") == [(None,)]
 
@@ -170,8 +170,8 @@ def test_without_the_database_it_plans_from_the_files(project: Project, revision
     result = project.run("plan", POSTGRES_HOST=host, POSTGRES_DB="missing", CONNECT_WAIT="0")
 
     assert result.returncode == 0, result.stderr
-    assert "Planned from an empty database." in result.stderr
-    assert f"{len(revisions)} pending, tried on a database built from the revision files alone" in result.stdout
+    assert "The plan begins with an empty database." in result.stderr
+    assert f"{len(revisions)} pending revisions, run on a database built from the revision files alone" in result.stdout
     assert "CREATE TABLE users" in result.stdout
 
 

@@ -49,7 +49,7 @@ def test_a_table_that_was_dropped_by_mistake_comes_back_by_what_the_output_says(
     result = backed_up.run("restore", words["BACKUP"], CONFIRM=words["CONFIRM"])
 
     assert refused.returncode == 1
-    assert "✗ Not confirmed: nobody typed the name." in refused.stderr
+    assert "✗ Not confirmed: no name was given." in refused.stderr
     assert result.returncode == 0, result.stderr
     assert f"✓ {name(backed_up)} is as it was at 20" in result.stdout
     assert backed_up.sql("SELECT count(*) FROM social_posts") == [(0,)]
@@ -65,15 +65,15 @@ def test_the_commands_that_go_back_and_that_drop_the_old_one_work_as_they_are_pr
         "DATABASE_URL": backed_up.url.render_as_string(hide_password=False),
     }
     result = restore(backed_up, "one")
-    (go_back,) = re.findall(r"Go back to it:  (.*)", result.stdout)
+    (go_back,) = re.findall(r"Restore it:  (.*)", result.stdout)
 
     back = backed_up.call("sh", "-c", go_back)
 
     assert back.returncode == 0, back.stderr
-    assert f"✓ {name(backed_up)} is what was kept" in back.stdout
+    assert f"✓ {name(backed_up)} is the kept database " in back.stdout
     assert users(backed_up) == 2
     (old_name,) = databases(backed_up)
-    (drop,) = re.findall(r"Drop it:        (.*)", back.stdout)
+    (drop,) = re.findall(r"Drop it:     (.*)", back.stdout)
     assert backed_up.call("sh", "-c", drop).returncode == 0
     assert old_name not in databases(backed_up)
 
@@ -89,8 +89,8 @@ def test_names_that_a_shell_would_read_are_printed_as_they_are_typed(backed_up: 
 
     refused = restore(backed_up, "two", CONFIRM="another")
     result = _typed(backed_up, "Do: +", refused.stderr)
-    back = _typed(backed_up, "Go back to it:  ", result)
-    _typed(backed_up, "Drop it:        ", back)
+    back = _typed(backed_up, "Restore it:  ", result)
+    _typed(backed_up, "Drop it:     ", back)
 
     assert databases(backed_up) == [odd]
 
@@ -144,7 +144,7 @@ def test_beside_the_database_nothing_is_swapped(backed_up: Project) -> None:
     assert databases(backed_up) == [other]
     assert users(backed_up) == 2
     assert again.returncode == 2
-    assert f"✗ TO={other} is there already." in again.stderr
+    assert f"✗ TO={other} exists already." in again.stderr
     assert long.returncode == 2
 
 
@@ -197,7 +197,7 @@ def test_a_database_marked_as_something_else_is_not_touched(backed_up: Project) 
 def test_pending_revisions_are_told(backed_up: Project, revisions: list[str]) -> None:
     backed_up.write_revision("abcd01", revisions[-1])
 
-    assert "  1 pending: make migrate\n" in restore(backed_up, "one").stdout
+    assert "  1 pending revision: make migrate\n" in restore(backed_up, "one").stdout
 
 
 def test_switching_branches_restores_the_database_of_the_branch(backed_up: Project, revisions: list[str]) -> None:
@@ -208,7 +208,7 @@ def test_switching_branches_restores_the_database_of_the_branch(backed_up: Proje
     path.unlink()
 
     migrate, status = backed_up.run("migrate"), backed_up.run("status")
-    (command,) = re.findall(r"A backup fits this checkout: make restore BACKUP=(.*)", migrate.stderr)
+    (command,) = re.findall(r"This backup fits the checkout: make restore BACKUP=(.*)", migrate.stderr)
     result = restore(backed_up, command)
 
     assert (migrate.returncode, status.returncode) == (1, 1)

@@ -155,7 +155,7 @@ def test_any_message_becomes_a_docstring_and_a_revision_that_runs(project: Proje
 @pytest.mark.parametrize(
     ("imports", "problem", "missing"),
     [
-        ("", "The metadata has no tables at all.", "app/models/social.py, app/models/user.py"),
+        ("", "The metadata has no tables.", "app/models/social.py, app/models/user.py"),
         ("from app.models.user import User as User\n", "Some models are not in the metadata.", "app/models/social.py"),
     ],
     ids=["none", "one"],
@@ -183,7 +183,7 @@ def test_an_application_without_any_model_gets_no_revision_that_drops_everything
     result = edited.run("revision", "--message", "drop everything")
 
     assert result.returncode == 1
-    assert "✗ The metadata has no tables at all." in result.stderr
+    assert "✗ The metadata has no tables." in result.stderr
     assert files(edited) == before
 
 

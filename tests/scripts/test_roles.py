@@ -66,9 +66,9 @@ def test_a_superuser_makes_the_role_and_stays_one(named: Project) -> None:
     assert result.returncode == 0, result.stderr
     assert result.stdout == (
         f"✓ The application is {name}: reads and writes rows."
-        f" Migrations are run by {owner}: may create databases, superuser.\n"
+        f" Migrations run as {owner}: may create databases, superuser.\n"
     )
-    assert f"! {owner} is still a superuser. The server was made with it" in result.stderr
+    assert f"! {owner} is still a superuser. The server was created with this role" in result.stderr
     assert "pg_dump --no-owner" in result.stderr
     reads_and_writes(named)
 
@@ -106,7 +106,7 @@ def test_rights_that_are_too_few_are_told_with_what_an_administrator_types(
     result = project.run("roles")
 
     assert result.returncode == 1
-    assert f"✗ {owner} may not make roles: permission denied to create role" in result.stderr
+    assert f"✗ {owner} may not create roles: permission denied to create role" in result.stderr
     assert "State: nothing was changed." in result.stderr
     typed = re.findall(r"^    (.+)$", result.stderr, re.MULTILINE)
     assert typed == [f"CREATE ROLE {name} LOGIN;", f"GRANT {name} TO {owner};", f'\\password "{name}"']
@@ -154,7 +154,7 @@ def test_before_there_is_a_database_it_makes_the_role(named: Project) -> None:
         migrated = named.run("migrate")
 
         assert result.returncode == 0, result.stderr
-        assert "Its privileges come with the database: make migrate" in result.stdout
+        assert "It gets its privileges with the database: make migrate" in result.stdout
         assert migrated.returncode == 0, migrated.stderr
         reads_and_writes(named)
     finally:
@@ -182,7 +182,7 @@ def test_with_one_url_it_says_that_there_are_to_be_two(settled: Project) -> None
     result = settled.run("roles", DATABASE_URL=whole)
 
     assert result.returncode == 1
-    assert "set MIGRATION_DATABASE_URL to what DATABASE_URL is now" in result.stderr
+    assert "set MIGRATION_DATABASE_URL to the present DATABASE_URL" in result.stderr
 
 
 def test_with_two_urls_the_role_is_that_of_the_application(named: Project) -> None:

@@ -45,7 +45,7 @@ def test_what_would_be_lost_is_said_and_has_to_be_confirmed(project: Project, re
         assert result.returncode == 1
         assert f"{name} at " in result.stdout
         assert "  social_posts: 2 rows\n" in result.stdout
-        assert f"make rollback CONFIRM={name}" in result.stderr
+        assert f"Override with CONFIRM={name}" in result.stderr
         assert "State: nothing was changed." in result.stderr
     assert project.version == revisions[-1:]
     confirmed = project.run("rollback", CONFIRM=name)
@@ -66,7 +66,7 @@ def test_where_something_is_lost_the_way_that_loses_nothing_is_named(project: Pr
 
     result = project.run("rollback")
 
-    assert "A new revision that mends it loses nothing: make revision EMPTY=1 m=…\n" in result.stdout
+    assert 'A new revision that corrects the schema loses no data: make revision EMPTY=1 m="…"\n' in result.stdout
 
 
 def test_outside_development_it_is_named_too_and_a_loss_confirmed_as_there(
@@ -83,9 +83,9 @@ def test_outside_development_it_is_named_too_and_a_loss_confirmed_as_there(
 
     assert [result.returncode for result in (empty, refused, confirmed)] == [0, 1, 0]
     for result in (empty, refused, confirmed):
-        assert "A new revision that mends it loses nothing: " in result.stdout
+        assert "A new revision that corrects the schema loses no data: " in result.stdout
     assert "  users: 1 rows\n" in refused.stdout
-    assert "✗ Not confirmed: nobody typed the name." in refused.stderr
+    assert "✗ Not confirmed: no name was given." in refused.stderr
     assert project.version == []
 
 
@@ -107,7 +107,7 @@ def test_outside_development_what_goes_is_in_a_backup_of_that_moment(project: Pr
 
     undone = project.run("rollback", CONFIRM=name)
     found = re.search(
-        r"What was lost is in the backup (\S+)\.\n .*:  make restore BACKUP=(\S+) TO=before\n", undone.stdout
+        r"The lost data are in the backup (\S+)\.\n .*:  make restore BACKUP=(\S+) TO=before\n", undone.stdout
     )
     assert found, undone.stdout + undone.stderr
     restored_name = f"{name}_before"
@@ -129,7 +129,7 @@ def test_without_a_loss_a_backup_of_the_last_hour_is_enough(project: Project) ->
 
     assert result.returncode == 0, result.stderr
     assert "Taking a backup first" not in result.stdout
-    assert "What was lost" not in result.stdout
+    assert "The lost data" not in result.stdout
 
 
 def test_in_development_what_was_confirmed_just_goes(project: Project) -> None:
@@ -138,7 +138,7 @@ def test_in_development_what_was_confirmed_just_goes(project: Project) -> None:
     result = project.run("rollback", CONFIRM=str(project.url.database))
 
     assert result.returncode == 0
-    assert "What was lost" not in result.stdout
+    assert "The lost data" not in result.stdout
 
 
 def test_rows_that_a_downgrade_changes_have_to_be_confirmed(project: Project, revisions: list[str]) -> None:

@@ -42,7 +42,7 @@ def test_a_first_migrate_starts_the_server_and_creates_the_database(checkout: Pr
     assert checkout.run("servers", "stop").stdout == "✓ Stopped the target server.\n"
     wrong = checkout.run("status", POSTGRES_PASSWORD="an0ther-pw")
     assert wrong.returncode == 1
-    assert "Do:    put the old password back into .env, or make the new one valid: make roles" in wrong.stderr
+    assert "Do:    restore the old password in .env, or set the new one on the server: make roles" in wrong.stderr
 
 
 def test_a_taken_port_is_told_and_nothing_is_changed(checkout: Project) -> None:
@@ -90,7 +90,7 @@ def test_a_new_server_has_an_owner_who_is_no_superuser_and_a_role_for_the_applic
     assert health.stdout == "healthy\n"
 
     changed = {"POSTGRES_PASSWORD": "n3w-pw", "APP_DB_PASSWORD": "m0re-pw"}
-    assert "make the new one valid: make roles" in checkout.run("status", **changed).stderr
+    assert "set the new one on the server: make roles" in checkout.run("status", **changed).stderr
     roles = checkout.make("roles", **changed)
     assert roles.returncode == 0, roles.stderr
     assert "superuser" not in roles.stderr

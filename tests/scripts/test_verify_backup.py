@@ -11,7 +11,7 @@ def test_the_latest_is_restored_on_the_scratch_server(project: Project) -> None:
 
     assert result.returncode == 0, result.stderr
     assert "-second was restored on the scratch server in " in result.stdout
-    assert " and is what was backed up: 6 tables, " in result.stdout
+    assert " and equals what was backed up: 6 tables, " in result.stdout
 
 
 def test_quick_reads_all_of_it(project: Project) -> None:
@@ -20,7 +20,7 @@ def test_quick_reads_all_of_it(project: Project) -> None:
     result = project.run("verify_backup", "--mode=quick", "first", SCRATCH_HOST="")
 
     assert result.returncode == 0, result.stderr
-    assert "-first is whole: every byte was read" in result.stdout
+    assert "-first is intact: every byte was read" in result.stdout
 
 
 def test_without_a_backup_it_says_so(settled: Project) -> None:

@@ -103,7 +103,7 @@ def test_a_good_migration_passes_every_gate_and_the_database_is_only_read(staged
 
     assert result.returncode == 0, result.stdout + result.stderr
     assert "Taking a backup first" in result.stderr
-    assert "✓ Verification passed: every gate is passed\n" in result.stdout
+    assert "✓ Verification passed: every gate has passed\n" in result.stdout
     found = document(staged)
     assert found["verdict"] == "passed"
     assert [(one["id"], one["status"]) for one in found["gates"]] == [(id_, "passed") for id_ in GATES]
@@ -175,7 +175,7 @@ def test_a_lossy_downgrade_is_named(staged: Project) -> None:
     assert lossy.returncode == 0, lossy.stdout
     assert gate(staged, "rollback")["status"] == "warned"
     assert gate(staged, "rollback")["details"] == ["social_pages: other contents in url; lost by abcd01"]
-    assert gate(staged, "data")["details"] == ["social_pages: column url is dropped, 1 value went with it"]
+    assert gate(staged, "data")["details"] == ["social_pages: column url dropped, 1 value lost with it"]
 
 
 def test_a_revision_that_says_it_cannot_be_undone_is_a_warning(staged: Project) -> None:
@@ -185,7 +185,7 @@ def test_a_revision_that_says_it_cannot_be_undone_is_a_warning(staged: Project) 
 
     assert result.returncode == 0, result.stdout
     assert gate(staged, "rollback")["status"] == "warned"
-    assert "cannot be undone, and says so" in gate(staged, "rollback")["summary"]
+    assert "declared irreversible" in gate(staged, "rollback")["summary"]
     assert document(staged)["verdict"] == "warned"
 
 
@@ -209,8 +209,11 @@ def test_with_nothing_pending_the_restore_and_drift_are_still_proven(staged: Pro
     assert drifted.returncode == 1
     assert gate(staged, "restore")["status"] == "passed"
     assert gate(staged, "drift")["status"] == "failed"
-    assert "Not as the files make it: table users, column by_hand is not expected" in gate(staged, "drift")["details"]
-    assert "Not as the models say: index users.by_hand is not in the models" in gate(staged, "drift")["details"]
+    assert (
+        "Differs from the revision files: table users, column by_hand is not expected"
+        in gate(staged, "drift")["details"]
+    )
+    assert "Differs from the models: index users.by_hand is not in the models" in gate(staged, "drift")["details"]
 
 
 def test_large_tables_are_compared_by_ranges_of_the_key_and_every_part_of_the_report_says_so(staged: Project) -> None:
@@ -223,9 +226,9 @@ def test_large_tables_are_compared_by_ranges_of_the_key_and_every_part_of_the_re
 
     assert result.returncode == 1
     gates = {id_: gate(staged, id_) for id_ in ("before", "data", "rollback")}
-    assert "hashed in full, 24 kB; 1 by ranges of the key" in gates["before"]["summary"]
+    assert "hashed completely, 24 kB; 1 by ranges of the key" in gates["before"]["summary"]
     assert gates["before"]["details"] == [
-        "keyless: 8 kB hashed in full, because it has no primary key to choose by",
+        "keyless: 8 kB hashed completely, because it has no primary key",
         "users: of 50 rows, which are counted, 50 are hashed in 1 range of id",
     ]
     wrong = "people: 50 rows before, 50 after; other contents in email; 50 of 50 rows compared, in ranges of id"
@@ -367,7 +370,7 @@ def test_a_backup_of_a_newer_major_is_refused(staged: Project) -> None:
     result = staged.run("verify_staging")
 
     assert result.returncode == 1, result.stdout
-    assert "is of PostgreSQL 99; the server is 1" in gate(staged, "source")["summary"]
+    assert "is of PostgreSQL 99, but the server is 1" in gate(staged, "source")["summary"]
     assert gate(staged, "restore")["status"] == "not run"
 
 
@@ -398,7 +401,7 @@ def test_from_names_a_backup_which_is_told_when_it_is_of_another_revision(staged
 
     assert result.returncode == 0, result.stdout
     assert unknown.returncode == 1
-    assert "The database is at abcd01 now; the backup is of another revision." in result.stdout
+    assert "The database is at abcd01 now, but the backup is of another revision." in result.stdout
     assert "There is no backup second of" in unknown.stdout
     assert gate(staged, "restore")["status"] == "not run"
 
@@ -467,17 +470,23 @@ def test_what_rows_hold_is_never_run(staged: Project) -> None:
 
     assert result.returncode == 1
     assert staged.sql(f"SELECT pg_stat_file('{made}', true)") == [(None,)]
-    assert gate(staged, "upgrade")["details"][-2:] == ["2 rows of users in the way.", "Their keys (id): 1; 2"]
+    assert gate(staged, "upgrade")["details"][-2:] == [
+        "The statement fails for 2 rows of users.",
+        "Their keys (id): 1; 2",
+    ]
     assert "COPY" not in everything_written(staged) + result.stdout + result.stderr
 
 
 @pytest.mark.parametrize(
     ("statement", "expected"),
     [
-        ("CREATE UNIQUE INDEX ON users (lower(email)) WHERE length(email) > 3", "20 rows of users in the way."),
-        ("ALTER TABLE users ADD COLUMN n int NOT NULL", "The rows in the way are not counted: "),
-        ("ALTER TABLE users ADD COLUMN n int DEFAULT 1 UNIQUE", "The rows in the way are not counted: "),
-        ("ALTER TABLE users ALTER email TYPE varchar(19); SELECT 1", "31 rows of users in the way."),
+        (
+            "CREATE UNIQUE INDEX ON users (lower(email)) WHERE length(email) > 3",
+            "The statement fails for 20 rows of users.",
+        ),
+        ("ALTER TABLE users ADD COLUMN n int NOT NULL", "The failing rows are not counted: "),
+        ("ALTER TABLE users ADD COLUMN n int DEFAULT 1 UNIQUE", "The failing rows are not counted: "),
+        ("ALTER TABLE users ALTER email TYPE varchar(19); SELECT 1", "The statement fails for 31 rows of users."),
         (
             "DO $$ BEGIN RAISE unique_violation USING TABLE = 'users', SCHEMA = 'public'; END $$",
             "the revision cannot run",

@@ -1,1 +1,1 @@
-"""Backups: a folder for each, with a dump, the roles, and a manifest that is written last and says what is in it."""
+"""Backups. Each is a folder with a dump, the roles, and a manifest. The manifest is written last and lists the rest."""

@@ -1,4 +1,4 @@
-"""Taking a backup: pg_dump and the manifest see one snapshot; nothing has the name of a backup before it is whole."""
+"""Taking a backup. pg_dump and the manifest see one snapshot, and a folder is named as a backup only when complete."""
 
 import os
 import shutil
@@ -35,10 +35,10 @@ from scripts.core.schema import fingerprint
 from scripts.core.settings import Settings
 
 SMALLER = 4
-"""A dump takes about so many times less than its tables."""
+"""A dump takes about this many times less space than its tables."""
 NOTHING_KEPT = "no backup was made; the database was only read."
 
-# Nothing that this session has locked is left for pg_dump to lock.
+# Whether this session still has locks that pg_dump needs.
 _HAS_LOCKS = text(
     "SELECT NOT EXISTS (SELECT FROM pg_locks WHERE pid = :ours AND locktype = 'relation' AND relation >= 16384"
     " AND relation NOT IN (SELECT relation FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE locktype = 'relation'"
@@ -58,13 +58,13 @@ _END_ORPHANS = text(
 class Wanted:
     label: str = ""
     exclude: Sequence[str] = ()
-    """Tables whose rows stay out."""
+    """Tables whose rows are left out."""
 
 
 def make(target: Settings, wanted: Wanted, tell: Tell, show: Show) -> Backup:
-    """Take a backup of the target, alone: no migration and no other backup of it runs meanwhile.
+    """Take a backup of the target. No migration and no other backup of it runs meanwhile.
 
-    Raises UserError; then there is no new backup, and the old ones are as they were.
+    Raise UserError if that fails. Then there is no new backup, and the old ones are as they were.
     """
     store.require_label(wanted.label)
     try:
@@ -75,7 +75,7 @@ def make(target: Settings, wanted: Wanted, tell: Tell, show: Show) -> Backup:
             made = take(target, holder, wanted, tell, show)
     except DBAPIError as error:
         raise UserError(
-            f"The backup broke off: {connections.first_line(error)}",
+            f"The backup was interrupted: {connections.first_line(error)}",
             do=connections.MORE_LOCKS if sqlstates.of(error) == sqlstates.OUT_OF_MEMORY else "run this again",
             state=NOTHING_KEPT,
         ) from error
@@ -84,10 +84,10 @@ def make(target: Settings, wanted: Wanted, tell: Tell, show: Show) -> Backup:
 
 
 def ensure_fresh(target: Settings, environment: str, tell: Tell, show: Show, *, of_now: bool = False) -> Backup | None:
-    """Return the backup that the gates want before the database is changed, which is taken if there is none.
+    """Return the backup that the guards require before a change of the database. Take one if there is none.
 
-    `environment` is how strict they are. None is wanted in development, for an empty database, and when the user goes
-    without. `of_now`: rows are lost, and an earlier backup may lack some of them.
+    The guards depend on `environment`. Return None in development, for an empty database, and if the user overrode the
+    guard. `of_now`: rows will be lost, so an earlier backup is not enough.
     """
     if environment == "development" or overrides.accepted("backup"):
         return None
@@ -103,10 +103,10 @@ def ensure_fresh(target: Settings, environment: str, tell: Tell, show: Show, *, 
 
 
 def take(target: Settings, holder: Connection, wanted: Wanted, tell: Tell, show: Show) -> Backup:
-    """As `make`, for who holds the mutex already; `holder` is a session in autocommit."""
+    """Take a backup as `make` does, in a command that holds the advisory lock. `holder` is a session in autocommit."""
     started = time.monotonic()
     pg_dump = client_programs.find("pg_dump", connections.version(holder) // 10000, tls=connections.uses_tls(holder))
-    # Nobody else has the mutex, so whoever dumps here has lost its maker.
+    # No other command has the advisory lock, so a dump that still runs here belongs to a killed backup.
     holder.execute(_END_ORPHANS)
     with store.partial(settings.backups().folder) as made, inventory.snapshot(target, _application()) as snapshot:
         shared = inventory.export(snapshot)
@@ -125,7 +125,7 @@ def take(target: Settings, holder: Connection, wanted: Wanted, tell: Tell, show:
         left_out.tell_all(without.objects | schema_file.undumped(found_schema), tell)
         _dump_roles(target, holder, pg_dump, made)
         undecodable = integrity.undecodable(made / "dump", client_programs.major(pg_dump))
-        _require_nothing(undecodable, "pg_restore, reading the dump again,")
+        _require_nothing(undecodable, "pg_restore, which reads the dump again,")
         whole = Manifest(
             **vars(found),
             label=wanted.label,
@@ -143,7 +143,7 @@ def take(target: Settings, holder: Connection, wanted: Wanted, tell: Tell, show:
 
 
 def _words(pg_dump: str, made: Path, shared: str, excluded: Sequence[str]) -> list[str]:
-    """Return the words for pg_dump, but for those about rows."""
+    """Return the arguments for pg_dump, except those about rows."""
     return [
         "--format=directory",
         f"--jobs={client_programs.JOBS}",
@@ -156,16 +156,18 @@ def _words(pg_dump: str, made: Path, shared: str, excluded: Sequence[str]) -> li
 
 
 def _rows_words(snapshot: Connection, found: Inventory, excluded: Sequence[str]) -> list[str]:
-    """Return the words for pg_dump that say how rows are dumped, and whether the planner's statistics are."""
+    """Return the arguments for pg_dump that say how rows are dumped, and whether planner statistics are included."""
     return [
         *(["--load-via-partition-root"] if hash_partitions.may_move(snapshot) else []),
-        *(["--statistics"] if found.server >= 180000 and not excluded else []),  # they hold values of rows
+        *(["--statistics"] if found.server >= 180000 and not excluded else []),  # they contain values of rows
     ]
 
 
 def _unlocking(snapshot: Connection, holder: Connection, show: Callable[[], None]) -> Callable[[], None]:
-    """Return what gives our locks back once pg_dump has its own. It takes two on each table, and a server has room for
-    so many: see max_locks_per_transaction in PostgreSQL's documentation.
+    """Return a function that releases our locks as soon as pg_dump has its own.
+
+    Each table then has two locks, and a server has room for a limited number: see max_locks_per_transaction in
+    PostgreSQL's documentation.
     """
     ours = {"ours": snapshot.scalar(text("SELECT pg_backend_pid()"))}
     locked = True
@@ -181,7 +183,7 @@ def _unlocking(snapshot: Connection, holder: Connection, show: Callable[[], None
 
 
 def _dump_roles(target: Settings, holder: Connection, pg_dump: str, made: Path) -> None:
-    """All roles of the server as SQL, without passwords, for whoever has to build the server again."""
+    """Write all roles of the server as SQL, without passwords, for building the server again."""
     pg_dumpall = client_programs.find("pg_dumpall", client_programs.major(pg_dump), tls=connections.uses_tls(holder))
     words = ("--roles-only", "--no-role-passwords", f"--file={made / 'roles.sql'}")
     _require_nothing(client_programs.run(pg_dumpall, target.database_url, *words), "pg_dumpall")
@@ -193,7 +195,7 @@ def _require_nothing(said: str, who: str, locked: Sequence[str] = ()) -> None:
     if said:
         raise UserError(
             f"{who} failed: {client_programs.reason(said)}",
-            why=f"Another session works on {', '.join(locked)}. A parallel dump does not wait." if locked else "",
+            why=f"Another session works on {', '.join(locked)}, and a parallel dump does not wait." if locked else "",
             do=connections.MORE_LOCKS if "max_locks_per_transaction" in said else "correct that, then run this again",
             state=NOTHING_KEPT,
         )
@@ -204,8 +206,8 @@ def _require_space(made: Path, found: Inventory, excluded: Sequence[str]) -> Non
     free = shutil.disk_usage(made).free
     if free < needed and not overrides.accepted("space"):
         raise UserError(
-            f"{made.parent} has {free / 1e6:,.0f} MB free, and the backup may take {needed / 1e6:,.0f} MB.",
-            do="make room (make backups KEEP=3), or set BACKUP_DIR; or, knowing that it fits: ACCEPT=space",
+            f"{made.parent} has {free / 1e6:,.0f} MB free, and the backup may need {needed / 1e6:,.0f} MB.",
+            do="remove old backups (make backups KEEP=3), or set BACKUP_DIR. Override with ACCEPT=space.",
             state=NOTHING_KEPT,
         )
 

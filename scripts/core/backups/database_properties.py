@@ -1,4 +1,4 @@
-"""What belongs to a database and is in no dump that gets another name: owner, comment, settings, grants."""
+"""Properties of a database that a dump lacks if it is restored under another name: owner, comment, settings, grants."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +11,7 @@ from scripts.core.postgres.advisory_lock import Tell
 from scripts.core.postgres.sql import Sql, compose, listed
 
 PRIVILEGES = ("CREATE", "CONNECT", "TEMPORARY")
-"""Those that a database has; see "GRANT" in PostgreSQL's documentation."""
+"""The privileges on a database; see "GRANT" in PostgreSQL's documentation."""
 
 _OWN = text(
     "SELECT pg_get_userbyid(datdba) AS owner, coalesce(shobj_description(oid, 'pg_database'), '') AS comment,"
@@ -35,13 +35,13 @@ class Properties:
     owner: str
     comment: str
     settings: list[dict[str, str]]
-    """ALTER DATABASE ... SET: role (empty: for all), name, value."""
+    """ALTER DATABASE ... SET: role (empty for all roles), name, value."""
     grants: list[dict[str, Any]] | None
-    """role, privilege, grantable; None where nobody has changed what PostgreSQL grants by itself."""
+    """role, privilege, grantable; None if PostgreSQL's default grants are unchanged."""
 
 
 def read(connection: Connection) -> Properties:
-    """Those of the connected database."""
+    """Return the properties of the connected database."""
     own = connection.execute(_OWN).one()
     return Properties(
         owner=own.owner,
@@ -52,12 +52,12 @@ def read(connection: Connection) -> Properties:
 
 
 def apply(connection: Connection, database: str, properties: Properties, tell: Tell) -> None:
-    """Give them to a database, without the environment. `connection` is in autocommit, and to another database.
+    """Apply the properties to a database, except the environment. `connection` is in autocommit, to another database.
 
-    What the role may not do, or what names a role that is not there, is told and left out: the rows are there.
+    Report and leave out what the role may not set, and what names a missing role. The rows are already restored.
     """
     name, owner = sql.name(database), sql.name(properties.owner)
-    # First, because the owner's own rights are among the grants.
+    # The owner comes first, because the owner's own rights are among the grants.
     is_owned = _try(connection, compose("ALTER DATABASE {} OWNER TO {}", name, owner), tell)
     environments.set_comment(connection, database, properties.comment)
     for setting in properties.settings:
@@ -69,15 +69,16 @@ def apply(connection: Connection, database: str, properties: Properties, tell: T
         _try(connection, compose("REVOKE ALL ON DATABASE {} FROM {}", name, holders), tell)
     for grant in properties.grants or []:
         option = Sql("WITH GRANT OPTION" if grant["grantable"] else "")
-        # A manifest is a file that anything may have written.
+        # A manifest is a file, so its contents cannot be trusted.
         privilege = Sql(grant["privilege"]) if grant["privilege"] in PRIVILEGES else sql.name(grant["privilege"])
         role = sql.name(grant["role"])
         _try(connection, compose("GRANT {} ON DATABASE {} TO {} {}", privilege, name, role, option), tell)
 
 
 def _try(connection: Connection, statement: Sql, tell: Tell, setting: dict[str, str] | None = None) -> bool:
-    """Return whether it could be run, with a setting of the session as it is: a list such as search_path has quotes of
-    its own.
+    """Return whether the statement succeeded.
+
+    It may use a setting of the session as it is, because a list such as search_path has its own quotes.
     """
     try:
         connection.exec_driver_sql("BEGIN")

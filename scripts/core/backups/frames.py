@@ -1,7 +1,7 @@
-"""Whether a compressed file ends where its frame does, and was not cut short.
+"""Check whether a compressed file is complete or was cut short.
 
-pg_restore takes a zstd frame that was cut, even to nothing, for one that ended: `Zstd_read` of PostgreSQL 17 (in
-src/bin/pg_dump/compress_zstd.c) stops where the file does. Of a gzip file it only misses a cut before the second byte.
+pg_restore accepts a zstd frame that was cut, even to nothing: `Zstd_read` of PostgreSQL 17 (in
+src/bin/pg_dump/compress_zstd.c) stops at the end of the file. For gzip it only misses a cut before the second byte.
 """
 
 import os
@@ -14,9 +14,9 @@ _RLE = 1
 
 
 def cut_short(path: Path) -> bool:
-    """Reads the headers of a zstd file's blocks, about one in 100 kB, and decodes nothing. Raises OSError.
+    """Return whether the file was cut short. Read only the headers of zstd blocks, about one in 100 kB. Raise OSError.
 
-    pg_dump's file of a large object with nothing in it has no frame.
+    pg_dump's file of an empty large object has no frame.
     """
     size = path.stat().st_size
     if not size and path.name.startswith("blob_"):
@@ -28,7 +28,7 @@ def cut_short(path: Path) -> bool:
 
 
 def _end(file: BinaryIO) -> int:
-    """Where the frame ends that the file begins with; -1 when the file ends before: RFC 8878, section 3.1.1."""
+    """Return where the first frame ends, or -1 if the file ends earlier: RFC 8878, section 3.1.1."""
     head = file.read(5)
     if len(head) < 5 or not head.startswith(_ZSTD):
         return -1

@@ -1,4 +1,4 @@
-"""Whether a database can be changed with its present state in a backup."""
+"""Find a backup that has the present state of a database."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,16 +12,16 @@ from scripts.core.postgres import databases, environments, own_tables, system_id
 from scripts.core.revisions import history
 
 SLACK = timedelta(seconds=5)
-"""So far may the clocks of two machines be apart."""
+"""The largest accepted difference between the clocks of two machines."""
 
 _LOGGED = text(f"SELECT count(*) FROM {own_tables.LOG}")
 
 
 def find(connection: Connection, folder: Path, seconds: float) -> Backup | None:
-    """The newest backup of the connected database that is whole, no older than so many seconds, and was taken since the
-    last migration; of all its tables.
+    """Return the newest complete backup of the connected database, with all its tables, or None.
 
-    That no migration came after it is told by the version and the length of the log, not by clocks.
+    It is at most `seconds` old and newer than the last migration. The version and the length of the log show that, not
+    clocks.
     """
     oldest = datetime.now(UTC) - timedelta(seconds=seconds)
     for backup in reversed(store.list_all(folder).backups):

@@ -1,4 +1,4 @@
-"""Hash partitions: where a row goes may depend on numbers (OIDs) that a restore gives to types."""
+"""Hash partitions. The partition of a row may depend on OIDs, which a restore assigns again."""
 
 from sqlalchemy import Connection, text
 
@@ -10,8 +10,8 @@ _ROOTS = text(
     "  ORDER BY place DESC LIMIT 1)"
     " FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind = 'r' AND c.relispartition"
 )
-# Values whose hash is of an OID: of an enum, of what is made of other types, and of a name such as 'users'::regclass.
-# What an expression gives is in no catalog.
+# Values whose hash depends on an OID: of enums, of types made of other types, and of names such as 'users'::regclass.
+# The catalogs do not have the types of expressions.
 _MAY_MOVE = text(
     "SELECT EXISTS (SELECT FROM pg_partitioned_table p CROSS JOIN unnest(p.partattrs::int2[]) AS key (number)"
     " LEFT JOIN pg_attribute a ON a.attrelid = p.partrelid AND a.attnum = key.number AND key.number > 0"
@@ -21,10 +21,10 @@ _MAY_MOVE = text(
 
 
 def roots(connection: Connection) -> dict[str, str]:
-    """Return, for each partition with rows of its own, the topmost hash-partitioned table that it is a part of."""
+    """Return the topmost hash-partitioned table of each partition that stores rows."""
     return {name: root for name, root in connection.execute(_ROOTS) if root}
 
 
 def may_move(connection: Connection) -> bool:
-    """Return whether a restore may have to put rows into other partitions than they were in."""
+    """Return whether a restore may have to put rows into other partitions."""
     return bool(connection.scalar(_MAY_MOVE))

@@ -1,4 +1,4 @@
-"""Whether a backup is what it was: every file there with its sum, and every byte of the dump decoded."""
+"""Whether a backup is intact: every file exists with its checksum, and the whole dump can be decoded."""
 
 import hashlib
 import os
@@ -15,27 +15,26 @@ from scripts.core.postgres import client_programs
 
 
 def sums(path: Path) -> dict[str, File]:
-    """Size and SHA-256 of every file of a backup but its manifest."""
+    """Return the size and SHA-256 of every file of a backup except its manifest."""
     names = sorted(store.files(path))
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         return dict(zip(names, pool.map(lambda name: _sum(path / name), names), strict=True))
 
 
 def damage(backup: Backup) -> str:
-    """What is wrong with the files, in words; nothing when they are those that were written."""
+    """Return what is wrong with the files, as a text; nothing if they are as they were written."""
     found = sums(backup.path)
     said = backup.manifest.files
     faults = [f"{name} is missing" for name in said if name not in found]
-    faults += [f"{name} does not belong there" for name in found if name not in said]
+    faults += [f"{name} is not part of the backup" for name in found if name not in said]
     faults += [f"{name} was changed" for name in said if name in found and found[name] != said[name]]
     return "; ".join(sorted(faults)[:5])
 
 
 def undecodable(dump: Path, major: int) -> str:
-    """What speaks against a dump of this major's pg_dump, in pg_restore's words where it does; nothing when all of it
-    can be read.
+    """Return why a dump of this major version cannot be read, or nothing if it can.
 
-    Written to nowhere, pg_restore decompresses everything and needs no database; but without one it has no --jobs, so
+    pg_restore decompresses everything and discards it, which needs no database. Without a database it has no --jobs, so
     several of them read a part each.
     """
     if cut := [path.name for path in sorted(dump.iterdir()) if frames.cut_short(path)]:
@@ -53,7 +52,7 @@ def undecodable(dump: Path, major: int) -> str:
 
 
 def _sum(path: Path) -> File:
-    """Of less than no bytes for what is no file that can be read."""
+    """Return size and checksum. A file that cannot be read has a negative size."""
     try:
         if path.is_symlink() or not path.is_file():
             return File(-1, "")

@@ -1,4 +1,4 @@
-"""What is in a database, read in one snapshot: what a manifest says, and what a restored copy is compared with."""
+"""The contents of a database, read in one snapshot: for the manifest, and for the comparison after a restore."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -18,12 +18,12 @@ from scripts.core.revisions import history
 from scripts.core.settings import Settings
 
 LOCK_WAIT = 10
-"""Seconds to wait for a table that somebody locks against being read."""
+"""Seconds to wait for a table that another session locks against reads."""
 
-# The first one of a transaction may come too late for these: they are there before it.
+# A statement of the transaction would set these too late, so they come with the connection.
 _OPTIONS = (
     "-c default_transaction_read_only=on -c statement_timeout=0 -c idle_in_transaction_session_timeout=0"
-    # Without row_security=off a policy would hide rows, and the count would not tell.
+    # With row_security=on, a policy would hide rows from the count without an error.
     " -c row_security=off"
 )
 _NO_TRANSACTION_TIMEOUT = text(
@@ -61,7 +61,7 @@ _HEIRS = text(
     " FROM heir JOIN pg_class c USING (oid) JOIN pg_namespace n ON n.oid = c.relnamespace"
     " JOIN pg_class p ON p.oid = above JOIN pg_namespace pn ON pn.oid = p.relnamespace WHERE p.relkind = 'r' GROUP BY 1"
 )
-# Tables whose policies keep this role from rows: with row_security off, reading them is an error.
+# Tables whose policies hide rows from this role. With row_security off, reading them is an error.
 _HIDDEN = text(
     f"SELECT format('%I.%I', n.nspname, c.relname) {_CLASSES} AND c.relkind = 'r' AND row_security_active(c.oid)"
     " ORDER BY 1"
@@ -70,7 +70,7 @@ _HIDDEN = text(
 
 @dataclass(frozen=True)
 class Inventory:
-    """As the manifest has them."""
+    """The contents of a database, in the form of the manifest."""
 
     cluster: str
     database: str
@@ -86,7 +86,7 @@ class Inventory:
 
 @contextmanager
 def snapshot(settings: Settings, application_name: str) -> Iterator[Connection]:
-    """A transaction that sees the database as it is now, for as long as the block runs."""
+    """Yield a transaction that sees the database as it is now while the block runs."""
     options = f"{_OPTIONS} -c lock_timeout={LOCK_WAIT}s"
     with connections.cancellable(
         settings, application_name=application_name, options=options, isolation_level="REPEATABLE READ"
@@ -96,14 +96,14 @@ def snapshot(settings: Settings, application_name: str) -> Iterator[Connection]:
 
 
 def export(connection: Connection) -> str:
-    """Return the name by which other sessions see what this transaction sees."""
+    """Return the name of this transaction's snapshot for other sessions."""
     return str(connection.scalar(text("SELECT pg_export_snapshot()")))
 
 
 def read(connection: Connection, shared: str = "") -> Inventory:
-    """What the connected database holds. `shared`: the snapshot, where it has been exported already.
+    """Return the contents of the connected database. `shared`: the name of the snapshot, if it is exported already.
 
-    Raises UserError naming the tables that this role cannot read, or the one that somebody locks or has dropped.
+    Raise UserError for tables that this role cannot read, and for a table that another session locks or has dropped.
     """
     _require_readable(connection)
     return Inventory(
@@ -121,9 +121,9 @@ def read(connection: Connection, shared: str = "") -> Inventory:
 
 
 def lock(connection: Connection) -> None:
-    """Lock the tables against being dropped or emptied, as pg_dump does: not their indexes.
+    """Lock the tables against being dropped or emptied, as pg_dump does. Their indexes are not locked.
 
-    Raise UserError naming the tables that this role cannot read, or the one that another session locks or has dropped.
+    Raise UserError for tables that this role cannot read, and for a table that another session locks or has dropped.
     """
     _require_readable(connection)
     tables = connection.scalars(_TABLES).all()
@@ -134,7 +134,7 @@ def lock(connection: Connection) -> None:
 
 
 def unlock(connection: Connection) -> None:
-    """Give these locks back. The transaction goes on, and sees what it saw."""
+    """Release these locks. The transaction goes on, with the same snapshot."""
     connection.exec_driver_sql("ROLLBACK TO SAVEPOINT locked")
 
 
@@ -144,14 +144,14 @@ def _require_readable(connection: Connection) -> None:
     if unreadable:
         raise UserError(
             f"The role {role} may not read {', '.join(unreadable)}.",
-            why="A backup without them would not be one.",
+            why="A backup without these tables would be incomplete.",
             do=f"GRANT pg_read_all_data TO {role}, as a superuser",
         )
     hidden = list(connection.scalars(_HIDDEN))
     if hidden:
         raise UserError(
-            f"Row level security keeps the role {role} from rows of {', '.join(hidden)}.",
-            why="A backup without them would not be one. No grant changes that; an owner is kept from them by FORCE.",
+            f"Row level security hides rows of {', '.join(hidden)} from the role {role}.",
+            why="A backup without these rows would be incomplete. No grant changes that. FORCE applies to owners too.",
             do=f"ALTER ROLE {role} BYPASSRLS, as a superuser",
         )
 
@@ -162,9 +162,9 @@ def heirs(connection: Connection) -> dict[str, list[str]]:
 
 
 def excluded(connection: Connection, words: Sequence[str]) -> list[str]:
-    """The tables that EXCLUDE means, of a partitioned one all partitions.
+    """Return the tables that EXCLUDE names. A partitioned table stands for all its partitions.
 
-    Raises UserError for one that is not there, and for one without whose rows the others could not be restored.
+    Raise UserError for a missing table, and for a table that other tables need for a restore.
     """
     found: list[str] = []
     for word in words:
@@ -175,15 +175,15 @@ def excluded(connection: Connection, words: Sequence[str]) -> list[str]:
     references = list(connection.scalars(_REFERENCES, {"tables": found}))
     if references:
         raise UserError(
-            f"EXCLUDE would make a backup that cannot be restored: {', '.join(references)}.",
-            do="exclude those that reference it too",
+            f"Without these rows the backup could not be restored: {', '.join(references)}.",
+            do="exclude the referencing tables too",
             code=USAGE,
         )
     return found
 
 
 def _measured(connection: Connection, tables: Sequence[str], shared: str) -> dict[str, TableSize]:
-    """Return the rows and bytes of tables as this transaction sees them, read in short ones of another session."""
+    """Return the rows and bytes of tables in this snapshot. Another session reads them in short transactions."""
     found: dict[str, TableSize] = {}
     with connection.engine.connect() as counting, connections.interruptible(driver.session(counting)):
         counting.execute(_NO_TRANSACTION_TIMEOUT)
@@ -203,7 +203,7 @@ def _count(connection: Connection, table: str) -> TableSize:
 
 @contextmanager
 def _naming(table: str) -> Iterator[None]:
-    """Raise UserError for what PostgreSQL says of a table."""
+    """Raise UserError with the table's name for an error of PostgreSQL in the block."""
     try:
         yield
     except DBAPIError as error:
@@ -212,7 +212,7 @@ def _naming(table: str) -> Iterator[None]:
         code = sqlstates.of(error)
         raise UserError(
             f"{table} cannot be read: {connections.first_line(error)}",
-            why="Somebody locks it, or has dropped it just now."
+            why="Another session locks it, or has just dropped it."
             if code in (sqlstates.LOCK_NOT_AVAILABLE, sqlstates.UNDEFINED_TABLE)
             else "",
             do=connections.MORE_LOCKS

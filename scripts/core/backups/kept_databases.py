@@ -1,4 +1,4 @@
-"""Databases that a restore has put aside: the target's name, and when."""
+"""Databases that a restore has replaced and kept. Their names are the target's name and a time."""
 
 import re
 import shlex
@@ -17,7 +17,7 @@ _NAMES = text("SELECT datname FROM pg_database ORDER BY right(datname, 16)")
 _BYTES = text("SELECT pg_database_size(CAST(:name AS name))")
 _NAME = re.compile(rf"(?P<beginning>.*){KEPT_INFIX}(?P<when>\d{{8}}T\d{{6}}Z)", re.DOTALL)
 OLD = 40
-"""Older versions of this code took so many bytes of a name, and no hash."""
+"""Older versions of this code used this many bytes of a name, and no hash."""
 
 
 @dataclass(frozen=True)
@@ -33,36 +33,36 @@ class Doubt:
     name: str
     owners: list[str]
     new: str
-    """The name that makes it the target's."""
+    """The name that assigns it to the target."""
 
     def __str__(self) -> str:
-        return f"{self.name} was kept by a restore of {' or of '.join(self.owners)}; its name does not tell which."
+        return f"{self.name} was kept by a restore of {' or of '.join(self.owners)}; its name does not say which."
 
     @property
     def cure(self) -> str:
-        """How to type what makes it the target's."""
+        """Return the command that assigns it to the target."""
         return _psql(compose("ALTER DATABASE {} RENAME TO {}", sql.name(self.name), sql.name(self.new)))
 
 
 def list_all(server: Connection, database: str) -> list[KeptDatabase]:
-    """Those of this database, oldest first."""
+    """Return the kept databases of this database, oldest first."""
     return [KeptDatabase(name, server.scalar(_BYTES, {"name": name}) or 0) for name in _look(server, database)[0]]
 
 
 def doubtful(server: Connection, database: str) -> list[Doubt]:
-    """Return those that may be of this database, and may be of another."""
+    """Return the kept databases that may belong to this database or to another."""
     return _look(server, database)[1]
 
 
 def require_certain(server: Connection, database: str, name: str) -> None:
-    """Raise UserError for the name of a database that may have been kept for another one."""
+    """Raise UserError if the kept database of this name may belong to another database."""
     for doubt in doubtful(server, database):
         if doubt.name == name:
-            raise UserError(str(doubt), do=f"look at it; if it is {database}'s: {doubt.cure}")
+            raise UserError(str(doubt), do=f"inspect it. If it belongs to {database}: {doubt.cure}")
 
 
 def new_name(server: Connection, database: str) -> str:
-    """Of the database that is put aside now; nobody has it yet."""
+    """Return an unused name for the database that a restore replaces now."""
     taken = _look(server, database)[0]
     now = datetime.now(UTC)
     names = (_name(database, f"{now + timedelta(seconds=later):%Y%m%dT%H%M%SZ}") for later in count())
@@ -74,8 +74,9 @@ def drop_command(name: str) -> str:
 
 
 def _look(server: Connection, database: str) -> tuple[list[str], list[Doubt]]:
-    """Return the kept databases that are this one's, and those that may be. New names of short databases are the old
-    ones; of a longer one only an old name may be another's too.
+    """Return the kept databases of this database, and those that may be its own.
+
+    Short databases have the same old and new names. For a long one, only an old name may belong to another database.
     """
     names = list(server.scalars(_NAMES))
     own: list[str] = []
@@ -106,5 +107,5 @@ def _quoted(name: str) -> str:
 
 
 def _psql(statement: str) -> str:
-    """Return what runs it, as a shell takes it through make."""
+    """Return the command that runs the statement, quoted for a shell."""
     return f"make psql c={shlex.quote(statement)}"

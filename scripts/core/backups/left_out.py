@@ -1,4 +1,4 @@
-"""What is in no dump by design, or comes back only where the server has what it needs. A backup says it in a file."""
+"""Objects that a dump leaves out, or that need something on the server. A backup lists them in a file."""
 
 import json
 import os
@@ -10,7 +10,7 @@ from sqlalchemy import Connection, text
 from scripts.core.postgres.advisory_lock import Tell
 
 FILE = "left_out.json"
-# pg_dump leaves these to CREATE EXTENSION; of a table that the extension registers it dumps the rows.
+# pg_dump leaves these to CREATE EXTENSION. Of tables that the extension registers, it dumps the rows.
 _OF_EXTENSIONS = text(
     "SELECT CASE c.relkind WHEN 'm' THEN 'materialized view' WHEN 'f' THEN 'foreign table' ELSE 'table' END AS kind,"
     " format('%I.%I', n.nspname, c.relname) AS name, quote_ident(e.extname) AS extension FROM pg_depend d"
@@ -34,20 +34,20 @@ _HAS = text("SELECT spcname FROM pg_tablespace WHERE has_tablespace_privilege(oi
 @dataclass(frozen=True)
 class LeftOut:
     objects: dict[str, str] = field(default_factory=dict)
-    """By name: why, and what to do."""
+    """For each object, why it is left out and what to do."""
     tablespaces: list[str] = field(default_factory=list)
-    """Those that tables and indexes are in."""
+    """The tablespaces of tables and indexes."""
 
 
 def find(connection: Connection) -> LeftOut:
-    """Return what a dump of the connected database lacks, or needs of its server."""
+    """Return what a dump of the connected database leaves out, or needs on the server."""
     objects = {
-        f"{row.kind} {row.name}": f"it belongs to the extension {row.extension}, and pg_dump leaves it to CREATE"
-        f" EXTENSION. ALTER EXTENSION {row.extension} DROP {row.kind.upper()} {row.name} puts it into backups"
+        f"{row.kind} {row.name}": f"it belongs to the extension {row.extension}, so pg_dump leaves it to CREATE"
+        f" EXTENSION. To back it up: ALTER EXTENSION {row.extension} DROP {row.kind.upper()} {row.name}"
         for row in connection.execute(_OF_EXTENSIONS)
     }
     objects |= {
-        f"subscription {name}": "it belongs to one server. After a restore make it again with CREATE SUBSCRIPTION"
+        f"subscription {name}": "it belongs to one server. After a restore create it again with CREATE SUBSCRIPTION"
         for name in connection.scalars(_SUBSCRIPTIONS)
     }
     return LeftOut(objects, list(connection.scalars(_TABLESPACES)))
@@ -59,7 +59,7 @@ def tell_all(objects: dict[str, str], tell: Tell) -> None:
 
 
 def missing_tablespaces(connection: Connection, needed: list[str]) -> list[str]:
-    """Return the tablespaces that the connected server lacks, or lets this role put nothing into."""
+    """Return the tablespaces that the connected server lacks, or that this role may not use."""
     there = set(connection.scalars(_HAS)) if needed else set()
     return [name for name in needed if name not in there]
 
@@ -72,6 +72,6 @@ def write(folder: Path, found: LeftOut) -> None:
 
 
 def read(folder: Path) -> LeftOut:
-    """Return what the backup says; nothing of one that an older version of this code made."""
+    """Return what the backup's file lists; nothing for a backup of an older version."""
     path = folder / FILE
     return LeftOut(**json.loads(path.read_text(encoding="utf-8"))) if path.exists() else LeftOut()

@@ -1,7 +1,7 @@
-"""The manifest of a backup: what it holds, sums of its files, and what was found out about it since.
+"""The manifest of a backup: its contents, checksums of its files, and the results of later checks.
 
     {"format": 2, "sha256": sum of this document without this line,
-     "cluster": which server, see cluster.py, "fingerprint_version": which reading; format 1 has neither,
+     "cluster": the identity of the server, "fingerprint_version": of the reading; format 1 has neither,
      "database", "environment": the database's, "label": NAME=..., "created_at": UTC, "seconds",
      "server": 170004 as PostgreSQL counts, "client": major of pg_dump, "compression",
      "revision": [...], "fingerprint", "large_objects": n, "extensions": {name: version},
@@ -10,7 +10,7 @@
      "files": {path: {"bytes", "sha256"}},
      "checks": [{"at", "kind": quick, full or after, "passed", "seconds", "found"}]}
 
-Whoever reads it may rely on the names; FORMAT grows when one of them changes its meaning.
+Programs may rely on the names. FORMAT grows when one of them changes its meaning.
 """
 
 import hashlib
@@ -35,7 +35,7 @@ _NEW_IN_2 = ("cluster", "fingerprint_version")
 class TableSize:
     rows: int
     bytes: int
-    """On the server's disk, without indexes."""
+    """The size on the server's disk, without indexes."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class File:
 class Check:
     at: str
     kind: str
-    """quick: sums and decoding; full: restored too; after: BACKUP_AFTER."""
+    """quick: checksums and decoding; full: a restore too; after: BACKUP_AFTER."""
     passed: bool
     seconds: float
     found: str
@@ -58,9 +58,9 @@ class Check:
 @dataclass(frozen=True)
 class Manifest:
     cluster: str | None
-    """Which server; None: it is of format 1."""
+    """The identity of the server; None for format 1."""
     fingerprint_version: int | None
-    """Which reading the fingerprint and the schema are of; None: it is of format 1."""
+    """The version of the reading that made the fingerprint and the schema; None for format 1."""
     database: str
     environment: str | None
     label: str
@@ -86,12 +86,12 @@ class Manifest:
 
     @property
     def taken(self) -> datetime:
-        """By the clock of that moment; `created` is later where that clock was behind an older backup's."""
+        """Return the time by the clock of that moment. `created` is later if that clock was behind an older backup."""
         return datetime.fromisoformat(self.checks[0].at) if self.checks else self.created
 
     @property
     def rows(self) -> int:
-        """Of all tables whose rows were dumped."""
+        """Return the number of rows of all tables whose rows were dumped."""
         return sum(table.rows for name, table in self.tables.items() if name not in self.excluded)
 
     @property
@@ -100,15 +100,15 @@ class Manifest:
 
     @property
     def format(self) -> int:
-        """Its own: what is found out about a backup later does not change it."""
+        """Return the backup's own format, which later checks do not change."""
         return FORMAT if self.cluster is not None else 1
 
     def is_of(self, database: str, cluster: str | None) -> bool:
-        """Return whether it is of this database of this server; None: of any server."""
+        """Return whether it is a backup of this database on this server; None: on any server."""
         return self.database == database and (cluster is None or self.cluster == cluster)
 
     def last(self, *kinds: str) -> Check | None:
-        """The newest check of one of these kinds."""
+        """Return the newest check of one of these kinds, or None."""
         return next((check for check in reversed(self.checks) if check.kind in kinds), None)
 
 
@@ -117,7 +117,7 @@ def now() -> str:
 
 
 def write(folder: Path, manifest: Manifest) -> None:
-    """Write it in one step, and onto the disk: after a crash it is there as a whole, or as it was."""
+    """Write it in one step and flush it to the disk. After a crash the file has the old or the new content."""
     new = folder / NEW
     with new.open("w", encoding="utf-8") as file:
         file.write(_text(manifest))
@@ -128,12 +128,12 @@ def write(folder: Path, manifest: Manifest) -> None:
 
 
 def read(folder: Path) -> Manifest:
-    """Raises UserError for a folder without one, for one of a newer format, and for one with any byte changed."""
+    """Return the manifest. Raise UserError if it is missing, changed, or of a newer format."""
     try:
         text = (folder / FILE).read_bytes().decode()
         document = json.loads(text)
         if document["format"] not in range(1, FORMAT + 1):
-            raise UserError(f"{folder.name} was made by a newer version of these scripts.", do="bring them up to date")
+            raise UserError(f"{folder.name} was made by a newer version of these scripts.", do="update this checkout")
         found = _manifest(document)
     except OSError as error:
         raise UserError(f"{folder.name} is no backup: its manifest cannot be read ({error.strerror}).") from error
@@ -145,17 +145,17 @@ def read(folder: Path) -> Manifest:
 
 
 def add(folder: Path, manifest: Manifest, check: Check, tell: Tell) -> Manifest:
-    """The manifest with one more check, written; where it cannot be, that is told, and what was found counts."""
+    """Return the manifest with one more check, and write it. If it cannot be written, report that and go on."""
     new = replace(manifest, checks=[*manifest.checks, check])
     try:
         write(folder, new)
     except OSError as error:
-        tell(f"What was found out about {folder.name} cannot be written down: {error.strerror}.")
+        tell(f"The result of the check of {folder.name} cannot be recorded: {error.strerror}.")
     return new
 
 
 def sync(folder: Path) -> None:
-    """Bring the names in a folder onto the disk."""
+    """Flush the names in a folder to the disk."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

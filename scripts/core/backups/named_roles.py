@@ -1,4 +1,4 @@
-"""The roles that a dump of a database names: of each owner and of each who is granted something."""
+"""The roles that a dump of a database names: owners and roles with grants."""
 
 from sqlalchemy import Connection, text
 
@@ -23,12 +23,12 @@ _OWNERS = {
     "pg_ts_dict": "dictowner",
     "pg_type": "typowner",
 }
-"""Asked one by one, because pg_shdepend does not have what belongs to the first superuser."""
+"""Each catalog is read, because pg_shdepend has no entries for the first superuser."""
 _OWNED = " UNION ALL ".join(
     f"SELECT tableoid, oid, {owner} FROM {catalog} WHERE oid >= 16384" for catalog, owner in _OWNERS.items()
 )
-# No dump has the temporary tables of a session with their schemas and row types, or what CREATE EXTENSION makes; of the
-# latter it has the grants.
+# A dump has no temporary tables with their schemas and row types, and no objects of CREATE EXTENSION. It has the grants
+# of the latter.
 _ROLES = text(f"""
     WITH passing AS (SELECT oid FROM pg_namespace WHERE nspname ~ '^pg_(toast_)?temp_'),
     temporary (catalog, id) AS (
@@ -51,5 +51,5 @@ _ROLES = text(f"""
 
 
 def read(connection: Connection) -> list[str]:
-    """Return the roles that a dump of the connected database names, but for PostgreSQL's own."""
+    """Return the roles that a dump of the connected database names, without PostgreSQL's own."""
     return list(connection.scalars(_ROLES))

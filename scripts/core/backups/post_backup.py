@@ -1,4 +1,4 @@
-"""BACKUP_AFTER: the user's own command, which brings a backup elsewhere."""
+"""BACKUP_AFTER: the user's own command, which copies a backup to another place."""
 
 import time
 from dataclasses import replace
@@ -14,9 +14,9 @@ AFTER = "after"
 
 
 def run(backup: Backup, command: str, tell: Tell) -> Backup:
-    """Run the command by sh, with the backup's folder as $1 and its manifest on standard input; how it went is kept.
+    """Run the command with sh and record the result. $1 is the backup's folder, standard input is its manifest.
 
-    Raises UserError when it fails; the backup itself is whole.
+    Raise UserError if it fails. The backup itself is complete.
     """
     started = time.monotonic()
     text = (backup.path / manifest.FILE).read_text(encoding="utf-8")
@@ -26,8 +26,8 @@ def run(backup: Backup, command: str, tell: Tell) -> Backup:
     if said:
         raise UserError(
             f"BACKUP_AFTER failed: {check.found}",
-            why=f"It was: {command}",
-            do="mend it, then: make backup",
-            state=f"the backup {backup.name} is whole and stays here.",
+            why=f"The command was: {command}",
+            do="correct the command, then: make backup",
+            state=f"the backup {backup.name} is complete and stays here.",
         )
     return checked

@@ -1,11 +1,11 @@
-"""How far pg_dump or pg_restore is, by rows: what PostgreSQL says of each running COPY, against the counts."""
+"""The progress of pg_dump or pg_restore in rows, from PostgreSQL's report of each running COPY and the row counts."""
 
 from collections.abc import Callable
 
 from sqlalchemy import Connection, text
 
 Show = Callable[[int, int, str], None]
-"""Is told how many are done, how many all are, and of what."""
+"""Gets the number done, the total, and what is counted."""
 
 _COPYING = text(
     "SELECT format('%I.%I', n.nspname, c.relname) AS name, max(p.tuples_processed) AS rows FROM pg_stat_progress_copy p"
@@ -15,9 +15,9 @@ _COPYING = text(
 
 
 def watch(connection: Connection, rows: dict[str, int], show: Show) -> Callable[[], None]:
-    """A function to be called now and then: it looks, through an autocommit connection to that database, and shows.
+    """Return a function that reads and shows the progress through an autocommit connection to that database.
 
-    A table that was seen and is not any more is done.
+    A table that was seen before and is no longer copied is done.
     """
     seen: dict[str, int] = {}
     total = sum(rows.values())

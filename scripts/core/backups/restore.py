@@ -1,4 +1,4 @@
-"""Restoring: into a new database, checked there, then swapped in; the old one is kept beside it under a dated name."""
+"""Restoring into a new database. It is checked and then swapped in. The old one is kept under another name."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
@@ -33,16 +33,16 @@ from scripts.core.settings import Settings
 
 @dataclass(frozen=True)
 class State:
-    """What a restore meets."""
+    """The target before a restore."""
 
     exists: bool
     environment: str | None
     rows: dict[str, Rows]
-    """Of each table."""
+    """The rows of each table."""
 
 
 def look(target: Settings) -> State:
-    """The target as it is. Raises UserError when this environment may not touch it."""
+    """Return the target as it is. Raise UserError if this environment may not change it."""
     try:
         with connections.connect(target, isolation_level="AUTOCOMMIT") as connection:
             environment = environments.read(connection)
@@ -53,23 +53,23 @@ def look(target: Settings) -> State:
 
 
 def require_fitting(backup: Backup, revisions: History, environment: str | None) -> None:
-    """Raises UserError for a damaged backup, of another environment, or at a revision that this checkout lacks."""
+    """Raise UserError if the backup is damaged, of another environment, or at a revision that this checkout lacks."""
     verify.require_whole(backup)
     if backup.manifest.environment != environment and not overrides.accepted("environment"):
         raise UserError(
             f"{backup.name} is of another environment.",
             why=f"The backup's environment is {backup.manifest.environment or environments.NOT_SET}."
             f" The environment of this database is {environment or environments.NOT_SET}.",
-            do="restore another backup. Override with ACCEPT=environment",
+            do="restore another backup. Override with ACCEPT=environment.",
         )
     if not overrides.accepted("revision"):
         history.require_known(revisions, backup.manifest.revision)
 
 
 def put_in_place(target: Settings, backup: Backup, environment: str | None, tell: Tell, show: Show) -> str:
-    """Restore into a new database, check it, and swap it in; returns the name of the old one, now kept, or nothing.
+    """Restore into a new database, check it, and swap it in. Return the name of the kept old database, or nothing.
 
-    Raises UserError, and the target is as it was; whatever kills this, the target is wholly the one or the other.
+    If that fails, raise UserError and leave the target as it was. After a kill, the target is one of the two databases.
     """
     owner = target.database_url.username
     with (
@@ -83,17 +83,17 @@ def put_in_place(target: Settings, backup: Backup, environment: str | None, tell
 
 
 def _let_application_in(target: Settings, made: URL, backup: Backup, tell: Tell) -> None:
-    """Grants come back as they were. Only where they were left out does the application get its usual rights."""
+    """Give the application its usual rights if grants were left out. Otherwise grants are restored as they were."""
     role = roles.application(target)
     if role and overrides.accepted("roles"):
         databases.let_application_in(target, made)
-        tell(f"Owners and grants of the backup were left out. {role} has its usual rights.")
+        tell(f"The backup was restored without owners and grants. {role} has its usual rights.")
     elif role and role not in backup.manifest.roles:
-        tell(f"The backup grants nothing to {role}. Give it its rights: make roles")
+        tell(f"The backup grants nothing to {role}. To grant its usual rights: make roles")
 
 
 def bring_back(target: Settings, name: str, tell: Tell) -> str:
-    """Swap a kept database in again; returns the name under which the present one is kept, or nothing."""
+    """Swap a kept database back in. Return the name under which the present one is kept, or nothing."""
     with _alone(target, tell), databases.server(target) as server:
         replacement_lock.take(server, databases.name_of(target.database_url))
         return _swap(target, server, name)
@@ -108,29 +108,29 @@ def _swap(target: Settings, session: Connection, new: str) -> str:
 
 @contextmanager
 def _alone(target: Settings, tell: Tell) -> Iterator[None]:
-    """Keeps migrations and backups of the target away, if there is a target.
+    """Keep migrations and backups of the target away while the block runs, if there is a target.
 
-    Raises UserError when the server has ended a session of ours, whose last words nobody knows.
+    Raise UserError if the server has ended one of our sessions, because then the result is unknown.
     """
     name, role = databases.name_of(target.database_url), target.database_url.username
     if name == connections.maintenance(target).database:
-        raise UserError(f"{name} cannot be put aside: databases are renamed from it.", do="restore TO=another")
+        raise UserError(f"{name} cannot be renamed: other databases are renamed from it.", do="restore TO=another")
     try:
-        with _mutex(target, tell):
+        with _advisory_lock(target, tell):
             yield
     except DBAPIError as error:
         lacking = sqlstates.of(error) == sqlstates.INSUFFICIENT_PRIVILEGE
         raise UserError(
-            f"The restore broke off: {connections.first_line(error)}",
+            f"The restore was interrupted: {connections.first_line(error)}",
             do=f"have a superuser ALTER DATABASE {name} OWNER TO {role}, and ALTER ROLE {role} CREATEDB"
             if lacking
-            else "make backups   (lists what a restore has put aside); then this again, if it was not done",
-            state=f"{name} is wholly what it was; or wholly the other, and what it was is kept.",
+            else "make backups   (lists databases that a restore has kept); if the restore is not done, run this again",
+            state=f"{name} is either unchanged, or replaced completely and kept under another name.",
         ) from error
 
 
 @contextmanager
-def _mutex(target: Settings, tell: Tell) -> Iterator[None]:
+def _advisory_lock(target: Settings, tell: Tell) -> Iterator[None]:
     name = f"alembic-restore {migration_log.who()}"[:63]
     with ExitStack() as stack:
         try:

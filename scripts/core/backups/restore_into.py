@@ -1,4 +1,4 @@
-"""Filling an empty database from a backup, and comparing it with what the manifest says."""
+"""Filling an empty database from a backup, and comparing it with the manifest."""
 
 from collections.abc import Callable
 
@@ -18,11 +18,11 @@ from scripts.core.postgres.sql import compose
 from scripts.core.schema import fingerprint
 from scripts.core.settings import Settings
 
-# The jobs are parallel already; and what comes after them is waited for, which no earlier commit can be missing then.
+# The jobs are parallel already. The caller waits for a later commit, and no earlier commit can be missing then.
 _QUICKLY = "-c synchronous_commit=off" + (
     " -c max_parallel_maintenance_workers=0" if client_programs.CORES <= client_programs.JOBS else ""
 )
-# Extended statistics are in no dump. Those of a table with foreign children are read from another server.
+# A dump has no extended statistics. ANALYZE of a table with foreign children would read another server.
 _WITHOUT_STATISTICS = text(
     "SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
     " WHERE c.relkind IN ('r', 'm') AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'"
@@ -35,23 +35,21 @@ ONLY_A_TRY = "what was restored is dropped, at the latest by the next run; every
 
 
 def require_server(backup: Backup, server: int) -> None:
-    """Raises UserError for a backup of a newer major than the server's, which has what the older one does not know, or
-    of a newer pg_dump than the programs here.
-    """
+    """Raise UserError if the server is of an older major version than the backup, or no fitting pg_restore is here."""
     if backup.manifest.server // 10000 > server // 10000:
         raise UserError(
-            f"{backup.name} is of PostgreSQL {backup.manifest.server // 10000}; the server is {server // 10000}.",
-            why="A dump can be restored into its own major or a newer one.",
+            f"{backup.name} is of PostgreSQL {backup.manifest.server // 10000}, but the server is {server // 10000}.",
+            why="A dump can only be restored into the same or a newer major version.",
             do="set POSTGRES_IMAGE, or DATABASE_URL, to a newer server",
         )
     client_programs.find("pg_restore", backup.manifest.client)
 
 
 def fill(backup: Backup, into: Settings, tell: Tell, show: Show) -> None:
-    """Restore the dump into an empty database, and look at it. Any error ends it.
+    """Restore the dump into an empty database, and compare it. The first error ends the restore.
 
-    Roles that the dump names and the server lacks are made first, without a login or any right: who they were is in
-    roles.sql. Raises UserError when something fails, or is not as the manifest says.
+    Roles that the dump names and the server lacks are created first, without a login or any right. roles.sql has their
+    definitions. Raise UserError if something fails, or differs from the manifest.
     """
     with connections.connect(into, application_name="alembic-restore", isolation_level="AUTOCOMMIT") as connection:
         require_server(backup, connections.version(connection))
@@ -60,21 +58,21 @@ def fill(backup: Backup, into: Settings, tell: Tell, show: Show) -> None:
         rows = {name: rows for name, rows in _rows(backup.manifest).items() if rows}
         options = _options(backup, connection, tell)
         _restore(backup, into, connection, options, progress.watch(connection, rows, show))
-    # Before the comparing, because where alembic_version is may depend on search_path.
+    # Before the comparison, because search_path may decide where alembic_version is.
     with databases.server(into) as server:
         database_properties.apply(server, databases.name_of(into.database_url), backup.manifest.properties, tell)
     _compare(backup, into, tell)
 
 
 def _options(backup: Backup, connection: Connection, tell: Tell) -> list[str]:
-    """Return the words for pg_restore: what is left out because the server lacks it, or because it is another's."""
+    """Return the arguments for pg_restore. They leave out what the server lacks and what belongs to other roles."""
     missing = left_out.missing_tablespaces(connection, left_out.read(backup.path).tablespaces)
     if missing:
         tell(f"Tables and indexes are in the default tablespace: this role cannot use {', '.join(missing)}.")
     is_parallel = schema_file.restorable_in_parallel(schema_file.read(backup.path))
     return [
         f"--jobs={client_programs.JOBS if is_parallel else 1}",
-        # Two databases cannot have the same one; and with one in it, a database cannot be dropped.
+        # Two databases cannot have the same subscription, and a database with one cannot be dropped.
         "--no-subscriptions",
         *(["--no-tablespaces"] if missing else []),
         *(["--no-owner", "--no-privileges"] if overrides.accepted("roles") else []),
@@ -91,7 +89,7 @@ def _restore(
         client_programs.find(name, backup.manifest.client, tls=tls) for name in ("pg_restore", "vacuumdb")
     )
     said = client_programs.run(pg_restore, into.database_url, *words, tick=tick, options=_QUICKLY)
-    # A dump of PostgreSQL 18 has the statistics that the planner needs, if there were any; an older one has none.
+    # A dump of PostgreSQL 18 may have the planner's statistics. An older dump has none.
     missing = [f"--table={table}" for table in connection.scalars(_WITHOUT_STATISTICS)] if not said else []
     said = said or (
         client_programs.run(vacuumdb, into.database_url, "--analyze-only", jobs, *missing) if missing else ""
@@ -99,8 +97,8 @@ def _restore(
     if said:
         raise UserError(
             f"{backup.name} cannot be restored: {client_programs.reason(said)}",
-            do="correct what it says, then run this again; if it is about rights: ACCEPT=superuser restores as the"
-            " server's superuser, and ACCEPT=roles without owners and grants",
+            do="correct that, then run this again. If rights are missing, ACCEPT=superuser restores as the server's"
+            " superuser, and ACCEPT=roles without owners and grants.",
             state=ONLY_A_TRY,
         )
 
@@ -115,7 +113,7 @@ def _make_roles(connection: Connection, roles: list[str]) -> None:
         raise UserError(
             f"The server lacks the roles {', '.join(missing)}, which the backup names.",
             why=connections.first_line(error),
-            do="have a superuser CREATE them; or, without owners and grants: ACCEPT=roles",
+            do="have a superuser create them. To restore without owners and grants: ACCEPT=roles",
         ) from error
 
 
@@ -129,27 +127,27 @@ def _compare(backup: Backup, into: Settings, tell: Tell) -> None:
         saved, found_schema = saved.structure, found_schema.structure
     changes = schema_file.changes(saved, found_schema)
     if backup.manifest.fingerprint_version != fingerprint.FINGERPRINT_VERSION:
-        # Another version reads and words definitions in another way. What is missing, both versions name.
+        # Another version reads and prints definitions differently. Missing objects have the same names in both.
         changes = [one for one in changes if one.kind == "structure" and one.found is None]
         tell(f"{backup.name} is of another version of these scripts: definitions and grants are not compared.")
     differences = [str(one) for one in changes] + _differences(backup.manifest, found, roots, heirs)
     if differences:
         raise UserError(
-            f"{backup.name} was restored, but is not what was backed up:"
+            f"{backup.name} was restored, but the result differs from what was backed up:"
             + "".join(f"\n    {one}" for one in differences),
-            do="restore another: make backups; where rights are missing, restore as a superuser: ACCEPT=superuser",
+            do="restore another backup (make backups). If rights are missing, restore as a superuser: ACCEPT=superuser",
             state=ONLY_A_TRY,
         )
     left_out.tell_all(left_out.read(backup.path).objects | schema_file.undumped(saved), tell)
 
 
 def _differences(manifest: Manifest, found: Inventory, roots: dict[str, str], heirs: dict[str, list[str]]) -> list[str]:
-    """Of the rows, and the rest that is counted; a table that is missing is the schema's to tell."""
+    """Return differences in rows and other counts. Missing tables are differences of the schema."""
     expected = {name: rows for name, rows in _rows(manifest).items() if name in found.tables}
     own = {name: found.tables[name].rows for name in expected}
     now = dict(own)
     for name, below in heirs.items():
-        # Older backups counted the rows of the tables that inherit from it too.
+        # Older backups also counted the rows of inheriting tables.
         whole = own.get(name, 0) + sum(own.get(heir, 0) for heir in below)
         if expected.get(name) == whole:
             now[name] = whole
@@ -162,7 +160,7 @@ def _differences(manifest: Manifest, found: Inventory, roots: dict[str, str], he
 
 
 def _together(expected: dict[str, int], now: dict[str, int], roots: dict[str, str]) -> dict[str, tuple[int, int]]:
-    """Return the rows that were and that are there: of each table, and of all hash partitions of a table together."""
+    """Return expected and found rows of each table. All hash partitions of a table are counted together."""
     pairs: dict[str, tuple[int, int]] = {}
     for name, rows in expected.items():
         was, is_ = pairs.get(roots.get(name, name), (0, 0))
@@ -171,5 +169,5 @@ def _together(expected: dict[str, int], now: dict[str, int], roots: dict[str, st
 
 
 def _rows(manifest: Manifest) -> dict[str, int]:
-    """What each table has after a restore."""
+    """Return the rows that each table has after a restore."""
     return {name: 0 if name in manifest.excluded else table.rows for name, table in manifest.tables.items()}

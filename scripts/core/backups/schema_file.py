@@ -1,9 +1,9 @@
-"""The schema of a backup, kept beside the dump as it was read, so that what a restore made of it can be told by name.
+"""The schema of a backup, stored beside the dump, so that a restored copy can be compared object by object.
 
 PostgreSQL prints some expressions differently after a restore: casts and parentheses of CHECK (state IN ('new')) on a
-varchar move. The fingerprint of the original is therefore not that of its restored copy, and what printed the same but
-for casts and parentheses counts as the same here. The text that pg_restore ran is what the original printed; a restore
-without an error has read it again. What could still be wrong is an object that is missing, or another one: that shows.
+varchar move. So the fingerprint of the original differs from its restored copy's. Texts that differ only in casts and
+parentheses count as equal here. pg_restore ran the original's text without an error, so only a missing or another
+object could be wrong, and that shows.
 """
 
 import json
@@ -36,9 +36,9 @@ def read(folder: Path) -> Schema:
 
 
 def undumped(schema: Schema) -> dict[str, str]:
-    """Return what pg_dump leaves out of a dump by design, by name: why, and what to do.
+    """Return what pg_dump leaves out by design, by name: why, and what to do.
 
-    An invalid index of a partitioned table is in the dump: it waits for the indexes of its partitions.
+    An invalid index of a partitioned table is in the dump. It becomes valid with the indexes of its partitions.
     """
     found = {}
     for name, definition in schema.objects.items():
@@ -46,16 +46,16 @@ def undumped(schema: Schema) -> dict[str, str]:
         if ", index " in name and " INVALID" in bare and " ON ONLY " not in bare:
             found[name] = "it is invalid, and no query uses it. Drop it, or REINDEX it"
         if ", disabled check of " in name:
-            found[name] = "the check is on after a restore. ALTER TABLE … DISABLE TRIGGER turns it off again"
+            found[name] = "the check is enabled after a restore. ALTER TABLE … DISABLE TRIGGER disables it again"
     for name in _validated_below(schema):
-        found[name] = "it is NOT VALID after a restore, as its parent's is. ALTER TABLE … VALIDATE CONSTRAINT checks it"
+        found[name] = "it is NOT VALID after a restore, like its parent's. ALTER TABLE … VALIDATE CONSTRAINT checks it"
     return dict(sorted(found.items()))
 
 
 def _validated_below(schema: Schema) -> list[str]:
-    """Return the checks that are validated in a child and NOT VALID in its parent. A dump has the parent's alone.
+    """Return the checks that are validated in a child and NOT VALID in its parent. A dump has only the parent's.
 
-    Of a partition it has its own.
+    A partition has its own check in the dump.
     """
     checks = {}
     for name, definition in schema.objects.items():
@@ -71,14 +71,14 @@ def _validated_below(schema: Schema) -> list[str]:
 
 
 def restorable_in_parallel(schema: Schema) -> bool:
-    """Return whether no row can break a domain's check. With --jobs, pg_restore may add the check before the row."""
+    """Return whether no row can break a domain's check. With --jobs, pg_restore may add the check before the rows."""
     return not any(
         name.startswith("domain ") and definition.endswith(" NOT VALID") for name, definition in schema.objects.items()
     )
 
 
 def changes(expected: Schema, found: Schema) -> list[Difference]:
-    """What a restore has lost, added or changed. A version of an extension is the server's, not the backup's."""
+    """Return what a restore has lost, added or changed. Versions of extensions are the server's."""
     left_out = undumped(expected).keys()
     differences = [one for one in compare.between(expected, found) if one.found is not None or one.name not in left_out]
     return [one for one in differences if not (one.harmless or _is_the_same(one) or _is_unchecked(one, left_out))]
@@ -100,7 +100,7 @@ def _is_unchecked(difference: Difference, left_out: Collection[str]) -> bool:
 
 
 def _as_valid(definition: str) -> str:
-    """An index of a partitioned table becomes valid when the last of its partitions' indexes is attached again."""
+    """Return the definition as valid. A partitioned index becomes valid when its last partition is attached again."""
     return _INVALID.sub(lambda found: "" if found[0] == " INVALID" else found[0], definition)
 
 

@@ -1,7 +1,7 @@
-"""The folder of the backups: made under a partial name, renamed when whole, listed, found by name.
+"""The folder of the backups. A backup gets its name only when it is complete.
 
-A folder in it is a backup when it has a manifest. One that is being made is called `.partial-...` and locked by its
-maker; without that lock its maker is dead or has failed, and the next backup removes it.
+A subfolder with a manifest is a backup. While a backup is made, its folder is called `.partial-...` and its maker locks
+it. Without that lock the maker was killed or has failed, and the next backup removes the folder.
 """
 
 import fcntl
@@ -44,13 +44,13 @@ class Listing:
     backups: list[Backup]
     """Oldest first."""
     others: dict[str, str]
-    """What else lies in the folder: name, and why it is no backup."""
+    """Other entries of the folder: name, and why it is no backup."""
     failed: list[str]
-    """Names of partial folders whose maker is gone."""
+    """Names of partial folders whose maker has ended."""
 
 
 def list_all(folder: Path) -> Listing:
-    """What is in the folder; nothing where there is none."""
+    """Return the contents of the folder; nothing if it does not exist."""
     backups, others, failed = [], {}, []
     for path in sorted(folder.iterdir()) if folder.is_dir() else []:
         if path.name.startswith(PARTIAL):
@@ -65,11 +65,11 @@ def list_all(folder: Path) -> Listing:
 
 
 def require_label(label: str) -> None:
-    """Raises UserError for a NAME that cannot be a part of a folder's name, or that means something else."""
+    """Raise UserError for a NAME that cannot be part of a folder's name, or that has another meaning."""
     if label and (label == LATEST or not _LABEL.fullmatch(label)):
         raise UserError(
             f"NAME={label} cannot name a backup.",
-            why="It takes up to 40 letters, digits, dots, - and _, the first a letter or digit, and is not 'latest'.",
+            why="It has at most 40 letters, digits, dots, - and _, begins with a letter or digit, and is not 'latest'.",
             do="make backup NAME=feature-x",
             code=USAGE,
         )
@@ -77,8 +77,10 @@ def require_label(label: str) -> None:
 
 @contextmanager
 def partial(folder: Path) -> Iterator[Path]:
-    """A new folder, locked while the block runs, to be renamed by `finish`. If the block fails it is left empty, as a
-    sign that the last run failed. What earlier runs left so is removed first.
+    """Yield a new folder, locked while the block runs, which `finish` renames.
+
+    If the block fails, the folder stays empty, as a sign that the last run failed. Such folders of earlier runs are
+    removed first.
     """
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -106,14 +108,14 @@ def partial(folder: Path) -> Iterator[Path]:
 def _unwritable(folder: Path, error: OSError) -> UserError:
     return UserError(
         f"{folder} cannot be written: {error.strerror}.",
-        do="make room there, or correct BACKUP_DIR in .env, or who owns the folder",
+        do="make room there, or correct BACKUP_DIR in .env or the owner of the folder",
     )
 
 
 def finish(made: Path, found: Manifest, tell: Tell) -> Backup:
-    """Write the manifest and give the folder its name; both are on the disk afterwards.
+    """Write the manifest and give the folder its name. Both are flushed to the disk.
 
-    Its time is never before that of the database's newest backup, so that `latest` is the one taken last.
+    Its time is never before the newest backup of the database, so that `latest` is the one taken last.
     """
     folder = made.parent
     with _locked(folder):
@@ -121,9 +123,9 @@ def finish(made: Path, found: Manifest, tell: Tell) -> Backup:
         newest = max((other.created for other in others if other.database == found.database), default=None)
         if newest and newest >= found.created:
             if newest - datetime.now(UTC) > timedelta(minutes=1):
-                tell(f"The clock of this machine is behind the newest backup, which says {newest:%Y-%m-%d %H:%M %Z}.")
+                tell(f"The clock of this machine is behind the newest backup ({newest:%Y-%m-%d %H:%M %Z}).")
             found = _later(found, newest)
-        # Another database's name may look the same in a folder's name.
+        # The name of another database may look the same in a folder's name.
         while (path := folder / name(found.database, found.created, found.label)).exists():
             found = _later(found, found.created)
         manifest.write(made, found)
@@ -137,9 +139,9 @@ def _later(found: Manifest, than: datetime) -> Manifest:
 
 
 def remove(backup: Backup) -> None:
-    """Delete a backup; what a kill in the middle leaves is no backup, and abandoned.
+    """Delete a backup. A kill in the middle leaves a folder that is no backup, and that the next one removes.
 
-    Alone, or the next backup would delete what is abandoned at the same time. Raises UserError when it cannot.
+    This takes a lock, because the next backup would delete the same folder. Raise UserError if it cannot be deleted.
     """
     folder, gone = backup.path.parent, backup.path.with_name(PARTIAL + backup.name)
     try:
@@ -151,9 +153,9 @@ def remove(backup: Backup) -> None:
 
 
 def files(path: Path) -> Iterator[str]:
-    """Everything under a backup but its manifest, by its path there: links and empty folders too.
+    """Yield everything in a backup except its manifest, by its path: links and empty folders too.
 
-    Nor is it a manifest of which a kill left a part.
+    A partial manifest that a kill left is not listed either.
     """
     for root, folders, names in os.walk(path):
         links = [name for name in folders if (Path(root) / name).is_symlink()]
@@ -165,7 +167,7 @@ def files(path: Path) -> Iterator[str]:
 
 
 def name(database: str, created: datetime, label: str) -> str:
-    """Sorts by database, then time."""
+    """Return the name of the folder. Names sort by database, then by time."""
     database = re.sub(r"[^A-Za-z0-9_-]", "_", database)
     return "-".join(filter(None, (database, f"{created:%Y%m%dT%H%M%SZ}", label)))
 
@@ -183,7 +185,7 @@ def _is_abandoned(path: Path) -> bool:
 
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    """Alone in the folder, for moments only."""
+    """Lock the folder, for moments only."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)

@@ -1,4 +1,4 @@
-"""Proving a backup: quick reads all of it, full restores it on the scratch server. What comes out is written down."""
+"""Verifying a backup: quick reads all of it, full restores it on the scratch server. The result is recorded."""
 
 import time
 from dataclasses import replace
@@ -18,8 +18,10 @@ QUICK, FULL = "quick", "full"
 
 
 def verify(target: Settings, backup: Backup, mode: str, tell: Tell, show: Show) -> Backup:
-    """Returns the backup with the check in its manifest. Raises UserError, after having written that down, when it is
-    not what was backed up; when the scratch server does not answer there is nothing to write.
+    """Return the backup with the check in its manifest.
+
+    If it differs from what was backed up, record that and raise UserError. If the scratch server does not answer,
+    there is nothing to record.
     """
     started = time.monotonic()
     found = integrity.damage(backup) or integrity.undecodable(backup.dump, backup.manifest.client)
@@ -40,10 +42,10 @@ def verify(target: Settings, backup: Backup, mode: str, tell: Tell, show: Show) 
 
 
 def restored(server: Scratch, backup: Backup, tell: Tell, show: Show) -> Settings:
-    """Restore the backup into a new database of the scratch server; returns settings of it, on which nothing that users
-    wrote may run. Raises UserError as `load.fill` does.
+    """Restore the backup on the scratch server, and return settings of the new database. No user code may run there.
 
-    The administrator gives everything its owner and grants. Without these all of it belongs to the role that migrates.
+    The administrator restores owners and grants. Without them, everything belongs to the migrating role. Raise
+    UserError as `restore_into.fill` does.
     """
     if overrides.accepted("roles"):
         made = scratch.create(server)
@@ -56,9 +58,9 @@ def restored(server: Scratch, backup: Backup, tell: Tell, show: Show) -> Setting
 
 
 def _restore(server: Scratch, backup: Backup, tell: Tell, show: Show) -> None:
-    """Restore the backup as `make restore` would: as the role that migrates, or with ACCEPT=superuser as a superuser.
+    """Restore the backup as `make restore` does: as the migrating role, or with ACCEPT=superuser as a superuser.
 
-    Raise UserError as that would.
+    Raise UserError as `make restore` does.
     """
     made = scratch.create(server, bare=True)
     administrator = scratch.as_administrator(server, made)
@@ -67,7 +69,7 @@ def _restore(server: Scratch, backup: Backup, tell: Tell, show: Show) -> None:
 
 
 def require_whole(backup: Backup) -> None:
-    """Raises UserError when any file is not what was written."""
+    """Raise UserError if any file differs from what was written."""
     found = integrity.damage(backup)
     if found:
-        raise UserError(f"{backup.name} is damaged: {found}.", do="restore another   (make backups lists them)")
+        raise UserError(f"{backup.name} is damaged: {found}.", do="restore another backup   (make backups lists them)")

@@ -1,4 +1,4 @@
-"""How every script starts and ends: its help from its docstring, errors for people, exit codes."""
+"""How every script starts and ends: help from its docstring, errors for people, exit codes."""
 
 import argparse
 import signal
@@ -16,13 +16,13 @@ from scripts.core.cli import console
 from scripts.core.errors import BUG, INTERRUPTED, HalfDoneError, UserError
 from scripts.core.postgres import connections
 
-INTERRUPTED_STATE = "every revision, backup and restore is wholly done or not at all; see: make status, make backups"
+INTERRUPTED_STATE = "each revision, backup and restore is done completely or not at all; see: make status, make backups"
 
 Main = Callable[[Sequence[str] | None], int]
 
 
 def parser(doc: str | None, module: str) -> argparse.ArgumentParser:
-    """A parser whose help is the script's docstring: one sentence, then the make lines."""
+    """Return a parser. Its help is the script's docstring: one sentence, then the make lines."""
     return argparse.ArgumentParser(
         prog=f"python -m {module}",
         description=doc,
@@ -38,17 +38,17 @@ def run(main: Main, argv: Sequence[str] | None = None) -> int:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
-            # An encoding that lacks ✓ is no error in the middle of a migration.
+            # A terminal that cannot print ✓ must not cause an error in the middle of a migration.
             stream.reconfigure(errors=console.PLAIN_SIGNS)
     with console.logged(Path(sys.argv[0]).stem), console.live():
         try:
             return main(argv)
         except HalfDoneError as error:
-            do = "write what is committed so that it can run again (IF NOT EXISTS), then run this again"
+            do = "write the committed part so that it can run again (IF NOT EXISTS), then run this again"
             console.fail(UserError("Interrupted.", do=do, state=error.state))
             return INTERRUPTED
         except KeyboardInterrupt:
-            console.fail(UserError("Interrupted.", do="run it again", state=INTERRUPTED_STATE))
+            console.fail(UserError("Interrupted.", do="run this again", state=INTERRUPTED_STATE))
             return INTERRUPTED
         except Exception as error:
             return _explain(error)
@@ -56,7 +56,7 @@ def run(main: Main, argv: Sequence[str] | None = None) -> int:
 
 @contextmanager
 def finishing() -> Iterator[None]:
-    """What is done in the block is done to its end; an interruption meanwhile comes after it."""
+    """Delay an interruption until the end of the block."""
     heard: list[int] = []
     numbers = (signal.SIGINT, signal.SIGTERM)
     before = {number: signal.signal(number, lambda number, _: heard.append(number)) for number in numbers}
@@ -70,13 +70,13 @@ def finishing() -> Iterator[None]:
 
 
 def _explain(error: Exception) -> int:
-    """Say what happened; only what we did not foresee shows a traceback."""
+    """Print what happened. Only our own bugs show a traceback."""
     known = _known(error)
     if known:
         console.fail(known)
         return known.code
     traceback.print_exc()
-    console.fail(UserError(f"This is a bug of ours: {type(error).__name__}.", state="unknown; see: make status"))
+    console.fail(UserError(f"This is a bug in the scripts: {type(error).__name__}.", state="unknown; see: make status"))
     return BUG
 
 

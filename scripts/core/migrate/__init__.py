@@ -1,1 +1,1 @@
-"""The runner behind alembic/env.py: guards, retries, transactions, and what is said when a step fails."""
+"""The runner behind alembic/env.py: guards, retries, transactions, and the report of a failed step."""

@@ -1,4 +1,4 @@
-"""The writing door to Alembic: upgrade, downgrade, stamp and new revisions. What makes them safe is in runner.py."""
+"""The writing door to Alembic: upgrade, downgrade, stamp and new revisions. runner.py makes them safe."""
 
 from argparse import Namespace
 from collections.abc import Callable, Sequence
@@ -25,30 +25,32 @@ Tracer = Callable[[Connection, Callable[[], str], Commits], None]
 
 
 def upgrade(settings: Settings, target: str, on_step: OnStep, tell: Tell, url: URL | None = None) -> None:
-    """Apply everything up to `target` on the target's database or on `url`. Raises UserError."""
+    """Apply everything up to `target` to the target's database or to `url`. Raise UserError if a step fails."""
     _run(settings, lambda config: command.upgrade(config, target), on_step=on_step, tell=tell, database_url=url)
 
 
 def upgrade_seen(settings: Settings, target: str, on_step: OnStep, tell: Tell, seen: Seen | None) -> None:
-    """The same after a plan, which has shown `seen`; the gates want it outside development."""
+    """Upgrade after a plan that has shown `seen`. Outside development the guards require such a plan."""
     _run(settings, lambda config: command.upgrade(config, target), on_step=on_step, tell=tell, seen=seen)
 
 
 def traced(settings: Settings, target: str, on_step: OnStep, tell: Tell, trace: Tracer) -> None:
-    """Apply everything up to `target` on a throwaway database. `trace` is given the migrating connection, a function
-    that names the running revision, and what each revision commits by itself. Raises UserError as `upgrade` does.
+    """Apply everything up to `target` to a throwaway database. Raise UserError as `upgrade` does.
+
+    `trace` gets the migrating connection, a function that names the running revision, and the commits of each revision.
     """
     _run(settings, lambda config: command.upgrade(config, target), on_step=on_step, tell=tell, trace=trace)
 
 
 def traced_downgrade(settings: Settings, target: str, tell: Tell, trace: Tracer) -> None:
-    """The same for undoing everything after `target`."""
+    """Undo everything after `target` on a throwaway database, and call `trace` as `traced` does."""
     _run(settings, lambda config: command.downgrade(config, target), tell=tell, trace=trace, confirmed=[])
 
 
 def downgrade(settings: Settings, target: str, confirmed: Sequence[Loss], on_step: OnStep, tell: Tell) -> None:
-    """Undo everything after `target`, newest first. Raises UserError as `upgrade` does, and when by now more would be
-    lost than was `confirmed`.
+    """Undo everything after `target`, newest first.
+
+    Raise UserError as `upgrade` does, and when more data would be lost now than was `confirmed`.
     """
     _run(
         settings,
@@ -60,14 +62,14 @@ def downgrade(settings: Settings, target: str, confirmed: Sequence[Loss], on_ste
 
 
 def stamp(settings: Settings, target: str, tell: Tell, *, forget: bool) -> None:
-    """Write down that the schema is that of `target`, running nothing. `forget`: what the version says has no file."""
+    """Record `target` as the schema's revision, and run none. `forget` deletes recorded revisions without a file."""
     _run(settings, lambda config: command.stamp(config, target, purge=forget), tell=tell)
 
 
 def new_revision(settings: Settings, message: str, *, empty: bool) -> Path | None:
-    """Write a revision file: what the models have and the database lacks, or an empty one to fill by hand.
+    """Write a revision file with what the models have and the database lacks, or an empty file to write by hand.
 
-    Returns its path, or None when models and database agree. Raises UserError when a model is not imported.
+    Return its path, or None if models and database agree. Raise UserError if a model is not imported.
     """
     models.require_complete()
     made: list[Any] = []
@@ -78,7 +80,7 @@ def new_revision(settings: Settings, message: str, *, empty: bool) -> Path | Non
             directives.clear()
 
     def make(config: Config) -> None:
-        # Alembic says "Running post write hook" even when it is asked to be quiet.
+        # Alembic prints "Running post write hook" even with `quiet`.
         with redirect_stdout(StringIO()):
             made.append(command.revision(config, message, autogenerate=not empty))
 
@@ -87,7 +89,7 @@ def new_revision(settings: Settings, message: str, *, empty: bool) -> Path | Non
 
 
 def merge(heads: list[str], message: str) -> Path:
-    """Write a revision that follows all of `heads`; returns its path. Needs no database."""
+    """Write a revision that follows all of `heads`, and return its path. This needs no database."""
     with redirect_stdout(StringIO()):
         made = command.merge(revision_files.config(), heads, message)
     assert made is not None
@@ -97,7 +99,7 @@ def merge(heads: list[str], message: str) -> Path:
 def _run(settings: Settings, work: Callable[[Config], None], **attributes: Any) -> None:
     config = revision_files.config()
     config.cmd_opts = Namespace(quiet=True)
-    # alembic/env.py would else load the settings of this checkout.
+    # Without this, alembic/env.py would load the settings of this checkout.
     config.attributes["settings"] = settings
     config.attributes.update({name: value for name, value in attributes.items() if value is not None})
     work(config)

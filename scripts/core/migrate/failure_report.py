@@ -1,4 +1,4 @@
-"""What is said when the steps of a command do not come to their end: whose fault it is, and what was left."""
+"""The errors of steps that fail: where the fault is, and which state is left."""
 
 import os
 import re
@@ -11,6 +11,7 @@ from sqlalchemy.exc import DBAPIError, InvalidRequestError
 
 from scripts.core import ROOT, redaction, revision_files, sqlstates
 from scripts.core.errors import HalfDoneError, UserError
+from scripts.core.formatting import counted
 from scripts.core.migrate import lock_watch
 from scripts.core.migrate.run_context import Conditions
 from scripts.core.migrate.steps import Steps
@@ -20,7 +21,7 @@ from scripts.core.revisions import history
 from scripts.core.user_code import ExitError
 
 COMMITS = re.compile(r"autocommit|\bcommit\b", re.IGNORECASE)
-"""How a revision commits before it is through."""
+"""How a revision commits before it ends."""
 ALREADY_THERE = (
     sqlstates.DUPLICATE_SCHEMA,
     sqlstates.DUPLICATE_TABLE,
@@ -33,7 +34,7 @@ ALREADY_THERE = (
 def is_of_a_revision(error: Exception, steps: Steps) -> bool:
     """Return whether the error comes from a revision's own code.
 
-    One that closed the connection makes Alembic's own statement after it fail.
+    A revision that closes the connection makes Alembic's own next statement fail.
     """
     if isinstance(error, TransactionError):
         return True
@@ -42,7 +43,7 @@ def is_of_a_revision(error: Exception, steps: Steps) -> bool:
 
 
 def failed(conditions: Conditions, steps: Steps, error: Exception) -> UserError:
-    """A fault inside a revision is its author's, told with the place, the statement and PostgreSQL's own words."""
+    """Return the error of a failed revision: its place in the file, its statement and PostgreSQL's message."""
     if isinstance(error, DBAPIError) and error.connection_invalidated:
         return UserError(
             f"The migrating session was ended: {connections.first_line(error)}",
@@ -61,15 +62,15 @@ def failed(conditions: Conditions, steps: Steps, error: Exception) -> UserError:
     executed = redaction.statement(str(getattr(error, "statement", "") or ""), source, code)
     statement = " ".join(executed.split())
     if conditions.settings.runtime == "embedded" and _lacks_extension(error, statement):
-        said += " in the embedded PostgreSQL; the one of RUNTIME=docker has all of contrib"
+        said += " in the embedded PostgreSQL; RUNTIME=docker has all extensions of contrib"
     half_done = _is_half_done(steps, error)
     return UserError(
         f"{revision_files.place(error) or _file(steps) or 'Migrating'}: {said}",
         why=_why(statement, extension),
         do=_do(steps, half_done, extension),
         state=state(conditions, steps)
-        + " If an earlier run was stopped in the middle of this revision, then what stands before this statement, and"
-        " it too, was done and committed." * half_done,
+        + " If an earlier run was stopped in the middle of this revision, then everything up to and including this"
+        " statement is committed already." * half_done,
     )
 
 
@@ -93,33 +94,31 @@ def _lacks_extension(error: Exception, statement: str) -> bool:
 
 
 def _why(statement: str, extension: str) -> str:
-    """Of an extension, the statement for those who may run it."""
+    """Return why the statement failed. For an extension, name the statement that a superuser has to run."""
     if extension:
-        return (
-            f"Only a superuser may create it. In the target's database a superuser types: CREATE EXTENSION {extension}"
-        )
+        return f"Only a superuser may create it. It is created in the target database by: CREATE EXTENSION {extension}"
     return f"The statement was: {statement}" if statement else ""
 
 
 def _do(steps: Steps, half_done: bool, extension: str) -> str:
     if extension:
-        return "have the server's administrator do that; write CREATE EXTENSION IF NOT EXISTS; then run this again"
+        return "have an administrator run that, write CREATE EXTENSION IF NOT EXISTS in the file, then run this again"
     if half_done:
         return "write if_not_exists=True there, then run this again"
     if any(not commit.block for commit in steps.committed_within):
         return "correct that file so that it can run again after what is committed (IF NOT EXISTS), then run this again"
-    return "correct that file, or the data that it meets, then run this again"
+    return "correct that file, or the data that it changes, then run this again"
 
 
 def _file(steps: Steps) -> str:
-    """The running revision's file, where an error has no line of it."""
+    """Return the running revision's file. It is for errors without a line of that file."""
     path = getattr(steps.running and steps.running.up_revision, "path", None)
     return os.path.relpath(path, ROOT) if path else ""
 
 
 @contextmanager
 def interruptions_reported(conditions: Conditions, steps: Steps) -> Iterator[None]:
-    """Raise HalfDoneError for an interruption of the block, if the revision has committed a part of itself."""
+    """Raise HalfDoneError if the block is interrupted after the revision has committed a part of itself."""
     try:
         yield
     except KeyboardInterrupt as error:
@@ -129,34 +128,32 @@ def interruptions_reported(conditions: Conditions, steps: Steps) -> Iterator[Non
 
 
 def late(conditions: Conditions, attempts: int, watch: lock_watch.Watch) -> UserError:
-    """No try had its locks until the deadline; with a census of who holds them."""
+    """Return the error of a command whose attempts all failed to get their locks. It lists who holds the locks."""
     holders = lock_watch.census(conditions.observer, watch.relations)
     return UserError(
-        f"{attempts} tries in {conditions.limits.deadline:g} s, and the locks were never to be had."
+        f"Could not get the locks in {counted(attempts, 'attempt')} ({conditions.limits.deadline:g} s)."
         + "".join(f"\n    {line}" for line in holders),
-        why="Each try gave up so that nobody had to wait behind it.",
-        do="end or wait for the transactions above, then run this again; MIGRATION_DEADLINE in .env is the patience",
+        why="Each attempt gave up at the lock timeout, so that the application does not wait behind it.",
+        do="end those transactions or wait for them, then run this again. MIGRATION_DEADLINE in .env sets the time.",
         state=between_attempts(conditions),
     )
 
 
 def between_attempts(conditions: Conditions) -> str:
-    """The state that a try leaves when it gave up waiting."""
-    return (
-        f"the database is at {', '.join(history.current(conditions.observer)) or 'base'}; what failed was rolled back."
-    )
+    """Return the state that an attempt leaves when it gave up waiting."""
+    return f"the database is at {', '.join(history.current(conditions.observer)) or 'base'}; the step was rolled back."
 
 
 def _is_half_done(steps: Steps, error: Exception) -> bool:
-    """Whether the error is what a run meets after a kill inside an autocommit block."""
+    """Return whether a run that was killed inside an autocommit block explains this error."""
     if sqlstates.of(error) not in ALREADY_THERE or not steps.running:
         return False
     return bool(COMMITS.search(_source(steps)))
 
 
 def state(conditions: Conditions, steps: Steps) -> str:
-    """Read from a new connection: the old ones may be gone, with the server or without it."""
-    outcome = _committed(steps) or "what failed was rolled back"
+    """Return which state is left, read on a new connection. The old connections may have ended with the server."""
+    outcome = _committed(steps) or "the step was rolled back"
     quick = replace(conditions.settings, connect_wait=min(2, conditions.settings.connect_wait))
     try:
         with connections.connect(quick, conditions.url, isolation_level="AUTOCOMMIT") as connection:
@@ -172,6 +169,6 @@ def _committed(steps: Steps) -> str:
         return ""
     last = steps.committed_within[-1]
     if last.block:
-        return "what it did up to the end of its autocommit block is committed and stays"
+        return "the work up to the end of its autocommit block is committed and stays"
     where = f"up to line {last.line}" if last.statement else f"before the commit in line {last.line}"
-    return f"what {steps.revision} did {where} is committed and stays; the rest was rolled back"
+    return f"the work of {steps.revision} {where} is committed and stays; the rest was rolled back"

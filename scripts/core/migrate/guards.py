@@ -1,4 +1,4 @@
-"""What must hold before the version of a database is changed. Checked under the mutex, performed elsewhere."""
+"""What must hold before the version of a database changes. It is checked under the advisory lock, never done here."""
 
 import os
 from dataclasses import dataclass, replace
@@ -24,16 +24,17 @@ from scripts.core.settings import Limits
 
 @dataclass(frozen=True)
 class Seen:
-    """What a plan has shown of an upgrade before it."""
+    """The revisions and hazards that a plan has shown before this upgrade."""
 
     revisions: frozenset[str]
     blocking: tuple[str, ...]
-    """Ids of the hazards that it found and that are not silenced."""
+    """Ids of the hazards that the plan found and that are not suppressed."""
 
 
 def check(conditions: Conditions, steps: Steps, files: dict[str, Path], seen: Seen | None) -> Conditions:
-    """The conditions with the refusals that had to be overridden and the backup that is there. Raises UserError for the
-    first gate that is closed, with the word that opens it.
+    """Return the conditions with the overrides that were used and the backup that exists.
+
+    Raise UserError if a guard refuses. Its text names the override.
     """
     environment = environments.effective(conditions.settings, environments.read(conditions.observer))
     used = check_edited(conditions.observer, environment, files, conditions.tell)
@@ -53,47 +54,48 @@ def check(conditions: Conditions, steps: Steps, files: dict[str, Path], seen: Se
 
 
 def check_edited(connection: Connection, environment: str, files: dict[str, Path], tell: Tell) -> list[str]:
-    """A revision edited after it was applied is a warning in development; elsewhere raises UserError, unless that is
-    overridden; returns whether it was.
+    """Return ["edited"] if a revision was edited after it was applied and the user overrode that, else [].
+
+    In development it is only a warning. Elsewhere raise UserError without the override.
     """
     used: list[str] = []
     for revision in migration_log.edited(connection, files):
         what = f"{files[revision].name} was edited after revision {revision} was applied"
         if environment == "development" or overrides.accepted("edited"):
-            tell(f"{what}; this database has what it did before.")
+            tell(f"{what}; this database has the result of the old version.")
             used = [] if environment == "development" else ["edited"]
             continue
         raise UserError(
             f"{what}.",
-            why="The schema here is not what the file says any more, and another database would get another schema.",
-            do="put the file back and write a new revision; or, knowing it: ACCEPT=edited",
+            why="The schema here is no longer the result of this file, so another database would get another schema.",
+            do="restore the file and write a new revision. Override with ACCEPT=edited.",
         )
     return used
 
 
 def _plan(steps: Steps, seen: Seen | None) -> list[str]:
-    """A plan has to have shown what will happen, and found nothing that stops the application."""
+    """Return the overrides used. Raise UserError if no plan has shown these revisions or it found a blocking hazard."""
     revisions = {info.up_revision_id for info in steps.infos}
     planned = seen is not None and revisions <= seen.revisions
     if not planned and not overrides.accepted("plan"):
         raise UserError(
-            "Nobody has seen what this would do.",
-            why="Outside development the pending revisions are tried on a copy of the schema before they run.",
-            do="make migrate, which plans first; or, knowing it: ACCEPT=plan",
+            "These revisions have not been planned.",
+            why="Outside development, pending revisions run on a copy of the schema before they run on the database.",
+            do="make migrate, which plans first. Override with ACCEPT=plan.",
         )
     blocking = list(dict.fromkeys(seen.blocking if seen else ()))
     refused = [hazard for hazard in blocking if not overrides.accepted(hazard)]
     if refused:
         raise UserError(
             f"Not applied, because of {', '.join(refused)}: see the plan.",
-            why="The application would have to wait or would fail, or data would be lost.",
-            do=f"write the revision the safe way; or, knowing it: ACCEPT={','.join(blocking)}",
+            why="The application would wait or fail, or data would be lost.",
+            do=f"write the revision the safe way. Override with ACCEPT={','.join(blocking)}.",
         )
     return [*blocking, *(["plan"] if not planned else [])]
 
 
 def _verified(conditions: Conditions, steps: Steps) -> list[str]:
-    """A verification has to have passed with exactly the files that are to run."""
+    """Return the overrides used. Raise UserError if no verification has passed with exactly these files."""
     days = conditions.limits.verify_fresh
     files = {str(info.up_revision_id): Path(getattr(info.up_revision, "path", "")) for info in steps.infos}
     database, at = databases.name_of(conditions.url), list(history.current(conditions.observer))
@@ -102,17 +104,18 @@ def _verified(conditions: Conditions, steps: Steps) -> list[str]:
         return []
     if not overrides.accepted("unverified"):
         raise UserError(
-            f"Nobody has verified {', '.join(files)} on a copy of the data of {database}.",
-            why=f"Outside development a report that is no older than {days:g} days has to say that these files are"
-            " well; VERIFY_FRESH in .env.",
-            do="make verify-staging; or, knowing it: ACCEPT=unverified",
+            f"Not verified on a copy of the data of {database}: {', '.join(files)}.",
+            why="Outside development, these files must have passed a verification in the last"
+            f" {days:g} day{'s' if days != 1 else ''} (VERIFY_FRESH in .env).",
+            do="make verify-staging. Override with ACCEPT=unverified.",
         )
     return ["unverified"]
 
 
 def check_losses(conditions: Conditions, state: str = "nothing was changed.") -> None:
-    """Raises UserError when a downgrade would lose more than was confirmed. One that was typed by hand has told nobody
-    what it loses: it must not meet a row, unless CONFIRM names the database.
+    """Raise UserError if a downgrade would lose more than was confirmed.
+
+    Nothing was confirmed for a downgrade typed by hand. CONFIRM=<database> allows it despite rows.
     """
     name, confirmed = str(conditions.url.database), conditions.confirmed
     if confirmed is None and os.environ.get("CONFIRM") == name:
@@ -121,9 +124,9 @@ def check_losses(conditions: Conditions, state: str = "nothing was changed.") ->
         table = data_loss.table_with_rows(connection) if confirmed is None else None
         if table:
             raise UserError(
-                f"Refusing to downgrade {name} by hand: it has rows, in {table} for one.",
-                why="Nothing has found out and said which of them would be lost.",
-                do=f"make rollback; or, knowing it: CONFIRM={name}",
+                f"Refusing to downgrade {name} by hand: there are rows, for example in {table}.",
+                why="It is not known which of these rows would be lost.",
+                do=f"make rollback. Override with CONFIRM={name}.",
                 state=state,
             )
         for loss in confirmed or ():
@@ -131,8 +134,9 @@ def check_losses(conditions: Conditions, state: str = "nothing was changed.") ->
 
 
 def keep_empty(connection: Connection, conditions: Conditions) -> None:
-    """For the start of a downgrade's transaction: nobody can write any more to the tables that were said to be empty,
-    and nobody has. A session that it waits for, and would see nothing of, may just have done so.
+    """Lock the tables that were confirmed as empty, at the start of a downgrade's transaction.
+
+    Raise UserError if they have rows now. A session that the lock waited for may have just written them.
     """
     for loss in conditions.confirmed or ():
         if loss.count == 0 and data_loss.lock(connection, loss):
@@ -142,23 +146,23 @@ def keep_empty(connection: Connection, conditions: Conditions) -> None:
 def _refuse_more(loss: Loss, now: int, state: str) -> None:
     if now > loss.count:
         raise UserError(
-            f"{loss.place}: now there are {now} {loss.kind}; {loss.count} were confirmed.",
-            why="The others came after the question.",
+            f"{loss.place}: there are now {loss.counted(now)}; {loss.count:,} were confirmed.",
+            why="Rows were added after you confirmed.",
             do="run this again",
             state=state,
         )
 
 
 def _backup(conditions: Conditions) -> Backup | None:
-    """What the database can be restored from; None when the user goes without."""
+    """Return the backup that the database can be restored from, or None if the user overrode that."""
     fresh_for, name = conditions.limits.backup_fresh, conditions.settings.database_url.database
     found = freshness.find(conditions.observer, settings.backups().folder, fresh_for)
     if not found and not overrides.accepted("backup"):
         raise UserError(
-            f"There is no fresh backup of {name}.",
-            why=f"Outside development nothing is changed without one that is whole, was taken since the last migration"
-            f" and in the last {fresh_for:g} s.",
-            do="the make target, which takes one; or make backup; or, knowing it: ACCEPT=backup",
+            f"There is no recent backup of {name}.",
+            why="Outside development, a change needs an intact backup. It must be newer than the last migration"
+            f" and at most {fresh_for:g} s old.",
+            do="the make target, which takes a backup; or make backup. Override with ACCEPT=backup.",
         )
     return found
 
@@ -169,6 +173,6 @@ def _window(limits: Limits) -> list[str]:
         raise UserError(
             f"Outside the maintenance window {limits.maintenance_window}.",
             why=f"It opens {closed:%A %Y-%m-%d %H:%M %Z}.",
-            do="wait; or, knowing it: ACCEPT=window",
+            do="wait. Override with ACCEPT=window.",
         )
     return ["window"] if closed else []

@@ -1,7 +1,7 @@
 """How long a migration may wait for locks, and how often it tries again.
 
-Who waits for an exclusive lock makes everybody wait who comes after. So a revision waits shortly, gives up, lets the
-others through, and tries again as a whole after a pause that grows.
+A session that waits for an exclusive lock makes all later sessions wait behind it. So a revision waits shortly, gives
+up, lets the others through, and starts again as a whole after a pause. The pauses grow.
 """
 
 import random
@@ -17,9 +17,9 @@ from sqlalchemy.exc import DBAPIError
 from scripts.core import sqlstates
 
 POLL = 0.025
-"""Seconds between two looks of the watcher."""
+"""Seconds between two polls of the watcher."""
 SHORTEST, LONGEST = 0.1, 30.0
-"""Seconds of the first pause, and of the longest."""
+"""Seconds of the first and the longest pause."""
 
 WAITED_TOO_LONG = (sqlstates.LOCK_NOT_AVAILABLE, sqlstates.DEADLOCK_DETECTED)
 
@@ -33,7 +33,7 @@ _BEHIND = text(
 )
 _WANTED = text("SELECT relation FROM pg_locks WHERE pid = :pid AND NOT granted AND locktype = 'relation'")
 _CENSUS = text(
-    "SELECT DISTINCT a.pid, coalesce(nullif(a.application_name, ''), a.backend_type, 'hidden from us') AS application,"
+    "SELECT DISTINCT a.pid, coalesce(nullif(a.application_name, ''), a.backend_type, 'not visible') AS application,"
     " a.state, round(extract(epoch FROM now() - a.xact_start))::int AS age,"
     " l.relation::regclass::text AS relation, l.mode,"
     " coalesce(a.query LIKE 'autovacuum:%(to prevent wraparound)', false) AS wraparound"
@@ -52,25 +52,25 @@ _OPEN = text(
 
 @dataclass
 class Watch:
-    """What the watcher saw of one try."""
+    """What the watcher saw of one attempt."""
 
     waited: float = 0.0
-    """Seconds in which the transaction stood in others' way and waited for locks itself."""
+    """Seconds in which the transaction waited for locks and blocked others at the same time."""
     behind: int = 0
-    """The most sessions that waited behind it at once."""
+    """The largest number of sessions that waited behind it at once."""
     cancelled: bool = False
     relations: set[int] = field(default_factory=set)
-    """Oids of the tables that it waited for."""
+    """OIDs of the tables that it waited for."""
     suspended: bool = False
-    """CONCURRENTLY waits for others without standing in their way."""
+    """Nothing is added up: CONCURRENTLY waits for others without blocking them."""
 
 
 @contextmanager
 def watched(observer: Connection, pid: int, limit: float, watch: Watch) -> Iterator[None]:
-    """Adds up how long the session `pid` waits for locks while the block runs, and cancels it at `limit` seconds.
+    """Add up how long the session `pid` waits for locks while the block runs, and cancel it at `limit` seconds.
 
-    lock_timeout counts for each lock alone: four waits of 200 ms under one of 250 ms make a reader wait for 800. The
-    sum starts anew with every transaction. `observer` is in autocommit and used for nothing else meanwhile.
+    lock_timeout counts for each lock alone: with 250 ms, four waits of 200 ms make a reader wait for 800 ms. The sum
+    starts at zero with every transaction. `observer` is in autocommit and is used for nothing else meanwhile.
     """
     over = Event()
     thread = Thread(target=_watch, args=(observer, pid, limit, watch, over), daemon=True)
@@ -83,7 +83,7 @@ def watched(observer: Connection, pid: int, limit: float, watch: Watch) -> Itera
 
 
 def _watch(observer: Connection, pid: int, limit: float, watch: Watch, over: Event) -> None:
-    # Without the observer (ended by an administrator, or the server stops) lock_timeout is what remains.
+    # If the observer ends (by an administrator, or with the server), lock_timeout still limits each wait.
     with suppress(DBAPIError):
         _look(observer, pid, limit, watch, over)
 
@@ -99,20 +99,20 @@ def _look(observer: Connection, pid: int, limit: float, watch: Watch, over: Even
             watch.waited += now - last
             watch.behind = max(watch.behind, observer.scalar(_BEHIND, {"pid": pid}) or 0)
             watch.relations.update(observer.scalars(_WANTED, {"pid": pid}))
-            if watch.waited > limit:  # again, if the first came between two statements and hit nothing
+            if watch.waited > limit:  # Repeated: the first may have come between two statements.
                 watch.cancelled = True
                 observer.execute(text("SELECT pg_cancel_backend(:pid)"), {"pid": pid})
         last = now
 
 
 def gave_up_waiting(error: DBAPIError, watch: Watch) -> bool:
-    """Whether the error is a wait that was too long or a deadlock: nothing is wrong, and a later try may succeed."""
+    """Return whether the error is a lock timeout or a deadlock. After one, a later attempt may succeed."""
     code = sqlstates.of(error)
     return code in WAITED_TOO_LONG or (code == sqlstates.QUERY_CANCELED and watch.cancelled)
 
 
 def pauses() -> Iterator[float]:
-    """Seconds to pause after each try: doubling, with jitter, so as not to keep step with a periodic job."""
+    """Yield the seconds to pause after each attempt: doubled each time, with jitter against periodic jobs."""
     pause = SHORTEST
     while True:
         yield pause * random.uniform(0.5, 1.5)  # noqa: S311
@@ -120,7 +120,7 @@ def pauses() -> Iterator[float]:
 
 
 def census(observer: Connection, relations: set[int]) -> list[str]:
-    """Who holds locks on these tables, longest transaction first; never what they run."""
+    """Return who holds locks on these tables, the longest transaction first. What they run is not shown."""
     rows = observer.execute(_CENSUS, {"relations": list(relations)})
     return [
         f"pid {row.pid}  {row.application}  {row.state or 'background'}, transaction {row.age or 0} s old,"
@@ -130,7 +130,7 @@ def census(observer: Connection, relations: set[int]) -> list[str]:
 
 
 def open_transactions(observer: Connection) -> list[str]:
-    """Transactions that CREATE INDEX CONCURRENTLY has to wait for, the oldest first."""
+    """Return the transactions that CREATE INDEX CONCURRENTLY has to wait for, the oldest first."""
     return [
         f"pid {row.pid}  {row.application_name}  {row.state}, transaction {row.age} s old"
         for row in observer.execute(_OPEN)

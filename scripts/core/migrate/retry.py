@@ -1,4 +1,4 @@
-"""Runs the steps of a command, again and again while it is only locks that stand in the way."""
+"""Run the steps of a command, and retry as long as only locks are in the way."""
 
 import time
 from collections.abc import Callable
@@ -9,6 +9,7 @@ from alembic.runtime.migration import MigrationContext, MigrationInfo
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.exc import DBAPIError
 
+from scripts.core.formatting import counted
 from scripts.core.migrate import failure_report, guards, lock_watch, timeouts
 from scripts.core.migrate.run_context import Conditions
 from scripts.core.migrate.steps import Steps
@@ -22,9 +23,9 @@ Once = Callable[[Connection, Callable[..., Any], Callable[..., None]], None]
 
 
 def run(conditions: Conditions, steps: Steps, once: Once) -> None:
-    """Run all steps, trying again whenever a lock is not to be had in time.
+    """Run all steps, and retry whenever a lock timeout ends an attempt.
 
-    Raises UserError at the deadline, with a census of who holds the locks, or when a revision fails.
+    Raise UserError at the deadline, with a list of who holds the locks, or when a revision fails.
     """
     deadline = time.monotonic() + conditions.limits.deadline
     engine = _engine(conditions)
@@ -32,7 +33,7 @@ def run(conditions: Conditions, steps: Steps, once: Once) -> None:
         watch = lock_watch.Watch()
         try:
             with failure_report.interruptions_reported(conditions, steps):
-                _try(conditions, engine, steps, once, watch)
+                _attempt(conditions, engine, steps, once, watch)
             return
         except DBAPIError as error:
             if steps.committed_within or not lock_watch.gave_up_waiting(error, watch):
@@ -43,17 +44,17 @@ def run(conditions: Conditions, steps: Steps, once: Once) -> None:
             if not failure_report.is_of_a_revision(error, steps):
                 raise
             raise failure_report.failed(conditions, steps, error) from error
-        conditions.tell(_try_line(number, watch, pause))
+        conditions.tell(_attempt_line(number, watch, pause))
         time.sleep(pause)
         advisory_lock.require_held(conditions.observer)
         if steps.command == "downgrade":
-            # Who held the lock may have added rows before it let go.
+            # The holder of the lock may have added rows before it released it.
             guards.check_losses(conditions, failure_report.between_attempts(conditions))
-        # A deadlock inside CREATE INDEX CONCURRENTLY.
+        # A deadlock inside CREATE INDEX CONCURRENTLY leaves an invalid index.
         invalid_indexes.drop_invalid(conditions.observer, conditions.tell)
 
 
-def _try(conditions: Conditions, engine: Engine, steps: Steps, once: Once, watch: lock_watch.Watch) -> None:
+def _attempt(conditions: Conditions, engine: Engine, steps: Steps, once: Once, watch: lock_watch.Watch) -> None:
     with (
         engine.connect() as connection,
         connections.noticing_its_end(connection),
@@ -61,7 +62,7 @@ def _try(conditions: Conditions, engine: Engine, steps: Steps, once: Once, watch
             conditions.settings, conditions.url, "alembic-watch", isolation_level="AUTOCOMMIT"
         ) as watcher,
     ):
-        # From here on a second runner sees this session and waits for it, whatever becomes of the mutex.
+        # From here on a second runner sees this session and waits for it, even if the advisory lock is lost.
         advisory_lock.require_held(conditions.observer)
         session = driver.session(connection)
         transactions = Transactions(connection, conditions.observer, steps)
@@ -86,7 +87,7 @@ def _try(conditions: Conditions, engine: Engine, steps: Steps, once: Once, watch
 
 
 def _on_apply(conditions: Conditions, steps: Steps) -> Callable[..., None]:
-    """For Alembic's on_version_apply: runs in the transaction of the version change."""
+    """Return the function for Alembic's on_version_apply. It runs in the transaction of the version change."""
     started = time.monotonic()
     ensured = False
 
@@ -106,16 +107,16 @@ def _on_apply(conditions: Conditions, steps: Steps) -> Callable[..., None]:
 
 
 def _engine(conditions: Conditions) -> Engine:
-    # As the driver reads dates. Set by the driver itself, it would be gone with the first RESET ALL.
+    # The driver needs this date style. If the driver set it, the first RESET ALL would undo it.
     options = f"{timeouts.options(conditions.limits)} -c datestyle=ISO"
     return connections.engine(conditions.url, conditions.application, options)
 
 
 def _tell_who_is_waited_for(conditions: Conditions) -> None:
     for line in lock_watch.open_transactions(conditions.observer):
-        conditions.tell(f"CONCURRENTLY waits for {line}")
+        conditions.tell(f"CONCURRENTLY waits for {line}.")
 
 
-def _try_line(number: int, watch: lock_watch.Watch, pause: float) -> str:
-    behind = f", {watch.behind} sessions behind it" if watch.behind else ""
-    return f"Try {number}: waited {watch.waited:.2f} s for a lock{behind}; again in {pause:.1f} s."
+def _attempt_line(number: int, watch: lock_watch.Watch, pause: float) -> str:
+    behind = f", {counted(watch.behind, 'session')} behind it" if watch.behind else ""
+    return f"Attempt {number}: waited {watch.waited:.2f} s for a lock{behind}. Next attempt in {pause:.1f} s."

@@ -1,4 +1,4 @@
-"""Under which the steps of one command are tried."""
+"""The conditions under which the steps of one command run."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,13 +17,13 @@ class Conditions:
     limits: Limits
     url: URL
     application: str
-    """What the migrating session is called in pg_stat_activity."""
+    """The application_name of the migrating session in pg_stat_activity."""
     observer: Connection
-    """Another session, in autocommit, that asks what is going on."""
+    """Another session, in autocommit, that reads the state of the database."""
     tell: Tell
     overrides: Sequence[str] = ()
-    """Refusals that the user overrode, for the log."""
+    """Ids of the refusals that the user overrode, for the migration log."""
     backup: str = ""
-    """The name of the backup that the database could be restored from, for the log."""
+    """The name of the backup from which the database can be restored, for the migration log."""
     confirmed: Sequence[Loss] | None = None
-    """What a downgrade may lose; None: nobody was asked."""
+    """What a downgrade may lose; None: nothing was asked."""

@@ -1,7 +1,7 @@
 """What alembic/env.py runs, for `make` and for `alembic` typed by hand alike.
 
-A command that changes the version holds the mutex, passes the gates, runs each revision in a transaction of its own
-with short lock timeouts and retries, and is checked from a new connection. Any other command just runs.
+A command that changes the version takes the advisory lock and passes the guards. It runs each revision in a transaction
+of its own, with short lock timeouts and retries. Then a new connection checks the result. Other commands just run.
 """
 
 import logging
@@ -36,7 +36,7 @@ log = logging.getLogger("alembic.runner")
 def run(metadata: Metadata) -> None:
     """Run the command that Alembic was started with, on the database or as SQL text (`--sql`).
 
-    `metadata` is called for commands that compare models with a database; the others need not import the application.
+    `metadata` is called for commands that compare models with a database. The others do not import the application.
     """
     try:
         with contained():
@@ -53,8 +53,8 @@ def _online(metadata: Metadata) -> None:
     target, limits = context.config.attributes.get("settings") or settings.load(), settings.limits()
     url: URL = context.config.attributes.get("database_url", target.database_url)
     with connections.connect(target, url, application_name=_application("alembic-look")) as connection:
-        # Nothing may be executed on this connection before configure(): Alembic would take the transaction that is
-        # then open for its caller's, run every step, exit 0 and commit nothing.
+        # Nothing may be executed on this connection before configure(). Alembic would believe that its caller opened
+        # the transaction. It would run every step, exit 0 and commit nothing.
         context.configure(connection=connection, **_options())
         command = context.get_context()
         if not _changes_the_version(command):
@@ -73,13 +73,13 @@ def _change_the_version(
 ) -> None:
     tell: Tell = context.config.attributes.get("tell", log.info)
     with (
-        connections.connect(target, url, application_name=_application("alembic-mutex"), **AUTOCOMMIT) as holder,
+        connections.connect(target, url, application_name=_application("alembic-lock"), **AUTOCOMMIT) as holder,
         advisory_lock.hold(holder, limits.wait, tell),
     ):
         at = history.current(holder)
         steps = Steps(_plan(command, holder), at, context.config.attributes.get("on_step"))
         if not steps:
-            tell("Another migration has done it meanwhile.")
+            tell("Nothing to do: another migration has done this meanwhile.")
             return
         conditions = Conditions(
             target,
@@ -98,13 +98,13 @@ def _change_the_version(
         retry.run(conditions, steps, _once)
         _check(target, url, steps)
         if steps.command == "downgrade" and conditions.confirmed is None:
-            # Typed by hand, it has no other report. The make target closes it after its own.
+            # `alembic` typed by hand has no other report. The make target closes the rollback after its own report.
             unfinished_rollback.close(target, url)
 
 
 def _once(connection: Any, left: Callable[..., Any], on_apply: Callable[..., None]) -> None:
-    """One try of what is left to do."""
-    # A purge deletes the version first: kept in one transaction with the stamp, or a kill leaves a database at base.
+    """Run the steps that are left, as one attempt."""
+    # A purge deletes the version first. In one transaction with the stamp, a kill cannot leave the database at base.
     purge = bool(context.get_context().purge)
     options = _options() | {"on_version_apply": on_apply, "transaction_per_migration": not purge}
     context.configure(connection=connection, fn=left, **options)
@@ -113,27 +113,27 @@ def _once(connection: Any, left: Callable[..., Any], on_apply: Callable[..., Non
 
 
 def _check(target: settings.Settings, url: URL, steps: Steps) -> None:
-    """Raises UserError unless a new connection reads the version that the last step wrote, and no index is invalid."""
+    """Raise UserError unless a new connection reads the version of the last step, and no index is invalid."""
     with connections.connect(target, url) as connection:
         at, invalid = set(history.current(connection)), invalid_indexes.invalid(connection)
     if at != steps.goal:
         raise UserError(
             f"The database should be at {_list(steps.goal)} now, but a new connection reads {_list(at)}.",
             why="Something ran on Alembic's connection before its transaction, so nothing was committed.",
-            do="look for SQL in alembic/env.py before context.configure()",
+            do="remove SQL that runs before context.configure() in alembic/env.py",
             state=f"the database is at {_list(at)}.",
         )
     if invalid:
         raise UserError(
             f"Every revision ran, but these indexes are invalid: {', '.join(invalid)}.",
-            why="CREATE INDEX CONCURRENTLY did not finish; such an index is kept up to date and never used.",
+            why="CREATE INDEX CONCURRENTLY did not finish. PostgreSQL maintains such an index but never uses it.",
             do="make rollback, correct what stopped it, make migrate",
             state=f"the database is at {_list(at)}.",
         )
 
 
 def _plan(command: MigrationContext, connection: Connection) -> list[Any]:
-    """What the command would do to the connected database."""
+    """Return the steps of the command for the connected database."""
     at, script = history.current(connection), context.script
     begun = unfinished_rollback.resumed_by_hand(connection, script, at, str(command.opts["destination_rev"]))
     if begun:
@@ -146,7 +146,7 @@ def _changes_the_version(command: MigrationContext) -> bool:
 
 
 def _guarded(work: Callable[[], Any], target: settings.Settings, url: URL) -> Any:
-    """Alembic's "Can't locate revision identified by" says neither which side lacks it nor where it is."""
+    """Replace Alembic's "Can't locate revision identified by". It does not say which side lacks the revision."""
     try:
         return work()
     except (CommandError, RevisionError):
@@ -156,7 +156,7 @@ def _guarded(work: Callable[[], Any], target: settings.Settings, url: URL) -> An
 
 
 def _offline() -> None:
-    """SQL for somebody else to run: needs no database and no settings."""
+    """Write SQL that you can run elsewhere. This needs no database and no settings."""
     dialect: dict[str, Any] = {
         "dialect_name": "postgresql",
         "literal_binds": True,

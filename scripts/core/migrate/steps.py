@@ -1,4 +1,4 @@
-"""What an Alembic command does to the version, worked out once and then followed, however many tries it takes."""
+"""The steps of an Alembic command. They are computed once and stay the same for all attempts."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from scripts.core.errors import UserError
 
 @dataclass(frozen=True)
 class Step:
-    """One revision applied or undone, and how many seconds that took."""
+    """One revision that was applied or undone, and its duration in seconds."""
 
     revision: str
     upgrade: bool
@@ -24,23 +24,24 @@ OnStep = Callable[[Step], None]
 
 @dataclass(frozen=True)
 class Commit:
-    """Something that a revision committed before it was through."""
+    """A commit by a revision before its end."""
 
     line: int | None
-    """Of its file; the last that is known to stand before the commit."""
+    """The last line of its file that is known to be before the commit."""
     block: bool
-    """It was an autocommit_block."""
+    """An autocommit_block committed."""
     statement: bool
-    """It was a statement that committed by itself."""
+    """A single statement committed by itself."""
 
 
 Commits = dict[str, list[Commit]]
-"""Of each revision."""
+"""The commits of each revision."""
 
 
 class Steps:
-    """The steps of one command. A retry goes on where the database is: asked again for `-1`, Alembic would count it
-    from there and undo a revision too many.
+    """The steps of one command. A retry continues from where the database is.
+
+    Alembic would count `-1` again from there, and undo one revision too many.
     """
 
     def __init__(self, steps: Sequence[Any], start: Sequence[str], on_step: OnStep | None = None) -> None:
@@ -48,9 +49,9 @@ class Steps:
         self._on_step = on_step
         self._after: list[set[str]] = [set(start)]
         self.running: MigrationInfo | None = None
-        """The step that is being run, until its version is written."""
+        """The step that runs, until its version is written."""
         self.commits: Commits = {}
-        """What each revision committed before it was through."""
+        """What each revision committed before its end."""
         self._written: Step | None = None
 
     def __len__(self) -> int:
@@ -62,18 +63,19 @@ class Steps:
 
     @property
     def command(self) -> str:
-        """upgrade, downgrade or stamp."""
+        """Return upgrade, downgrade or stamp."""
         first: MigrationInfo = self._steps[0].info
         return "stamp" if first.is_stamp else "upgrade" if first.is_upgrade else "downgrade"
 
     @property
     def goal(self) -> set[str]:
-        """The version after the last step that was run."""
+        """Return the version after the last step that was run."""
         return self._after[-1]
 
     def left(self, at: Sequence[str], command: MigrationContext) -> Iterator[Any]:
-        """The steps that a database at `at` still needs, for Alembic to run. It asks for the next one, or whether
-        there is one, after it has committed: then the step is told of.
+        """Yield the steps that a database at `at` still needs, for Alembic to run.
+
+        Alembic asks for the next step after it has committed. Then the step is reported.
         """
         first = 0 if command.purge else self._position(set(at))
         del self._after[first + 1 :]
@@ -86,7 +88,7 @@ class Steps:
                 self._on_step(self._written)
 
     def applied(self, heads: set[str], seconds: float) -> None:
-        """The running step has written its version; its transaction is not committed yet."""
+        """Note that the running step has written its version. Its transaction is not committed yet."""
         step, self.running = self.running, None
         self._after.append(heads)
         if step and step.up_revision_id and not step.is_stamp:
@@ -94,12 +96,12 @@ class Steps:
 
     @property
     def revision(self) -> str:
-        """The one that is being run, or nothing."""
+        """Return the revision that runs, or nothing."""
         return str(self.running.up_revision_id or "") if self.running else ""
 
     @property
     def committed_within(self) -> list[Commit]:
-        """What the running step committed before it was through."""
+        """Return what the running step committed before its end."""
         return self.commits.get(self.revision, []) if self.running else []
 
     def committed(self, commit: Commit) -> None:
@@ -110,8 +112,8 @@ class Steps:
             if self._after[number] == at:
                 return number
         raise UserError(
-            f"The database is at {', '.join(sorted(at)) or 'base'} now, where this command never put it.",
-            why="Somebody else changed alembic_version meanwhile.",
+            f"The database is at {', '.join(sorted(at)) or 'base'} now, which is no step of this command.",
+            why="Another program changed alembic_version meanwhile.",
             do="make status",
-            state="what was applied before stays applied.",
+            state="applied revisions stay applied.",
         )

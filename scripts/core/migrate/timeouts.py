@@ -1,7 +1,7 @@
-"""The limits of the migrating session: lifted for the statements that need none, and set again before every other.
+"""The limits of the migrating session. They are lifted for statements that need none, and set again before others.
 
-A revision may take the lock timeout away, by a setting or by an error that it catches. It may choose its own
-statement_timeout, because a long statement alone is in the way of none.
+A revision can remove the lock timeout by a setting or by an error that it catches. It may choose its own
+statement_timeout, because a long statement alone blocks no other session.
 """
 
 import os
@@ -19,10 +19,10 @@ from scripts.core.settings import Limits
 
 
 def options(limits: Limits) -> str:
-    """Return the limits as libpq's options. Given with the connection, they are what RESET goes back to.
+    """Return the limits as libpq's options. RESET restores options that were given with the connection.
 
-    A SET on it would open a transaction before Alembic's own. client_connection_check_interval lets the server notice,
-    in the middle of a statement, that we were killed.
+    A SET would open a transaction before Alembic's own. client_connection_check_interval lets the server notice, in the
+    middle of a statement, that this process was killed.
     """
     values = {
         "lock_timeout": milliseconds(limits.lock_timeout),
@@ -39,7 +39,7 @@ def milliseconds(seconds: float) -> str:
 
 @contextmanager
 def for_all_connections(limits: Limits) -> Iterator[None]:
-    """Give the limits to every connection that the process opens in the block and that has no options of its own."""
+    """Apply the limits to each connection that the process opens in the block without options of its own."""
     before = os.environ.get("PGOPTIONS")
     os.environ["PGOPTIONS"] = f"{before or ''} {options(limits)}".strip()
     try:
@@ -52,14 +52,14 @@ def for_all_connections(limits: Limits) -> Iterator[None]:
 
 
 class Timeouts:
-    """Those of one session while its statements run. `waits` is called when one waits for others without limit."""
+    """The timeouts of one session. `waits` is called when a statement waits for others without a limit."""
 
     def __init__(self, connection: Connection, limits: Limits, watch: Watch, waits: Callable[[], None]) -> None:
         self._connection, self._limits, self._watch, self._waits = connection, limits, watch, waits
         self._lifted: str | None = None
-        """The statement_timeout from before it was lifted."""
+        """The statement_timeout before it was lifted."""
         self._last = ""
-        """The statement before. One in a loop changes no limit that it did not change the first time."""
+        """The previous statement. A statement repeated in a loop changes no further limit."""
 
     @property
     def _session(self) -> Session:
@@ -67,7 +67,7 @@ class Timeouts:
 
     @contextmanager
     def restored(self) -> Iterator[None]:
-        """Keep the limits for all statements of the block."""
+        """Apply the limits to all statements of the block."""
         engine = self._connection.engine
         event.listen(self._connection, "before_cursor_execute", self._before)
         event.listen(self._connection, "after_cursor_execute", self._after)
@@ -93,7 +93,7 @@ class Timeouts:
     def _lift(self, sql: str) -> None:
         self._lifted = driver.ask(self._session, "SHOW statement_timeout")
         driver.ask(self._session, "SET statement_timeout = 0")
-        # Within a transaction (VALIDATE, REFRESH) it would wait while it has the locks of the statements before it.
+        # Within a transaction, VALIDATE or REFRESH would wait while the transaction holds earlier locks.
         if statements.is_concurrent(sql) and driver.is_alone(self._session):
             self._watch.suspended = True
             self._waits()
@@ -103,7 +103,7 @@ class Timeouts:
         self._restore()
 
     def _failed(self, context: ExceptionContext) -> None:
-        # In a transaction that has failed, the server has undone the SETs too.
+        # If the transaction has failed, the server has undone the SETs too.
         if context.connection is self._connection and not driver.has_failed(self._session):
             self._restore()
 

@@ -1,7 +1,7 @@
-"""The transactions of a revision: Alembic begins one, and the revision may end it before it is through.
+"""The transactions of a revision. Alembic begins one, and the revision may end it early.
 
-The server is asked what was committed. The driver and SQLAlchemy do not know of a COMMIT inside a text of SQL, and
-SQLAlchemy does not know of one that the driver was asked for.
+The server is asked what was committed. The driver and SQLAlchemy do not notice a COMMIT inside a text of SQL.
+SQLAlchemy does not notice a commit through the driver.
 """
 
 import copy
@@ -29,7 +29,7 @@ LAST = "SELECT query FROM pg_stat_get_activity(%s)"
 
 
 class TransactionError(Exception):
-    """A revision did with its transaction what leaves the schema in an unknown state."""
+    """A revision ended its transaction in a way that leaves the schema in an unknown state."""
 
     def __init__(self, place: str, problem: str, do: str) -> None:
         super().__init__(problem)
@@ -38,24 +38,24 @@ class TransactionError(Exception):
 
 @dataclass
 class Transactions:
-    """Those of one session, in which the steps of a command run."""
+    """The transactions of one session, in which the steps of a command run."""
 
     connection: Connection
     observer: Connection
     """Another session, in autocommit."""
     steps: Steps
     id: str | None = None
-    """What the server calls the transaction that the revision is in."""
+    """The server's id of the revision's transaction."""
     line: int | None = None
-    """Of the statement before; at first of the function."""
+    """The line of the previous statement; at first that of the function."""
     block: bool = False
-    """The transaction was ended by an autocommit_block."""
+    """An autocommit_block ended the transaction."""
     worked: bool = False
-    """The transaction has executed something."""
+    """The transaction has executed a statement."""
     looked: bool = False
-    """The server was asked whether it has, before an end of it."""
+    """The server was asked, before the transaction ended, whether it has executed a statement."""
     inside: bool = False
-    """The revision's own code runs, and not Alembic's."""
+    """The revision's own code runs, not Alembic's."""
     ended: bool = False
     """The revision, or an autocommit_block in it, has ended a transaction."""
     failure: TransactionError | None = None
@@ -68,19 +68,19 @@ class Transactions:
 
     @property
     def session(self) -> Session:
-        """The driver's object for the session."""
+        """Return the driver's object for the session."""
         return driver.session(self.connection)
 
     def watched(self, steps: Iterable[Any]) -> Iterator[Any]:
-        """Give Alembic its steps. Watch each revision's code, and let the next one find the session as new."""
+        """Yield the steps to Alembic. Watch each revision's code, and reset the session for the next revision."""
         for step in steps:
             if step.info.is_stamp:
                 yield step
                 continue
             yield self._watched(step)
             if self.ended and self.connection.in_transaction():
-                # The revision has ended Alembic's transaction. The version was written in one that Alembic does not
-                # know, and would be lost.
+                # The revision has ended Alembic's transaction. The version was written in a transaction that Alembic
+                # does not know, so it would be rolled back.
                 self.connection.commit()
             self._renew()
 
@@ -114,17 +114,17 @@ class Transactions:
         self.block = self.worked = self.looked = False
 
     def _finish(self) -> None:
-        """The revision is through, and Alembic will write the version: as the session's own role, in its own schema."""
+        """Check the transaction after the revision, so that Alembic writes the version with its own role and schema."""
         self._look_for_work()
         if driver.has_failed(self.session):
             raise self._error(
-                "an error was caught here, but PostgreSQL has undone the whole transaction.",
-                "put what may fail into a savepoint (with op.get_bind().begin_nested())",
+                "the code caught an error here, but PostgreSQL has rolled back the whole transaction.",
+                "put statements that may fail into a savepoint (with op.get_bind().begin_nested())",
             )
         if self.session.autocommit and self.connection.get_isolation_level() != "AUTOCOMMIT":
             self.session.autocommit = False
         if driver.is_alone(self.session):
-            self.session.commit()  # Nothing is open on the server: the driver learns it by this.
+            self.session.commit()  # No transaction is open on the server. This tells the driver.
         if driver.ask(self.session, OWN_SETTINGS) != self.id:
             self._settle(self.line)
         if self.failure:
@@ -134,7 +134,7 @@ class Transactions:
         if not self.inside:
             return
         if driver.is_idle(self.session):
-            # Ended since the last statement: by the driver or by Alembic.
+            # The driver or Alembic has ended the transaction since the previous statement.
             self._settle(self.line)
             if not driver.is_alone(self.session):
                 self._begin()
@@ -156,13 +156,13 @@ class Transactions:
             self.line, self.block = checksum.line(), _in_autocommit_block()
 
     def _look_for_work(self) -> None:
-        """Ask the server: what runs on the driver's own cursor is no event of SQLAlchemy's."""
+        """Ask the server whether the transaction did work. SQLAlchemy has no events for the driver's own cursor."""
         if not (self.worked or self.looked):
             self.worked = self._look(LAST, self.session.info.backend_pid) != BEGUN
         self.looked = True
 
     def _settle(self, line: int | None) -> None:
-        """Note what became of the transaction, if it was ended. Raise TransactionError when it was undone."""
+        """Record how the transaction ended, if it did. Raise TransactionError if it was rolled back."""
         if not self.id:
             return
         status = self._look(STATUS, self.id)
@@ -174,23 +174,23 @@ class Transactions:
             self.steps.committed(Commit(line, self.block, statement=False))
         elif status != "committed":
             self.failure = self._error(
-                "the revision has rolled back its own transaction. What it did before is undone.",
-                "remove the ROLLBACK, put what may fail into a savepoint (with op.get_bind().begin_nested())",
+                "the revision has rolled back its own transaction. Its earlier work is undone.",
+                "remove the ROLLBACK; put what may fail into a savepoint (with op.get_bind().begin_nested())",
             )
             raise self.failure
 
     def _look(self, sql: str, value: object) -> str | None:
-        # Not by SQLAlchemy: when the observer was ended, that is found out, and said, before the next attempt.
+        # Not through SQLAlchemy: if the observer's session was ended, that is reported before the next attempt.
         return driver.ask(driver.session(self.observer), sql, value)
 
     def _settle_after_failure(self) -> None:
-        with suppress(TransactionError, DBAPIError):  # It was undone, or the server is gone.
+        with suppress(TransactionError, DBAPIError):  # It was rolled back, or the server has stopped.
             self._settle(self.line)
 
     def _renew(self) -> None:
-        """Give the session back what it had when it was new: settings, role, no temporary table, no lock."""
+        """Reset the session as if it were new: settings, role, temporary tables, locks."""
         if self.connection.in_transaction():
-            return  # The transaction was open on the connection before Alembic used it.
+            return  # The transaction was opened before Alembic used the connection.
         self.session.isolation_level = self.session.readonly = self.session.deferrable = None
         self.session.autocommit = True
         try:

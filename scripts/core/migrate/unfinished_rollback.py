@@ -1,7 +1,7 @@
 """A rollback that has begun and is not closed: a row of the migration log, written before its first step.
 
-How many steps a rollback takes is counted from where the database is. Run again after a kill, the same command would
-count from somewhere else and undo more. So the log has where it began and where it ends, until it was reported as done.
+The steps of a rollback count from the database's revision. After a kill, the same command would count from another
+revision and undo more. So the log records the start and the goal, until the rollback is reported as done.
 """
 
 import re
@@ -23,7 +23,7 @@ from scripts.core.revisions import history, migration_log
 from scripts.core.revisions.history import History
 from scripts.core.settings import Limits, Settings
 
-# A restored copy of the log tells of another database. A log of an older version lacks the columns.
+# A log from a restored backup belongs to another database. A log of an older version lacks the columns.
 _PLACE = (
     "(SELECT system_identifier || '/' || oid FROM pg_control_system(), pg_database WHERE datname = current_database())"
 )
@@ -48,17 +48,17 @@ class Rollback:
     start: list[str]
     """The revisions that the database was at."""
     goal: str
-    """The revision to which it leads, or base."""
+    """The revision at which it ends, or base."""
     undoes: list[str]
-    """All that are undone on the way."""
+    """All revisions that it undoes."""
     began: str
     run_by: str
 
     def __str__(self) -> str:
-        return f"the rollback from {', '.join(self.start)} to {self.goal}, begun {self.began} by {self.run_by}"
+        return f"the rollback from {', '.join(self.start)} to {self.goal}, started {self.began} by {self.run_by}"
 
     def left(self, revisions: History, at: Sequence[str]) -> list[str] | None:
-        """Return what is left to undo of it for a database at `at`; None when that is not on its way."""
+        """Return what it still has to undo for a database at `at`, or None if `at` is not on its way."""
         try:
             left = [found.revision for found in history.undone(revisions, at, self.goal)]
         except (UserError, RevisionError):
@@ -67,7 +67,7 @@ class Rollback:
 
 
 def find(connection: Connection) -> Rollback | None:
-    """Return the rollback of the connected database that is not closed."""
+    """Return the rollback of the connected database that is not closed, or None."""
     if not migration_log.exists(connection):
         return None
     row = connection.execute(_FIND).one_or_none()
@@ -77,7 +77,7 @@ def find(connection: Connection) -> Rollback | None:
 def resumed(
     connection: Connection, revisions: History, at: Sequence[str], steps: int | None, goal: str | None = None
 ) -> Rollback | None:
-    """Return the rollback that is finished by one of so many steps, or to this goal, or without either."""
+    """Return the rollback that this many steps, this goal, or neither of them continues, or None."""
     found = find(connection)
     if not found or found.left(revisions, at) is None:
         return None
@@ -86,22 +86,22 @@ def resumed(
 
 
 def resumed_by_hand(connection: Connection, revisions: History, at: Sequence[str], destination: str) -> Rollback | None:
-    """Return the same for what was typed behind `alembic downgrade`."""
+    """Return the rollback that the argument of `alembic downgrade` continues, or None."""
     relative = _RELATIVE.fullmatch(destination)
     return resumed(connection, revisions, at, int(relative[1])) if relative else None
 
 
 def record(conditions: Conditions, steps: Steps, at: Sequence[str], destination: str) -> None:
-    """Before the first step: write a downgrade into the log, unless it is there, and close any other.
+    """Write a downgrade into the log before its first step, unless it is there. Close any other rollback.
 
-    Raises UserError when the log cannot be written.
+    Raise UserError if the log cannot be written.
     """
     goal = _goal(steps, destination) if steps.command == "downgrade" else None
     undoes = [str(info.up_revision_id) for info in steps.infos]
     found = find(conditions.observer)
     if found and found.goal == goal and set(undoes) <= set(found.undoes):
         if conditions.confirmed is None:
-            conditions.tell(f"This goes on with {found}.")
+            conditions.tell(f"This continues {found}.")
         return
     _close(conditions.observer, found, at, conditions.tell)
     if goal:
@@ -109,13 +109,13 @@ def record(conditions: Conditions, steps: Steps, at: Sequence[str], destination:
 
 
 def close(settings: Settings, url: URL | None = None) -> None:
-    """Close what was reported as done."""
+    """Close the rollback that was reported as done."""
     with connections.connect(settings, url, isolation_level="AUTOCOMMIT") as connection:
         connection.execute(_CLOSE)
 
 
 def settle(settings: Settings, limits: Limits, tell: Tell, url: URL | None = None) -> None:
-    """Close what is open because the database stays as it is. Waits for a rollback that runs."""
+    """Close an open rollback because the database stays as it is. Wait for a rollback that runs."""
     with connections.connect(settings, url, isolation_level="AUTOCOMMIT") as connection:
         if not find(connection):
             return
@@ -124,7 +124,7 @@ def settle(settings: Settings, limits: Limits, tell: Tell, url: URL | None = Non
 
 
 def _goal(steps: Steps, destination: str) -> str | None:
-    """Return the revision to which a downgrade leads, whatever the user typed; None where history forks there."""
+    """Return the revision at which a downgrade ends, however it was named. Return None if the history forks there."""
     last = steps.infos[-1]
     try:
         named = last.revision_map.get_revision(destination)
@@ -138,7 +138,7 @@ def _close(connection: Connection, found: Rollback | None, at: Sequence[str], te
     if found:
         connection.execute(_CLOSE)
         is_complete = (*at,) == (found.goal,) or (not at and found.goal == "base")
-        tell(f"{'Complete' if is_complete else 'Closed without being finished'}: {found}.")
+        tell(f"{'Completed' if is_complete else 'Closed before it was finished'}: {found}.")
 
 
 def _write(conditions: Conditions, undoes: list[str], at: Sequence[str], goal: str) -> None:
@@ -152,6 +152,6 @@ def _write(conditions: Conditions, undoes: list[str], at: Sequence[str], goal: s
         except DBAPIError as error:
             raise UserError(
                 f"The rollback cannot be written into {LOG}: {connections.first_line(error)}.",
-                why="Without that row, a rollback that is killed and run again would undo more.",
-                do=f"let the role that migrates own {LOG}, end the sessions that lock it, then run this again",
+                why="Without that row, a rollback that is killed and run again would undo more revisions.",
+                do=f"make the migrating role the owner of {LOG}, end the sessions that lock it, then run this again",
             ) from error

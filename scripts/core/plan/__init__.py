@@ -1,1 +1,1 @@
-"""Pending revisions, run on the scratch server before they run anywhere else, and what was found there."""
+"""Plans: pending revisions run on the scratch server first, and the findings from that run."""

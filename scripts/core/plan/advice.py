@@ -1,4 +1,4 @@
-"""Alembic code that does a thing the safe way, with the user's own names."""
+"""Alembic code that makes a change the safe way, with the user's own names."""
 
 import textwrap
 from collections.abc import Iterable
@@ -7,17 +7,17 @@ from scripts.core.schema.catalog_snapshot import Constraint, Index, Relation, Sn
 
 
 def table(relation: Relation) -> str:
-    """An argument of an operation."""
+    """Return the table as an argument of an operation."""
     return quoted(relation.bare)
 
 
 def schema(relation: Relation) -> str:
-    """The argument after it, where the schema has to be named."""
+    """Return the schema as the next argument, if it has to be named."""
     return f", schema={quoted(relation.schema)}" if relation.schema else ""
 
 
 def quoted(text: str) -> str:
-    """A literal as the formatter writes it."""
+    """Return a literal as the formatter writes it."""
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
@@ -38,12 +38,12 @@ def later(*lines: str) -> str:
 
 
 def bare(name: str) -> str:
-    """A name without the schema and the quotes that SQL gives it."""
+    """Return a name without its schema and the quotes of SQL."""
     return name.rpartition('"."')[2].replace('""', '"').strip('"') if '"' in name else name.rpartition(".")[2]
 
 
 def create_index(index: Index, relation: Relation, after: Snapshot, definition: str) -> str:
-    """The same index, built while writes go on. `definition`: as PostgreSQL prints it."""
+    """Return code that builds the same index without blocking writes. `definition`: as PostgreSQL prints it."""
     if index.partial or 0 in index.columns or " USING btree " not in definition:
         return autocommit(execute(definition.replace("INDEX ", "INDEX CONCURRENTLY IF NOT EXISTS ", 1)))
     columns = listed(after.names(index.relation, index.columns))
@@ -53,10 +53,10 @@ def create_index(index: Index, relation: Relation, after: Snapshot, definition: 
 
 
 def validate(constraint: Constraint, relation: Relation) -> str:
-    """In a revision of its own: it takes as long as it takes, while reads and writes go on."""
+    """Return code for a revision of its own. It may take long, but reads and writes go on."""
     return later(execute(f"ALTER TABLE {relation.name} VALIDATE CONSTRAINT {identifier(constraint.name)}"))
 
 
 def identifier(name: str) -> str:
-    """As SQL has it."""
+    """Return an identifier as SQL writes it."""
     return name if name.isidentifier() and name.islower() else '"' + name.replace('"', '""') + '"'

@@ -1,4 +1,4 @@
-"""The main branch: which revisions it has already, and what its models, which the running code has, expect."""
+"""The main branch: the revisions that it has, and what its models, and so the running code, expect."""
 
 import json
 import os
@@ -15,7 +15,7 @@ from scripts.core.errors import UserError
 from scripts.core.plan.findings import Mainline
 from scripts.core.revisions import models
 
-# Run where nothing but that branch's app/ lies, so that this checkout's models are not imported in their place.
+# It runs in a folder with only that branch's app/, so that it does not import this checkout's models.
 _MODELS = (
     "import json, app.models; from app.database import Base; tables = Base.metadata.tables; "
     "print(json.dumps({name: {column.name: bool(column.nullable) for column in table.columns}"
@@ -25,7 +25,7 @@ _MODELS = (
 
 @cache
 def read() -> Mainline:
-    """What running code expects: the main branch's models; those of this checkout where there is none to be read."""
+    """Return what the running code expects: the models of the main branch, or of this checkout if it has none."""
     branch = git.main_branch()
     printed = _printed_models(branch) if branch else None
     if printed:

@@ -1,4 +1,4 @@
-"""A finding: a hazard at a place. And what a hazard is given to look at: one revision, as it was traced."""
+"""A finding is a hazard at a place. A subject is a traced revision, in which hazards look for findings."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -17,20 +17,20 @@ T = TypeVar("T", Relation, Index, Column, Constraint, Label)
 @dataclass(frozen=True)
 class Finding:
     id: str
-    """Of the hazard, such as H03."""
+    """The id of the hazard, such as H03."""
     hazard: str
     severity: str
     """block, warn or note."""
     relation: str
     """The table that it is about."""
     blocks: str
-    """Whom: reads (which is writes too), writes or none."""
+    """What it blocks: reads (and so writes too), writes or none."""
     line: int
     message: str
     instead: str
-    """The safe way: words, then Alembic code."""
+    """The safe way: a text, then Alembic code."""
     silenced: str | None = None
-    """Why the author says that it is safe here."""
+    """The author's reason why it is safe here."""
 
 
 @dataclass(frozen=True)
@@ -38,43 +38,43 @@ class Mainline:
     """What the running code expects of the schema: the models of the main branch."""
 
     tables: Mapping[str, Mapping[str, bool]]
-    """Columns of each table, by names as models have them (schema.table), and whether each may be NULL."""
+    """The columns of each table (named schema.table, as in models), and whether each may be NULL."""
     sure: bool
-    """False: they are the models of this checkout, for want of a main branch; the running code may be older."""
+    """False: there is no main branch, so these are the models of this checkout. The running code may be older."""
 
 
 @dataclass(frozen=True)
 class Undone:
-    """What became of a revision's downgrade, tried on the copy right after its upgrade."""
+    """The result of a revision's downgrade, run on the copy right after its upgrade."""
 
     failure: str | None = None
     is_of_another_owner: bool = False
-    """It failed because it drops an extension that another role owns."""
+    """The downgrade failed because it drops an extension that another role owns."""
     differences: Collection[str] = ()
-    """Between the schema before the upgrade and after the downgrade, in words."""
+    """Differences of the schema after the downgrade from the one before the upgrade, as texts."""
 
 
 @dataclass(frozen=True)
 class Subject:
-    """A revision, as hazards look at it."""
+    """A revision, as hazards see it."""
 
     statements: list[Statement]
     before: Snapshot
     after: Snapshot
     weights: Weights
     definitions: Mapping[Thing, str]
-    """Texts of new constraints, indexes and defaults, as PostgreSQL prints them."""
+    """Definitions of new constraints, indexes and defaults, as PostgreSQL prints them."""
     mainline: Callable[[], Mainline]
-    """Read when a hazard asks for it."""
+    """Called only when a hazard needs it."""
     undone: Undone = field(default_factory=Undone)
     downgrade_line: int = 1
     commits: Collection[Commit] = ()
-    """What the revision committed before it was through."""
+    """What the revision committed before its end."""
     sessions: Collection[int] = ()
-    """Lines where it opened another session."""
+    """Lines at which it opened another session."""
 
     def existing(self, statement: Statement, kind: type[T]) -> Iterator[tuple[Change, T | None, T | None]]:
-        """Changes by a statement to things of a kind, of relations that the revision found."""
+        """Yield a statement's changes to objects of a kind, in relations that existed before the revision."""
         for change, was, now in self.every(statement, kind):
             if change.old:
                 yield change, was, now
@@ -85,7 +85,7 @@ class Subject:
                 yield change, change.before, change.after  # type: ignore[misc]
 
     def found(self, name: str) -> Relation | None:
-        """The relation of that name that the revision found; None for one that it made."""
+        """Return the relation of that name that existed before the revision, or None."""
         return self._names.get(name)
 
     @cached_property
@@ -97,7 +97,7 @@ class Subject:
         return relation is not None and relation.kind in ("v", "m", "f")
 
     def expects(self, table: str, column: str | None = None) -> str | None:
-        """How sure it is that running code uses a table, or a column of it: block, warn, or None when it does not."""
+        """Return how likely the running code uses a table or column: block, warn, or None if it does not."""
         if self.is_view(table):
             return WARN
         fields = self._fields(table)
@@ -106,7 +106,7 @@ class Subject:
         return None if self.mainline().sure else WARN
 
     def may_leave_empty(self, table: str, column: str) -> str | None:
-        """The same, of inserting rows without a value for a column."""
+        """Return how likely the running code inserts rows without a value for a column."""
         fields = self._fields(table)
         if fields is None:
             return None if self.mainline().sure else WARN
@@ -120,8 +120,9 @@ class Subject:
         return self.mainline().tables.get(name)
 
     def holding(self, statement: Statement) -> dict[str, str]:
-        """The blocking locks that were taken before this statement in its transaction and are held until its end:
-        table to mode.
+        """Return the blocking locks that the transaction took before this statement, as table to mode.
+
+        They are held until its end.
         """
         held: dict[str, str] = {}
         for earlier in self.statements[: self.statements.index(statement)]:
@@ -130,7 +131,7 @@ class Subject:
         return held
 
     def locks(self, statement: Statement) -> dict[str, str]:
-        """The strongest blocking lock that the statement takes on each table that the revision found."""
+        """Return the strongest blocking lock that the statement takes on each table that existed before."""
         taken: dict[str, str] = {}
         for mode in BLOCKS:  # the weakest first
             taken |= {lock["relation"]: mode for lock in statement.locks if lock["mode"] == mode}
@@ -138,10 +139,10 @@ class Subject:
 
 
 def blocks(mode: str) -> str:
-    """Whom a lock keeps out, as findings have it."""
+    """Return what a lock blocks, as findings name it."""
     return "reads" if mode == "AccessExclusiveLock" else "writes"
 
 
 def whom(mode: str) -> str:
-    """The same, as people say it."""
+    """Return what a lock blocks, for a text."""
     return BLOCKS[mode]

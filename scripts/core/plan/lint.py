@@ -1,4 +1,4 @@
-"""What a plan says of revision files alone: without a target, every table of an earlier revision is large and busy."""
+"""A plan for revision files alone. Without a target, every table of an earlier revision counts as large and busy."""
 
 from alembic.script import Script
 
@@ -14,13 +14,13 @@ from scripts.core.settings import Settings
 
 
 def new(revisions: History) -> list[Script]:
-    """The revisions whose files the main branch has not yet, oldest first. Raises UserError where there is none."""
+    """Return the revisions that the main branch lacks, oldest first. Raise UserError if there is no such branch."""
     branch = git.main_branch()
     if branch is None:
         raise UserError(
             "There is no main branch to compare with.",
-            why="Looked for origin/HEAD, origin/main, origin/master, main and master; a shallow clone has none.",
-            do="git fetch origin main:refs/remotes/origin/main; or look at all revisions: make lint ALL=1",
+            why="None of origin/HEAD, origin/main, origin/master, main and master exists; a shallow clone has none.",
+            do="git fetch origin main:refs/remotes/origin/main; or check all revisions: make lint ALL=1",
         )
     there = git.files_on(branch)
     return [
@@ -31,9 +31,9 @@ def new(revisions: History) -> list[Script]:
 
 
 def make(settings: Settings, revisions: History, scripts: list[Script], tell: Tell) -> Plan:
-    """Run these revisions, the newest of all, on a database that the files before them made.
+    """Run these revisions, the newest ones, on a database that the files before them created.
 
-    `settings` tell where the scratch server is; their database is not asked. Raises UserError without a scratch server.
+    `settings` name the scratch server; their target is not used. Raise UserError without a scratch server.
     """
     if not scripts:
         return NOTHING

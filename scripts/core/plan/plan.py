@@ -1,4 +1,4 @@
-"""What migrate would do: the pending revisions, run on a copy, with what they do and what is dangerous about it."""
+"""What migrate would do: the pending revisions, run on a copy, with the effects and hazards of each."""
 
 import ast
 from collections.abc import Sequence
@@ -32,7 +32,7 @@ class Planned:
     revision: str
     file: str
     author: str | None
-    """Who committed it; None before that."""
+    """Who committed the file; None before the first commit."""
     message: str
     statements: list[Statement]
     findings: list[Finding]
@@ -45,25 +45,25 @@ class Planned:
 @dataclass(frozen=True)
 class Plan:
     tried_on: str
-    """What stood in for the target, in words."""
+    """The database that the revisions ran on, as a text."""
     revisions: list[Planned]
     failure: UserError | None
-    """Why the last of them did not come to its end."""
+    """Why the last revision failed."""
 
     @property
     def blocking(self) -> list[Finding]:
-        """Findings that stop a migration outside development, and `make lint`."""
+        """Return the findings that stop `make lint` and, outside development, a migration."""
         findings = (finding for revision in self.revisions for finding in revision.findings)
         return [finding for finding in findings if finding.severity == BLOCK and not finding.silenced]
 
     @property
     def seen(self) -> Seen:
-        """For the gate that an upgrade has to pass outside development."""
+        """Return what an upgrade outside development has to know of this plan."""
         revisions = frozenset(revision.revision for revision in self.revisions)
         return Seen(revisions, tuple(finding.id for finding in self.blocking))
 
     def document(self) -> dict[str, Any]:
-        """What --json prints. Whoever reads it may rely on the names here; FORMAT grows when one of them changes.
+        """Return what --json prints. Programs may rely on these names; FORMAT grows when one of them changes.
 
         {"format": 1, "revisions": [{"revision", "file", "author", "message", "statements": [{"sql", "line",
         "transaction", "seconds", "locks": [{"relation", "mode"}], "rewrites", "scans", "rows_written": {name: n}}],
@@ -77,10 +77,10 @@ NOTHING = Plan("nothing", [], None)
 
 
 def make(target: Settings, revisions: History, at: Sequence[str], wanted: str, tell: Tell) -> Plan:
-    """Run what is pending up to `wanted` on a copy of the target's schema, which has no rows. The target is only read.
+    """Run the pending revisions up to `wanted` on a copy of the target's schema without rows. Only read the target.
 
-    Where the schema cannot be read, the revision files stand in for it, and every table counts as large. Raises
-    UserError without a scratch server.
+    If the schema cannot be read, a database from the revision files replaces the copy, and every table counts as large.
+    Raise UserError without a scratch server.
     """
     pending = history.pending(revisions, at, wanted)
     if not pending:
@@ -93,7 +93,7 @@ def make(target: Settings, revisions: History, at: Sequence[str], wanted: str, t
 
 
 def planned(script: Script, tried: Rehearsal, weighed: Weights) -> Planned:
-    """A revision with what was seen of it."""
+    """Return a revision with its trace and its findings."""
     file = revision_files.shown(script.path)
     statements = [statement for statement in tried.trace.statements if statement.revision == script.revision]
     return Planned(

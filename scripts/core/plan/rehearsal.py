@@ -1,4 +1,4 @@
-"""Revisions run on a throwaway database: traced on the way up, and compared with the start on the way down."""
+"""Revisions on a throwaway database: the upgrade is traced, and the schema after the downgrade is compared."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -25,23 +25,23 @@ from scripts.core.settings import Settings
 class Rehearsal:
     trace: Trace = field(default_factory=Trace)
     failure: UserError | None = None
-    """Why the last revision that was traced did not come to its end."""
+    """Why the last traced revision failed."""
     undone: dict[str, Undone] = field(default_factory=dict)
-    """What became of each downgrade that was tried."""
+    """The result of each downgrade that was run."""
 
 
 def run(server: Scratch, copy: Settings, pending: Sequence[str], wanted: str, tell: Tell) -> Rehearsal:
-    """Upgrade the copy to `wanted`, and undo that again, where the copy is at one revision or none."""
+    """Upgrade the copy to `wanted`, and undo that again if the copy is at one revision or none."""
     return trial.run(server, copy, up_and_down, pending, wanted, tell=tell)
 
 
 def undo(server: Scratch, copy: Settings, wanted: str, tell: Tell) -> Trace:
-    """Undo everything after `wanted` on the copy. Raises UserError when that fails."""
+    """Undo everything after `wanted` on the copy. Raise UserError if that fails."""
     return trial.run(server, copy, down, wanted, tell=tell)
 
 
 def up_and_down(copy: Settings, pending: Sequence[str], wanted: str, *, tell: Tell) -> Rehearsal:
-    """Do in the child what `run` is for."""
+    """Do the work of `run` in the child."""
     rehearsal = Rehearsal()
     with connections.connect(copy) as connection:
         at, schemas = history.current(connection), [fingerprint.read(connection)]
@@ -55,7 +55,7 @@ def up_and_down(copy: Settings, pending: Sequence[str], wanted: str, *, tell: Te
 
 
 def down(copy: Settings, wanted: str, *, tell: Tell) -> Trace:
-    """Do in the child what `undo` is for."""
+    """Do the work of `undo` in the child."""
     found = Trace()
     with _observer(copy) as observer:
         alembic_commands.traced_downgrade(copy, wanted, tell, _tracer(observer, found))
@@ -63,7 +63,7 @@ def down(copy: Settings, wanted: str, *, tell: Tell) -> Trace:
 
 
 def upgrade(copy: Settings, wanted: str, on_step: OnStep, tell: Tell, into: Trace) -> None:
-    """Upgrade the copy to `wanted`; what each statement does is added to the trace. Raises UserError."""
+    """Upgrade the copy to `wanted`, and add each statement to the trace. Raise UserError if a revision fails."""
 
     def opened() -> None:
         place = checksum.running()
@@ -85,13 +85,13 @@ def _tracer(observer: Connection, into: Trace) -> alembic_commands.Tracer:
 
 @contextmanager
 def _observer(copy: Settings) -> Iterator[Connection]:
-    """Another session on the copy, which looks on."""
+    """Yield another session on the copy, which observes it."""
     with connections.connect(copy, application_name="alembic-trace", isolation_level="AUTOCOMMIT") as observer:
         yield observer
 
 
 def _undo(copy: Settings, pending: Sequence[str], start: str, schemas: list[Schema], rehearsal: Rehearsal) -> None:
-    """`schemas`: the one at the start, then the one after each revision."""
+    """Undo the revisions one by one. `schemas` has the schema at the start, then that after each revision."""
     newest_first = list(reversed(list(zip(pending, schemas[:-1], strict=True))))
 
     def check() -> None:

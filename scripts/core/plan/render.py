@@ -1,4 +1,4 @@
-"""Plans and findings as lines for people, each with its style; nothing is printed here."""
+"""Plans and findings as lines of text, each with a style. Nothing is printed here."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -10,13 +10,13 @@ from scripts.core.plan.trace import Statement
 from scripts.core.postgres.lock_modes import BLOCKS
 
 StyledLine = tuple[str, str]
-"""Text, and what it is like: "bold", "dim", "red", "yellow" or nothing."""
+"""A text and its style: "bold", "dim", "red", "yellow" or nothing."""
 
 _STYLES = {BLOCK: "red", WARN: "yellow", NOTE: ""}
 
 
 def revision(planned: Planned) -> Iterator[StyledLine]:
-    """A revision with every statement, and its findings with the safe way."""
+    """Yield a revision with every statement, and its findings with the safe way."""
     yield "", ""
     yield f"{planned.revision}  {planned.message}", "bold"
     yield f"  {planned.file}, {planned.author or 'not committed'}, {planned.seconds:.2f} s", ""
@@ -32,7 +32,7 @@ def revision(planned: Planned) -> Iterator[StyledLine]:
 
 
 def short(planned: Planned) -> Iterator[StyledLine]:
-    """A revision on one line, and one for each finding that is more than a note."""
+    """Yield a revision on one line, and a line for each finding that is more than a note."""
     number = len(planned.statements)
     parts = [f"{number} statement{'s' if number != 1 else ''}, {planned.seconds:.2f} s on a copy"]
     locks = [lock for statement in planned.statements for lock in statement.locks]
@@ -42,7 +42,7 @@ def short(planned: Planned) -> Iterator[StyledLine]:
 
 
 def finding(planned: Planned, one: Finding) -> StyledLine:
-    """A finding on one line."""
+    """Return a finding on one line."""
     place = f"{planned.file}:{one.line}"
     if one.silenced:
         return f"  {one.id} silenced  {place}  {one.hazard}: {one.silenced}", "dim"
@@ -50,14 +50,14 @@ def finding(planned: Planned, one: Finding) -> StyledLine:
 
 
 def annotation(planned: Planned, one: Finding) -> str:
-    """A finding as GitHub shows it beside the line; see "Workflow commands for GitHub Actions"."""
+    """Return a finding as an annotation on GitHub; see "Workflow commands for GitHub Actions"."""
     kind = {BLOCK: "error", WARN: "warning", NOTE: "notice"}[one.severity]
     place = f"file={_property(planned.file)},line={one.line},title={_property(f'{one.id} {one.hazard}')}"
     return f"::{kind} {place}::{_data(f'{one.message}{chr(10)}{one.instead}')}"
 
 
 def effects(statement: Statement) -> list[str]:
-    """What the statement does to tables that were there before, in words."""
+    """Return what the statement does to existing tables, as texts."""
     return [
         *(f"blocks {whom} of {table} until the commit" for table, whom in blocked(statement.locks).items()),
         *(f"rewrites {name}" for name in statement.rewrites),
@@ -67,7 +67,7 @@ def effects(statement: Statement) -> list[str]:
 
 
 def blocked(locks: Sequence[Mapping[str, str]]) -> dict[str, str]:
-    """Of each table, whom the strongest lock keeps out."""
+    """Return what the strongest lock on each table blocks."""
     return {lock["relation"]: BLOCKS[mode] for mode in BLOCKS for lock in locks if lock["mode"] == mode}
 
 

@@ -1,4 +1,4 @@
-"""Which tables a statement writes, told from locks and words: the copy that it was traced on has no rows."""
+"""Which tables a statement writes, found from locks and keywords. The copy that it was traced on has no rows."""
 
 import re
 
@@ -12,12 +12,12 @@ _CHANGES_ROWS = re.compile(r"\b(UPDATE|DELETE|MERGE)\b", re.IGNORECASE)
 
 
 def truncated(subject: Subject, statement: Statement) -> list[str]:
-    """Tables that the revision found and the statement empties: each gets another file, as in a rewrite."""
+    """Return existing tables that the statement empties. Each gets another file, as in a rewrite."""
     return [name for name in statement.rewrites if subject.found(name)] if _TRUNCATE.search(statement.sql) else []
 
 
 def written(subject: Subject, statement: Statement) -> list[str]:
-    """Tables that the revision found and the statement updates, deletes from or inserts into."""
+    """Return existing tables that the statement updates, deletes from or inserts into."""
     earlier = subject.statements[: subject.statements.index(statement) + 1]
     in_transaction = [one for one in earlier if one.transaction == statement.transaction]
     taken = {lock["relation"] for one in in_transaction for lock in one.locks if lock["mode"] == "RowExclusiveLock"}
@@ -27,16 +27,16 @@ def written(subject: Subject, statement: Statement) -> list[str]:
 
 
 def _has_rows_of_its_own(subject: Subject, name: str) -> bool:
-    """A materialized view's are made from others'."""
+    """Return whether the relation stores its own rows. A materialized view's rows come from other tables."""
     relation = subject.found(name)
     return relation is not None and relation.kind != "m"
 
 
 def deleted(subject: Subject, statement: Statement) -> list[str]:
-    """Tables from which the statement deletes rows."""
+    """Return tables from which the statement deletes rows."""
     return written(subject, statement) if _DELETE.search(statement.sql) else []
 
 
 def everything(statement: Statement) -> bool:
-    """Whether a DELETE has no condition."""
+    """Return whether a DELETE has no condition."""
     return not _WHERE.search(statement.sql)

@@ -1,4 +1,4 @@
-"""Shadows: databases built from the revision files alone, kept on the scratch server as templates for the next time."""
+"""Shadows: databases built from the revision files alone. They stay on the scratch server as templates."""
 
 import hashlib
 from collections.abc import Sequence
@@ -26,9 +26,9 @@ _SERVER = text(
 
 
 def build(server: Scratch, revisions: History, at: Sequence[str], tell: Tell) -> Settings:
-    """A new database whose schema is that of the files up to `at`; returns settings whose target it is.
+    """Return settings of a new database with the schema of the files up to `at`.
 
-    Copied from the shadow of those very files, which is made from the nearest older one where it is missing.
+    It is a copy of the shadow of exactly these files. A missing shadow is built from the nearest older one.
     """
     if not at:
         made = scratch.create(server)
@@ -60,7 +60,7 @@ def _make(server: Scratch, name: str, template: str, at: Sequence[str], tell: Te
             run(server, made, at, tell)
             break
         except UserError as error:
-            # What these files need has been created where they were applied; the administrator there did it.
+            # An administrator created these extensions where the files were applied, so the administrator does it here.
             extension = extensions.lacking(error.__cause__)
             if not extension or extension in missing or server.rights.extensions is not None:
                 raise
@@ -69,12 +69,12 @@ def _make(server: Scratch, name: str, template: str, at: Sequence[str], tell: Te
 
 
 def run(server: Scratch, made: Settings, at: Sequence[str], tell: Tell) -> None:
-    """Apply everything up to the revisions `at`. Raise UserError when one fails."""
+    """Apply everything up to the revisions `at`. Raise UserError if one fails."""
     trial.run(server, made, upgrade, at, tell=tell)
 
 
 def upgrade(made: Settings, at: Sequence[str], *, tell: Tell) -> None:
-    """Do in the child what `run` is for."""
+    """Do the work of `run` in the child."""
     for revision in at:
         alembic_commands.traced(
             made, revision, lambda _step: None, tell, lambda session, *_: extensions.tolerate(session)
@@ -82,13 +82,13 @@ def upgrade(made: Settings, at: Sequence[str], *, tell: Tell) -> None:
 
 
 def _nearest(revisions: History, keys: dict[str, str], at: Sequence[str], existing: list[str]) -> str:
-    """The shadow that lacks the fewest of these revisions."""
+    """Return the shadow that lacks the fewest of these revisions."""
     older = (f"shadow_{keys[found.revision]}" for found in revisions.iterate_revisions(tuple(at), "base"))
     return next((name for name in older if name in existing), "template0")
 
 
 def _keys(revisions: History, server: str) -> dict[str, str]:
-    """A key for the schema at each revision: of its file, env.py, the server, and all that came before."""
+    """Return a key for the schema at each revision, from its file, env.py, the server, and all earlier revisions."""
     base = server.encode() + (ROOT / "alembic" / "env.py").read_bytes()
     keys: dict[str, str] = {}
     for found in reversed(list(revisions.walk_revisions())):

@@ -1,4 +1,4 @@
-"""What stands in for the target on the scratch server."""
+"""The database that replaces the target on the scratch server."""
 
 from collections.abc import Sequence
 
@@ -12,7 +12,7 @@ from scripts.core.settings import Settings
 
 
 def make(server: Scratch, target: Settings, revisions: History, at: Sequence[str], tell: Tell) -> tuple[Settings, str]:
-    """What stands in for the target, and its name in words: a copy of its schema, else what the files make of `at`."""
+    """Return a copy of the target's schema, or else a shadow of `at`, and the description of that database."""
     try:
         return schema_copy.schema(server, target), f"a copy of the schema of {target.database_url.database}"
     except UserError as error:

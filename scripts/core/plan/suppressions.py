@@ -1,4 +1,4 @@
-"""What the author of a revision says is safe: `# safe: H05 empty until launch`."""
+"""Findings that the author of a revision declares safe: `# safe: H05 empty until launch`."""
 
 import re
 import tokenize
@@ -12,12 +12,12 @@ _SAFE = re.compile(r"#\s*safe:\s*(H\d\d)\s+(\S.*)")
 
 
 def of(path: Path) -> dict[str, str]:
-    """The reason for each hazard that the file's comments silence. One without a reason silences nothing."""
+    """Return the reason for each hazard that the file's comments suppress. Without a reason a comment has no effect."""
     with path.open("rb") as file:
         comments = [token.string for token in tokenize.tokenize(file.readline) if token.type == tokenize.COMMENT]
     return {found[1]: found[2].strip() for comment in comments if (found := _SAFE.match(comment))}
 
 
 def apply(findings: Sequence[Finding], reasons: Mapping[str, str]) -> list[Finding]:
-    """The same findings, with the reasons of those that are silenced."""
+    """Return the same findings, with the reasons of those that are suppressed."""
     return [replace(finding, silenced=reasons.get(finding.id)) for finding in findings]

@@ -1,4 +1,4 @@
-"""How much a table weighs: what is a note on a small one stops everybody on a large one."""
+"""Sizes of tables. Work that is a note on a small table stops the application on a large one."""
 
 import time
 from collections.abc import Mapping
@@ -9,15 +9,16 @@ from sqlalchemy.exc import DBAPIError
 
 from scripts.core import settings
 from scripts.core.errors import UserError
+from scripts.core.formatting import counted
 from scripts.core.postgres import connections
 from scripts.core.settings import Settings
 
 SEVERITIES = BLOCK, WARN, NOTE = "block", "warn", "note"
 SMALL = 0.01
-"""So much of a large table is small."""
+"""Up to this share of a large table's size, a table is small."""
 
-# Sizes of files, without their rows being read. A partitioned table is as large as its partitions together; a table
-# that was never analysed (-1) has what the statistics have counted.
+# Sizes of files, read without the rows. A partitioned table is as large as all its partitions. A table that was never
+# analysed (-1) has the rows that the statistics have counted.
 _SIZES = text(
     "SELECT c.oid::regclass::text AS name, sum(pg_table_size(l.oid))::bigint AS bytes,"
     " sum(CASE WHEN l.reltuples < 0 THEN pg_stat_get_live_tuples(l.oid) ELSE l.reltuples END)::bigint AS rows"
@@ -34,24 +35,24 @@ _SAMPLE = text("CREATE TEMP TABLE sample AS SELECT repeat('x', 1000) AS x FROM g
 @dataclass(frozen=True)
 class Size:
     rows: int
-    """As PostgreSQL estimates them."""
+    """PostgreSQL's estimate."""
     bytes: int
 
     def __str__(self) -> str:
-        return f"{self.rows:,} rows, {_human(self.bytes)}"
+        return f"{counted(self.rows, 'row')}, {_human(self.bytes)}"
 
 
 @dataclass(frozen=True)
 class Weights:
-    """Sizes of the target's tables; `sizes` None: nothing is known, so every table counts as large and busy."""
+    """Sizes of the target's tables. None: no size is known, so every table counts as large and busy."""
 
     sizes: Mapping[str, Size] | None
     large: Size
     rate: float
-    """Bytes a second that the scratch server scans."""
+    """Bytes that the scratch server scans per second."""
 
     def severity(self, relation: str) -> str | None:
-        """What work on a table comes to; None when the target has no such table."""
+        """Return the severity of work on a table, or None if the target has no such table."""
         if self.sizes is None:
             return BLOCK
         size = self.sizes.get(relation)
@@ -61,13 +62,13 @@ class Weights:
         return BLOCK if share >= 1 else WARN if share >= SMALL else NOTE
 
     def rows(self, relation: str) -> int | None:
-        """Rows that the target has there, as it estimates them; None when nothing is known."""
+        """Return the target's estimate of a table's rows, or None if nothing is known."""
         if self.sizes is None:
             return None
         return self.sizes.get(relation, Size(0, 0)).rows
 
     def words(self, relation: str) -> str:
-        """How large a table is and how long reading it takes at least, in brackets; nothing when that is not known."""
+        """Return a table's size and the shortest time to read it, in brackets; nothing if they are not known."""
         if self.sizes is None or relation not in self.sizes:
             return ""
         size = self.sizes[relation]
@@ -76,12 +77,12 @@ class Weights:
 
 
 def of(target: Settings, scratch: Connection) -> Weights:
-    """The weights of the target's tables. It is only read, and not waited for when somebody locks a table."""
+    """Return the sizes of the target's tables. The target is only read, without waiting for locks."""
     return Weights(_sizes(target), _large(), scan_rate(scratch))
 
 
 def unknown() -> Weights:
-    """Of no target: every table is large."""
+    """Return sizes without a target: every table is large."""
     return Weights(None, _large(), 1)
 
 
@@ -100,8 +101,9 @@ def _large() -> Size:
 
 
 def scan_rate(scratch: Connection) -> float:
-    """Bytes a second that this server reads from memory: no disk is faster, so what is estimated with it is a lower
-    bound.
+    """Return how many bytes this server reads from memory per second.
+
+    No disk is faster, so an estimate with it is a lower bound.
     """
     scratch.execute(_SAMPLE, {"rows": _SAMPLE_ROWS})
     started = time.monotonic()

@@ -1,7 +1,7 @@
-"""What each statement of a revision does: locks newly held, files rewritten, tables scanned, rows written.
+"""What each statement of a revision does: new locks, rewritten files, scanned tables, written rows.
 
-Read from PostgreSQL and not from the SQL, so that loops, helpers and DO blocks are seen as well. Empty tables are
-enough: a scan counts when it finds nothing, and a rewrite gives a table another file.
+It is read from PostgreSQL and not from the SQL, so loops, helpers and DO blocks are seen too. Empty tables are enough:
+a scan counts even if it finds nothing, and a rewrite gives a table another file.
 """
 
 import time
@@ -21,7 +21,7 @@ from scripts.core.schema import catalog_snapshot
 from scripts.core.schema.catalog_snapshot import Change, Index, Relation, Snapshot, Thing
 
 SAMPLE = 0.001
-"""Seconds between two looks at the locks of a statement that commits by itself."""
+"""Seconds between two reads of the locks of a statement that commits by itself."""
 
 _SIZE = "SELECT pg_database_size(current_database())"
 _COUNTS = "SELECT relid, seq_scan, n_tup_ins + n_tup_upd + n_tup_del FROM pg_stat_xact_user_tables"
@@ -37,54 +37,54 @@ class Statement:
     revision: str
     sql: str
     line: int
-    """Of the innermost frame in the revision's file."""
+    """The line of the innermost frame in the revision's file."""
     transaction: int
     """Statements with the same number are committed together."""
     seconds: float = 0.0
     locks: list[dict[str, str]] = field(default_factory=list)
-    """Newly held: relation and mode. Not on what the same transaction has made."""
+    """New locks: relation and mode. Locks on objects of the same transaction are left out."""
     rewrites: list[str] = field(default_factory=list)
     """Tables and indexes that got another file."""
     scans: list[str] = field(default_factory=list)
     rows_written: dict[str, int] = field(default_factory=dict)
     changes: list[Change] = field(default_factory=list)
-    """What is another in the catalogs, of all relations."""
+    """Changes in the catalogs, of all relations."""
     alone: bool = False
-    """It committed by itself (autocommit)."""
+    """The statement committed by itself (autocommit)."""
     began: float = 0.0
-    """Seconds since the trace began. What the tracing itself took is no part of any time here."""
+    """Seconds since the trace began. No time here includes the tracing itself."""
     held: float = 0.0
-    """Seconds from its beginning to the end of its transaction: so long are its locks held."""
+    """Seconds from its start to the end of its transaction: its locks are held so long."""
 
 
 @dataclass
 class Trace:
     statements: list[Statement] = field(default_factory=list)
     before: dict[str, Snapshot] = field(default_factory=dict)
-    """What each revision found, if it executed anything."""
+    """The schema before each revision, if the revision executed a statement."""
     after: dict[str, Snapshot] = field(default_factory=dict)
     commits: Commits = field(default_factory=dict)
-    """What each revision committed before it was through."""
+    """What each revision committed before its end."""
     sessions: list[tuple[str, int]] = field(default_factory=list)
-    """File and line where a revision opened another session."""
+    """File and line at which a revision opened another session."""
     definitions: dict[Thing, str] = field(default_factory=dict)
-    """Texts of new constraints, indexes and defaults of tables that revisions found."""
+    """Definitions of new constraints, indexes and defaults of existing tables."""
     peak: int | None = None
-    """The most bytes that the database's files had after a statement; None where that is not asked. A rewrite has the
-    old file and the new one until the commit."""
+    """The largest size of the database's files after a statement, in bytes; None if it is not measured. During a
+    rewrite both the old and the new file count."""
     looking: float = 0.0
     """Seconds that the tracing itself took."""
     start: float = field(default_factory=time.monotonic)
 
     @property
     def clock(self) -> float:
-        """Seconds since the trace began, without those that the tracing took."""
+        """Return the seconds since the trace began, without those of the tracing."""
         return time.monotonic() - self.start - self.looking
 
 
 @dataclass
 class _Moment:
-    """What the migrating session sees."""
+    """The state that the migrating session sees."""
 
     state: Snapshot
     scans: dict[int, int]
@@ -96,7 +96,7 @@ class _Moment:
 def attach(
     connection: Connection, observer: Connection, revision: Callable[[], str], commits: Commits, trace: Trace
 ) -> None:
-    """From now on every statement that a revision executes on `connection` is added to `trace`.
+    """Add every statement that a revision executes on `connection` to `trace` from now on.
 
     `observer` is another session on the same database, in autocommit.
     """
@@ -112,7 +112,7 @@ def attach(
 
 @dataclass
 class _Tracer:
-    """Looks before and after each statement of one session."""
+    """Reads the state before and after each statement of one session."""
 
     session: Session
     observer: Connection
@@ -120,10 +120,10 @@ class _Tracer:
     trace: Trace
     transaction: int = 0
     committed: int = 0
-    """How often the revision had committed by itself."""
+    """How many times the revision had committed by itself."""
     known: Snapshot = catalog_snapshot.EMPTY
     existing: Collection[int] | None = None
-    """Relations that were there when the transaction began; None before its first statement."""
+    """Relations that existed when the transaction began; None before its first statement."""
     running: list[tuple[Statement, _Moment, set[tuple[int, str]], ExitStack]] = field(default_factory=list)
 
     def before(self, _connection: Any, _cursor: Any, sql: str, *_: Any) -> None:
@@ -142,7 +142,7 @@ class _Tracer:
         sampled = set[tuple[int, str]]()
         if alone:
             sampled = sampling.enter_context(_sampled(self.observer, self.session.info.backend_pid))
-        # The driver's %% is one % for PostgreSQL.
+        # The driver sends %% to PostgreSQL as one %.
         sql = sql.replace("%%", "%")
         statement = Statement(self.revision(), sql, line, self.transaction, alone=alone)
         self.running.append((statement, moment, sampled, sampling))
@@ -186,7 +186,7 @@ class _Tracer:
 
 
 def _compare(statement: Statement, before: _Moment, now: _Moment, existing: Collection[int]) -> None:
-    """Fill in what the statement has done to relations that were there when its transaction began."""
+    """Record what the statement did to relations that existed when its transaction began."""
     for relation in sorted(before.state.relations.values(), key=lambda relation: relation.name):
         if relation.number not in existing:
             continue
@@ -204,7 +204,7 @@ def _compare(statement: Statement, before: _Moment, now: _Moment, existing: Coll
 def _rewritten(before: Snapshot, now: Snapshot, existing: Collection[int]) -> Iterator[str]:
     files: dict[int, Relation | Index] = {**before.relations, **before.indexes}
     later: dict[int, Relation | Index] = {**now.relations, **now.indexes}
-    # By name where the number is gone: a change of type makes an index anew, on the old file or on another.
+    # If the number is gone, compare by name: a change of type creates an index again, on the old file or a new one.
     named = {index.name: index for index in now.indexes.values()}
     for number, was in files.items():
         after = later.get(number) or named.get(was.name)
@@ -230,7 +230,7 @@ def _size(session: Session) -> int:
 
 @contextmanager
 def _sampled(observer: Connection, pid: int) -> Iterator[set[tuple[int, str]]]:
-    """The locks that the session holds while the block runs: nothing is left of them after a statement that commits."""
+    """Yield the locks that the session holds during the block. After a statement that commits, no lock is left."""
     seen: set[tuple[int, str]] = set()
     over = Event()
     query = text(_LOCKS.format(pid=pid))

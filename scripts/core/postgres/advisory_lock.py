@@ -1,7 +1,7 @@
-"""One migration at a time: an advisory lock on a connection of its own, polled, with the holder named to who waits.
+"""One migration at a time: an advisory lock on a connection of its own. A command that waits names the holder.
 
-Polled and in autocommit, because a session that sleeps inside `SELECT pg_advisory_lock()` holds a snapshot, and
-CREATE INDEX CONCURRENTLY waits for every snapshot: the two would wait for each other for ever.
+The lock is polled in autocommit. A session that sleeps inside `SELECT pg_advisory_lock()` holds a snapshot, and CREATE
+INDEX CONCURRENTLY waits for every snapshot. The two would wait for each other for ever.
 """
 
 import time
@@ -17,11 +17,11 @@ from scripts.core.postgres import driver, session_timeouts
 Tell = Callable[[str], None]
 
 POLL = 0.25
-"""Seconds between two tries."""
+"""Seconds between two attempts."""
 REMIND = 30
-"""Seconds between two lines about whom we wait for."""
+"""Seconds between two lines about the holder."""
 MIGRATES = "alembic %"
-"""application_name of a session that migrates; of the others it begins with `alembic-`."""
+"""The application_name of a session that migrates. Other sessions of ours begin with `alembic-`."""
 
 _KEY = "hashtextextended('alembic_version', 0)"
 _TAKE = text(f"SELECT pg_try_advisory_lock({_KEY})")
@@ -40,11 +40,11 @@ _ORPHAN = text(
 
 @contextmanager
 def hold(connection: Connection, seconds: float, tell: Tell) -> Iterator[None]:
-    """Hold the mutex of the connected database while the block runs.
+    """Hold the advisory lock of the connected database while the block runs.
 
-    `connection` is in autocommit; closing it frees the lock. A killed runner's is free at once, but what its migrating
-    session was doing may go on in the server, so that one is waited for too.
-    Raises UserError when `seconds` have passed, naming the holder.
+    `connection` is in autocommit, and closing it releases the lock. The lock of a killed runner is free at once. Its
+    migrating session may still work on the server, so this waits for that session too.
+    Raise UserError with the holder's name when `seconds` have passed.
     """
     _refuse_pooler(connection)
     session_timeouts.allow_idle(connection)
@@ -55,23 +55,23 @@ def hold(connection: Connection, seconds: float, tell: Tell) -> Iterator[None]:
 
 
 def require_held(connection: Connection) -> None:
-    """Raises UserError when the session that `hold` locked with is gone, and the lock with it."""
+    """Raise UserError if the session that `hold` locked with has ended, because then the lock is free."""
     try:
         connection.scalar(text("SELECT 1"))
     except DBAPIError as error:
         raise UserError(
-            "The session that kept other migrations away was ended.",
-            why="Another migration may have begun meanwhile.",
+            "The session that held the advisory lock was ended.",
+            why="Without the lock, another migration may have started meanwhile.",
             do="run this again",
-            state="every revision is wholly applied or not at all; see: make status",
+            state="each revision is applied completely or not at all; see: make status",
         ) from error
 
 
 def _taken_by(connection: Connection) -> str | None:
-    """Who has the lock; None when now it is ours."""
+    """Return who has the lock, or None if this session has it now."""
     if connection.scalar(_TAKE):
         return None
-    return str(connection.scalar(_HOLDER) or "somebody who is just leaving")
+    return str(connection.scalar(_HOLDER) or "a session that has just ended")
 
 
 def _wait(blocker: Callable[[], str | None], deadline: float, what: str, seconds: float, tell: Tell) -> None:
@@ -80,9 +80,9 @@ def _wait(blocker: Callable[[], str | None], deadline: float, what: str, seconds
         now = time.monotonic()
         if now > deadline:
             raise UserError(
-                f"Waited {seconds:g} s, and {what}: {who}.",
+                f"Waited {seconds:g} s, but {what}: {who}.",
                 why="Two migrations at once would run the same statements twice.",
-                do="wait for it, or end it; MIGRATION_WAIT in .env is the patience",
+                do="wait for it or end it, then run this again. MIGRATION_WAIT in .env sets how long a command waits.",
             )
         if not reported or now - reported > REMIND:
             tell(f"Waiting, because {what}: {who}.")
@@ -91,13 +91,14 @@ def _wait(blocker: Callable[[], str | None], deadline: float, what: str, seconds
 
 
 def _refuse_pooler(connection: Connection) -> None:
-    """A pooler in transaction mode gives every statement another session: the lock would stay with one of them.
+    """Raise UserError if a pooler is between this process and the server.
 
-    libpq knows the process that it logged in to; a pooler makes that number up.
+    In transaction mode each statement gets another session, and one would keep the lock. libpq knows the process
+    that it logged in to; a pooler invents that number.
     """
     if driver.session(connection).info.backend_pid != connection.scalar(text("SELECT pg_backend_pid()")):
         raise UserError(
             "This connection goes through a pooler such as PgBouncer.",
-            why="A lock or a setting made through it is left behind in a session that others use.",
-            do="set MIGRATION_DATABASE_URL to the server itself, in .env",
+            why="Through a pooler, locks and settings stay in sessions that other programs use.",
+            do="set MIGRATION_DATABASE_URL in .env to the server itself",
         )

@@ -1,4 +1,4 @@
-"""PostgreSQL's client programs: which one fits a server, and how they log in without a password in sight."""
+"""PostgreSQL's client programs: which one fits a server, and how it logs in without showing a password."""
 
 import os
 import re
@@ -17,40 +17,40 @@ from scripts.core.postgres import wheel
 
 CORES = os.cpu_count() or 1
 JOBS = min(4, CORES)
-"""How much a program does at once."""
+"""How many jobs a program runs at once."""
 
 ENGLISH = {"LC_ALL": "", "LANGUAGE": "", "LC_MESSAGES": "C"}
-"""For the programs' own words. The server's are in its own language."""
+"""For the programs' own messages. The server's messages are in its own language."""
 
 _PASSFILE = "pgpass-"
 
 
 def find(name: str, major: int, *, tls: bool = False) -> str:
-    """The path of pg_dump, pg_restore ... of this major; where there is none, of the oldest newer one.
+    """Return the path of pg_dump, pg_restore ... of this major version, or else of the oldest newer one.
 
-    `tls`: our own session uses TLS, so the program has to know it. Raises UserError when all that fit are older, or
-    know no TLS: pg_dump refuses a newer server, pg_restore an archive of a newer pg_dump.
+    `tls`: our own session uses TLS, so the program must support it. Raise UserError if no program fits. pg_dump refuses
+    a newer server, and pg_restore an archive of a newer pg_dump.
     """
     here = _here(name, tls)
     fitting = sorted((found for found in here if found[0] >= major), key=lambda found: found[0])
     if fitting:
         return fitting[0][1]
     newest = max((version for version, _ in here), default=None)
-    knowing = " that knows TLS" if tls else ""
+    with_tls = " with TLS" if tls else ""
     raise UserError(
-        f"This needs {name} of PostgreSQL {major} or newer{knowing}; here is "
-        + (f"that of PostgreSQL {newest}." if newest else "none."),
-        why="An older one does not understand what newer servers and programs write."
-        + (" The embedded PostgreSQL's programs know no TLS, and this server is reached by it." if tls else ""),
-        do=f"RUNTIME=docker: set POSTGRES_MAJOR in Dockerfile to {major}, or POSTGRES_IMAGE in .env to an older server;"
-        f" else put PostgreSQL {major}'s client programs onto the PATH",
+        f"This needs {name} of PostgreSQL {major} or newer{with_tls}. "
+        + (f"The newest one here is of PostgreSQL {newest}." if newest else "There is none here."),
+        why="An older program cannot read what newer servers and programs write."
+        + (" The embedded PostgreSQL's programs have no TLS, and this server is reached with it." if tls else ""),
+        do=f"RUNTIME=docker: set POSTGRES_MAJOR in Dockerfile to {major}, or POSTGRES_IMAGE in .env to an older server."
+        f" Otherwise put PostgreSQL {major}'s client programs on the PATH.",
     )
 
 
 def newest(name: str, *, tls: bool = False) -> str:
-    """The path of the newest psql ... that is here. `tls`: one that knows TLS, where there is any.
+    """Return the path of the newest psql ... that is installed. `tls`: prefer one that supports TLS.
 
-    Raises UserError when there is none.
+    Raise UserError if none is installed.
     """
     here = _here(name, tls) or _here(name, False)
     if not here:
@@ -59,14 +59,14 @@ def newest(name: str, *, tls: bool = False) -> str:
 
 
 def major(path: str) -> int:
-    """The major of a program that `find` found."""
+    """Return the major version of a program that `find` found."""
     return _major(path)
 
 
 def run(program: str, url: URL, *words: str, tick: Callable[[], None] = lambda: None, options: str = "") -> str:
-    """Run a program on a database; what it said when it failed, else nothing.
+    """Run a program on a database. Return its error message, or nothing if it succeeded.
 
-    Its sessions are called `alembic-dump`, and have the `options`. `tick` is called now and then meanwhile.
+    Its sessions are called `alembic-dump` and have the `options`. `tick` is called repeatedly meanwhile.
     """
     with passfile(url) as environment:
         command = [program, f"--dbname={_conninfo(url, options)}", *words]
@@ -74,12 +74,12 @@ def run(program: str, url: URL, *words: str, tick: Callable[[], None] = lambda: 
 
 
 def reason(said: str) -> str:
-    """PostgreSQL's own words, else the program's, of what pg_dump or pg_restore said."""
+    """Return PostgreSQL's own message, or else the program's, from the output of pg_dump or pg_restore."""
     if "SSL support is not compiled in" in said:
-        return "the embedded PostgreSQL's programs know no TLS; put PostgreSQL's own client programs onto the PATH"
+        return "the embedded PostgreSQL's programs have no TLS; put PostgreSQL's own client programs on the PATH"
     for words in (r"(?:ERROR|FATAL): +(.+)", r"Error message from server: +(.+)", r"error: (.+)"):
         if found := re.search(words, said):
-            # What went wrong with rows may quote them.
+            # A message about rows may quote them.
             line = said[said.rfind("\n", 0, found.start()) + 1 : found.end()]
             return redaction.copied(found[1]) if "COPY" in line else found[1]
     return redaction.copied(said.splitlines()[-1]) if "COPY" in said else said.splitlines()[-1]
@@ -87,9 +87,9 @@ def reason(said: str) -> str:
 
 @cache
 def compression(pg_dump: str) -> str:
-    """The best that this pg_dump can do quickly: zstd where it is built with it.
+    """Return the best quick compression of this pg_dump: zstd if it was built with it.
 
-    Asked by a dump into a place where there can be none: what pg_dump checks first is its options.
+    A dump to an impossible path asks for it, because pg_dump checks its options first.
     """
     nowhere = f"{os.devnull}/none"
     said = subprocesses.follow([pg_dump, "--format=directory", "--compress=zstd:3", f"--file={nowhere}"], {})
@@ -97,7 +97,7 @@ def compression(pg_dump: str) -> str:
 
 
 def _here(name: str, tls: bool) -> list[tuple[int, str]]:
-    """The majors and paths of a program. Of one major that of the PATH is first: the wheel's know no TLS."""
+    """Return the majors and paths of a program. On a tie the PATH comes first: the wheel's programs have no TLS."""
     wheels = [wheel.program(name)] if wheel.is_installed() and not tls else []
     on_path = shutil.which(name)
     return [(version, path) for path in [*([on_path] if on_path else []), *wheels] if (version := _major(path))]
@@ -105,13 +105,13 @@ def _here(name: str, tls: bool) -> list[tuple[int, str]]:
 
 @cache
 def _major(path: str) -> int:
-    """0 where it does not run."""
+    """Return the major version, or 0 if the program does not run."""
     found = re.search(r"\(PostgreSQL\) (\d+)", subprocesses.output([path, "--version"]) or "")
     return int(found[1]) if found else 0
 
 
 def _conninfo(url: URL, options: str) -> str:
-    """Everything but the password, in libpq's own words: TLS and service files too."""
+    """Return everything but the password as libpq's connection string, including TLS and service files."""
     parts = {"host": url.host, "port": url.port, "user": url.username, **url.query, "dbname": url.database}
     parts["application_name"] = "alembic-dump"
     parts["options"] = f"{parts.get('options', '')} {options}".strip()
@@ -125,9 +125,9 @@ def _quoted(value: object) -> str:
 
 @contextmanager
 def passfile(url: URL) -> Iterator[dict[str, str]]:
-    """The variable that names a file of mode 0600 with the password; see "The Password File" in libpq's documentation.
+    """Yield the variable with the path of a password file of mode 0600; see "The Password File" in libpq's manual.
 
-    Where the URL has no password, libpq looks for one itself.
+    If the URL has no password, libpq looks for one itself.
     """
     _sweep_passfiles()
     if url.password is None:
@@ -140,7 +140,7 @@ def passfile(url: URL) -> Iterator[dict[str, str]]:
 
 
 def _sweep_passfiles() -> None:
-    """Remove what killed processes left."""
+    """Remove the files of killed processes."""
     for path in Path(tempfile.gettempdir()).glob(f"{_PASSFILE}*-*"):
         with suppress(OSError, ValueError):
             if path.stat().st_uid == os.getuid() and not _lives(int(path.name.split("-")[1])):

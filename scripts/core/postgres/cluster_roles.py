@@ -1,4 +1,4 @@
-"""SQL that makes the owner's role and the application's where their superuser types it, in single-user mode."""
+"""SQL that creates the owner's role and the application's role. A superuser runs it in single-user mode."""
 
 from sqlalchemy.engine import URL
 
@@ -6,11 +6,11 @@ from scripts.core import ROOT
 from scripts.core.postgres.sql import Sql, compose, name, value
 
 DUE = ROOT / "scripts" / "roles.sql"
-"""A query for the statements that the roles still need."""
+"""A query that returns the statements that the roles still need."""
 
 
 def sql(owner: URL, application: URL) -> str:
-    """Statements that make the two roles, or give them their rights and passwords again."""
+    """Return statements that create the two roles, or restore their rights and passwords."""
     due = Sql(DUE.read_text())
     names = (owner.username or "", application.username or "")
     passwords = dict(zip(names, (owner.password, application.password), strict=True))

@@ -1,6 +1,6 @@
-"""Why a connection failed, found by trying.
+"""Find out why a connection failed.
 
-The driver has no SQLSTATE of a failed connection, and the server's words are in the language of its own settings.
+The driver has no SQLSTATE for a failed connection, and the server's messages may be in any language.
 """
 
 import socket
@@ -25,12 +25,12 @@ _EXISTS = text("SELECT count(*) FROM pg_database WHERE datname = :name")
 
 
 def find(url: URL, words: str, settings: Settings, login: Connect) -> UserError:
-    """Return which of the usual faults it is. `words` are those of the driver, `login` opens a connection."""
+    """Return the error for a failed connection. `words` is the driver's message, `login` opens a connection."""
     server, external = place(url), settings.external
     if not _is_known(url):
         return UserError(
             f"The host {url.host} is unknown.",
-            why="" if external else "Inside Compose the name appears when the db service runs.",
+            why="" if external else "This name exists only while the db service of Compose runs.",
             do="correct DATABASE_URL" if external else "make up",
         )
     if is_starting(url):
@@ -43,8 +43,8 @@ def find(url: URL, words: str, settings: Settings, login: Connect) -> UserError:
         return PasswordError(
             f"{server} refuses the password of user {url.username}.",
             why=f"The password comes from {settings.source}."
-            + ("" if external else " PostgreSQL took its password when its data directory was made empty."),
-            do="give the right password in DATABASE_URL" if external else _password_cure(settings),
+            + ("" if external else " PostgreSQL set its password when its data directory was created."),
+            do="set the right password in DATABASE_URL" if external else _password_cure(settings),
         )
     if who := replaced_by(url, login):
         return replacement_lock.error(_database(url), who)
@@ -57,9 +57,9 @@ def find(url: URL, words: str, settings: Settings, login: Connect) -> UserError:
 
 
 def is_starting(url: URL) -> bool:
-    """Return whether there is no server yet: none answers, or it says that it takes no connections now.
+    """Return whether the server is not ready: none answers, or it accepts no connections yet.
 
-    A server that only libpq can find, by a service file or its default socket, counts as one that answers.
+    If only libpq can find the server, by a service file or its default socket, it counts as ready.
     """
     host = url.host or url.query.get("host")
     if not isinstance(host, str) or not _is_known(url):
@@ -71,7 +71,7 @@ def is_starting(url: URL) -> bool:
 
 
 def replaced_by(url: URL, login: Connect) -> str | None:
-    """Return who is putting another database in the place of this one, or None."""
+    """Return who is replacing this database with another, or None."""
     try:
         with login(url.set(database="postgres")) as connection:
             return replacement_lock.holder(connection, _database(url))
@@ -80,14 +80,14 @@ def replaced_by(url: URL, login: Connect) -> str | None:
 
 
 def place(url: URL) -> str:
-    """Return the server of a URL as people name it."""
+    """Return the name of a URL's server for messages."""
     if not url.host and url.query.get("service"):
         return f"service {url.query['service']}"
     return f"{url.host or 'the local socket'}:{url.port or 5432}"
 
 
 def _database(url: URL) -> str:
-    """Return the name of the database; where the URL has none, libpq takes that of the user."""
+    """Return the name of the database. If the URL has none, libpq uses the user's name."""
     return str(url.database or url.username)
 
 
@@ -99,9 +99,9 @@ def _is_known(url: URL) -> bool:
 
 
 def _answer(host: str, port: int) -> str | None:
-    """Return the SQLSTATE with which the server turns away a session before it asks for a password.
+    """Return the SQLSTATE with which the server rejects a session before it asks for a password.
 
-    Nothing where it does not turn it away, None where it closes at once, as what forwards a published port does. See
+    Return nothing if it does not reject it, and None if it closes at once, as a published port's forwarder does. See
     "Message Formats" in PostgreSQL's documentation.
     """
     names = b"user\0alembic-tools\0database\0postgres\0\0"
@@ -130,7 +130,7 @@ def _opened(host: str, port: int) -> socket.socket:
 
 
 def _refuses_password(url: URL, login: Connect) -> bool:
-    """Return whether it is the password: of one out of a file, libpq then names the file.
+    """Return whether the password is wrong. If it comes from a file, libpq's message then names that file.
 
     That line is libpq's own, and depends on the SQLSTATE. See "The Password File" in its documentation.
     """
@@ -147,7 +147,7 @@ def _refuses_password(url: URL, login: Connect) -> bool:
 
 
 def _lacks_database(url: URL, login: Connect) -> bool:
-    """Return whether another database of the server takes the same login and knows of none of this name."""
+    """Return whether another database of the server accepts the same login and lists no database of this name."""
     for other in ("postgres", "template1"):
         try:
             with login(url.set(database=other)) as connection:
@@ -158,5 +158,5 @@ def _lacks_database(url: URL, login: Connect) -> bool:
 
 
 def _password_cure(settings: Settings) -> str:
-    old = "put the old password back into .env"
-    return old if settings.runtime == "none" else f"{old}, or make the new one valid: make roles"
+    old = "restore the old password in .env"
+    return old if settings.runtime == "none" else f"{old}, or set the new one on the server: make roles"

@@ -1,4 +1,4 @@
-"""Connections: made in one place, with errors that say which of the usual faults it is."""
+"""Connections: opened in one place, with errors that name the fault."""
 
 import os
 import signal
@@ -24,12 +24,12 @@ from scripts.core.settings import Settings
 
 RETRY_EVERY = 0.25
 MORE_LOCKS = "raise max_locks_per_transaction and restart the server (ours: make down; make up), then run this again"
-"""What helps when PostgreSQL has no room for another lock."""
+"""What to do when PostgreSQL has no room for another lock."""
 
 
-@cache  # The first connection of an engine asks the server what it is.
+@cache  # The first connection of an engine asks the server for its version.
 def engine(url: URL, application_name: str = "alembic-tools", options: str = "", **arguments: Any) -> Engine:
-    """An engine without a pool: what a script is done with is closed at once. `options` are libpq's."""
+    """Return an engine without a pool, so that connections close at once. `options` are libpq's."""
     connect_args = {
         "application_name": application_name,
         "connect_timeout": 10,
@@ -43,10 +43,10 @@ def engine(url: URL, application_name: str = "alembic-tools", options: str = "",
 def connect(
     settings: Settings, url: URL | None = None, application_name: str = "alembic-tools", **arguments: Any
 ) -> Iterator[Connection]:
-    """A connection to the target, or to `url` on the target's server.
+    """Yield a connection to the target, or to `url` on the target's server.
 
-    Waits `settings.connect_wait` seconds for a server that is starting, never for a wrong password.
-    Raises UserError naming the fault, DatabaseMissingError when only the database is not there.
+    Wait `settings.connect_wait` seconds for a server that is starting, but never for a wrong password. Raise UserError
+    that names the fault. It is a DatabaseMissingError if only the database is missing.
     """
     ensure_server(settings)
     opened = _opened(engine(url or settings.database_url, application_name, **arguments), settings)
@@ -56,9 +56,9 @@ def connect(
 
 @contextmanager
 def noticing_its_end(connection: Connection) -> Iterator[None]:
-    """Let SQLAlchemy know when the block fails because the session has ended.
+    """Tell SQLAlchemy if the block fails because the session has ended.
 
-    It does not know of what `driver.ask` met. Its rollback on a closed session would fail, and hide the first error.
+    SQLAlchemy sees no error of `driver.ask`. Its rollback on a closed session would fail and hide the first error.
     """
     try:
         yield
@@ -70,16 +70,16 @@ def noticing_its_end(connection: Connection) -> Iterator[None]:
 
 @contextmanager
 def cancellable(settings: Settings, **arguments: Any) -> Iterator[Connection]:
-    """A connection for what may take long: an interruption ends the statement that it is at."""
+    """Yield a connection for long work: an interruption cancels its running statement."""
     with connect(settings, **arguments) as connection, interruptible(driver.session(connection)):
         yield connection
 
 
 def ensure_server(settings: Settings) -> None:
-    """Start the embedded server when this checkout runs on one; elsewhere another program starts the server.
+    """Start the embedded server if this checkout uses one. Elsewhere another program starts the server.
 
-    Raise UserError in a copied checkout, whose .env names the original's server. A container has another path, and
-    POSTGRES_HOST. Its .env is hidden, but one that an editor has replaced shows again.
+    Raise UserError in a copied checkout, because its .env names the server of the original. This is not checked in a
+    container, which has another path and POSTGRES_HOST. Its .env is hidden, but shows again after an editor saves it.
     """
     by_hand = Path(settings.source).is_absolute() and "POSTGRES_HOST" not in os.environ
     if settings.runtime == "embedded" and not settings.external:
@@ -89,12 +89,12 @@ def ensure_server(settings: Settings) -> None:
 
 
 def maintenance(settings: Settings) -> URL:
-    """The database from which others on the target's server are created, renamed and dropped."""
+    """Return the URL of the database from which others on the server are created, renamed and dropped."""
     return settings.database_url.set(database="postgres")
 
 
 def first_line(error: DBAPIError) -> str:
-    """Return what the server or the driver said, without contents of rows and without SQLAlchemy's frame around it."""
+    """Return the message of the server or the driver, without contents of rows and without SQLAlchemy's additions."""
     return redaction.message(error)
 
 
@@ -110,13 +110,13 @@ def _opened(engine: Engine, settings: Settings) -> Connection:
 
 
 def _may_come(engine: Engine) -> bool:
-    """Return whether the next try may be let in."""
+    """Return whether another attempt may succeed."""
     url = engine.url
     return connection_fault.is_starting(url) or _logs_in(engine) or bool(connection_fault.replaced_by(url, _login))
 
 
 def _logs_in(engine: Engine) -> bool:
-    """Return whether the login itself is right: the server has come up meanwhile, or it ended the new session."""
+    """Return whether the login is right: the server has come up, or it ended the new session."""
     _, arguments = engine.dialect.create_connect_args(engine.url)
     try:
         psycopg2.connect(**arguments, connect_timeout=10).close()
@@ -130,12 +130,12 @@ def _login(url: URL) -> Connection:
 
 
 def describe(connection: Connection) -> str:
-    """The server's version as people say it, as in "PostgreSQL 17.4"."""
+    """Return the server's version for people, as in "PostgreSQL 17.4"."""
     return f"PostgreSQL {version(connection) // 10000}.{version(connection) % 10000}"
 
 
 def version(connection: Connection) -> int:
-    """The server's version as PostgreSQL counts: 170004 is 17.4."""
+    """Return the server's version as PostgreSQL counts: 170004 is 17.4."""
     return driver.session(connection).server_version
 
 
@@ -144,13 +144,13 @@ def uses_tls(connection: Connection) -> bool:
 
 
 def verifier(connection: Connection, login: URL) -> str:
-    """What the server keeps instead of a password; when that is sent, no statement shows the password."""
+    """Return what the server stores instead of a password. Sent instead of it, no statement shows the password."""
     session = driver.session(connection)
     return str(psycopg2.extensions.encrypt_password(str(login.password), login.username, session))
 
 
 def tool_environment(url: URL) -> dict[str, str]:
-    """libpq's variables for psql and the like: a password in the environment, never in a command line."""
+    """Return libpq's variables for psql and the like: the password is in the environment, never on a command line."""
     named: dict[str, str | None] = {
         "PGHOST": url.host,
         "PGPORT": str(url.port) if url.port else None,
@@ -162,7 +162,7 @@ def tool_environment(url: URL) -> dict[str, str]:
 
 
 def address(settings: Settings) -> str:
-    """Where the server is to be found from this machine, as host:port. Inside Compose that is the published port."""
+    """Return the server's address from this machine, as host:port. For Compose that is the published port."""
     url = settings.database_url
     if settings.runtime == "docker" and not settings.external:
         return f"127.0.0.1:{os.environ['DB_PORT']}" if os.environ.get("DB_PORT") else f"{url.host} (inside Compose)"
@@ -171,14 +171,13 @@ def address(settings: Settings) -> str:
 
 @contextmanager
 def interruptible(session: Session) -> Iterator[None]:
-    """While the block runs, Ctrl-C, SIGTERM and SIGALRM cancel what this session does; libpq would sit it out. One
-    block may be in another's.
+    """Let Ctrl-C, SIGTERM and SIGALRM cancel what this session does in the block. Blocks may be nested.
 
-    Python runs its own handlers only when libpq returns, but hands the signal's number on at once: see
-    `signal.set_wakeup_fd`. psycopg2's wait callback would do too, but it forbids COPY.
+    libpq alone would wait until the statement ends. Python runs its handlers only when libpq returns, but reports the
+    signal's number at once: see `signal.set_wakeup_fd`. psycopg2's wait callback would work too, but it forbids COPY.
     """
     if threading.current_thread() is not threading.main_thread():
-        yield  # which gets no signals
+        yield  # only the main thread gets signals
         return
     heard, signalled = socket.socketpair()
     signalled.setblocking(False)
@@ -202,7 +201,7 @@ def _cancel_when_signalled(session: Session, heard: socket.socket, over: threadi
             os.write(outer, number)
         if number[0] in (signal.SIGINT, signal.SIGTERM, signal.SIGALRM):
             break
-    # Again, should the first come before the statement has reached the server.
+    # Repeated, because the first may come before the statement has reached the server.
     while not over.is_set():
         with suppress(psycopg2.Error):
             session.cancel()

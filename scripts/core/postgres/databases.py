@@ -21,10 +21,10 @@ _HAS_TABLES = text(
 
 
 def ensure(settings: Settings) -> bool:
-    """Create the target's database, with its environment, when its server is this project's own and has none.
+    """Create the target's database with its environment, if it is missing on a server of this project.
 
-    Returns whether it was created. On a server of somebody else a missing database is an error of the next connection.
-    Raises UserError while a reset or restore of it runs.
+    Return whether it was created. On any other server the next connection fails with an error.
+    Raise UserError while a reset or restore of it runs.
     """
     if settings.external:
         return False
@@ -32,7 +32,7 @@ def ensure(settings: Settings) -> bool:
         name = name_of(settings.database_url)
         if exists(connection, name):
             return False
-        # Of two that find it missing at once, the second waits here and then finds it. So does this for a restore.
+        # If two commands find it missing at once, the second waits here and then finds it. A restore waits here too.
         replacement_lock.take(connection, name)
         if exists(connection, name):
             return False
@@ -43,13 +43,13 @@ def ensure(settings: Settings) -> bool:
 
 
 def is_empty(connection: Connection) -> bool:
-    """Whether the connected database has no table yet: there is nothing to lose, and nobody waits for it."""
+    """Return whether the connected database has no table yet, so no data, and no application that waits for it."""
     return not connection.scalar(_HAS_TABLES)
 
 
 @contextmanager
 def server(settings: Settings) -> Iterator[Connection]:
-    """A connection to the target's server on which databases can be created, renamed and dropped."""
+    """Yield a connection to the target's server on which databases can be created, renamed and dropped."""
     url = connections.maintenance(settings)
     with connections.connect(settings, url, isolation_level=AUTOCOMMIT) as connection:
         yield connection
@@ -58,9 +58,9 @@ def server(settings: Settings) -> Iterator[Connection]:
 def create(
     connection: Connection, name: str, settings: Settings, environment: str | None, options: Sql | None = None
 ) -> None:
-    """Create an empty database with its environment, in place of what an interrupted run left.
+    """Create an empty database with its environment. It replaces what an interrupted run left.
 
-    Raise UserError if the server lacks the application's role.
+    Raise UserError if the server has no role for the application.
     """
     role = roles.application(settings)
     if role:
@@ -72,7 +72,7 @@ def create(
 
 
 def let_application_in(settings: Settings, url: URL) -> None:
-    """Give the application's role, where it has one, its privileges in a database."""
+    """Grant the application's role its privileges in a database, if it has a role of its own."""
     role = roles.application(settings)
     if role:
         with connections.connect(settings, url, options="-c default_transaction_read_only=off") as connection:
@@ -80,10 +80,10 @@ def let_application_in(settings: Settings, url: URL) -> None:
 
 
 def drop_leftover(connection: Connection, name: str, environment: str | None) -> None:
-    """Drop what an interrupted run left under a name of ours; one of another environment is not ours."""
+    """Drop a database that an interrupted run left. Raise UserError if its environment is not the expected one."""
     found = environments.read(connection, name)
     if found not in (None, environment):
-        raise UserError(f"The database {name} is in the way: its environment is {found}.", do="rename it")
+        raise UserError(f"The database {name} is in the way: its environment is {found}.", do="rename that database")
     drop(connection, name)
 
 
@@ -96,7 +96,7 @@ def drop(connection: Connection, name: str) -> None:
 
 
 def exists(connection: Connection, name: str) -> bool:
-    """Whether the server has a database of this name."""
+    """Return whether the server has a database of this name."""
     found = connection.scalar(text("SELECT true FROM pg_database WHERE datname = :name"), {"name": name})
     return bool(found)
 
@@ -107,5 +107,5 @@ def name_of(url: URL) -> str:
 
 
 def temporary(name: str) -> str:
-    """The name of a database that is being made in place of this one."""
+    """Return the name of a database that is being built to replace this one."""
     return database_names.derived(name, database_names.UNFINISHED)

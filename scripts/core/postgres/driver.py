@@ -1,4 +1,4 @@
-"""A session as the driver knows it, below SQLAlchemy."""
+"""A session as the driver sees it, below SQLAlchemy."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -42,18 +42,18 @@ def is_idle(session: Session) -> bool:
 
 
 def has_failed(session: Session) -> bool:
-    """Return whether the transaction takes no more statements, because one of them failed."""
+    """Return whether a statement has failed, so that the transaction accepts no more statements."""
     return bool(session.info.transaction_status == TRANSACTION_STATUS_INERROR)
 
 
 def is_alone(session: Session) -> bool:
     """Return whether the next statement will commit by itself."""
-    # The second: SQL has ended the transaction. The driver does not know it, and does not begin the next one.
+    # The second case: SQL has ended the transaction. The driver does not know that, and does not begin the next one.
     return bool(session.autocommit) or (session.status == STATUS_BEGIN and is_idle(session))
 
 
 def ask(session: Session, sql: str, *values: object) -> str | None:
-    """Execute a text that SQLAlchemy is not told of. Return the value of its last statement, if it has one."""
+    """Execute a text without SQLAlchemy. Return the value of its last statement, if it has one."""
     try:
         with session.cursor() as cursor:
             cursor.execute(sql, values or None)
@@ -65,7 +65,7 @@ def ask(session: Session, sql: str, *values: object) -> str | None:
 
 @contextmanager
 def noticing(opened: Callable[[], None]) -> Iterator[None]:
-    """Call `opened` for every session that is opened in the block, by SQLAlchemy or without it."""
+    """Call `opened` for every session that is opened in the block, with or without SQLAlchemy."""
     original = psycopg2.connect
 
     def connect(*arguments: Any, **named: Any) -> Any:

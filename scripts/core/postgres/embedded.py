@@ -1,9 +1,9 @@
-"""PostgreSQL from a Python wheel: starts and stops this checkout's servers on a machine without a Docker engine.
+"""PostgreSQL from a Python wheel: start and stop this checkout's servers on a machine without a Docker engine.
 
 The target's data and the scratch server's are two clusters under `.postgres/`. They listen on 127.0.0.1 only, with
-the passwords of .env. Nobody has the password of the target's superuser: what needs him is done while the server does
-not run. That of the scratch server's is in its data folder. Only the wheel's programs are used: its Python layer
-changes the modes of parent folders and makes a system account, which is more than a development tool may do.
+the passwords of .env. The target's superuser has no known password: its work is done while the server does not run.
+The password of the scratch server's superuser is in that server's data folder. Only the wheel's programs are used. Its
+Python layer changes the modes of parent folders and creates a system account, which a development tool must not do.
 """
 
 import contextlib
@@ -24,11 +24,11 @@ from scripts.core.postgres import cluster_roles, pidfile, wheel
 from scripts.core.settings import Settings
 
 SUPERUSER, ADMINISTRATOR = "postgres", "scratch_administrator"
-"""Of the target, and of the scratch server, where the name must be none of the target's roles."""
-# The scratch server holds throwaway databases only: losing them costs nothing, waiting for the disk would.
+"""The superusers of the target and of the scratch server. No role of the target may have the second name."""
+# The scratch server holds throwaway databases only. Losing them costs nothing, but waiting for the disk costs time.
 OFF = ("fsync", "synchronous_commit", "full_page_writes", "autovacuum")
 THROWAWAY = (*(f"{name}=off" for name in OFF), "wal_level=minimal", "max_wal_senders=0")
-LOCKS = "max_locks_per_transaction=1024"  # of tables and indexes; given at each start, so to older clusters too
+LOCKS = "max_locks_per_transaction=1024"  # for tables and indexes; set at each start, also of older clusters
 
 
 @dataclass(frozen=True)
@@ -40,9 +40,9 @@ class Cluster:
     """0: any free port."""
     settings: tuple[str, ...] = ()
     logins: tuple[URL, ...] = ()
-    """The owner's and the application's, to be made beside the superuser."""
+    """The owner's login and the application's, which are created besides the superuser."""
     keeps_password: bool = False
-    """The superuser's, in a file of the data folder."""
+    """Whether the superuser's password is in a file of the data folder."""
 
     @property
     def data(self) -> Path:
@@ -57,31 +57,31 @@ class Cluster:
         return self.data / "superuser_password"
 
     def is_old(self) -> bool:
-        """Made when the scratch server had one login. It holds throwaway databases only, so it is made again."""
+        """Return whether it dates from when the scratch server had one login. Such a cluster is created again."""
         return self.keeps_password and self.data.exists() and not self.password_file.exists()
 
 
 def target(settings: Settings) -> Cluster:
-    """The server with the data, where .env says that it listens."""
+    """Return the server with the data, at the address in .env."""
     logins = (settings.database_url, settings.application_url)
     return Cluster("target", SUPERUSER, secrets.token_hex(20), settings.database_url.port or 5432, logins=logins)
 
 
 def scratch() -> Cluster:
-    """The server of throwaway databases, on any free port."""
+    """Return the server of throwaway databases, on any free port."""
     return Cluster("scratch", ADMINISTRATOR, secrets.token_hex(20), 0, THROWAWAY, keeps_password=True)
 
 
 def start_scratch() -> URL:
-    """Start the scratch server, and return its administrator's login. Raises UserError as `start` does."""
+    """Start the scratch server, and return its administrator's login. Raise UserError as `start` does."""
     port, file = start(scratch()), scratch().password_file
     return URL.create("postgresql+psycopg2", ADMINISTRATOR, file.read_text(), "127.0.0.1", port, "postgres")
 
 
 def start(cluster: Cluster) -> int:
-    """Make and start the cluster unless it runs; returns its port.
+    """Create and start the cluster unless it runs, and return its port.
 
-    Raises UserError when the port is taken, the data is another major's, or the server will not start.
+    Raise UserError if the port is taken, the data is of another major version, or the server does not start.
     """
     port = running(cluster)
     if port and cluster.port in (0, port) and not cluster.is_old():
@@ -92,7 +92,7 @@ def start(cluster: Cluster) -> int:
             shutil.rmtree(cluster.data)
         port = running(cluster)
         if port and cluster.port not in (0, port):
-            # DB_PORT has changed, and everything else looks for the server there.
+            # DB_PORT has changed, and everything else expects the server there.
             _require_free(cluster.port)
             stop(cluster)
             port = 0
@@ -105,7 +105,7 @@ def start(cluster: Cluster) -> int:
 
 
 def stop(cluster: Cluster) -> bool:
-    """Stop the cluster; returns whether it was running."""
+    """Stop the cluster, and return whether it was running."""
     if not running(cluster):
         return False
     data = cluster.data
@@ -116,8 +116,9 @@ def stop(cluster: Cluster) -> bool:
 
 
 def make_roles(cluster: Cluster) -> None:
-    """Make or mend the roles of the cluster; a server that runs is stopped for that moment. Raises UserError when
-    PostgreSQL will not have them so.
+    """Create or repair the roles of the cluster. A running server is stopped for that moment.
+
+    Raise UserError if PostgreSQL refuses the roles.
     """
     with _alone():
         port = running(cluster)
@@ -155,8 +156,8 @@ def _ensure_data(cluster: Cluster) -> None:
 
 
 def _initdb(cluster: Cluster) -> None:
-    """Made under another name and renamed, so that an interrupted start leaves nothing half-made in its place."""
-    # A password that .env has plain is hashed once: 4,096 times would cost each connection 3 ms.
+    """Create the data folder under another name and rename it, so that an interrupted start leaves no broken one."""
+    # The password is plain in .env, so it is hashed once: 4,096 rounds would cost each connection 3 ms.
     new = cluster.data.with_suffix(".new")
     shutil.rmtree(new, ignore_errors=True)
     new.mkdir(mode=0o700)
@@ -185,15 +186,15 @@ def _initdb(cluster: Cluster) -> None:
 
 
 def _make_roles(data: Path, logins: tuple[URL, ...]) -> None:
-    """In single-user mode, where one is the superuser without a password, and which ends when we are killed."""
-    # What it says is the one error, without the statement, which may have a password in it.
+    """Create the roles in single-user mode. It needs no password, and it ends if this process is killed."""
+    # It prints only the error, without the statement, which may contain a password.
     quiet = ("exit_on_error=on", "log_min_messages=fatal", "log_error_verbosity=terse", "log_min_error_statement=panic")
     options = [word for setting in (*quiet, "log_statement=none") for word in ("-c", setting)]
     words = ("postgres", "--single", "-j", *options, "-D", wheel.here(data), "postgres")
     code, said = wheel.run(*words, data=data, typed=cluster_roles.sql(*logins))
     if code:
         raise UserError(
-            f"The roles cannot be made: {said.rpartition('FATAL:')[2].strip()}", do="name other roles in .env"
+            f"The roles cannot be created: {said.rpartition('FATAL:')[2].strip()}", do="name other roles in .env"
         )
 
 
@@ -210,7 +211,7 @@ def _start(cluster: Cluster, port: int) -> None:
 
 @contextlib.contextmanager
 def _alone() -> Iterator[None]:
-    """One starter at a time in this checkout; the lock goes with the process."""
+    """Let one process start servers in this checkout at a time. The lock ends with the process."""
     with (wheel.home() / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

@@ -1,6 +1,6 @@
-"""What a database is: development, test, staging or production.
+"""The environment of a database: development, test, staging or production.
 
-It is one line `environment=...` in the database's COMMENT. Other text of the comment is kept.
+It is one line `environment=...` in the database's COMMENT. The rest of the comment is preserved.
 """
 
 from sqlalchemy import Connection, text
@@ -25,7 +25,7 @@ def effective(settings: Settings, stored: str | None) -> str:
         raise UserError(
             f"Refusing to touch {settings.database_url.database}: its environment is {stored}.",
             why=f"APP_ENV is development. Read from {settings.source}.",
-            do=f"point at a development database; or, if this is one: make environment ENV=development"
+            do=f"use a development database. If this is one: make environment ENV=development"
             f" CONFIRM={settings.database_url.database}",
         )
     return max(settings.app_env, database, key=STRICTNESS.index)
@@ -37,13 +37,13 @@ def read(connection: Connection, database: str | None = None) -> str | None:
 
 
 def write(connection: Connection, database: str, environment: str) -> None:
-    """Set the environment of a database. The rest of its comment stays."""
+    """Set the environment of a database, and preserve the rest of its comment."""
     others = [line for line in _comment(connection, database) if not line.startswith(LINE)]
     _set_comment(connection, database, [*others, LINE + environment])
 
 
 def set_comment(connection: Connection, database: str, comment: str) -> None:
-    """Give a database this comment, without the environment in it: the database keeps its own."""
+    """Set the comment of a database. Its environment stays as it is."""
     own = [line for line in _comment(connection, database) if line.startswith(LINE)]
     _set_comment(connection, database, [line for line in comment.splitlines() if not line.startswith(LINE)] + own)
 

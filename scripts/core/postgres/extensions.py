@@ -1,6 +1,6 @@
-"""Statements about extensions: who may run them, and what an error of one means.
+"""Statements about extensions: who may run them, and what their errors mean.
 
-PostgreSQL lets an ordinary role create an extension only where its author calls it trusted, and drop only its own.
+PostgreSQL lets an ordinary role create only extensions that are called trusted, and drop only its own.
 """
 
 import re
@@ -18,20 +18,20 @@ _UNCONDITIONAL = re.compile(rf"((?:^|;)\s*{_CREATE})(?!IF\s+NOT\b)", re.IGNORECA
 
 
 def refused(error: BaseException | None, words: str) -> bool:
-    """Return whether a statement that begins with these words failed because the role has no right to do it."""
+    """Return whether a statement that begins with these words failed because the role lacks the right."""
     if not isinstance(error, DBAPIError) or sqlstates.of(error) != sqlstates.INSUFFICIENT_PRIVILEGE:
         return False
     return any(statement.startswith(words) for statement in statements.split(error.statement or ""))
 
 
 def lacking(error: BaseException | None) -> str:
-    """Return the name of the extension that a statement could not create for want of rights, or nothing."""
+    """Return the name of the extension that a statement had no right to create, or nothing."""
     found = _NAME.search(str(getattr(error, "statement", ""))) if refused(error, "CREATE EXTENSION") else None
     return (found[1].replace('""', '"') if found[1] else found[2].lower()) if found else ""
 
 
 def tolerate(connection: Connection) -> None:
-    """From now on CREATE EXTENSION is CREATE EXTENSION IF NOT EXISTS: an earlier superuser may have run that file."""
+    """Turn CREATE EXTENSION into CREATE EXTENSION IF NOT EXISTS, because a superuser may have run that file before."""
     event.listen(connection, "before_cursor_execute", _tolerating, retval=True)
 
 

@@ -1,4 +1,4 @@
-"""Indexes that PostgreSQL keeps up to date and never uses: what CREATE INDEX CONCURRENTLY leaves when it fails."""
+"""Invalid indexes: CREATE INDEX CONCURRENTLY leaves one if it fails. PostgreSQL maintains it but never uses it."""
 
 from sqlalchemy import Connection, text
 
@@ -6,8 +6,8 @@ from scripts.core.postgres import sql
 from scripts.core.postgres.advisory_lock import Tell
 from scripts.core.postgres.sql import compose, spelled
 
-# Not those of partitioned tables, which are invalid until every partition has its own, nor one being built right now:
-# who may not read others' progress sees that they make one (index_relid is null), and the lock on its table.
+# Without those of partitioned tables, which are invalid until every partition has its own, and without one that is
+# being built. A role that may not read others' progress sees that a session builds one, and the lock on its table.
 _INVALID = text(
     "SELECT i.indexrelid::regclass::text FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid"
     " WHERE NOT i.indisvalid AND c.relkind = 'i'"
@@ -22,7 +22,7 @@ def invalid(connection: Connection) -> list[str]:
 
 
 def drop_invalid(connection: Connection, tell: Tell) -> None:
-    """Drop what an earlier failure left, naming it: IF NOT EXISTS would take it for the index that is wanted.
+    """Drop the indexes that an earlier failure left, and report them. IF NOT EXISTS would take one for the new index.
 
     `connection` is in autocommit.
     """
@@ -36,7 +36,7 @@ def _drop(connection: Connection, name: str) -> None:
 
 
 def clear_up(connection: Connection) -> list[str]:
-    """Drop what a failure has just left; returns a sentence for each index."""
+    """Drop the indexes that a failure has just left. Return a sentence for each."""
     said: list[str] = []
     for name in invalid(connection):
         duplicates = _duplicates(connection, name)
@@ -48,7 +48,7 @@ def clear_up(connection: Connection) -> list[str]:
 
 
 def _duplicates(connection: Connection, index: str) -> int:
-    """How many keys a unique index would have more than once; 0 for any other index."""
+    """Return how many keys are duplicates in a unique index; 0 for any other index."""
     unique, table, keys, where = connection.execute(
         text(
             "SELECT indisunique, indrelid::regclass::text,"

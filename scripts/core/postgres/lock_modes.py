@@ -1,4 +1,4 @@
-"""PostgreSQL's table locks that keep the application out: see "Explicit Locking" in its documentation."""
+"""PostgreSQL's table locks that block the application: see "Explicit Locking" in its documentation."""
 
 BLOCKS = {
     "ShareLock": "writes",
@@ -6,4 +6,4 @@ BLOCKS = {
     "ExclusiveLock": "writes",
     "AccessExclusiveLock": "reads and writes",
 }
-"""Whom a table lock keeps out; see "Table-Level Locks" in PostgreSQL's documentation. The others keep out neither."""
+"""What a table lock blocks; see "Table-Level Locks" in PostgreSQL's documentation. Other locks block neither."""

@@ -1,8 +1,8 @@
-"""The roles of the scratch server: the administrator's login, and the one that runs what users have written.
+"""The roles of the scratch server: the administrator, and the login that runs the user's files.
 
-The administrator makes the second login, with the name and the rights of the role that migrates the target, and all
-other roles that the target has, without a login. The password of the second login is derived from the administrator's:
-parallel commands agree on it, and it does not lead back.
+The administrator creates that login with the name and the rights of the role that migrates the target. It also creates
+the target's other roles, without a login. The password of the login is derived from the administrator's. So parallel
+commands agree on it, and it does not reveal the administrator's.
 """
 
 import hmac
@@ -42,31 +42,31 @@ _IS_SUPERUSER = text("SELECT rolsuper FROM pg_roles WHERE rolname = current_user
 
 @dataclass(frozen=True)
 class Login:
-    """What the user's files connect as."""
+    """The login that the user's files connect with."""
 
     url: URL
     role: str
-    """As whom they act then: the role with the name of the target's, where the server has room for it."""
+    """The role that they act as: the target's name, if the server has room for it."""
     is_separate: bool = True
-    """The administrator is another role. Where a server was given with an ordinary role, there is only that one."""
+    """Whether the administrator is another role. A server that was given with an ordinary role has only that one."""
     is_equal: bool = True
-    """The role has the target's name; it has another name where an administrator has that one."""
+    """Whether the role has the target's name. It has another name if an administrator has the target's."""
 
 
 @dataclass(frozen=True)
 class _State:
-    """What the scratch server has."""
+    """The roles of the scratch server."""
 
     roles: dict[str, Role]
     made: set[str]
-    """By a command like this one. Others are never changed: the server may be the target's own."""
+    """Roles that a command like this one created. Others are never changed, since the server may be the target's."""
     memberships: set[Membership]
 
 
 def ensure(server: Connection, rights: Rights) -> Login:
-    """Make and change what is needed, and return the login. While this session lasts, no other command changes it.
+    """Create and change what is needed, and return the login. While this session lasts, no other command changes it.
 
-    `server` is the administrator's, in autocommit. Raises UserError when a command that needs other rights runs.
+    `server` is the administrator's, in autocommit. Raise UserError if a running command needs other rights.
     """
     url = server.engine.url
     if not server.scalar(_IS_SUPERUSER):
@@ -84,17 +84,17 @@ def ensure(server: Connection, rights: Rights) -> Login:
 
 
 def add(server: Connection, names: Sequence[str]) -> None:
-    """Make the roles that the server lacks, without a login or any right."""
+    """Create the roles that the server lacks, without a login or any right."""
     with _alone(server):
         there = _read(server).roles
         _make(server, [Role(name) for name in names if name not in there])
 
 
 def _choose(administrator: URL, rights: Rights, here: _State) -> tuple[Login, Rights]:
-    """The login, and the rights of the roles that are ours to make or to change.
+    """Return the login, and the rights of the roles that this project may create or change.
 
-    Where the server has the name already, from elsewhere, another role logs in and becomes that one at once: the
-    password of the name stays what it is. It becomes no superuser unless the target's role is one.
+    If the server has a role of this name from elsewhere, another role logs in and becomes it at once. So that role's
+    password stays as it is. The login becomes a superuser only if the target's role is one.
     """
     there = here.roles.get(rights.name)
     ours = tuple(role for role in rights.roles if role.name not in here.roles or role.name in here.made)
@@ -126,14 +126,14 @@ def _read(server: Connection) -> _State:
 
 
 def _make(server: Connection, missing: list[Role]) -> None:
-    """With the comment in one transaction: what is killed here leaves no role that looks foreign."""
+    """Create the roles with their comment in one transaction, so that a kill leaves no role that looks foreign."""
     given = "CREATE ROLE {} NOLOGIN {}; COMMENT ON ROLE {} IS {}"
     names = [(sql.name(role.name), role) for role in missing]
     _run(server, [compose(given, name, _options(role), name, sql.value(OURS)) for name, role in names])
 
 
 def _changes(server: Connection, wanted: Rights, here: _State) -> Iterator[tuple[str, Sql]]:
-    """Each role that is not as it should be, and a statement for it."""
+    """Yield each role that is not as it should be, and a statement that corrects it."""
     for role in wanted.roles:
         if here.roles[role.name] != role:
             yield role.name, compose("ALTER ROLE {} {}", sql.name(role.name), _options(role))
@@ -162,16 +162,16 @@ def _options(role: Role) -> Sql:
 
 
 def _change(server: Connection, login: Login, statements: list[Sql]) -> None:
-    """While no other command uses the login."""
+    """Change the roles while no other command uses the login."""
     if not statements:
         return
     deadline, key = time.monotonic() + LOCK_WAIT, {"login": login.url.username}
     while not server.scalar(_TAKE, key):
         if time.monotonic() > deadline:
             raise UserError(
-                f"Another command uses {login.url.username} on the scratch server, which needs other rights now.",
-                why="The rights of the role that migrates were changed, or that command is for another database.",
-                do="wait until it has ended, then run this again",
+                f"Another command uses {login.url.username} on the scratch server with other rights than this one.",
+                why="The rights of the migrating role were changed, or that command is for another database.",
+                do="wait until the other command ends, then run this again",
             )
         time.sleep(0.1)
     try:
@@ -186,7 +186,7 @@ def _run(server: Connection, statements: list[Sql]) -> None:
 
 
 def _let_in(server: Connection, login: Login) -> None:
-    """Set the password, which the files of an earlier run may have changed, and whom the login acts as."""
+    """Set the password, which files of an earlier run may have changed, and the role that the login acts as."""
     name, verifier = sql.name(str(login.url.username)), sql.value(connections.verifier(server, login.url))
     statements = [compose("ALTER ROLE {} LOGIN PASSWORD {}", name, verifier), compose("ALTER ROLE {} RESET ALL", name)]
     if login.role != login.url.username:

@@ -1,4 +1,4 @@
-"""The tables that Alembic and this project keep in the target."""
+"""The tables that Alembic and this project create in the target."""
 
 VERSION = "alembic_version"
 LOG = "migration_log"

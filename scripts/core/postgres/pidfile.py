@@ -1,4 +1,4 @@
-"""postmaster.pid, by which PostgreSQL says that a server runs: see there in its documentation."""
+"""postmaster.pid, in which PostgreSQL records a running server; see its documentation."""
 
 import os
 import socket
@@ -7,10 +7,10 @@ from pathlib import Path
 
 
 def port(data: Path) -> int:
-    """Return the port that the server of a data folder listens on, or 0 when none runs.
+    """Return the port that the server of a data folder listens on, or 0 if none runs.
 
-    Line 1 is the process, 2 the data folder, 4 the port, 8 the state. The file outlives a power cut, and another
-    program may have the port by now. A copied one names the original's server.
+    Line 1 is the process, 2 the data folder, 4 the port, 8 the state. The file stays after a power cut, and another
+    program may have the port now. In a copied folder it names the server of the original.
     """
     try:
         lines = (data / "postmaster.pid").read_text().splitlines()
@@ -35,8 +35,8 @@ def of_deleted(data: Path) -> int:
 
 
 def _works_in(pid: int, data: Path, named: str) -> bool:
-    """Return whether the process lives and works in the folder; where that cannot be seen, whether it is named so."""
-    with suppress(PermissionError):  # it lives, as another account
+    """Return whether the process lives and works in the folder. If that is not visible, compare the folder's name."""
+    with suppress(PermissionError):  # it lives, under another account
         os.kill(pid, 0)
     try:
         return os.path.samefile(f"/proc/{pid}/cwd", data)

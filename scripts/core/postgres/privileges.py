@@ -1,7 +1,7 @@
-"""What the application's role may do in a database: read and write rows, in today's tables and in those to come.
+"""What the application's role may do in a database: read and write rows, in present and future tables.
 
-A migration need not know that role. New tables become the application's by the owner's default privileges, and the
-tables that only migrations write are taken back from whoever got them so.
+A migration need not know that role. The owner's default privileges grant new tables to the application. Tables that
+only migrations write are revoked from it.
 """
 
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from sqlalchemy import Connection, text
 from scripts.core.postgres import sql
 from scripts.core.postgres.sql import Sql, compose, listed, spelled
 
-# What is ours to give. What others own is theirs, such as the tables of an extension.
+# Objects that we may grant. Objects of others, such as the tables of an extension, stay as they are.
 _OURS = "nspname !~ '^pg_' AND nspname <> 'information_schema' AND pg_has_role({owner}, 'USAGE') ORDER BY 1"
 _SCHEMAS = text("SELECT quote_ident(nspname) FROM pg_namespace WHERE " + _OURS.format(owner="nspowner"))
 _RELATIONS = text(
@@ -29,14 +29,14 @@ _GIVEN = text(
 
 
 def ensure(connection: Connection, name: str) -> None:
-    """Give the role of the application what it needs in the connected database, as the owner, and commit."""
+    """Grant the application's role what it needs in the connected database, as the owner, and commit."""
     for statement in _statements(connection, sql.name(name)):
         sql.run(connection, statement)
     connection.commit()
 
 
 def close(connection: Connection, table: str, allowed: str = "") -> None:
-    """Take every privilege on a table but the one that is `kept` from everybody except its owner."""
+    """Revoke every privilege on a table but `allowed` from every role except its owner."""
     for grantee, privileges in connection.execute(_GIVEN, {"table": table, "allowed": allowed}).all():
         sql.run(connection, compose("REVOKE {} ON {} FROM {}", spelled(privileges), sql.name(table), spelled(grantee)))
 
@@ -52,7 +52,7 @@ def _statements(connection: Connection, role: Sql) -> Iterator[Sql]:
         yield compose("GRANT SELECT, INSERT, UPDATE, DELETE ON {} TO {}", listed(map(spelled, tables)), role)
     if sequences := connection.scalars(_RELATIONS, {"kinds": _SEQUENCES}).all():
         yield compose("GRANT USAGE ON SEQUENCE {} TO {}", listed(map(spelled, sequences)), role)
-    # For what the owner makes later, in any schema.
+    # For what the owner creates later, in any schema.
     for given in ("SELECT, INSERT, UPDATE, DELETE ON TABLES", "USAGE ON SEQUENCES", "USAGE ON SCHEMAS"):
         yield compose("ALTER DEFAULT PRIVILEGES GRANT {} TO {}", Sql(given), role)
     # The health check reads the version. Only migrations write it, or read the log.

@@ -1,4 +1,4 @@
-"""A new database beside the target: filled, checked, and then put into the target's place in one step."""
+"""A new database that replaces the target: it is filled and checked first, and then swapped in by one step."""
 
 import random
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from scripts.core.postgres import database_names, databases, replacement_lock, s
 from scripts.core.postgres.sql import Sql, compose, spelled
 from scripts.core.settings import Settings
 
-# An owner who is no superuser may end the sessions of the roles that it is a member of.
+# An owner that is no superuser may end the sessions of the roles that it is a member of.
 _END = text(
     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
     " WHERE datname = ANY(:names) AND pg_has_role(usesysid, 'USAGE')"
@@ -29,7 +29,7 @@ _TABLESPACE = text(
     " WHERE datname = :name AND spcname !~ '^pg_' AND has_tablespace_privilege(t.oid, 'CREATE')"
 )
 PROVIDERS = {"c": "libc", "i": "icu", "b": "builtin"}
-"""pg_database.datlocprovider in the words of CREATE DATABASE."""
+"""pg_database.datlocprovider, in the words of CREATE DATABASE."""
 
 
 @dataclass(frozen=True)
@@ -45,14 +45,13 @@ class Replacement:
 
 @contextmanager
 def new(settings: Settings, environment: str | None, owner: str | None = None) -> Iterator[Replacement]:
-    """A new, empty database, of an `environment` (None: not set), that can be swapped in; gone at the end if it
-    was not. It sorts and compares text as the target does. What an interrupted run left is dropped first.
+    """Yield a new, empty database of an `environment` (None: not set). At the end, drop it unless it was swapped in.
 
-    With an `owner` other than who is connected, a run without these rights can drop it. Raise UserError when another
-    run is doing the same.
+    It sorts and compares text as the target does. What an interrupted run left is dropped first. If `owner` is not
+    the connected role, a run with fewer rights can drop it too. Raise UserError if another run does the same.
     """
     name = databases.name_of(settings.database_url)
-    # A name of its own: what a killed run has left working must not find the next one's database under its name.
+    # A name of its own: a killed run may still work on the server, and must not find the next run's database.
     made = f"{_prefix(name)}{random.getrandbits(32):08x}"
     with databases.server(settings) as connection:
         replacement_lock.take(connection, name)
@@ -63,14 +62,14 @@ def new(settings: Settings, environment: str | None, owner: str | None = None) -
             yield Replacement(settings.database_url.set(database=made), connection)
         finally:
             if not connection.invalidated:
-                with suppress(DBAPIError):  # the server is gone: the next run drops it
+                with suppress(DBAPIError):  # the server has stopped: the next run drops it
                     databases.drop(connection, made)
 
 
 def left(connection: Connection, name: str) -> list[str]:
-    """The databases that an interrupted run left beside this one; none while a run may be at work on them.
+    """Return the databases that an interrupted run left for this one. Return none while a run may still use them.
 
-    `connection` is to the maintenance database, where a run has its lock.
+    `connection` is to the maintenance database, on which a run holds its lock.
     """
     if not replacement_lock.is_taken(connection, name):
         return []
@@ -80,18 +79,18 @@ def left(connection: Connection, name: str) -> list[str]:
 
 
 def replace(settings: Settings, new: Replacement) -> None:
-    """Put a new database in the target's place and drop the old one."""
+    """Replace the target by another database and drop the old one."""
     old = _old(databases.name_of(settings.database_url))
     swap(settings, new.session, databases.name_of(new.url), old)
     databases.drop(new.session, old)
 
 
 def swap(settings: Settings, session: Connection, new: str, old_name: str) -> None:
-    """Put another database in the target's place; the old one, if there is one, is then called `old_name`.
+    """Replace the target by another database, and rename the old one, if there is one, to `old_name`.
 
-    `session` has the lock. Both renames are one transaction: at any moment one of the two has the name. Once the first
-    rename waits for the old sessions to end it keeps new ones out, so a second connection can end them. Raise UserError
-    when a session of another role uses the database.
+    Both renames are one transaction, so one of the two has the name at any moment. While the first rename waits for
+    old sessions to end, it keeps new ones out, and a second connection can end them. Raise UserError for a session that
+    this role may not end.
     """
     name = databases.name_of(settings.database_url)
     with _disconnecting(settings, name, new):
@@ -124,20 +123,20 @@ def _require_closed(session: Connection, name: str) -> None:
     found = session.scalars(_IN_THE_WAY, {"name": name}).all()
     if found:
         raise UserError(
-            f"{name} is used by sessions that are not ours to end: {'; '.join(found)}.",
-            why="An owner who is no superuser may end its own sessions and the application's.",
-            do="close them, then run this again",
+            f"{name} is used by sessions that this command may not end: {'; '.join(found)}.",
+            why="An owner that is no superuser may only end its own sessions and the application's.",
+            do="close those sessions, then run this again",
             state=f"{name} is as it was.",
         )
 
 
 def _like(connection: Connection, name: str, owner: str | None) -> Sql:
-    """Return the options of a new database: as another one has them, where there is another."""
+    """Return the options of a new database: the owner, and those of the other database if it exists."""
     return compose("{} {}", compose("OWNER {}", sql.name(owner)) if owner else Sql(), _order(connection, name))
 
 
 def _order(connection: Connection, name: str) -> Sql:
-    """The options that give a new database the encoding, order and tablespace of another; nothing where there is none.
+    """Return the options with the encoding, sort order and tablespace of another database; none if it does not exist.
 
     The columns of pg_database have other names in other versions.
     """
@@ -161,7 +160,7 @@ def _order(connection: Connection, name: str) -> Sql:
 
 @contextmanager
 def _disconnecting(settings: Settings, *names: str) -> Iterator[None]:
-    """Ends every session on these databases, again and again, while the block runs."""
+    """End every session on these databases, repeatedly, while the block runs."""
     over = Event()
 
     def end_sessions() -> None:

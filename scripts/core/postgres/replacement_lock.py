@@ -1,4 +1,4 @@
-"""The lock of a run that makes a database in the place of another, or where there is none."""
+"""The lock of a run that creates a database, or replaces one by another."""
 
 import time
 
@@ -23,15 +23,15 @@ _HOLDER = text(
 
 
 def take(connection: Connection, name: str) -> None:
-    """Take the lock until the session ends, which is on the maintenance database.
+    """Take the lock until the session ends. The session is on the maintenance database.
 
-    It waits for what a killed run has left working on the server. Raise UserError when another run keeps the lock.
+    Wait for statements of a killed run that still work on the server. Raise UserError if another run has the lock.
     """
     session_timeouts.allow_idle(connection)
     deadline = time.monotonic() + LOCK_WAIT
     while not is_taken(connection, name):
         if time.monotonic() > deadline:
-            raise error(name, holder(connection, name) or "one that is just leaving")
+            raise error(name, holder(connection, name) or "a session that has just ended")
         time.sleep(0.1)
 
 
@@ -45,7 +45,7 @@ def free(connection: Connection, name: str) -> None:
 
 
 def holder(connection: Connection, name: str) -> str | None:
-    """Return who else has the lock of the database of this name, or None."""
+    """Return which other session has the lock of the database of this name, or None."""
     found = connection.scalar(_HOLDER, {"name": name})
     return str(found) if found else None
 

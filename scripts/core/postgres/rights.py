@@ -1,7 +1,7 @@
-"""What the role that migrates may do on the target's server: its attributes, its memberships, and its database.
+"""What the migrating role may do on the target's server: its attributes, its memberships, and its database.
 
-Code that runs on the scratch server gets exactly these rights there. Where the target cannot be asked, the rights are
-those that scripts/roles.sql gives.
+Code on the scratch server gets exactly these rights there. If the target does not answer, the rights are those that
+scripts/roles.sql gives.
 """
 
 from dataclasses import dataclass, replace
@@ -14,10 +14,10 @@ from scripts.core.postgres import connections
 from scripts.core.settings import Settings
 
 WAIT = 2.0
-"""Seconds to wait for a target that is still starting: what needs it waits by itself."""
+"""Seconds to wait for a target that is still starting. Commands that need the target wait for it themselves."""
 
 OURS = "made for throwaway databases"
-"""The COMMENT of each role that a command has made on a scratch server, which may be the target's own server."""
+"""The COMMENT of each role that a command has created on a scratch server, which may be the target's own server."""
 _NOT_OURS = f"(shobj_description(m.oid, 'pg_authid') IS DISTINCT FROM '{OURS}' OR m.rolname = current_user)"
 _ROLES = text(
     "SELECT rolname AS name, rolsuper AS superuser, rolinherit AS inherit, rolcreaterole AS createrole,"
@@ -72,18 +72,18 @@ class Extension:
 @dataclass(frozen=True)
 class Rights:
     name: str
-    """Of the role that migrates."""
+    """The role that migrates."""
     roles: tuple[Role, ...]
-    """Of the whole server: a revision may name any."""
+    """All roles of the server, because a revision may name any."""
     memberships: tuple[Membership, ...]
     owner: str
-    """Of the database."""
+    """The owner of the database."""
     makes_schemas: bool = True
-    """In the database, as its owner may."""
+    """Whether the role may create schemas in the database, as its owner may."""
     makes_tables: bool = True
-    """In the schema public."""
+    """Whether the role may create tables in the schema public."""
     extensions: tuple[Extension, ...] | None = None
-    """Those that the database has; None where the target was not asked."""
+    """The extensions of the database; None if the target was not asked."""
 
     @property
     def role(self) -> Role:
@@ -91,13 +91,13 @@ class Rights:
 
     @property
     def key(self) -> str:
-        """Equal for equal rights of the role itself, whatever other roles the server has."""
+        """Return a key that is equal for equal rights of the role itself, whatever other roles the server has."""
         own = sorted(repr(one) for one in self.memberships if one.member == self.name)
         return repr((self.role, own, self.owner == self.name, self.makes_schemas, self.makes_tables))
 
 
 def of(target: Settings) -> Rights:
-    """The rights that the role has now; the default where the target does not answer."""
+    """Return the rights that the role has now, or the default if the target does not answer."""
     quick = replace(target, connect_wait=min(WAIT, target.connect_wait))
     try:
         try:
@@ -110,7 +110,7 @@ def of(target: Settings) -> Rights:
 
 
 def read(connection: Connection) -> Rights:
-    """The rights of the role that is connected, in its database."""
+    """Return the rights of the connected role in its database."""
     database = connection.execute(_DATABASE).one()
     return Rights(
         name=database.name,
@@ -124,7 +124,7 @@ def read(connection: Connection) -> Rights:
 
 
 def default(settings: Settings) -> Rights:
-    """The rights that scripts/roles.sql gives: no superuser, CREATEDB, the owner of the database."""
+    """Return the rights that scripts/roles.sql gives: no superuser, CREATEDB, the owner of the database."""
     name, application = settings.database_url.username or "postgres", settings.application_url.username
     roles, groups = [Role(name, createdb=True)], ["pg_read_all_stats"]
     if application and application != name:
@@ -134,7 +134,7 @@ def default(settings: Settings) -> Rights:
 
 
 def _before_the_database(target: Settings) -> Rights:
-    """Of a role that will create its database, and own it."""
+    """Return the rights of a role that will create its database and own it."""
     with connections.connect(target, connections.maintenance(target)) as connection:
         name = str(connection.scalar(text("SELECT current_user")))
         return Rights(name, _roles(connection), _memberships(connection), name, extensions=())

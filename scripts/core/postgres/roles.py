@@ -1,4 +1,4 @@
-"""The two roles of a project: the owner, who migrates, and the application's, which reads and writes rows."""
+"""The two roles of a project: the owner, which migrates, and the application's, which reads and writes rows."""
 
 from dataclasses import dataclass
 
@@ -16,7 +16,7 @@ _BY_PSQL = "\\password "
 _NAMES = text("SELECT set_config('roles.owner', :owner, false), set_config('roles.application', :application, false)")
 # BOOTSTRAP_SUPERUSERID, in PostgreSQL's pg_authid.dat, is 10.
 _OWNER = text("SELECT rolname, rolsuper, rolcreatedb, oid = 10 AS bootstrap FROM pg_roles WHERE rolname = current_user")
-# A table is dropped by its owner, its schema's or the database's, who owns public; a member may become any of them.
+# A table can be dropped by its owner, its schema's owner or the database's, which owns public, and by their members.
 _DANGERS = text("""
     WITH role AS (SELECT * FROM pg_roles WHERE rolname = :name),
     schemas AS (SELECT n.* FROM pg_namespace n WHERE nspname !~ '^pg_' AND nspname <> 'information_schema')
@@ -40,7 +40,7 @@ class Owner:
     superuser: bool
     creates_databases: bool
     bootstrap: bool
-    """The superuser that the server was made with, which PostgreSQL lets nobody change."""
+    """The superuser that the server was created with. PostgreSQL allows no change of it."""
 
     def __str__(self) -> str:
         databases = "may create databases" if self.creates_databases else "may not create databases"
@@ -52,7 +52,7 @@ class Application:
     name: str
     exists: bool
     dangers: list[str]
-    """Why it could drop tables, in words."""
+    """Why it could drop tables, as texts."""
 
     def __str__(self) -> str:
         if not self.exists:
@@ -61,25 +61,25 @@ class Application:
 
 
 def application(settings: Settings) -> str | None:
-    """The name of the application's role, or None where it connects as the owner."""
+    """Return the name of the application's role, or None if it connects as the owner."""
     name = settings.application_url.username
     return None if name == settings.database_url.username else name
 
 
 def owner(connection: Connection) -> Owner:
-    """The role that is connected."""
+    """Return the connected role."""
     row = connection.execute(_OWNER).one()
     return Owner(row.rolname, row.rolsuper, row.rolcreatedb, row.bootstrap)
 
 
 def look(connection: Connection, name: str) -> Application:
-    """What the application's role could do to the connected database."""
+    """Return what the application's role could do to the connected database."""
     dangers = list(connection.scalars(_DANGERS, {"name": name}))
     return Application(name, _exists(connection, name), dangers)
 
 
 def require(connection: Connection, name: str) -> None:
-    """Raises UserError when the server has no such role."""
+    """Raise UserError if the server has no such role."""
     if not _exists(connection, name):
         raise UserError(f"The server has no role {name}, which .env names as the application's.", do="make roles")
 
@@ -89,9 +89,9 @@ def _exists(connection: Connection, name: str) -> bool:
 
 
 def ensure(settings: Settings) -> None:
-    """Make or mend both roles: on the embedded server as its superuser, elsewhere with the rights of the owner.
+    """Create or repair both roles: on the embedded server as its superuser, elsewhere with the owner's rights.
 
-    Raises UserError with what an administrator has to run where those are too few.
+    If these are too few, raise UserError with what an administrator has to run.
     """
     if settings.runtime == "embedded" and not settings.external:
         embedded.make_roles(embedded.target(settings))
@@ -110,7 +110,7 @@ def ensure(settings: Settings) -> None:
 
 
 def _due(connection: Connection, settings: Settings) -> list[str]:
-    r"""SQL that is still to be run, as an administrator types it into psql; a password is set by \password."""
+    r"""Return the SQL that is still to be run, as an administrator types it into psql. \password sets a password."""
     name = str(application(settings))
     connection.execute(_NAMES, {"owner": settings.database_url.username, "application": name})
     statements = list(connection.execute(text(DUE.read_text())).scalars())
@@ -120,7 +120,7 @@ def _due(connection: Connection, settings: Settings) -> list[str]:
 
 
 def _logs_in(settings: Settings) -> bool:
-    """Whether the server of the owner takes the application's password."""
+    """Return whether the owner's server accepts the application's password."""
     login = settings.application_url
     try:
         with connections.connect(settings, settings.database_url.set(username=login.username, password=login.password)):
@@ -128,7 +128,7 @@ def _logs_in(settings: Settings) -> bool:
     except PasswordError:
         return False
     except UserError:
-        # The role may not log in yet, or not to this database, or not from here.
+        # The role may not be allowed to log in yet, or not to this database, or not from here.
         return True
 
 
@@ -142,12 +142,12 @@ def require_login(settings: Settings, database: str | None) -> None:
             f"The application cannot log in: {error.problem}",
             why="" if isinstance(error, PasswordError) else "See pg_hba.conf, and who may CONNECT to that database.",
             do="correct that, then run this again",
-            state="the role has what it needs.",
+            state="the role has its privileges.",
         ) from error
 
 
 def _runnable(connection: Connection, settings: Settings, statement: str) -> Sql:
-    r"""What the server is sent: for \password a verifier, as psql does, because a log may have the statement."""
+    r"""Return the SQL for the server. For \password it has a verifier, as in psql, because a log may have the SQL."""
     if statement.startswith(_BY_PSQL):
         verifier = sql.value(connections.verifier(connection, settings.application_url))
         return compose("ALTER ROLE {} PASSWORD {}", spelled(statement.removeprefix(_BY_PSQL)), verifier)
@@ -158,6 +158,6 @@ def _too_few_rights(settings: Settings, statements: list[str], error: DBAPIError
     typed = [line if line.startswith("\\") else f"{line};" for line in statements]
     by_hand = "have an administrator type this into psql, then run this again:\n    " + "\n    ".join(typed)
     return UserError(
-        f"{settings.database_url.username} may not make roles: {connections.first_line(error)}",
+        f"{settings.database_url.username} may not create roles: {connections.first_line(error)}",
         do="make roles" if settings.runtime == "docker" and not settings.external else by_hand,
     )

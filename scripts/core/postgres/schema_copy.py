@@ -12,7 +12,7 @@ from scripts.core.postgres.scratch import Scratch
 from scripts.core.postgres.sql import compose
 from scripts.core.settings import Settings
 
-# A change to timestamptz rewrites a table or not because of TimeZone; names without a schema are found by search_path.
+# TimeZone decides whether a change to timestamptz rewrites a table. search_path finds names without a schema.
 _SESSION = text(
     "SELECT current_setting('TimeZone') AS \"TimeZone\", (SELECT string_agg(quote_ident(name), ', ' ORDER BY place)"
     " FROM unnest(current_schemas(false)) WITH ORDINALITY AS s (name, place)) AS search_path"
@@ -20,9 +20,9 @@ _SESSION = text(
 
 
 def schema(server: Scratch, target: Settings) -> Settings:
-    """A new database with the target's schema, version and time zone, and no rows; returns settings of it.
+    """Return settings of a new database with the target's schema, version and time zone, and no rows.
 
-    The target is only read. Raises UserError when it cannot be, or when the scratch server cannot hold its schema.
+    The target is only read. Raise UserError if it cannot be read, or if the scratch server cannot hold its schema.
     """
     made = restored(server, target)
     with connections.connect(target) as connection:
@@ -31,9 +31,9 @@ def schema(server: Scratch, target: Settings) -> Settings:
 
 
 def restored(server: Scratch, source: Settings) -> Settings:
-    """A new database with what pg_dump and pg_restore take over of a schema; returns settings of it.
+    """Return settings of a new database with the part of a schema that pg_dump and pg_restore carry over.
 
-    Raises UserError as `schema` does.
+    Raise UserError as `schema` does.
     """
     made = scratch.create(server)
     administrator = scratch.as_administrator(server, made)
@@ -41,14 +41,14 @@ def restored(server: Scratch, source: Settings) -> Settings:
         dump = Path(folder) / "schema"
         major = _dump(source, dump)
         pg_restore = client_programs.find("pg_restore", major, tls=connections.uses_tls(server.server))
-        # What the administrator restores has its owners and grants; an ordinary role cannot give them.
+        # The administrator's restore sets owners and grants. An ordinary role may not set them.
         _restore(pg_restore, administrator, dump, () if server.login.is_separate else ("--no-owner", "--no-privileges"))
     scratch_extensions.hand_over(server, made)
     return made
 
 
 def _dump(target: Settings, dump: Path) -> int:
-    """Write the dump; return the major of the pg_dump that did."""
+    """Write the dump, and return the major version of the pg_dump that wrote it."""
     with connections.connect(target) as connection:
         tls = connections.uses_tls(connection)
         pg_dump = client_programs.find("pg_dump", connections.version(connection) // 10000, tls=tls)
@@ -57,8 +57,8 @@ def _dump(target: Settings, dump: Path) -> int:
     if said:
         raise UserError(
             f"The schema of {target.database_url.database} cannot be read: {client_programs.reason(said)}",
-            why="pg_dump locks every table against being dropped, and waits two seconds at most.",
-            do="give the role the right to read every table, or wait for the migration or VACUUM FULL that locks one",
+            why="pg_dump locks every table against being dropped, and waits at most two seconds for that.",
+            do="grant the role the right to read every table, or wait for the migration or VACUUM FULL that locks one",
         )
     return client_programs.major(pg_dump)
 
@@ -69,12 +69,12 @@ def _restore(pg_restore: str, made: Settings, dump: Path, without: Sequence[str]
     if said:
         raise UserError(
             f"The schema does not fit the scratch server: {client_programs.reason(said)}",
-            why="It is another PostgreSQL than the target's, or lacks an extension or a role.",
+            why="The scratch server has another PostgreSQL version than the target, or lacks an extension or a role.",
         )
 
 
 def _take_over(target: Connection, server: Scratch, made: Settings) -> None:
-    """The version rows, and what a session of the target's role is set to."""
+    """Copy the version rows, and the session settings of the target's role."""
     versions = []
     if target.scalar(text("SELECT to_regclass('alembic_version') IS NOT NULL")):
         versions = list(target.scalars(text("SELECT version_num FROM alembic_version")))

@@ -1,7 +1,7 @@
 """Throwaway databases on the scratch server, never on the server that holds the data.
 
-A database's name carries a number that its maker holds there as an advisory lock. One whose maker is gone is dropped
-by whoever comes next; parallel runs leave each other alone.
+A database's name contains a number, and its maker holds that number there as an advisory lock. The next command drops
+databases whose maker has ended. Parallel commands leave each other's alone.
 """
 
 import random
@@ -25,34 +25,34 @@ from scripts.core.postgres.sql import Sql, compose
 from scripts.core.settings import Settings
 
 GONE = 2
-"""Seconds after which a server that has answered before is not coming back."""
+"""Seconds after which a server that has answered before counts as stopped."""
 
 
 @dataclass
 class Scratch:
-    """A session on the scratch server, and what was made through it."""
+    """A session on the scratch server, and the databases that were created through it."""
 
     administrator: Settings
-    """Of the server's maintenance database. Only this process knows the password; what users wrote gets `login`."""
+    """Settings of the server's maintenance database. Only this process has them; the user's files get `login`."""
     server: Connection
-    """The administrator's."""
+    """The administrator's session."""
     key: int
     rights: Rights
-    """Of the role that migrates the target, and so of the login."""
+    """The rights of the role that migrates the target, and so of the login."""
     login: Login
     child: Child
-    """Runs the user's code."""
+    """The process that runs the user's code."""
     environment: Mapping[str, str]
-    """Of the child, without a database."""
+    """The child's environment, without a database."""
     made: list[str] = field(default_factory=list)
 
 
 @contextmanager
 def session(settings: Settings, rights: Rights | None = None) -> Iterator[Scratch]:
-    """Connect to the scratch server of this checkout; what is made through it and not kept is dropped at the end.
+    """Connect to this checkout's scratch server. At the end, drop the databases created through it that are not kept.
 
-    What users wrote runs there with the rights of the role that migrates the target; these are looked up there, unless
-    they are given. Raises UserError when there is no scratch server, or it does not answer.
+    The user's files run with the rights of the role that migrates the target. The rights are read from the target,
+    unless they are given. Raise UserError if there is no scratch server, or if it does not answer.
     """
     url = _url(settings)
     administrator = replace(
@@ -72,49 +72,49 @@ def session(settings: Settings, rights: Rights | None = None) -> Iterator[Scratc
 
 
 def create(scratch: Scratch, template: str = "template0", *, bare: bool = False) -> Settings:
-    """Make a development database. Return settings whose target it is, with the login of the users' files.
+    """Create a development database. Return settings with it as the target, and with the login of the user's files.
 
-    A `bare` one is as a restore makes it on the target: of the role that migrates, and without grants.
+    A `bare` one is like a restored target: it belongs to the migrating role and has no grants.
     """
     owner = _owner(scratch, bare)
     name = f"scratch_{scratch.key}_{len(scratch.made)}"
     scratch.made.append(name)
     try:
         with connections.interruptible(driver.session(scratch.server)):
-            # Copies files instead of writing every page to the log: ten times as fast where nothing is synced.
+            # This copies files instead of writing every page to the log: ten times as fast without synchronous writes.
             given = "CREATE DATABASE {} OWNER {} TEMPLATE {} STRATEGY file_copy"
             sql.run(scratch.server, compose(given, sql.name(name), owner, sql.name(template)))
     except ProgrammingError as error:
         if sqlstates.of(error) != sqlstates.INSUFFICIENT_PRIVILEGE:
             raise
         raise UserError(
-            "The scratch server lets this role make no databases.",
+            f"{scratch.server.engine.url.username} may not create databases on the scratch server.",
             why=connections.first_line(error),
             do=f"ALTER ROLE {scratch.server.engine.url.username} CREATEDB   (on the scratch server)",
         ) from error
     environments.write(scratch.server, name, "development")
     _grant(scratch, name, template, bare)
-    # The server has answered: one that does no more is not starting.
+    # The server has answered before. If it stops answering, it is not just starting.
     return _on(scratch, scratch.login.url.set(database=name))
 
 
 def make_roles(scratch: Scratch, names: Sequence[str]) -> None:
-    """Make the roles that the server lacks, without a login or any right; an ordinary role leaves that to others."""
+    """Create the roles that the server lacks, without a login or any right. An ordinary role creates none."""
     if scratch.login.is_separate:
         logins.add(scratch.server, names)
 
 
 def as_administrator(scratch: Scratch, made: Settings) -> Settings:
-    """The same database with the administrator's login, for what is ours to do there: restoring, reading, comparing.
+    """Return settings of the same database with the administrator's login, for restoring, reading and comparing.
 
-    Raises UserError where the roles of the target's database cannot have their names.
+    Raise UserError if the roles of the target's database cannot have their names.
     """
     if not scratch.login.is_equal:
         name = scratch.rights.name
         raise UserError(
-            f"{name} is a superuser of the scratch server, and migrates the target without being one there.",
-            why="A copy of the target would give the revisions more rights than they have there.",
-            do="make a superuser of another name on the scratch server; SCRATCH_USER and SCRATCH_PASSWORD name it",
+            f"{name} is a superuser of the scratch server, but not of the target, which it migrates.",
+            why="On a copy, the revisions would have more rights than on the target.",
+            do="create another superuser on the scratch server; set SCRATCH_USER and SCRATCH_PASSWORD to it",
         )
     return _on(scratch, scratch.administrator.database_url.set(database=made.database_url.database))
 
@@ -125,14 +125,14 @@ def _on(scratch: Scratch, url: URL) -> Settings:
 
 
 def _owner(scratch: Scratch, bare: bool) -> Sql:
-    """Of a new database: the target's, where the server has that role."""
+    """Return the owner of a new database: the target's owner, if the server has that role."""
     rights, login = scratch.rights, scratch.login
     is_own = bare or rights.owner == rights.name or not login.is_separate or not login.is_equal
     return sql.name(login.role if is_own else rights.owner)
 
 
 def _grant(scratch: Scratch, name: str, template: str, bare: bool) -> None:
-    """What the role may do in the target's database though it does not own it."""
+    """Grant the role what it may do in the target's database without owning it."""
     rights = scratch.rights
     if bare or rights.owner == rights.name or not scratch.login.is_separate:
         return
@@ -146,7 +146,7 @@ def _grant(scratch: Scratch, name: str, template: str, bare: bool) -> None:
 
 
 def keep(scratch: Scratch, settings: Settings, name: str) -> None:
-    """Rename a database that was made, so that it stays, for the administrator only; of two makers the first one's."""
+    """Rename a database so that it stays, for the administrator only. Of two databases, the first one stays."""
     made = databases.name_of(settings.database_url)
     sql.run(scratch.server, compose("ALTER DATABASE {} OWNER TO CURRENT_USER", sql.name(made)))
     try:
@@ -157,7 +157,7 @@ def keep(scratch: Scratch, settings: Settings, name: str) -> None:
 
 
 def _hidden(settings: Settings) -> list[str]:
-    """The files with passwords, that of the administrator too."""
+    """Return the files with passwords, including the administrator's."""
     is_embedded = settings.runtime == "embedded" and not configuration.scratch_server(settings)
     own = [str(embedded.scratch().password_file)] if is_embedded else []
     return configuration.secret_files() + own
@@ -178,7 +178,7 @@ def _connected(administrator: Settings) -> Iterator[Connection]:
 
 
 def _url(settings: Settings) -> URL:
-    """The administrator's login to the maintenance database of the scratch server."""
+    """Return the administrator's login to the maintenance database of the scratch server."""
     url = configuration.scratch_server(settings)
     if url:
         return url
@@ -186,15 +186,15 @@ def _url(settings: Settings) -> URL:
         return embedded.start_scratch()
     raise UserError(
         "There is no scratch server.",
-        why="Throwaway databases are never made on the server that holds the data.",
-        do="set RUNTIME in .env, or SCRATCH_HOST and SCRATCH_PORT to a PostgreSQL with nothing in it",
+        why="Throwaway databases are never created on the server that holds the data.",
+        do="set RUNTIME in .env, or set SCRATCH_HOST and SCRATCH_PORT to an empty PostgreSQL",
     )
 
 
 def _drop(scratch: Scratch) -> None:
-    """Drop what was made, in a new session: an interruption ends the one that it hits.
+    """Drop the created databases in a new session, because an interruption ends the running one.
 
-    Where the server is gone, whoever comes next does it.
+    If the server has stopped, the next command drops them.
     """
     answering = _on(scratch, scratch.administrator.database_url)
     with suppress(UserError), connections.connect(answering, isolation_level="AUTOCOMMIT") as server:

@@ -1,4 +1,4 @@
-"""Dropping throwaway databases of the scratch server, those of killed commands too."""
+"""Drop throwaway databases of the scratch server, also those of killed commands."""
 
 from sqlalchemy import Connection, text
 
@@ -6,7 +6,7 @@ from scripts.core.postgres import connections, databases, sql
 from scripts.core.postgres.sql import compose
 from scripts.core.settings import Settings
 
-# With what a restore makes beside one of them.
+# Including databases that a restore creates for one of them.
 _LEFT = text("SELECT datname FROM pg_database WHERE datname ~ '^scratch_[0-9]+_[0-9]+(__.*)?$'")
 _SUBSCRIBES = text(
     "SELECT EXISTS (SELECT FROM pg_subscription JOIN pg_database d ON d.oid = subdbid WHERE datname = :name)"
@@ -18,7 +18,7 @@ _NAMES = text(
 
 
 def drop(administrator: Settings, server: Connection, name: str) -> None:
-    """Drop a throwaway database with the subscriptions that a revision has made in it; the publisher is not asked."""
+    """Drop a throwaway database and its subscriptions, which a revision created. The publisher is not contacted."""
     if server.scalar(_SUBSCRIBES, {"name": name}):
         url = administrator.database_url.set(database=name)
         with connections.connect(administrator, url, isolation_level="AUTOCOMMIT") as connection:
@@ -30,7 +30,7 @@ def drop(administrator: Settings, server: Connection, name: str) -> None:
 
 
 def sweep(administrator: Settings, server: Connection) -> None:
-    """Drop what a killed maker left."""
+    """Drop the databases of killed commands."""
     for name in server.scalars(_LEFT).all():
         key = {"key": int(name.split("_")[1])}
         if server.scalar(text("SELECT pg_try_advisory_lock(:key)"), key):

@@ -1,4 +1,4 @@
-"""Extensions on the scratch server: what the role that migrates may not create there, the administrator does."""
+"""Extensions on the scratch server: the administrator creates those that the migrating role may not create."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -13,7 +13,7 @@ from scripts.core.settings import Settings
 _FOR_SUPERUSERS = text(
     "SELECT DISTINCT name FROM pg_available_extension_versions WHERE name = ANY(:names) AND superuser AND NOT trusted"
 )
-# What the script of a trusted extension makes is the administrator's; the extension itself is not.
+# Objects of a trusted extension's script belong to the administrator, but the extension itself does not.
 _HAND_OVER = text(
     "UPDATE pg_extension SET extowner = (SELECT oid FROM pg_roles WHERE rolname = :role)"
     " WHERE extname <> 'plpgsql' AND CASE"
@@ -33,7 +33,7 @@ def needed(server: Scratch) -> list[str]:
 
 
 def make(server: Scratch, made: Settings, names: Sequence[str]) -> None:
-    """Create extensions in a database, as the administrator, in the schemas that they have in the target's."""
+    """Create extensions in a database, as the administrator, in the same schemas as in the target's database."""
     if not names:
         return
     schemas = {one.name: one.schema for one in server.rights.extensions or ()}
@@ -47,7 +47,7 @@ def make(server: Scratch, made: Settings, names: Sequence[str]) -> None:
 
 
 def hand_over(server: Scratch, made: Settings) -> None:
-    """Give the role those that it owns in the target; of a target that was not asked, those that it can create."""
+    """Give the role the extensions that it owns in the target. Without a target, give it those that it can create."""
     known = server.rights.extensions
     names = None if known is None else [one.name for one in known if one.owner == server.rights.name]
     if names == [] or not server.login.is_separate:

@@ -1,7 +1,7 @@
 """Raw SQL: the one place where names and values become part of a statement's text.
 
-A statement is a template of our source, filled with pieces: names and values that are quoted here, and texts that
-PostgreSQL's catalogs have spelled. A plain string is no piece, so that a message or a row cannot become one by mistake.
+A statement is a template in our source, filled with pieces. Pieces are names and values that are quoted here, and SQL
+from PostgreSQL's catalogs. A plain string is no piece, so a message or a row cannot become one by mistake.
 """
 
 from collections.abc import Iterable, Sequence
@@ -15,25 +15,25 @@ class Sql(str):
 
 
 PLACE = Sql("\0")
-"""The place of a value that is sent beside the statement. No text of PostgreSQL has this character."""
+"""The place of a value that is sent separately from the statement. No text of PostgreSQL has this character."""
 
 
 def name(*parts: str) -> Sql:
-    """Return an identifier, quoted; of several parts, joined by dots."""
+    """Return a quoted identifier. Several parts are joined by dots."""
     return Sql(".".join('"' + part.replace('"', '""') + '"' for part in parts))
 
 
 def value(text: str) -> Sql:
     """Return a string constant, for statements such as COMMENT that take no parameters.
 
-    See "String Constants" in PostgreSQL's documentation: only E'' reads backslashes, whatever the session's settings.
+    See "String Constants" in PostgreSQL's documentation: only E'' interprets backslashes, whatever the settings are.
     """
     quoted = "'" + text.replace("'", "''").replace("\\", "\\\\") + "'"
     return Sql(f" E{quoted}" if "\\" in text else quoted)
 
 
 def spelled(text: str) -> Sql:
-    """Take what PostgreSQL has spelled as SQL: quote_ident(), regclass::text, format_type(), pg_get_expr()."""
+    """Return SQL that PostgreSQL wrote: quote_ident(), regclass::text, format_type(), pg_get_expr()."""
     return Sql(text)
 
 
@@ -50,7 +50,7 @@ def listed(pieces: Iterable[Sql]) -> Sql:
 
 
 def run(connection: Connection, statement: Sql, values: Sequence[Any] = ()) -> CursorResult[*tuple[Any, ...]]:
-    """Execute a statement with a value for each PLACE. The driver reads %: those of the statement are doubled."""
+    """Execute a statement with a value for each PLACE. The driver interprets %, so each % is doubled."""
     if not isinstance(statement, Sql):
         raise TypeError("A statement is composed of pieces of SQL.")
     return connection.exec_driver_sql(statement.replace("%", "%%").replace(PLACE, "%s"), tuple(values))

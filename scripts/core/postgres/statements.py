@@ -1,4 +1,4 @@
-"""What a text of SQL does, as far as its words say. Comments, literals and quoted names are no words."""
+"""What a text of SQL does, as far as its keywords show. Comments, literals and quoted names do not count."""
 
 import re
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ _TRANSACTION = re.compile(
 
 
 def split(sql: str) -> list[str]:
-    """Return each statement as its words and signs, in capitals, with one space between them. A quoted name is `""`."""
+    """Return each statement as words and signs, in capitals, with one space between them. A quoted name is `""`."""
     found: list[list[str]] = [[]]
     for word in _words(sql):
         if word == ";":
@@ -35,7 +35,7 @@ def split(sql: str) -> list[str]:
 
 
 def is_concurrent(sql: str) -> bool:
-    """Return whether this is one statement that works CONCURRENTLY: it waits for others without blocking them."""
+    """Return whether this is one CONCURRENTLY statement: it waits for others without blocking them."""
     return _is_one(sql, _CONCURRENTLY)
 
 

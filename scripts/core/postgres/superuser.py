@@ -1,7 +1,7 @@
-"""The superuser of the target's server, for a restore of what the role that migrates may not make: ACCEPT=superuser.
+"""The superuser of the target's server: ACCEPT=superuser restores objects that the migrating role may not create.
 
-In our own two runtimes the superuser has no password that is known. It gets one for this command: in the container
-scripts/runtimes/docker.sh sets it, for a day at most; the embedded server is stopped for that moment.
+In our two runtimes the superuser has no known password. It gets one for this command. In the container
+scripts/runtimes/docker.sh sets it, for at most a day. The embedded server is stopped for that moment.
 """
 
 import os
@@ -17,13 +17,13 @@ from scripts.core.postgres import connections, embedded, roles
 from scripts.core.settings import Settings
 
 HANDED_OVER = "SUPERUSER_PASSWORD"
-"""What scripts/runtimes/docker.sh hands over."""
+"""The variable with the password from scripts/runtimes/docker.sh."""
 OVER = f"ALTER ROLE {embedded.SUPERUSER} PASSWORD NULL VALID UNTIL 'infinity'"
 
 
 @contextmanager
 def login(target: Settings) -> Iterator[Settings]:
-    """Settings of the target with a superuser's login. Raise UserError where there is none."""
+    """Yield settings of the target with a superuser's login. Raise UserError if there is none."""
     with connections.connect(target, connections.maintenance(target)) as connection:
         if roles.owner(connection).superuser:
             yield target
@@ -31,8 +31,8 @@ def login(target: Settings) -> Iterator[Settings]:
     if target.external:
         raise UserError(
             f"{target.database_url.username} is no superuser of {connections.address(target)}.",
-            why="ACCEPT=superuser restores as one. This server is not ours, so nothing here can log in as one.",
-            do="name its superuser for this command: MIGRATION_DATABASE_URL=postgresql://… make restore …",
+            why="ACCEPT=superuser needs a superuser's login, and this project has none for this server.",
+            do="name a superuser for this command: MIGRATION_DATABASE_URL=postgresql://… make restore …",
         )
     url = target.database_url.set(username=embedded.SUPERUSER, password=_password(target))
     acting = replace(target, database_url=url)
@@ -53,8 +53,8 @@ def _password(target: Settings) -> str:
         if not given:
             raise UserError(
                 "The superuser of the database's container has no password.",
-                why="make restore gives it one for the time of the command.",
-                do="make restore …; or docs/backups.md, for a host without make",
+                why="make restore sets one for the time of the command.",
+                do="make restore …; docs/backups.md explains it for a host without make",
             )
         return given
     url = target.database_url.set(username=embedded.SUPERUSER, password=secrets.token_hex(20))

@@ -1,4 +1,4 @@
-"""Which server it is: databases of two servers may have one name."""
+"""The identity of a server, because databases of two servers may have the same name."""
 
 from contextlib import suppress
 
@@ -8,15 +8,15 @@ from scripts.core.errors import DatabaseMissingError, UserError
 from scripts.core.postgres import connections
 from scripts.core.settings import Settings
 
-# By default every role may. A role without the right fails, though the function stands behind a condition.
+# By default every role may. Without the right, even a call behind a condition fails.
 _MAY_READ = text("SELECT has_function_privilege('pg_control_system()', 'EXECUTE')")
 _NUMBER = text("SELECT system_identifier::text FROM pg_control_system()")
 
 
 def identity(connection: Connection) -> str:
-    """Return what tells the connected server from others: the number that initdb gave it. Its replicas have it too.
+    """Return the number that initdb gave to the connected server. Its replicas have the same number.
 
-    Where the role may not read it, this is the server's address.
+    If the role may not read it, return the server's address.
     """
     if connection.scalar(_MAY_READ):
         return str(connection.scalar(_NUMBER))
@@ -25,7 +25,7 @@ def identity(connection: Connection) -> str:
 
 
 def look(settings: Settings) -> str | None:
-    """Return the identity of the target's server, or None where it does not answer."""
+    """Return the identity of the target's server, or None if it does not answer."""
     with suppress(UserError):
         try:
             with connections.connect(settings) as connection:

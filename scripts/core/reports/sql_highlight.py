@@ -1,4 +1,4 @@
-"""SQL as HTML: keywords and texts stand out, everything is escaped."""
+"""SQL as HTML: keywords and texts are marked, and everything is escaped."""
 
 import re
 
@@ -21,7 +21,7 @@ _KEYWORD = re.compile(
 
 
 def highlight(sql: str) -> Markup:
-    """Keywords in <b>, texts in <i>, comments in <s>."""
+    """Return SQL with keywords in <b>, texts in <i>, and comments in <s>."""
     made, end = Markup(), 0
     for found in _PART.finditer(sql):
         made += escape(sql[end : found.start()]) + _part(found)

@@ -1,4 +1,4 @@
-"""REPORT_DIR: a folder for each verification, named by its time; report.json is written last."""
+"""REPORT_DIR: a folder for each verification, named by its time. report.json is written last."""
 
 import json
 import os
@@ -13,7 +13,7 @@ SUMMARY, PAGE = "summary.md", "index.html"
 
 
 def write(folder: Path, document: dict[str, Any]) -> Path:
-    """Keep a report; returns its folder. Raises UserError when that cannot be written."""
+    """Write a report, and return its folder. Raise UserError if it cannot be written."""
     started = datetime.fromisoformat(document["started_at"])
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -29,13 +29,13 @@ def write(folder: Path, document: dict[str, Any]) -> Path:
     except OSError as error:
         raise UserError(
             f"The report cannot be written into {folder}: {error.strerror}.",
-            do="correct REPORT_DIR in .env, or who owns the folder",
+            do="correct REPORT_DIR in .env, or the owner of the folder",
         ) from error
     return made
 
 
 def _new(folder: Path, started: datetime) -> Path:
-    """Two in one second get two names."""
+    """Create the folder. Two runs in one second get two names."""
     while True:
         made = folder / f"{started:%Y%m%dT%H%M%SZ}"
         try:

@@ -1,4 +1,4 @@
-"""summary.md: the verdict, the gates and what is dangerous, short enough for a comment on a pull request."""
+"""summary.md: the verdict, the gates and the hazards, short enough for a comment on a pull request."""
 
 import re
 from typing import Any
@@ -6,11 +6,11 @@ from typing import Any
 from scripts.core.formatting import NOTHING, SYMBOLS, VERDICTS, human, milliseconds, moment, took
 
 SHOWN, LONGEST = 20, 500
-"""Lines of details and of revisions, and characters of a text: a comment may have 65,536. The page has all."""
+"""Lines of details and of revisions, and characters of a text. A comment may have 65,536; the page shows all."""
 
 
 def render(document: dict[str, Any]) -> str:
-    """Markdown in which nothing of the document is markup."""
+    """Return Markdown in which nothing from the document is markup."""
     verdict = document["verdict"]
     bad = [gate for gate in document["gates"] if gate["status"] == verdict != "passed"]
     lines = [
@@ -69,7 +69,7 @@ def _first(lines: list[str], more: str) -> list[str]:
 
 
 def _plain(text: str) -> str:
-    """On one line, with everything escaped that Markdown or HTML gives a meaning."""
+    """Return the text on one line, with everything escaped that is special in Markdown or HTML."""
     line = " ".join(text.split())
     line = line if len(line) <= LONGEST else line[:LONGEST] + " …"
     return re.sub(r"([\\`*_{}\[\]<>|#~@&$])", r"\\\1", line)

@@ -1,4 +1,4 @@
-"""Where the bars of the timeline lie: revisions over time, and below them the locks that keep the application out."""
+"""The positions of the bars in the timeline: revisions, and below them the locks that block the application."""
 
 import math
 from dataclasses import dataclass
@@ -8,12 +8,12 @@ from scripts.core.formatting import milliseconds
 from scripts.core.postgres.lock_modes import BLOCKS
 
 LEFT, WIDTH, ROW, TOP = 200, 760, 26, 44
-"""Of the picture's own units: room for names, for the time, for a line, and for the scale."""
+"""In units of the picture: the room for names, for the time, for a line, and for the scale."""
 TABLES = 40
-"""So many have a line, those that wait longest; the table of locks has all."""
+"""Tables with a line of their own: those that block longest. The table of locks has all."""
 THIN = 2.0
 CHARACTER, MARGIN = 7.5, 12
-"""What a label in a bar takes."""
+"""The size of a label in a bar."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Bar:
 
     @property
     def label(self) -> str:
-        """What stands in the bar, if it fits."""
+        """The text in the bar, if it fits."""
         return self.name if len(self.name) * CHARACTER + MARGIN <= self.width else ""
 
 
@@ -36,15 +36,15 @@ class Bar:
 class Timeline:
     height: float
     names: list[tuple[float, str]]
-    """Where, and what, the lines are."""
+    """The position and the name of each line."""
     ticks: list[tuple[float, str]]
     bars: list[Bar]
     hidden: int
-    """Tables without a line of their own."""
+    """The number of tables without a line."""
 
 
 def make(document: dict[str, Any]) -> Timeline | None:
-    """None where nothing was executed."""
+    """Return the timeline, or None if nothing was executed."""
     spans = [span for revision in document["revisions"] if (span := _span(revision))]
     if not spans:
         return None
@@ -65,7 +65,7 @@ def make(document: dict[str, Any]) -> Timeline | None:
 
 
 def _span(revision: dict[str, Any]) -> tuple[str, float, float] | None:
-    """Name, begin and end of a revision that executed anything."""
+    """Return name, begin and end of a revision that executed a statement."""
     statements = revision["statements"]
     if not statements:
         return None
@@ -74,7 +74,7 @@ def _span(revision: dict[str, Any]) -> tuple[str, float, float] | None:
 
 
 def _tables(locks: list[dict[str, Any]]) -> tuple[int, list[str]]:
-    """How many there are, and those that have a line, by when they are locked first."""
+    """Return the number of tables, and those with a line, in the order in which they were locked."""
     waits: dict[str, float] = {}
     for lock in locks:
         waits[lock["relation"]] = max(waits.get(lock["relation"], 0), lock["seconds"])
@@ -83,7 +83,7 @@ def _tables(locks: list[dict[str, Any]]) -> tuple[int, list[str]]:
 
 
 def _ticks(total: float) -> list[tuple[float, str]]:
-    """At most six, at round numbers."""
+    """Return at most six round numbers."""
     power = 10 ** math.floor(math.log10(total))
     step = next(power * part for part in (0.2, 0.5, 1, 2) if total <= power * part * 5)
     times = [number * step for number in range(int(total / step) + 1)]
@@ -91,7 +91,7 @@ def _ticks(total: float) -> list[tuple[float, str]]:
 
 
 def _extent(total: float, began: float, seconds: float) -> tuple[float, float]:
-    """Where a bar begins, and how wide it is: never too thin to be seen."""
+    """Return where a bar begins, and its width, which is never too thin to see."""
     return round(LEFT + WIDTH * began / total, 2), round(max(WIDTH * seconds / total, THIN), 2)
 
 

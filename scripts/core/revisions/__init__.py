@@ -1,1 +1,1 @@
-"""The project's own files: revisions and models, and the log of the steps that were applied."""
+"""The project's revision files and models, and the log of the applied steps."""

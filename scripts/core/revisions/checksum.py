@@ -1,4 +1,4 @@
-"""The text of a revision file: sums of its bytes, and of what it does whatever its layout; which line of it runs."""
+"""The text of a revision file: checksums of its bytes and of its code, and the line that runs."""
 
 import ast
 import hashlib
@@ -7,27 +7,27 @@ from functools import cache
 from pathlib import Path
 from types import FrameType
 
-# Fields that say how something is written, or that only newer Pythons have, empty in any code older ones can read.
+# Fields about layout, or fields of newer Pythons that are empty in code for older ones.
 NOT_MEANT = frozenset({"ctx", "kind", "type_comment", "type_ignores", "type_params"})
 
 
 @cache
 def sums(path: Path) -> tuple[str, str]:
-    """SHA-256 of the bytes, and of the normalised source; the second is the same on every Python."""
+    """Return SHA-256 of the bytes and of the normalised source. The second is the same on every Python."""
     content = path.read_bytes()
     tree = ast.parse(content)
     return hashlib.sha256(content).hexdigest(), hashlib.sha256(_normal(tree).encode()).hexdigest()
 
 
 def differs(path: Path, file_sum: str, source_sum: str) -> bool:
-    """Whether the file does something else than one with these sums did."""
+    """Return whether the file does something else than the file with these checksums."""
     if hashlib.sha256(path.read_bytes()).hexdigest() == file_sum:
         return False
     return sums(path)[1] != source_sum
 
 
 def running() -> tuple[str, int] | None:
-    """Return the path and the line of the innermost frame in a revision file, or None when no revision is running."""
+    """Return the path and the line of the innermost frame in a revision file, or None if no revision runs."""
     frame: FrameType | None = sys._getframe(1)
     while frame and not _is_revision(frame):
         frame = frame.f_back
@@ -35,27 +35,27 @@ def running() -> tuple[str, int] | None:
 
 
 def line() -> int | None:
-    """Return the line alone."""
+    """Return only the line."""
     found = running()
     return found[1] if found else None
 
 
 def _is_revision(frame: FrameType) -> bool:
-    """Return whether the code is that of a file which Alembic has loaded as a revision, wherever it lies."""
+    """Return whether the code is from a file that Alembic has loaded as a revision."""
     return "down_revision" in frame.f_globals and frame.f_globals.get("__file__") == frame.f_code.co_filename
 
 
 def _normal(node: object) -> str:
-    """A text of the syntax tree. Our own, because ast.dump() prints the same tree differently on different Pythons."""
+    """Return a text of the syntax tree. ast.dump() prints the same tree differently on other Pythons."""
     if isinstance(node, ast.JoinedStr):
-        # Python 3.12.0 and 3.12.1 put empty texts between the parts of a format.
+        # Python 3.12.0 and 3.12.1 put empty texts between the parts of an f-string.
         return f"JoinedStr({_normal([part for part in node.values if not _is_empty(part)])})"
     if isinstance(node, ast.AST):
         fields = [f"{name}={_normal(getattr(node, name, None))}" for name in node._fields if name not in NOT_MEANT]
         return f"{type(node).__name__}({','.join(fields)})"
     if isinstance(node, list):
         return f"[{','.join(_normal(item) for item in node if not _is_docstring(item))}]"
-    # repr() would print a character as it is from the Python on that knows it.
+    # repr() prints a character as it is only on a Python that knows it.
     return f"{type(node).__name__}:{node!a}"
 
 

@@ -1,4 +1,4 @@
-"""The revision files: heads, what is pending, what a user means by REV, and revisions that have no file here."""
+"""The revision files: heads, pending revisions, the meaning of REV, and revisions without a file here."""
 
 import sys
 import warnings
@@ -13,27 +13,28 @@ from sqlalchemy import Connection, text
 
 from scripts.core import git, revision_files
 from scripts.core.errors import USAGE, UserError
+from scripts.core.formatting import counted
 from scripts.core.user_code import contained
 
 History = ScriptDirectory
 
 
 def load() -> History:
-    """The revision files of this checkout.
+    """Return the revision files of this checkout.
 
-    Raises UserError when one of them cannot be imported, with file, line and cause.
+    Raise UserError with file, line and cause if one of them cannot be imported.
     """
     history = ScriptDirectory.from_config(revision_files.config())
     try:
-        # A program that reads our standard output gets nothing that a revision prints.
+        # A program that reads our standard output must not get the output of a revision.
         with contained(), redirect_stdout(sys.stderr), warnings.catch_warnings():
-            # Two files of one revision, or one after a file that is not there: Alembic only warns, then guesses.
+            # For two files of one revision, or a missing earlier file, Alembic only warns and then guesses.
             warnings.filterwarnings("error", r"Revision \S+ (is present more than once|referenced from)", UserWarning)
             history.get_heads()
     except (RevisionError, UserWarning) as error:
         raise UserError(
             f"The revision files contradict each other: {error}",
-            do="correct revision or down_revision in one of them, or bring the missing file back",
+            do="correct revision or down_revision in one of them, or restore the missing file",
         ) from error
     except Exception as error:
         raise UserError(
@@ -44,48 +45,48 @@ def load() -> History:
 
 
 def current(connection: Connection) -> tuple[str, ...]:
-    """The revisions that the database says it is at; empty before the first migration."""
+    """Return the revisions that the database is at; none before the first migration."""
     if not connection.scalar(text("SELECT to_regclass('alembic_version') IS NOT NULL")):
         return ()
     return tuple(connection.scalars(text("SELECT version_num FROM alembic_version")))
 
 
 def script(history: History, revision: str) -> Script:
-    """The file of a revision that is known to exist."""
+    """Return the file of a revision that is known to exist."""
     found = history.get_revision(revision)
     assert found is not None
     return found
 
 
 def files(history: History, at: Sequence[str]) -> dict[str, Path]:
-    """The file of each revision that a database at `at` has run."""
+    """Return the file of each revision that a database at `at` has run."""
     missing_files = unknown(history, at)
     done = applied(history, [revision for revision in at if revision not in missing_files])
     return {found.revision: Path(found.path) for found in history.walk_revisions() if found.revision in done}
 
 
 def describe(history: History, revision: str) -> str:
-    """A revision as people know it: id and message."""
+    """Return a revision for people: its id and message."""
     found = script(history, revision)
     return f"{found.revision}  {found.doc}"
 
 
 def head(history: History) -> str:
-    """The one head, "base" where there are no files yet; raises UserError naming them when there are several."""
+    """Return the head, or "base" if there are no files yet. Raise UserError if there are several heads."""
     heads = history.get_heads()
     if len(heads) > 1:
         raise UserError(
             f"There are {len(heads)} heads:" + _listing(history, heads),
-            why="Two branches each added a revision after the same one.",
-            do='make merge m="merge the two", or give one of them: REV=<revision>',
+            why="Two branches have each added a revision after the same one.",
+            do='make merge m="merge the two", or name one of them: REV=<revision>',
         )
     return heads[0] if heads else "base"
 
 
 def resolve(history: History, wanted: str) -> str:
-    """The full id of a revision that a user named by id, prefix, `head` or `base`.
+    """Return the full id of a revision that a user named by id, prefix, `head` or `base`.
 
-    Returns "base" for the empty schema. Raises UserError for one that is unknown or ambiguous, with the candidates.
+    Return "base" for the empty schema. Raise UserError with the candidates for an unknown or ambiguous name.
     """
     if wanted == "base":
         return "base"
@@ -97,23 +98,23 @@ def resolve(history: History, wanted: str) -> str:
         return candidates[0]
     if candidates:
         raise UserError(
-            f"REV={wanted} fits {len(candidates)} revisions:" + _listing(history, candidates),
-            do="give more of the id",
+            f"REV={wanted} matches {len(candidates)} revisions:" + _listing(history, candidates),
+            do="type more of the id",
             code=USAGE,
         )
     raise UserError(
-        f"REV={wanted} is no revision of this checkout. The newest are:" + _listing(history, ids[:5]),
-        do="give one of these ids, head or base   (make history lists all)",
+        f"REV={wanted} is no revision of this checkout. The newest ones are:" + _listing(history, ids[:5]),
+        do="use one of these ids, head or base   (make history lists all)",
         code=USAGE,
     )
 
 
 def pending(history: History, at: Sequence[str], target: str) -> list[Script]:
-    """What an upgrade from `at` to `target` runs, oldest first. Raises UserError when `target` lies behind."""
+    """Return what an upgrade from `at` to `target` runs, oldest first. Raise UserError if `target` is older."""
     done = applied(history, at)
     if target not in (at or ("base",)) and (target == "base" or target in done):
         raise UserError(
-            f"{target} lies behind the database, which is at {', '.join(at)}.",
+            f"{target} is older than the database, which is at {', '.join(at)}.",
             do=f"make rollback REV={target}",
             code=USAGE,
         )
@@ -122,51 +123,51 @@ def pending(history: History, at: Sequence[str], target: str) -> list[Script]:
 
 
 def oldest_first(history: History) -> list[Script]:
-    """All revisions, each after those that it follows."""
+    """Return all revisions, each after the revisions that it follows."""
     return list(reversed(list(history.walk_revisions())))
 
 
 def newest(history: History, revisions: Sequence[str]) -> list[str]:
-    """Those of the revisions that no other of them follows."""
+    """Return those of the revisions that no other of them follows."""
     scripts = [script(history, revision) for revision in revisions]
     followed = {one for found in scripts for one in to_tuple(found.down_revision, ())}
     return [revision for revision in revisions if revision not in followed]
 
 
 def missing(history: History, at: Sequence[str]) -> list[Script]:
-    """What a database at `at` lacks of all heads, oldest first."""
+    """Return what a database at `at` lacks of all heads, oldest first."""
     done = applied(history, at)
     return [found for found in oldest_first(history) if found.revision not in done]
 
 
 def undone(history: History, at: Sequence[str], target: str) -> list[Script]:
-    """What a downgrade from `at` to `target` undoes, newest first.
+    """Return what a downgrade from `at` to `target` undoes, newest first.
 
-    Raises UserError when the database is not past `target`.
+    Raise UserError if the database has not applied `target`.
     """
     keep = applied(history, [] if target == "base" else [target])
     done = applied(history, at)
     if not keep <= done:
-        raise UserError(f"{target} is not applied, so nothing can be rolled back to it.", do="make history", code=USAGE)
-    # As Alembic does it: what came in from another branch is not after `target` and stays.
+        raise UserError(f"{target} is not applied, so a rollback cannot end there.", do="make history", code=USAGE)
+    # As in Alembic: revisions of another branch are not after `target`, and stay.
     after = {one for one in done - keep if target == "base" or target in applied(history, [one])}
     return [found for found in history.walk_revisions() if found.revision in after]
 
 
 def applied(history: History, at: Sequence[str]) -> set[str]:
-    """Every revision that a database at `at` has run."""
+    """Return every revision that a database at `at` has run."""
     return {found.revision for one in at for found in history.iterate_revisions(one, "base")}
 
 
 def steps_back(history: History, at: Sequence[str], steps: int) -> str:
-    """The revision that lies `steps` behind `at`, or "base".
+    """Return the revision `steps` before `at`, or "base".
 
-    Raises UserError when there are fewer, saying how many there are, and where history forks on the way.
+    Raise UserError if there are fewer revisions, with their number, or if the history forks on the way.
     """
     count = len(applied(history, at))
     if steps > count:
         raise UserError(
-            f"STEPS={steps}, but only {count} revision{'s are' if count != 1 else ' is'} applied.",
+            f"STEPS={steps}, but only {counted(count, 'revision')} {'are' if count != 1 else 'is'} applied.",
             do=f"make rollback STEPS={count}" if count else "",
             code=USAGE,
         )
@@ -176,7 +177,7 @@ def steps_back(history: History, at: Sequence[str], steps: int) -> str:
         places = (below,) if isinstance(below, str) else tuple(below or ("base",))
     if len(places) > 1:
         raise UserError(
-            f"{steps} steps back is not one place: history forks there, at {', '.join(places)}.",
+            f"{steps} steps back are ambiguous, because the history forks there at {', '.join(places)}.",
             do="make rollback REV=<revision>   (make history lists them)",
             code=USAGE,
         )
@@ -184,28 +185,29 @@ def steps_back(history: History, at: Sequence[str], steps: int) -> str:
 
 
 def unknown(history: History, at: Iterable[str]) -> list[str]:
-    """Revisions that the database is at and this checkout has no file of."""
+    """Return the revisions that the database is at and that have no file in this checkout."""
     known = {found.revision for found in history.walk_revisions()}
     return [revision for revision in at if revision not in known]
 
 
 def require_known(history: History, at: Iterable[str]) -> None:
-    """Raises UserError for a database at a revision without a file ("Can't locate revision identified by"), saying
-    where in git history the file is, or that it is nowhere.
+    """Raise UserError for a database at a revision without a file, Alembic's "Can't locate revision identified by".
+
+    The error says which commit of git has the file, or that none has it.
     """
     for revision in unknown(history, at):
         place = git.find_revision(revision, revision_files.folders())
         raise UserError(
             f"The database is at revision {revision}, which has no file in this checkout.",
-            why=f"{place.path} is in {place.where}." if place else "No commit of this git repository has it either.",
+            why=f"{place.path} is in {place.where}." if place else "No commit of this git repository has that file.",
             do=f"git checkout {place.commit} -- {place.path}" if place else _without_file(revision),
         )
 
 
 def _without_file(revision: str) -> str:
     return (
-        f"get the file of {revision} from whoever wrote it; or, if the schema is that of another revision,"
-        " say so: make stamp REV=<revision>"
+        f"get the file of {revision} from its author. If the schema is that of another revision:"
+        " make stamp REV=<revision>"
     )
 
 

@@ -1,4 +1,4 @@
-"""The migration log: a table beside alembic_version, with a row for each step, written in the step's transaction."""
+"""The migration log: a table beside alembic_version. Each step writes a row in its own transaction."""
 
 import os
 import pwd
@@ -18,7 +18,7 @@ from scripts.core.postgres.own_tables import LOG
 from scripts.core.revisions import checksum
 
 ROLLBACK = "rollback"
-"""The direction of a row that is no step: see unfinished_rollback.py."""
+"""The direction of a row for a whole rollback, not for a step: see unfinished_rollback.py."""
 
 _CREATE = text(f"""CREATE TABLE {LOG} (
     id bigint GENERATED ALWAYS AS IDENTITY CONSTRAINT pk_{LOG} PRIMARY KEY,
@@ -39,14 +39,14 @@ _CREATE = text(f"""CREATE TABLE {LOG} (
     undoes text[],
     database_id text,
     closed_at timestamptz)""")
-# Tables that older versions of this code have made lack the last columns.
+# Tables of older versions of this code lack the last columns.
 _IS_NEW = text(f"SELECT true FROM pg_attribute WHERE attrelid = to_regclass('{LOG}') AND attname = 'closed_at'")
 _RENEW = text(
     f"ALTER TABLE {LOG} ADD COLUMN IF NOT EXISTS backup text, ADD COLUMN IF NOT EXISTS start_revisions text[],"
     " ADD COLUMN IF NOT EXISTS undoes text[], ADD COLUMN IF NOT EXISTS database_id text,"
     " ADD COLUMN IF NOT EXISTS closed_at timestamptz"
 )
-# In the driver's own words, because it is executed once for each revision.
+# In the driver's own format, because it runs once for each revision.
 _INSERT = (
     f"INSERT INTO {LOG} (revision, direction, started_at, seconds, run_by, app_version, git_commit, git_dirty,"
     " overrides, file_sha256, source_sha256, backup) VALUES (%(revision)s, %(direction)s, clock_timestamp()"
@@ -62,11 +62,11 @@ _LAST = text(
 def write(
     connection: Connection, step: MigrationInfo, seconds: float, overrides: Sequence[str] = (), backup: str = ""
 ) -> None:
-    """Add the row of a step; the table is there. `overrides`: the refusals that ACCEPT had to override."""
+    """Write the row of a step into the existing table. `overrides`: the refusals that ACCEPT has overridden."""
     confirmed = [f"CONFIRM={os.environ['CONFIRM']}"] if os.environ.get("CONFIRM") else []
     accepted = [f"ACCEPT={','.join(overrides)}"] if overrides else []
     direction = "stamp" if step.is_stamp else "upgrade" if step.is_upgrade else "downgrade"
-    # A stamp is named by what the version says afterwards: stamping an older revision is no word about the newer.
+    # A stamp is recorded under the new version: a stamp to an older revision says nothing about the newer one.
     revisions = step.destination_revision_ids if step.is_stamp else step.up_revision_ids
     path = getattr(step.revision_map.get_revision(revisions[0]), "path", None) if revisions else None
     sums = checksum.sums(Path(path)) if path else (None, None)
@@ -87,7 +87,7 @@ def write(
 
 
 def ensure(connection: Connection) -> None:
-    """Make the table where it is missing, for its owner only, and its last columns where those are."""
+    """Create the table for its owner only, or add its last columns, if they are missing."""
     if connection.scalar(_IS_NEW):
         return
     if exists(connection):
@@ -103,16 +103,16 @@ def exists(connection: Connection) -> bool:
 
 
 def include_name(name: str | None, kind: str, _parents: Any) -> bool:
-    """For autogenerate: the log is no model's table."""
+    """Tell autogenerate to ignore the log, which belongs to no model."""
     return not (kind == "table" and name == LOG)
 
 
 def who() -> str:
-    """user@host, of this machine."""
+    """Return user@host of this machine."""
     try:
         user = pwd.getpwuid(os.getuid()).pw_name
     except KeyError:
-        # A container's user id need not have a name.
+        # The user id of a container may have no name.
         user = str(os.getuid())
     return f"{user}@{socket.gethostname()}"
 
@@ -128,9 +128,9 @@ def _circumstances() -> dict[str, Any]:
 
 
 def edited(connection: Connection, files: dict[str, Path]) -> list[str]:
-    """Applied revisions whose file does something else now than when it was applied. `files`: id to path.
+    """Return the applied revisions whose file now does something else. `files`: id to path.
 
-    A file whose plain sum is the old one is not parsed; a comment or another layout is no edit.
+    A file with the same plain checksum is not parsed. A comment or another layout is no edit.
     """
     if not exists(connection):
         return []
@@ -148,14 +148,14 @@ def edited(connection: Connection, files: dict[str, Path]) -> list[str]:
 
 
 def settled(connection: Connection, revisions: Sequence[str]) -> bool:
-    """Whether one of these revisions was applied more than a day ago."""
+    """Return whether one of these revisions was applied more than a day ago."""
     rows = connection.execute(_LAST).all() if exists(connection) else []
     applied = [row.started_at for row in rows if row.revision in revisions and row.direction == "upgrade"]
     return bool(applied) and min(applied) < datetime.now(UTC) - timedelta(days=1)
 
 
 def latest(connection: Connection) -> dict[str, str]:
-    """What the log says last of each revision, in words."""
+    """Return the last entry of the log for each revision, as a text."""
     if not exists(connection):
         return {}
     words = {"upgrade": "applied", "downgrade": "undone", "stamp": "stamped"}

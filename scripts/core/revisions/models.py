@@ -1,4 +1,4 @@
-"""The application's models as the migrations see them."""
+"""The application's models, as the migrations see them."""
 
 import importlib
 import re
@@ -16,13 +16,13 @@ TABLE = re.compile(r"^\s+__tablename__\s*=|^\w+\s*=\s*(?:sa\.)?Table\(", re.MULT
 
 
 def metadata() -> MetaData:
-    """The metadata of all models that `app.models` imports. Raises UserError naming a file that cannot be imported."""
+    """Return the metadata of all models that `app.models` imports. Raise UserError if a file cannot be imported."""
     try:
         with contained():
             importlib.import_module("app.models")
     except Exception as error:
         raise UserError(
-            f"{place(error)} cannot be imported: {type(error).__name__}: {error}", do="correct it"
+            f"{place(error)} cannot be imported: {type(error).__name__}: {error}", do="correct that file"
         ) from error
     found = importlib.import_module("app.database").Base.metadata
     assert isinstance(found, MetaData)
@@ -30,7 +30,7 @@ def metadata() -> MetaData:
 
 
 def not_imported() -> list[str]:
-    """Files under app/ that define a table and that `app.models` does not import."""
+    """Return the files under app/ that define a table and that `app.models` does not import."""
     metadata()
     missing = []
     for path in sorted((ROOT / "app").rglob("*.py")):
@@ -42,18 +42,18 @@ def not_imported() -> list[str]:
 
 
 def require_complete() -> None:
-    """Raises UserError when a model is missing from the metadata: autogenerate would drop its table."""
+    """Raise UserError if a model is missing from the metadata. Autogenerate would drop its table."""
     missing = not_imported()
     if missing or not metadata().tables:
         raise UserError(
-            "The metadata has no tables at all." if not metadata().tables else "Some models are not in the metadata.",
+            "The metadata has no tables." if not metadata().tables else "Some models are not in the metadata.",
             why="Not imported by app/models/__init__.py: " + (", ".join(missing) or "any file that defines a table"),
-            do="import them in app/models/__init__.py, or autogenerate would drop their tables",
+            do="import them in app/models/__init__.py; otherwise autogenerate drops their tables",
         )
 
 
 def place(error: Exception) -> str:
-    """File and line of the application that an error comes from."""
+    """Return the file and line of the application that an error comes from."""
     if isinstance(error, SyntaxError):
         return f"{Path(error.filename or '').relative_to(ROOT)}, line {error.lineno}"
     app = ROOT / "app"

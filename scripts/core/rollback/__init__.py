@@ -1,1 +1,1 @@
-"""Undoing revisions: which rows a downgrade deletes, and how writes are kept out meanwhile."""
+"""Rollbacks: which rows a downgrade deletes, and whether a revision can be undone."""

@@ -1,4 +1,4 @@
-"""What a rollback would lose: found by running it on a copy of the schema, counted in the target."""
+"""What a rollback would lose. It runs on a copy of the schema, and the losses are counted in the target."""
 
 import re
 from collections.abc import Collection, Iterator, Sequence
@@ -21,10 +21,10 @@ TABLES = ("r", "p")
 NO_TABLES = {"v": "a view", "m": "a materialized view", "f": "a foreign table"}
 TEXT = re.compile(r"text|character( varying)?(\(\d+\))?")
 READS = re.compile(r"\s*(SELECT|WITH|TABLE|DO)\b", re.IGNORECASE)
-"""What follows these may depend on the rows, and a copy has none."""
+"""A statement with these words may depend on rows, and a copy has none."""
 USING = re.compile(r"\bTYPE\b.*\bUSING\b", re.IGNORECASE | re.DOTALL)
 
-# The sequence of a serial or identity column goes with it.
+# The sequence of a serial or identity column is dropped with the column.
 _RELATIONS = text(
     "SELECT oid, oid::regclass::text AS name, relkind,"
     " ARRAY(SELECT inhparent FROM pg_inherits WHERE inhrelid = c.oid) AS parents FROM pg_class c"
@@ -34,7 +34,7 @@ _RELATIONS = text(
     " AND classid = 'pg_class'::regclass))"
     " ORDER BY name"
 )
-# A generated column is computed from others.
+# A generated column is computed from other columns.
 _COLUMNS = text(
     "SELECT attrelid, attnum, quote_ident(attname) AS name, format_type(atttypid, atttypmod) AS type,"
     " atttypid, atttypmod FROM pg_attribute"
@@ -47,7 +47,7 @@ class _Relation:
     name: Sql
     kind: str
     parents: Collection[int]
-    """Of a partition, or of a table that inherits: who counts a parent's rows has counted these too."""
+    """For a partition or an inheriting table: a count of the parent includes its rows."""
 
 
 @dataclass(frozen=True)
@@ -56,22 +56,22 @@ class _Column:
     name: Sql
     type: Sql
     type_number: tuple[int, int]
-    """With the modifier (length, precision)."""
+    """The type with its modifier (length, precision)."""
 
 
 @dataclass(frozen=True)
 class _Schema:
-    """By numbers, which a rename leaves alone."""
+    """Relations and columns by their numbers, which a rename does not change."""
 
     relations: dict[int, _Relation]
     columns: dict[tuple[int, int], _Column]
 
 
 def find(target: Settings, wanted: str, tell: Tell) -> list[Loss]:
-    """What is lost when the target is rolled back to `wanted`, raw SQL included. The target is only read.
+    """Return what is lost by a rollback of the target to `wanted`, including raw SQL. The target is only read.
 
-    What the application's own triggers do for each row is not seen. Raises UserError when the schema cannot be copied,
-    the downgrade fails on the copy, something cannot be counted, or there is no scratch server.
+    Changes by the application's own triggers are not seen. Raise UserError if the schema cannot be copied, the
+    downgrade fails on the copy, a loss cannot be counted, or there is no scratch server.
     """
     with scratch.session(target) as server:
         copy = schema_copy.schema(server, target)
@@ -115,7 +115,7 @@ def _compare(before: _Schema, after: _Schema, changed: set[int], statements: Seq
 def _gone(before: _Schema, after: _Schema) -> Iterator[Loss]:
     for relation in _outermost(before, before.relations.keys() - after.relations.keys()):
         if relation.kind in NO_TABLES:
-            yield Loss(relation.name, None, f"rows of its own ({NO_TABLES[relation.kind]})")
+            yield Loss(relation.name, None, f"rows ({NO_TABLES[relation.kind]})")
         elif relation.kind == "S":
             yield Loss(relation.name, None, "values of a sequence", where=Sql("is_called"))
         else:
@@ -123,7 +123,7 @@ def _gone(before: _Schema, after: _Schema) -> Iterator[Loss]:
 
 
 def _columns(before: _Schema, after: _Schema, *, using: bool) -> Iterator[Loss]:
-    """Columns that go or get another type."""
+    """Yield the columns that are dropped or get another type."""
     changed: dict[tuple[int, str], tuple[_Column, _Column | None]] = {}
     for place, column in before.columns.items():
         now = after.columns.get(place)
@@ -140,21 +140,21 @@ def _columns(before: _Schema, after: _Schema, *, using: bool) -> Iterator[Loss]:
 
 
 def _misfit(old: _Column, new: _Column, using: bool) -> Sql:
-    """True of a value that does not come back from its new type; of every value where USING may compute anything."""
+    """Return a condition for values that the new type changes. After a USING, that is every value that is not null."""
     if using and not (TEXT.fullmatch(old.type) and TEXT.fullmatch(new.type)):
         return compose("{} IS NOT NULL", old.name)
     return compose("{}::{}::{} IS DISTINCT FROM {}", old.name, new.type, old.type, old.name)
 
 
 def _rows(before: _Schema, after: _Schema, changed: set[int], read: set[int]) -> Iterator[Loss]:
-    """Rows of tables that stay."""
+    """Yield rows of tables that are not dropped."""
     staying = {
         number for number in after.relations.keys() & before.relations if before.relations[number].kind in TABLES
     }
     for relation in _outermost(before, changed & staying):
         yield Loss(relation.name, None, "rows that may be changed or deleted", where=data_loss.ROWS)
     for relation in _outermost(before, (read - changed) & staying):
-        yield Loss(relation.name, None, "rows that it reads, and may then change or delete", where=data_loss.ROWS)
+        yield Loss(relation.name, None, "rows that are read, and may then be changed or deleted", where=data_loss.ROWS)
 
 
 def _read_by(statement: Statement) -> set[str]:
@@ -164,13 +164,13 @@ def _read_by(statement: Statement) -> set[str]:
 
 
 def _numbers(names: Collection[str], before: _Schema, after: _Schema) -> set[int]:
-    """The relations that have one of these names, before or after."""
+    """Return the relations that have one of these names, before or after."""
     found = [*before.relations.items(), *after.relations.items()]
     return {number for number, relation in found if relation.name in names}
 
 
 def _outermost(schema: _Schema, numbers: Collection[int]) -> list[_Relation]:
-    """Without partitions and heirs of the others."""
+    """Return the relations without partitions and inheriting tables of the others."""
     return [
         relation
         for number, relation in schema.relations.items()

@@ -1,4 +1,4 @@
-"""Whether undoing a revision is possible, by its file alone, and whether it is the better way."""
+"""Whether a revision can be undone, judged by its file alone, and whether a new revision is better."""
 
 import ast
 from collections.abc import Sequence
@@ -13,12 +13,13 @@ from scripts.core.revisions import migration_log
 from scripts.core.rows import data_loss
 from scripts.core.rows.data_loss import Loss
 
-FORWARD = "make revision EMPTY=1 m=…"
+FORWARD = 'make revision EMPTY=1 m="…"'
 
 
 def require(script: Script) -> None:
-    """Raises UserError for a revision whose downgrade raises NotImplementedError whatever happens, is missing, or does
-    nothing where the upgrade does something.
+    """Raise UserError if a revision's downgrade is missing, always raises NotImplementedError, or does nothing.
+
+    A downgrade may do nothing if the upgrade does nothing.
     """
     path = Path(script.path)
     functions = {node.name: node for node in ast.parse(path.read_bytes()).body if isinstance(node, ast.FunctionDef)}
@@ -27,23 +28,24 @@ def require(script: Script) -> None:
     if raised:
         raise UserError(
             f"{revision_files.shown(path)}, line {raised.lineno}: {ast.unparse(raised)}",
-            why=f"Its author knew no way back from revision {script.revision}.",
-            do=f"write a new revision that mends what is wrong: {FORWARD}",
+            why=f"Revision {script.revision} is declared irreversible.",
+            do=f"write a new revision that corrects the schema: {FORWARD}",
         )
     if _is_empty(downgrade) and not _is_empty(upgrade) and (downgrade or not hasattr(script.module, "downgrade")):
         raise UserError(
             f"{revision_files.shown(path)}, line {downgrade.lineno if downgrade else 1}: its downgrade does nothing.",
-            why=f"What the upgrade of revision {script.revision} did would stay, and the version would deny it.",
-            do=f"write the downgrade, or a new revision that mends what is wrong: {FORWARD};"
-            f" or, if nothing has to be undone: make stamp REV={_below(script)}",
+            why=f"The changes of revision {script.revision} would stay, but the version would say they are undone.",
+            do=f"write the downgrade, or a new revision that corrects the schema: {FORWARD};"
+            f" or, if there is nothing to undo: make stamp REV={_below(script)}",
         )
 
 
 def forward_is_better(
     connection: Connection, environment: str, undone: Sequence[Script], losses: Sequence[Loss]
 ) -> bool:
-    """Whether a new revision is the better way: outside development, where something is lost, or where what was applied
-    more than a day ago has been in use.
+    """Return whether a new revision is better than a rollback.
+
+    It is, outside development, if data would be lost or if a revision was applied more than a day ago.
     """
     settled = migration_log.settled(connection, [script.revision for script in undone])
     in_use = settled and data_loss.in_use(connection, losses)
@@ -64,11 +66,11 @@ def _is_empty(function: ast.FunctionDef | None) -> bool:
 
 
 def _is_nothing(node: ast.stmt) -> bool:
-    """pass, a docstring, an ellipsis, or a return."""
+    """Return whether the statement is pass, a docstring, an ellipsis, or a return."""
     plain = isinstance(node, ast.Expr | ast.Return) and (node.value is None or isinstance(node.value, ast.Constant))
     return isinstance(node, ast.Pass) or plain
 
 
 def _below(script: Script) -> str:
     below = script.down_revision or "base"
-    return below if isinstance(below, str) else "<the one before>"
+    return below if isinstance(below, str) else "<the revision before it>"

@@ -1,13 +1,13 @@
-"""Tables of a throwaway database whose rows a downgrade changes or deletes, noted by triggers.
+"""Triggers on a throwaway database that record which tables a downgrade changes or deletes rows of.
 
-A statement's trigger fires when there is no row to change, and for raw SQL, DO blocks and functions alike, also where a
-statement commits by itself. A lock would not tell a DELETE from an INSERT.
+A statement's trigger fires even if there is no row to change. It sees raw SQL, DO blocks and functions, and statements
+that commit by themselves. A lock would not distinguish a DELETE from an INSERT.
 """
 
 from sqlalchemy import Connection, text
 
-# ALWAYS, whatever session_replication_role says. A foreign key carries a change on to rows that no trigger of an empty
-# table sees. Rows of a foreign table are on another server, which a try must not touch.
+# ALWAYS works with every session_replication_role. A foreign key passes a change on to rows that no trigger of an empty
+# table sees. The rows of a foreign table are on another server, which a rehearsal must not touch.
 _WATCH = """
 CREATE SCHEMA rollback_watch;
 CREATE TABLE rollback_watch.changed (relation oid);
@@ -43,14 +43,15 @@ _BLIND = text(
 
 
 def watch(connection: Connection) -> None:
-    """From now on every table notes that a statement changes or deletes rows of it, or of those that refer to it."""
+    """Let every table record statements that change or delete its rows, or rows that refer to them."""
     connection.exec_driver_sql(_WATCH.replace("%", "%%"))
     connection.commit()
 
 
 def seen(connection: Connection) -> set[int]:
-    """Numbers (oid) of the tables that noted something, and of those that could not: whose triggers were disabled or
-    dropped meanwhile, or that are new.
+    """Return the OIDs of tables that recorded a statement, and of tables that could not record one.
+
+    These are new tables, and tables whose trigger was disabled or dropped.
     """
     noted = connection.scalars(_CHANGED).all() if connection.scalar(_IS_THERE) else []
     return {*noted, *connection.scalars(_BLIND)}

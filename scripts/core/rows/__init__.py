@@ -1,1 +1,1 @@
-"""Rows: hashes of their contents, ranges of keys, and what a downgrade would delete."""
+"""Rows: hashes of their contents, ranges of keys, and the rows that a downgrade would delete."""

@@ -1,8 +1,8 @@
-"""What is in the tables: rows, and a hash of their contents that is the same whatever the order of the rows.
+"""The contents of tables: the number of rows, and a hash of them that does not depend on their order.
 
-The hash is the sum of a 64 bit hash of each row: rows that are there twice count twice, and PostgreSQL adds up with
-several workers, in 128 bits. hash_record_extended is not the same in every major version: what was hashed is compared
-within one server, and never kept. Contents never leave the server, but for the keys at which ranges begin and end.
+The hash is the sum of a 64 bit hash of each row. Duplicate rows count twice, and PostgreSQL adds up with several
+workers, in 128 bits. hash_record_extended differs between major versions, so hashes are compared within one server and
+never stored. Contents never leave the server, except the keys at which ranges begin and end.
 """
 
 from collections.abc import Iterable, Sequence
@@ -20,7 +20,7 @@ from scripts.core.rows.key_ranges import Ranges
 
 WORKERS = 4
 
-# The same value prints differently under other settings.
+# The same value is printed differently under other settings.
 _PINNED = {
     "TimeZone": "UTC",
     "DateStyle": "ISO, MDY",
@@ -33,7 +33,7 @@ _PINNED = {
     "max_parallel_workers_per_gather": str(WORKERS),
 }
 _PIN = text("SELECT " + ", ".join(f"set_config('{name}', :{name}, false)" for name in _PINNED))
-# The version and the log are ours to write. Only a btree's key has an order.
+# The version and the log are written by this project. Only a btree's key has an order.
 _COLUMNS = text(
     "SELECT c.oid AS number, c.oid::regclass::text AS name, pg_table_size(c.oid) AS bytes,"
     " pg_relation_size(c.oid) / current_setting('block_size')::int AS pages, a.attnum AS column_number,"
@@ -62,39 +62,39 @@ class HashedColumn:
 @dataclass(frozen=True)
 class Table:
     number: int
-    """Of the table; a renamed one keeps it, and a copy of the database has the same."""
+    """The number of the table. It survives a rename, and is the same in a copy of the database."""
     name: Sql
     bytes: int
     pages: int
     columns: dict[int, HashedColumn]
-    """By number, which a renamed one keeps."""
+    """Columns by number. The number survives a rename."""
     key: tuple[int, ...]
-    """The columns of the primary key, in its order; or none."""
+    """The columns of the primary key, in its order; empty without one."""
 
 
 Hash = tuple[int, ...]
-"""Rows, and for each expression the hash of what it gives in them."""
+"""The number of rows, and for each expression a hash of its values in them."""
 
 
 @dataclass(frozen=True)
 class Contents:
-    """What a table held when it was read."""
+    """The contents of a table when it was read."""
 
     table: Table
     rows: int
     hash: Hash
-    """Of all columns together."""
+    """The hash of all columns together."""
     ranges: Ranges | None
-    """What of it is hashed; None: all."""
+    """The part of the table that is hashed; None: all."""
 
 
 def pin(connection: Connection) -> None:
-    """From now on hashes of this session can be compared with those of others that are pinned."""
+    """Fix the settings of this session, so that its hashes compare with those of other such sessions."""
     connection.execute(_PIN, _PINNED)
 
 
 def tables(connection: Connection) -> dict[int, Table]:
-    """All tables with rows of their own, by number, as the catalogs have them."""
+    """Return all tables that store rows, by number, from the catalogs."""
     found: dict[int, list[Any]] = {}
     for row in connection.execute(_COLUMNS):
         found.setdefault(row.number, []).append(row)
@@ -102,8 +102,9 @@ def tables(connection: Connection) -> dict[int, Table]:
 
 
 def read(connection: Connection, table: Table, limit: float) -> Contents:
-    """The pinned session reads all of a table; of one with more bytes than `limit` it counts the rows, and hashes those
-    of some ranges of the primary key, where there is one.
+    """Return the contents of a table, read by a pinned session.
+
+    If the table has more than `limit` bytes, hash only some ranges of its primary key. Rows are always counted.
     """
     chosen = None
     if table.bytes > limit and table.key:
@@ -114,13 +115,13 @@ def read(connection: Connection, table: Table, limit: float) -> Contents:
 
 
 def whole(columns: Iterable[HashedColumn]) -> list[Sql]:
-    """The expression for all columns together, where there are any."""
+    """Return the expression for all columns together; none if there are no columns."""
     names = listed(column.name for column in columns)
     return [compose("ROW({})", names)] if names else []
 
 
 def hashed(connection: Connection, table: Sql, records: Sequence[Sql], part: Ranges | None = None) -> Hash:
-    """Rows of a table, or of ranges of it, and a hash of each record in them, such as ROW(a, b)."""
+    """Return the number of rows in a table or in ranges of it, and a hash for each record such as ROW(a, b)."""
     try:
         with connection.begin_nested():
             return _sums(connection, table, [compose("hash_record_extended({}, 0)", one) for one in records], part)
@@ -131,7 +132,7 @@ def hashed(connection: Connection, table: Sql, records: Sequence[Sql], part: Ran
 
 
 def count(connection: Connection, table: Sql, what: Sql | None = None) -> int:
-    """Rows of a table; or how many values of a column are not null."""
+    """Return the number of rows of a table, or of non-null values of a column."""
     statement = compose("SELECT count({}) FROM ONLY {}", what or Sql("*"), table)
     return sql.run(connection, statement).scalar() or 0
 
@@ -151,7 +152,7 @@ def _sums(connection: Connection, table: Sql, hashes: Sequence[Sql], part: Range
     statement = compose("SELECT {} FROM ONLY {}", counted, table)
     if part is None:
         return _numbers(sql.run(connection, statement).one())
-    # The planner cannot know how few rows are in a range of a key of several columns.
+    # The planner cannot know how few rows are in a range of a multi-column key.
     connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
     statement = compose("{} WHERE {}", statement, part.condition)
     found = [_numbers(sql.run(connection, statement, values).one()) for values in part.values]

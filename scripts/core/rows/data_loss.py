@@ -1,4 +1,4 @@
-"""Rows and values that a downgrade takes away, and how many of them the target has now."""
+"""Rows and values that a downgrade deletes, and how many of them the target has now."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -10,14 +10,15 @@ from sqlalchemy.exc import DBAPIError
 
 from scripts.core import sqlstates
 from scripts.core.errors import UserError
+from scripts.core.formatting import counted
 from scripts.core.postgres import connections, driver, sql
 from scripts.core.postgres.sql import Sql, compose, spelled
 from scripts.core.settings import Settings
 
-# Waits for no lock for long. Row-level security would hide rows from the count: off makes it an error instead.
+# Wait for locks only shortly. Row-level security would hide rows from the count; off turns that into an error.
 _SESSION = "-c lock_timeout=2s -c row_security=off"
 GONE = (sqlstates.INVALID_SCHEMA_NAME, sqlstates.UNDEFINED_TABLE, sqlstates.UNDEFINED_COLUMN)
-"""An earlier step of the same downgrade has taken it away."""
+"""An earlier step of the same downgrade has dropped it."""
 NO_CAST = (
     sqlstates.UNDEFINED_OBJECT,
     sqlstates.DATATYPE_MISMATCH,
@@ -41,19 +42,24 @@ _WRITTEN = text(
 
 @dataclass(frozen=True)
 class Loss:
-    """What goes, or may go."""
+    """Rows or values that are lost, or may be lost."""
 
     relation: str
-    """As PostgreSQL spells it, like the column and the condition."""
+    """The name as PostgreSQL writes it, like the column and the condition."""
     column: str | None
     kind: str
-    """What there is a number of, in words."""
+    """What is counted, such as "rows" or "values that may not fit integer"."""
     count: int = 0
     where: str | None = field(default=None, compare=False)
-    """Which rows of the relation are counted; None: there is nothing to count."""
+    """The condition for the counted rows; None: nothing is counted."""
 
     def __str__(self) -> str:
-        return f"{self.place}: {self.count} {self.kind}"
+        return f"{self.place}: {self.counted(self.count)}"
+
+    def counted(self, number: int) -> str:
+        """Return the number with the kind: 1 row, 2 values that may not fit integer."""
+        noun, _, rest = self.kind.partition(" ")
+        return f"{counted(number, noun.removesuffix('s'))} {rest}".rstrip()
 
     @property
     def place(self) -> str:
@@ -62,7 +68,7 @@ class Loss:
 
 @contextmanager
 def counting(settings: Settings, url: URL | None = None) -> Iterator[Connection]:
-    """A session on the target's database, or on `url`, that counts and keeps no lock."""
+    """Yield a session on the target's database, or on `url`. It counts, and keeps no lock."""
     with connections.connect(
         settings, url, "alembic-count", options=_SESSION, isolation_level="AUTOCOMMIT"
     ) as connection:
@@ -70,9 +76,9 @@ def counting(settings: Settings, url: URL | None = None) -> Iterator[Connection]
 
 
 def count(connection: Connection, loss: Loss) -> int:
-    """How many there are now; 0 for what is gone. Raises UserError when it cannot be counted.
+    """Return how many there are now; 0 if the relation is gone. Raise UserError if they cannot be counted.
 
-    A value that cannot be tried in its new type counts as one that does not fit.
+    A value that cannot be cast to its new type counts as one that does not fit.
     """
     if loss.where is None:
         return 0
@@ -89,8 +95,9 @@ def count(connection: Connection, loss: Loss) -> int:
 
 
 def lock(connection: Connection, loss: Loss) -> bool:
-    """Keep others from writing to a table whose rows are lost, until the transaction ends. Returns whether that was
-    done: the table may be gone, and in autocommit no lock lasts.
+    """Lock a table whose rows are lost against writes until the transaction ends. Return whether it is locked.
+
+    The table may be gone, and in autocommit no lock lasts.
     """
     there = (
         loss.where == ROWS
@@ -103,12 +110,12 @@ def lock(connection: Connection, loss: Loss) -> bool:
 
 
 def in_use(connection: Connection, losses: Sequence[Loss]) -> bool:
-    """Whether rows of one of these tables were ever written, since PostgreSQL's statistics were reset."""
+    """Return whether rows of one of these tables were written since PostgreSQL's statistics were reset."""
     return bool(connection.scalar(_WRITTEN, {"relations": [loss.relation for loss in losses]}))
 
 
 def table_with_rows(connection: Connection) -> str | None:
-    """The first table of the connected database that has a row. Raises UserError for one that cannot be read."""
+    """Return the first table that has a row, or None. Raise UserError for a table that cannot be read."""
     for table in connection.scalars(_TABLES).all():
         try:
             if _ask(connection, compose("SELECT 1 FROM {} LIMIT 1", spelled(table))):
@@ -126,6 +133,6 @@ def _ask(connection: Connection, query: Sql) -> int | None:
 def _uncountable(what: str, error: DBAPIError) -> UserError:
     return UserError(
         f"Cannot count {what}: {connections.first_line(error)}",
-        why="What is not counted could be lost without a word.",
-        do="give the role the right to read all of it, or end the session that locks it, then run this again",
+        why="Data that is not counted could be lost without a warning.",
+        do="grant the role the right to read it, or end the session that locks it, then run this again",
     )

@@ -1,6 +1,6 @@
-"""Ranges of a table's primary key: what is hashed of a table that is too large to be hashed in full.
+"""Ranges of a table's primary key. Only these are hashed if the table is too large to be hashed completely.
 
-They are chosen once, and are the same rows in every copy of the database in which the key is the same.
+They are chosen once, and have the same rows in every copy of the database with the same key.
 """
 
 from collections.abc import Iterator, Sequence
@@ -12,9 +12,9 @@ from scripts.core.postgres import sql
 from scripts.core.postgres.sql import PLACE, Sql, compose, listed
 
 NUMBER, ROWS = 100, 1000
-"""Ranges of a table, and rows in each: the work is the same however large the table is."""
+"""Ranges per table, and rows per range. So the work does not grow with the table."""
 PAGES = 4 * NUMBER
-"""Of so many pages, spread over the table, are the keys taken at which ranges begin."""
+"""Pages, spread over the table, from which the first keys of the ranges are taken."""
 
 Key = tuple[str, ...]
 """Values of a key, as PostgreSQL prints them."""
@@ -23,23 +23,23 @@ Key = tuple[str, ...]
 @dataclass(frozen=True)
 class Ranges:
     key: tuple[Sql, ...]
-    """The columns."""
+    """The columns of the key."""
     bounds: tuple[tuple[Key, Key], ...]
-    """The first and the last key of each."""
+    """The first and the last key of each range."""
 
     @property
     def condition(self) -> Sql:
-        """For WHERE, with places for the values of one range."""
+        """Return a condition for WHERE, with places for the values of one range."""
         return compose("{} AND {}", _compared(self.key, ">="), _compared(self.key, "<="))
 
     @property
     def values(self) -> Iterator[Key]:
-        """Of each range."""
+        """Yield the values of each range."""
         return (first + last for first, last in self.bounds)
 
 
 def choose(connection: Connection, table: Sql, pages: int, key: Sequence[Sql]) -> Ranges | None:
-    """Some ranges of a table, the same ones whenever the same file is asked; None where it has no rows."""
+    """Return ranges of a table, always the same for the same file; None if it has no rows."""
     names, percent = listed(key), min(100.0, 100 * PAGES / max(pages, 1))
     sampled = compose(
         "SELECT * FROM (SELECT {} FROM ONLY {} TABLESAMPLE SYSTEM ({}) REPEATABLE (0)"
@@ -48,7 +48,7 @@ def choose(connection: Connection, table: Sql, pages: int, key: Sequence[Sql]) -
     )
     bounds: list[tuple[Key, Key]] = []
     for start in _keys(connection, key, sampled):
-        # Two ranges have no row in common.
+        # No two ranges share a row.
         beyond, end = (_compared(key, ">"), bounds[-1][1]) if bounds else (Sql("true"), ())
         query = compose(
             "SELECT {} FROM ONLY {} WHERE {} AND {} ORDER BY {} LIMIT {}",
@@ -61,7 +61,7 @@ def choose(connection: Connection, table: Sql, pages: int, key: Sequence[Sql]) -
 
 
 def _keys(connection: Connection, key: Sequence[Sql], query: Sql, values: Key = ()) -> list[Key]:
-    """What a query finds, in its order, as text: in an ORDER BY beside it the text would be what is sorted by."""
+    """Return the keys that a query finds, in its order, as text. Text inside the query would change the sort order."""
     texts = listed(compose("{}::text", name) for name in key)
     statement = compose("SELECT {} FROM ({}) AS found", texts, query)
     return [tuple(row) for row in sql.run(connection, statement, values)]

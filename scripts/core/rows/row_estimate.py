@@ -1,4 +1,4 @@
-"""About how many rows each table has, for saying what a command would take away. Only small tables are read for it."""
+"""An estimate of each table's rows, for messages about losses. Only small tables are counted."""
 
 from dataclasses import dataclass
 
@@ -7,13 +7,14 @@ from sqlalchemy.exc import DBAPIError
 
 from scripts.core import sqlstates
 from scripts.core.errors import UserError
+from scripts.core.formatting import counted
 from scripts.core.postgres import connections, sql
 from scripts.core.postgres.sql import compose, spelled
 
 SMALL = 1024 * 1024
-"""Bytes of a table whose rows are counted."""
-# A session's temporary tables go with it, and only that session can read them. Files that have grown since the last
-# ANALYZE have as many rows on a page as they had then.
+"""Bytes. Smaller tables are counted."""
+# Temporary tables end with their session, and only that session can read them. For a file that has grown since the
+# last ANALYZE, the rows per page are taken from that ANALYZE.
 _TABLES = text(
     "SELECT name, bytes, CASE WHEN reltuples > 0 THEN reltuples / greatest(relpages, 1) * bytes / block"
     " ELSE pg_stat_get_live_tuples(oid) END::bigint AS rows FROM ("
@@ -34,16 +35,16 @@ class Rows:
     exact: bool
 
     def __str__(self) -> str:
-        return f"{'' if self.exact else 'about '}{self.number:,}"
+        return f"{'' if self.exact else 'about '}{counted(self.number, 'row')}"
 
 
 def read(connection: Connection) -> dict[str, Rows]:
-    """Return the rows of every table of the connected database. `connection` is in autocommit, to keep no lock.
+    """Return the rows of every table of the connected database. `connection` is in autocommit, so it keeps no lock.
 
-    Raise UserError when another session locks a table against being read.
+    Raise UserError if another session locks a table against reads.
     """
     connection.exec_driver_sql("SET lock_timeout = '2s'")
-    # A policy would hide rows from the count: this makes it an error.
+    # Row-level security would hide rows from the count; off turns that into an error.
     connection.exec_driver_sql("SET row_security = off")
     try:
         tables = connection.execute(_TABLES).all()
@@ -53,7 +54,7 @@ def read(connection: Connection) -> dict[str, Rows]:
 
 
 def total(tables: dict[str, Rows]) -> Rows:
-    """Return the rows of all tables together."""
+    """Return the number of rows of all tables together."""
     return Rows(sum(rows.number for rows in tables.values()), all(rows.exact for rows in tables.values()))
 
 
@@ -74,7 +75,7 @@ def _rows(connection: Connection, table: str, size: int, estimate: int) -> Rows:
 def _unreadable(table: str, error: DBAPIError) -> UserError:
     locked = sqlstates.of(error) == sqlstates.LOCK_NOT_AVAILABLE
     return UserError(
-        f"Cannot find out what would be lost: {table} {'is locked by another session' if locked else 'is unreadable'}.",
+        f"The loss cannot be estimated: {table} {'is locked by another session' if locked else 'is not readable'}.",
         why=connections.first_line(error),
         do="end that session (make psql; SELECT * FROM pg_stat_activity), then run this again"
         if locked

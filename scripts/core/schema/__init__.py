@@ -1,1 +1,1 @@
-"""Schemas: a reading of the catalogs, its fingerprint, and what differs between two of them."""
+"""Schemas: a reading of the catalogs, its fingerprint, and the differences between two of them."""

@@ -1,6 +1,6 @@
-"""What one session sees in PostgreSQL's catalogs, by number, and what changed between two looks.
+"""What one session sees in PostgreSQL's catalogs, by number (OID), and the changes between two readings.
 
-By number (oid), because a rename keeps it: a table that has another name is not a table that went and one that came.
+A rename keeps the number. So a renamed table is one changed table, not a dropped and a created one.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -16,11 +16,11 @@ MAY_HAVE_ROWS = ("r", "p", "m")
 class Relation:
     number: int
     name: str
-    """As SQL has it: quoted, and with the schema where that is needed."""
+    """The name in SQL: quoted, and with the schema if it is needed."""
     bare: str
-    """Without quotes and schema, as Alembic's operations take it."""
+    """The name without quotes and schema, for Alembic's operations."""
     schema: str | None
-    """Where it has to be named."""
+    """The schema, if it has to be named."""
     kind: str
     """r table, p partitioned table, m materialized view, v view, f foreign table, S sequence."""
     partition: bool
@@ -48,7 +48,7 @@ class Column:
     type: str
     not_null: bool
     default: bool
-    """It has one, or is computed."""
+    """Whether it has a default or is computed."""
     generated: str
     """s stored, v virtual, or nothing."""
     identity: str
@@ -58,14 +58,14 @@ class Column:
 class Constraint:
     number: int
     relation: int
-    """0: of a domain."""
+    """0 for a constraint of a domain."""
     name: str
     type: str
     """c check, f foreign key, p primary key, u unique, x exclusion."""
     valid: bool
     columns: tuple[int, ...]
     foreign: int
-    """The table that a foreign key points to; 0 for the others."""
+    """The table that a foreign key refers to; 0 for other constraints."""
     foreign_columns: tuple[int, ...]
     domain: str
 
@@ -99,7 +99,7 @@ _QUERIES: dict[type[Any], str] = {
         " FROM pg_attribute WHERE attrelid IN (SELECT oid FROM pg_class WHERE oid >= 16384 AND relkind IN"
         " ('r', 'p', 'm', 'v', 'f')) AND attnum > 0 AND NOT attisdropped"
     ),
-    # NOT NULL (n, from PostgreSQL 18 on) is a column's; t is a trigger's.
+    # NOT NULL (n, since PostgreSQL 18) belongs to a column; t belongs to a trigger.
     Constraint: (
         "SELECT oid, conrelid, conname, contype::text, convalidated, coalesce(conkey, '{}'), confrelid,"
         " coalesce(confkey, '{}'),"
@@ -110,7 +110,7 @@ _QUERIES: dict[type[Any], str] = {
 }
 
 
-# Which versions of which rows are visible, of all catalogs that the queries look into; and how names are printed.
+# Which versions of the catalogs' rows are visible, for all catalogs of the queries, and how names are printed.
 _CATALOGS = ("class", "index", "attribute", "attrdef", "constraint", "enum", "type", "namespace")
 _VERSIONS = "SELECT current_setting('search_path'), " + ", ".join(
     f"(SELECT sum(hashtextextended(ctid::text || xmin, 0)) FROM pg_{catalog})" for catalog in _CATALOGS
@@ -122,14 +122,14 @@ class Snapshot:
     relations: dict[int, Relation]
     indexes: dict[int, Index]
     columns: dict[tuple[int, int], Column]
-    """By relation and number in it."""
+    """By relation and column number."""
     constraints: dict[int, Constraint]
     labels: dict[int, Label]
     versions: tuple[Any, ...] = ()
-    """Of the rows that it was read from."""
+    """Versions of the rows that it was read from."""
 
     def names(self, relation: int, numbers: Iterable[int]) -> list[str]:
-        """Names of a relation's columns; nothing for an expression."""
+        """Return the names of a relation's columns, without expressions."""
         return [self.columns[relation, number].name for number in numbers if number]
 
 
@@ -138,21 +138,21 @@ EMPTY = Snapshot({}, {}, {}, {}, {})
 
 @dataclass(frozen=True)
 class Change:
-    """Something came (no `before`), went (no `after`), or is another now."""
+    """An object that was created (no `before`), dropped (no `after`), or changed."""
 
     before: Thing | None
     after: Thing | None
     relation: Relation | None
-    """What it is or belongs to, as it was if it was there; None for a label and for a domain's constraint."""
+    """The relation that it is or belongs to, as it was before; None for a label or a domain's constraint."""
     old: bool
-    """The revision found that relation; it did not make it."""
+    """Whether that relation existed before the revision."""
 
 
 def read(session: Session, known: Snapshot = EMPTY) -> Snapshot:
-    """As this session sees it. Other sessions do not see what it has not committed.
+    """Return the catalogs as the driver's session sees them, including what it has not committed.
 
-    Where nothing has changed since `known` was read, that is returned: most statements change rows only, and to read a
-    large schema takes ten times as long as to see whether it is another.
+    If nothing has changed since `known` was read, return `known`. Most statements only change rows, and reading a large
+    schema takes ten times as long as checking it for changes.
     """
     found: dict[type[Any], list[Any]] = {}
     with session.cursor() as cursor:
@@ -174,9 +174,9 @@ def read(session: Session, known: Snapshot = EMPTY) -> Snapshot:
 
 
 def definitions(session: Session, changed: Iterable[Change]) -> dict[Thing, str]:
-    """The text of each constraint, index and default that is new, as PostgreSQL prints it.
+    """Return the definition of each new constraint, index and default, as PostgreSQL prints it.
 
-    It locks their tables (ACCESS SHARE), which the statement that made them has locked anyway.
+    This locks their tables (ACCESS SHARE). The statement that created them has locked them anyway.
     """
     found: dict[Thing, str] = {}
     with session.cursor() as cursor:
@@ -198,7 +198,7 @@ def _definition(thing: Constraint | Index | Column) -> tuple[str, tuple[int, ...
 
 
 def changes(before: Snapshot, after: Snapshot, old: Collection[int]) -> list[Change]:
-    """What is not the same in both. `old`: numbers of the relations that the revision found."""
+    """Return the differences. `old`: numbers of the relations that existed before the revision."""
     found = []
     for was, now in _pairs(before, after):
         if was != now:
@@ -223,7 +223,7 @@ def _pairs(before: Snapshot, after: Snapshot) -> Iterator[tuple[Thing | None, Th
 
 
 def _relation(thing: Thing | None) -> int:
-    """The number of the relation that a thing is or belongs to."""
+    """Return the number of the relation that a thing is or belongs to."""
     if isinstance(thing, Relation):
         return thing.number
     return 0 if thing is None or isinstance(thing, Label) else thing.relation

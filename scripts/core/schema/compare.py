@@ -1,4 +1,4 @@
-"""What differs between two schemas, one readable line for each difference."""
+"""The differences between two schemas, one line for each."""
 
 from dataclasses import dataclass
 from itertools import takewhile
@@ -11,18 +11,18 @@ from scripts.core.schema.fingerprint import Schema
 from scripts.core.settings import Settings
 
 LONG = 60
-"""Characters of a definition that are told whole; of a longer one only what follows the first difference."""
+"""Characters. Longer definitions are shortened to the part after the first difference."""
 
 
 @dataclass(frozen=True)
 class Difference:
     name: str
-    """Of the object, as in Schema."""
+    """The name of the object, as in Schema."""
     kind: Literal["structure", "access", "order"]
-    """Of the objects themselves; of owners and grants; of the columns of a table, which is harmless."""
+    """structure: objects; access: owners and grants; order: the columns of a table, which is harmless."""
     expected: str | None
     found: str | None
-    """None for what is not there."""
+    """None if it is missing."""
 
     @property
     def harmless(self) -> bool:
@@ -39,9 +39,9 @@ class Difference:
 
 
 def between(expected: Schema, found: Schema) -> list[Difference]:
-    """All differences, by name. The parts of what is missing, or not expected, are not told one by one.
+    """Return all differences, by name. Parts of a missing or unexpected object are not listed.
 
-    Whatever prints differently counts; `compare` knows better.
+    Texts that print differently count as different; `compare` knows more.
     """
     differences = [
         *_differences("structure", expected.objects, found.objects),
@@ -53,11 +53,11 @@ def between(expected: Schema, found: Schema) -> list[Difference]:
 
 
 def compare(server: Scratch, expected: Settings, found: Settings) -> list[Difference]:
-    """All differences between the schemas of two databases, which are only read.
+    """Return all differences between the schemas of two databases, which are only read.
 
-    PostgreSQL prints some expressions differently once they were dumped and restored: CHECK (state IN ('new')) on a
-    varchar, and the like in views, partial indexes and policies. Where definitions differ, both schemas go through
-    pg_dump and pg_restore on the scratch server, and what then is equal is no difference. Raises UserError when a
+    PostgreSQL prints some expressions differently after a dump and a restore: CHECK (state IN ('new')) on a varchar,
+    and similar ones in views, partial indexes and policies. If definitions differ, both schemas go through pg_dump and
+    pg_restore on the scratch server. Definitions that are equal afterwards are no difference. Raise UserError if a
     schema cannot be read, or does not fit the scratch server.
     """
     differences = between(_read(expected), _read(found))
@@ -74,13 +74,13 @@ def compare(server: Scratch, expected: Settings, found: Settings) -> list[Differ
 
 
 def _restored(server: Scratch, original: Settings) -> Schema:
-    """The schema of a database of the scratch server, read from a copy of it."""
+    """Return the schema of a database on the scratch server, read from a copy of it."""
     made = schema_copy.restored(server, scratch.as_administrator(server, original))
     return _read(scratch.as_administrator(server, made))
 
 
 def _may_be_rephrased(difference: Difference) -> bool:
-    """A dump has no versions of extensions: the copies have the scratch server's."""
+    """Return whether a restore may change the text. Versions of extensions are not in a dump, so they are left out."""
     is_changed = difference.expected is not None and difference.found is not None
     return difference.kind == "structure" and is_changed and not difference.name.startswith("extension ")
 
@@ -94,7 +94,7 @@ def _differences(
 
 
 def _order(expected: Schema, found: Schema) -> list[Difference]:
-    """Of the columns that both have."""
+    """Return differences in the order of the columns that both have."""
     differences = []
     for table in expected.order.keys() & found.order.keys():
         before, after = expected.order[table], found.order[table]
@@ -115,10 +115,10 @@ def _read(settings: Settings) -> Schema:
 
 
 def _shortened(*definitions: str) -> list[str]:
-    """On one line each; of long ones a piece that begins some words before the first difference."""
+    """Return each definition on one line. A long one is cut a few words before the first difference."""
     lines = [" ".join(definition.split()) for definition in definitions]
     if len(set(lines)) == 1:
-        lines = [repr(definition) for definition in definitions]  # other line breaks
+        lines = [repr(definition) for definition in definitions]  # the definitions differ only in line breaks
     same = len(list(takewhile(lambda pair: pair[0] == pair[1], zip(*lines, strict=False))))
     start = lines[0].rfind(" ", 0, max(0, same - 12)) + 1
     if max(map(len, lines)) <= LONG or same - start > LONG // 2:

@@ -1,4 +1,4 @@
-"""What a database's schema is, read from the catalogs, and its fingerprint."""
+"""The schema of a database, read from the catalogs, and its fingerprint."""
 
 import hashlib
 import json
@@ -15,11 +15,11 @@ from scripts.core.schema.catalogs import query
 
 OLDEST = 160000
 FINGERPRINT_VERSION = 2
-"""Raise it with every change of what is read or of its words: fingerprints of two versions cannot be compared."""
+"""Raise it with every change of what is read or how it is worded. Fingerprints of two versions cannot be compared."""
 LOCK_TIMEOUT = "2s"
-"""The longest that reading waits for a lock."""
+"""The longest time that the reading waits for a lock."""
 
-# Everything that changes how PostgreSQL prints names and constants; and no compiling of a query that runs once.
+# Every setting that changes how PostgreSQL prints names and constants. JIT does not pay off for a single query.
 _PINNED = {
     "search_path": "",
     "quote_all_identifiers": "off",
@@ -34,16 +34,16 @@ _PINNED = {
     "jit": "off",
 }
 _PIN = text("SELECT " + ", ".join(f"set_config('{name}', :{name}, true)" for name in [*_PINNED, "lock_timeout"]))
-# As Alembic finds them: by the session's own search_path. A table of that name in another schema is like any other.
+# The tables that Alembic finds, by the session's own search_path. In another schema, these names are not special.
 _LEFT_OUT = text(f"SELECT to_regclass('alembic_version')::oid AS version, to_regclass('{own_tables.LOG}')::oid AS log")
 
 
 @dataclass(frozen=True)
 class Schema:
-    """All by readable names, such as "table users, column email"; names of the schema public stand alone."""
+    """A schema by readable names, such as "table users, column email". Names in the schema public have no prefix."""
 
     objects: dict[str, str]
-    """The definition of each object, and its comment."""
+    """The definition and the comment of each object."""
     access: dict[str, str]
     """Owners, grants and default privileges."""
     order: dict[str, list[str]]
@@ -51,30 +51,29 @@ class Schema:
 
     @property
     def fingerprint(self) -> str:
-        """The same for equal schemas, whatever the order of making and of a table's columns; 64 hexadecimal digits.
+        """Return the hash, as 64 hexadecimal digits. It is the same for any order of creation and of columns.
 
-        Owners and grants count, as they do in pg_dump's text. What was restored without them is compared by
-        `structure.fingerprint`.
+        Owners and grants count, as in pg_dump's text. `structure.fingerprint` compares schemas that were restored
+        without them.
         """
         content = json.dumps([sorted(self.objects.items()), sorted(self.access.items())])
         return hashlib.sha256(content.encode()).hexdigest()
 
     @property
     def structure(self) -> "Schema":
-        """The schema without owners and grants, which a copy on another server cannot have: its roles are others."""
+        """Return the schema without owners and grants. A copy on another server cannot have them: its roles differ."""
         return replace(self, access={})
 
 
 def read(connection: Connection) -> Schema:
     """Return the schema of the connected database, without the tables alembic_version and migration_log.
 
-    Of an extension it has the version, and the grants that differ from the extension's own.
-    Settings of the session stay as they were, and a transaction that was open goes on. To print an index, or an
-    expression that names columns (of a check, a generated column, a view, a trigger ...), PostgreSQL takes ACCESS SHARE
-    on the table until the end of reading: it waits LOCK_TIMEOUT at most for an ACCESS EXCLUSIVE lock on it. Keys,
-    defaults and bounds of partitions need no lock.
+    Of an extension it has the version, and the grants that differ from the extension's own. Settings of the session and
+    an open transaction stay as they are. To print an index, or an expression with columns (of a check, a generated
+    column, a view, a trigger ...), PostgreSQL takes ACCESS SHARE on the table until the reading ends. It waits at most
+    LOCK_TIMEOUT for another session's ACCESS EXCLUSIVE. Keys, defaults and bounds of partitions need no lock.
 
-    Raise UserError when the wait is over, or something changes meanwhile.
+    Raise UserError after that time, or if the schema changes meanwhile.
     """
     found: dict[str, dict[str, str]] = {"object": {}, "access": {}, "order": {}}
     try:
@@ -86,7 +85,7 @@ def read(connection: Connection) -> Schema:
             raise
         raise UserError(
             f"The schema cannot be read: {connections.first_line(error)}",
-            why=f"Another session changes it; a lock is waited for {LOCK_TIMEOUT} at most."
+            why=f"Another session changes it. The reading waits at most {LOCK_TIMEOUT} for a lock."
             if connections.version(connection) >= OLDEST
             else f"Servers before PostgreSQL {OLDEST // 10000} have other catalogs.",
             do="wait for the migration or VACUUM FULL that locks a table (make psql; SELECT * FROM pg_stat_activity)",
@@ -97,9 +96,9 @@ def read(connection: Connection) -> Schema:
 
 @contextmanager
 def _pinned(connection: Connection) -> Iterator[dict[str, int | None]]:
-    """Settings during the block, which gets the tables that are left out.
+    """Change settings during the block, and yield the tables that are left out.
 
-    A rollback takes them back: of a transaction of our own, else to a savepoint.
+    A rollback restores the settings, of our own transaction or to a savepoint.
     """
     session, ours = driver.session(connection), not connection.in_transaction()
     begin, end = "SAVEPOINT pinned", "ROLLBACK TO pinned; RELEASE pinned"
@@ -111,7 +110,7 @@ def _pinned(connection: Connection) -> Iterator[dict[str, int | None]]:
         connection.execute(_PIN, {**_PINNED, "lock_timeout": LOCK_TIMEOUT})
         yield left_out
     finally:
-        if not connection.invalidated:  # by an interruption, or because its session was ended
+        if not connection.invalidated:  # an interruption, or an end of the session, invalidates it
             connection.exec_driver_sql(end)
         if ours:
             connection.rollback()

@@ -1,5 +1,5 @@
-"""Varieties: the gates that a migration passes on a copy of the real data, in the order of their numbers.
+"""The gates that a migration passes on a copy of the real data, in a fixed order.
 
-A gate has an ID, a NAME, NEEDS (what of the case has to be there for it), a docstring and `check`, which returns an
-outcome or raises UserError: that is a failure too. A new file here is found by itself.
+A gate has an ID, a NAME, NEEDS (what the case must have for it), a docstring and `check`. That returns an outcome, or
+raises UserError, which counts as a failure.
 """

@@ -1,4 +1,4 @@
-"""What the gates of one verification share: each leaves what it found for those that come after it."""
+"""What the gates of one verification share. Each gate leaves its results for later ones."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -30,7 +30,7 @@ RANK = (PASSED, SKIPPED, NOT_RUN, WARNED, FAILED, INTERRUPTED)
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a gate says."""
+    """The outcome of a gate."""
 
     summary: str
     details: Sequence[str] = ()
@@ -39,7 +39,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Result:
-    """What a gate said, and how many seconds it took."""
+    """The outcome of a gate, and its duration in seconds."""
 
     id: str
     name: str
@@ -56,24 +56,24 @@ class Timed:
     revision: str
     seconds: float
     grew: int
-    """Bytes that the database's files have more after it."""
+    """Bytes that the database's files have grown by."""
     wal: int
-    """Bytes that it wrote to the log."""
+    """Bytes that it wrote to the write-ahead log."""
 
 
 @dataclass(frozen=True)
 class TableVerdict:
-    """What became of a table's rows."""
+    """The comparison of a table's rows."""
 
     table: str
     before: int | None
-    """Rows; None for a table that was not there."""
+    """Rows; None for a table that did not exist."""
     after: int | None
     verdict: str
-    """kept, new, written, converted, gone or changed."""
+    """unchanged, new, written, converted, dropped or changed."""
     note: str = ""
     compared: int | None = None
-    """Rows whose contents were compared; None for a table that is new or gone."""
+    """Rows whose contents were compared; None for a new or dropped table."""
 
 
 @dataclass
@@ -81,25 +81,25 @@ class Case:
     target: Settings
     revisions: History
     wanted: str
-    """Up to which revision."""
+    """The revision up to which it upgrades."""
     wanted_backup: str
     server: Scratch
     tell: Tell
     show: Show
     release: Release | None = None
-    """The one that runs now, whose checks the migrated copy has to pass too."""
+    """The running release. The migrated copy has to pass its checks too."""
     backup: Backup | None = None
     at: list[str] = field(default_factory=list)
     """The backup's revision."""
     pending: list[Script] = field(default_factory=list)
     pristine: Settings | None = None
-    """A database restored from the backup, which is never changed: every experiment has a copy of it."""
+    """A database restored from the backup. It is never changed, and every experiment gets a copy of it."""
     cluster: str | None = None
-    """Which server the target is on; None where it does not answer."""
+    """The identity of the target's server; None if it does not answer."""
     schema: Schema | None = None
-    """Before the migration."""
+    """The schema before the migration."""
     rows: dict[int, Contents] = field(default_factory=dict)
-    """Of each table before the migration, by its number."""
+    """The rows of each table before the migration, by its number."""
     weights: Weights = field(default_factory=table_sizes.unknown)
     trace: Trace = field(default_factory=lambda: Trace(peak=0))
     timed: list[Timed] = field(default_factory=list)
@@ -108,14 +108,14 @@ class Case:
     """A copy on which every pending revision was applied."""
     migrated_schema: Schema | None = None
     changes: list[Difference] = field(default_factory=list)
-    """What the migration changes in the schema."""
+    """The changes of the schema by the migration."""
     comparisons: list[TableVerdict] = field(default_factory=list)
     facts: list[tuple[str, str]] = field(default_factory=list)
     """Names and values for the real run, from the estimate."""
 
 
 def clone(case: Case, source: Settings) -> Settings:
-    """A copy of a database of the case, with the settings that belong to a database and that no template hands on."""
+    """Return a copy of a database, with those settings of a database that no template passes on."""
     assert case.backup
     made = scratch.create(case.server, databases.name_of(source.database_url))
     name = databases.name_of(made.database_url)
@@ -124,12 +124,12 @@ def clone(case: Case, source: Settings) -> Settings:
 
 
 def as_administrator(case: Case, copy: Settings) -> Settings:
-    """A copy with the login that reads all of it, whatever rights the migration gave and took."""
+    """Return a copy with a login that reads all of it, whatever rights the migration grants and revokes."""
     return scratch.as_administrator(case.server, copy)
 
 
 def refused(id_: str, outcome: Outcome) -> Outcome:
-    """A failure, or a warning where the user said ACCEPT=<id>."""
+    """Return a failure, or a warning if the user said ACCEPT=<id>."""
     if not overrides.accepted(id_):
-        return Outcome(outcome.summary, [*outcome.details, f"Knowing it: ACCEPT={id_}"], FAILED)
+        return Outcome(outcome.summary, [*outcome.details, f"Override with ACCEPT={id_}."], FAILED)
     return Outcome(f"{outcome.summary} (ACCEPT={id_})", outcome.details, WARNED)

@@ -1,7 +1,7 @@
-"""How many rows stand in a statement's way, and their keys; never their contents.
+"""How many rows made a statement fail, and their keys. Their contents are never shown.
 
-What PostgreSQL says of an error may hold contents of rows, so none of it becomes SQL. Its fields are looked up in
-catalogs. A constraint that failed is in none; it is in that of a copy without rows, on which the same revision runs.
+A message of PostgreSQL may hold contents of rows, so no part of it becomes SQL. Its fields are looked up in catalogs. A
+constraint that failed is in no catalog. So the same revision runs on a copy without rows, whose catalogs have it.
 """
 
 from collections.abc import Iterator, Sequence
@@ -29,7 +29,7 @@ from scripts.core.sqlstates import (
 )
 
 SHOWN = 5
-NOT_COUNTED = "The rows in the way are not counted: "
+NOT_COUNTED = "The failing rows are not counted: "
 
 _TABLE = (
     "FROM pg_class t JOIN pg_namespace n ON n.oid = t.relnamespace WHERE n.nspname = :schema AND t.relname = :table"
@@ -54,7 +54,7 @@ _FOREIGN_KEY = text(
     f" {_TABLE.replace('WHERE', 'JOIN pg_constraint c ON c.conrelid = t.oid WHERE')}"
     " AND c.contype = 'f' AND c.conname = :constraint"
 )
-# A text has no length; the length of the others is counted with the four bytes of its own.
+# A text has no length. The length of the other types includes four bytes of its own.
 _LENGTHS = text(
     "SELECT format('%I.%I', n.nspname, t.relname) AS name, quote_ident(attname) AS column,"
     " CASE WHEN atttypid IN ('varchar'::regtype, 'bpchar'::regtype) AND atttypmod > 0 THEN atttypmod - 4 END AS length"
@@ -70,7 +70,7 @@ _QUERIES = {NOT_NULL_VIOLATION: _COLUMN, UNIQUE_VIOLATION: _INDEX, FOREIGN_KEY_V
 
 @dataclass(frozen=True)
 class Clue:
-    """What PostgreSQL says of an error, to be looked up in catalogs."""
+    """Fields of PostgreSQL's error that are looked up in catalogs."""
 
     code: str
     schema: str
@@ -81,14 +81,14 @@ class Clue:
 
 @dataclass(frozen=True)
 class _Rows:
-    """Of a table, in SQL that a catalog has spelled."""
+    """Rows of a table, as SQL from a catalog."""
 
     table: Sql
     condition: Sql
 
 
 def clue(error: BaseException | None) -> Clue | None:
-    """What an error says of the rows that are in the way, or None."""
+    """Return what an error says about failing rows, or None."""
     found: Any = getattr(getattr(error, "orig", None), "diag", None)
     if not isinstance(error, DBAPIError) or error.connection_invalidated or not found:
         return None
@@ -97,7 +97,7 @@ def clue(error: BaseException | None) -> Clue | None:
 
 
 def describe(server: Scratch, copy: Settings, found: Clue | None, revision: str, tell: Tell) -> list[str]:
-    """Lines about the rows that made `revision` fail on `copy`, which is as it was before; none for other errors."""
+    """Return lines about the rows that made `revision` fail on the unchanged `copy`; none for other errors."""
     if not found or found.code not in (*_QUERIES, STRING_DATA_RIGHT_TRUNCATION):
         return []
     try:
@@ -109,21 +109,21 @@ def describe(server: Scratch, copy: Settings, found: Clue | None, revision: str,
         connections.connect(empty) as catalog,
     ):
         for rows in _in_the_way(catalog, connection, found):
-            with suppress(DBAPIError):  # of a column, say, that the revision makes or renames
+            with suppress(DBAPIError):  # for example, the revision creates or renames the column
                 if lines := list(_lines(connection, rows)):
                     return lines
-    return [f"{NOT_COUNTED}no catalog has what failed, or the revision made it."]
+    return [f"{NOT_COUNTED}the failed object is in no catalog, or the revision created it."]
 
 
 def _without_rows(server: Scratch, copy: Settings, revision: str, tell: Tell) -> Settings:
-    """The same schema, on which the revision has run."""
+    """Return settings of the same schema without rows, after the revision has run on it."""
     made = schema_copy.schema(server, scratch.as_administrator(server, copy))
     shadow.run(server, made, [revision], tell)
     return made
 
 
 def _in_the_way(catalog: Connection, connection: Connection, found: Clue) -> Iterator[_Rows]:
-    """The tables, and what is true of the rows there that are in the way."""
+    """Yield the tables, each with the condition of the rows that fail."""
     if found.code == STRING_DATA_RIGHT_TRUNCATION:
         yield from _too_long(catalog, connection)
         return
@@ -142,7 +142,7 @@ def _in_the_way(catalog: Connection, connection: Connection, found: Clue) -> Ite
 
 
 def _dangling(pairs: Sequence[tuple[Sql, Sql]], referenced: Sql) -> Sql:
-    """`pairs`: a column of the key, and the one that it refers to."""
+    """Return the condition for missing references. `pairs`: a column of the key, and the one that it refers to."""
     keys = listed(compose("t.{}", key) for key, _ in pairs)
     others = listed(compose("r.{}", other) for _, other in pairs)
     given = compose("num_nulls({}) = 0", keys)
@@ -150,7 +150,7 @@ def _dangling(pairs: Sequence[tuple[Sql, Sql]], referenced: Sql) -> Sql:
 
 
 def _too_long(catalog: Connection, connection: Connection) -> Iterator[_Rows]:
-    """Of each column that the revision makes shorter."""
+    """Yield the rows that are too long for a column that the revision shortens."""
     before = {(row.name, row.column): row.length for row in connection.execute(_LENGTHS)}
     for row in catalog.execute(_LENGTHS):
         place = (row.name, row.column)
@@ -163,7 +163,7 @@ def _lines(connection: Connection, rows: _Rows) -> Iterator[str]:
     count = sql.run(connection, compose("SELECT count(*) {}", where)).scalar() or 0
     if not count:
         return
-    yield f"{counted(count, 'row')} of {rows.table.removeprefix('public.')} in the way."
+    yield f"The statement fails for {counted(count, 'row')} of {rows.table.removeprefix('public.')}."
     columns = listed(map(spelled, connection.scalars(_PRIMARY, {"table": rows.table})))
     if columns:
         query = compose("SELECT {} {} ORDER BY {} LIMIT {}", columns, where, columns, SHOWN)

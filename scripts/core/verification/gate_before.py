@@ -1,4 +1,4 @@
-"""The start: the schema's fingerprint, and the rows and the content hash of every table."""
+"""The state before: the schema's fingerprint, and the number of rows and a content hash of every table."""
 
 from scripts.core import settings
 from scripts.core.formatting import counted, human
@@ -13,7 +13,7 @@ ID, NAME, NEEDS = "before", "before", ("pristine",)
 
 
 def check(case: Case) -> Outcome:
-    """Reads what later gates compare with."""
+    """Read what later gates compare with."""
     assert case.pristine
     limit = settings.limits().hash_bytes
     case.weights = table_sizes.of(case.pristine, case.server.server)
@@ -26,16 +26,16 @@ def check(case: Case) -> Outcome:
         }
     large = [_words(one) for one in case.rows.values() if one.rows and one.table.bytes > limit]
     whole = [one for one in case.rows.values() if not one.ranges]
-    hashed = f"{counted(len(whole), 'table')} hashed in full, {human(sum(one.table.bytes for one in whole))}"
+    hashed = f"{counted(len(whole), 'table')} hashed completely, {human(sum(one.table.bytes for one in whole))}"
     if len(whole) < len(case.rows):
         hashed += f"; {len(case.rows) - len(whole)} by ranges of the key"
     return Outcome(f"fingerprint {case.schema.fingerprint[:12]}; {hashed}", large)
 
 
 def _words(one: Contents) -> str:
-    """How a table above the limit was hashed."""
+    """Return how a table above the limit was hashed."""
     if not one.ranges:
-        return f"{one.table.name}: {human(one.table.bytes)} hashed in full, because it has no primary key to choose by"
+        return f"{one.table.name}: {human(one.table.bytes)} hashed completely, because it has no primary key"
     return (
         f"{one.table.name}: of {counted(one.rows, 'row')}, which are counted, {one.hash[0]:,} are hashed"
         f" in {counted(len(one.ranges.bounds), 'range')} of {', '.join(one.ranges.key)}"

@@ -1,4 +1,4 @@
-"""Data kept: what the migration did not write is what it was, and what it wrote is told with numbers."""
+"""Data kept: rows that no statement wrote are unchanged. Written rows are listed with numbers."""
 
 from sqlalchemy import Connection
 
@@ -10,11 +10,11 @@ from scripts.core.verification import table_comparison
 from scripts.core.verification.context import FAILED, PASSED, WARNED, Case, Outcome, TableVerdict, as_administrator
 
 ID, NAME, NEEDS = "data", "data kept", ("migrated",)
-DATA_LOSS = ("gone", "converted")
+DATA_LOSS = ("dropped", "converted")
 
 
 def check(case: Case) -> Outcome:
-    """Compares counts and hashes of every table, by number: a renamed one is the same one."""
+    """Compare the row counts and hashes of every table, by number, so that a renamed table stays the same."""
     assert case.pristine
     assert case.migrated
     migrated = as_administrator(case, case.migrated)
@@ -32,8 +32,8 @@ def _outcome(comparisons: list[TableVerdict]) -> Outcome:
     lines = [f"{one.table}: {one.note}" for one in comparisons if one.note]
     changed = [one.table for one in comparisons if one.verdict == "changed"]
     if changed:
-        return Outcome(f"other rows than before in {', '.join(changed)}, which no statement wrote", lines, FAILED)
-    same = sum(1 for one in comparisons if one.verdict == "kept")
+        return Outcome(f"rows changed in {', '.join(changed)}, although no statement wrote them", lines, FAILED)
+    same = sum(1 for one in comparisons if one.verdict == "unchanged")
     summary = (
         f"{same} of {sum(1 for one in comparisons if one.before is not None)} tables have the same rows and contents"
     )
@@ -43,13 +43,13 @@ def _outcome(comparisons: list[TableVerdict]) -> Outcome:
     sampled = [one.table for one in comparisons if one.compared != one.before and one.compared is not None]
     if sampled:
         summary += f"; compared by ranges: {', '.join(sampled)}"
-    is_loss = any(one.verdict in DATA_LOSS or "went with it" in one.note for one in comparisons)
+    is_loss = any(one.verdict in DATA_LOSS or "lost with it" in one.note for one in comparisons)
     return Outcome(summary, lines, WARNED if is_loss else PASSED)
 
 
 def _compare(case: Case, was: Contents, now: Table | None, before: Connection, after: Connection) -> TableVerdict:
     if now is None:
-        return TableVerdict(was.table.name, was.rows, None, "gone", f"{counted(was.rows, 'row')} went with the table")
+        return TableVerdict(was.table.name, was.rows, None, "dropped", f"{counted(was.rows, 'row')} lost with it")
     there = {number: number for number in was.table.columns if number in now.columns}
     found = table_comparison.compare(was, now, there, before, after)
     verdict, note = _verdict(case, was, now, found)
@@ -58,26 +58,26 @@ def _compare(case: Case, was: Contents, now: Table | None, before: Connection, a
 
 
 def _verdict(case: Case, was: Contents, now: Table, found: table_comparison.Comparison) -> tuple[str, str]:
-    """And a note."""
+    """Return the verdict and a note."""
     written = _rows_written(case, was.table.name, now.name)
     if was.rows == found.rows and not found.changed:
         is_grown = not now.columns.keys() <= was.table.columns.keys()
-        return "kept", f"{counted(written, 'row')} written, into new columns only" if written and is_grown else ""
+        return "unchanged", f"{counted(written, 'row')} written, into new columns only" if written and is_grown else ""
     names = ", ".join(now.columns[number].name for number in found.changed)
     if written:
-        return "written", f"{counted(written, 'row')} written; other contents in {names or 'no column that was there'}"
+        return "written", f"{counted(written, 'row')} written; other contents in {names or 'no existing column'}"
     types = ((was.table.columns[number], now.columns[number]) for number in found.changed)
     if was.rows == found.rows and all(old.type_number != new.type_number for old, new in types):
-        return "converted", f"other values in {names}, which got another type"
-    return "changed", f"{was.rows:,} rows before, {found.rows:,} after; other contents in {names}"
+        return "converted", f"other values in {names}, whose type changed"
+    return "changed", f"{counted(was.rows, 'row')} before, {found.rows:,} after; other contents in {names}"
 
 
 def _dropped(was: Table, now: Table, before: Connection) -> str:
-    """What went with columns, where anything was in them."""
+    """Return the dropped columns that had values."""
     gone = [column.name for number, column in was.columns.items() if number not in now.columns]
     counts = {column: content_hash.count(before, was.name, column) for column in gone}
     return "; ".join(
-        f"column {column} is dropped, {counted(count, 'value')} went with it" for column, count in counts.items()
+        f"column {column} dropped, {counted(count, 'value')} lost with it" for column, count in counts.items()
     )
 
 

@@ -1,4 +1,4 @@
-"""Drift: the migrated copy is what the revision files alone make, and what the models say."""
+"""Drift: the schema of the migrated copy equals that of the revision files and of the models."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -20,32 +20,32 @@ _OPTIONS = {"compare_type": True, "compare_server_default": True, "include_name"
 
 
 def check(case: Case) -> Outcome:
-    """Compares three corners: database, files and models. Owners and grants are each server's own."""
+    """Compare database, files and models. Owners and grants differ between servers and do not count."""
     assert case.migrated
     built = shadow.build(case.server, case.revisions, [] if case.wanted == "base" else [case.wanted], case.tell)
     found = compare.compare(case.server, built, case.migrated)
-    differences = [f"Not as the files make it: {one}" for one in found if one.kind == "structure"]
+    differences = [f"Differs from the revision files: {one}" for one in found if one.kind == "structure"]
     found_by_models = trial.run(case.server, case.migrated, of_models, tell=case.tell)
-    differences += [f"Not as the models say: {one}" for one in found_by_models]
+    differences += [f"Differs from the models: {one}" for one in found_by_models]
     if differences:
         return Outcome(
-            f"{counted(len(differences), 'difference')} between the migrated copy, the files and the models",
+            f"{counted(len(differences), 'difference')} between the migrated copy, the revision files and the models",
             differences,
             FAILED,
         )
     order = [f"Only the order of columns differs: {one.name}" for one in found if one.harmless]
-    return Outcome("the migrated copy is what the files make and the models say", order)
+    return Outcome("the migrated copy equals the revision files and the models", order)
 
 
 def of_models(copy: Settings, *, tell: Tell) -> list[str]:
-    """Return what the models want otherwise; in the child."""
+    """Return what the models want to change, in the child."""
     with connections.connect(copy) as connection:
         context = MigrationContext.configure(connection, opts=dict(_OPTIONS))
         return [_words(one) for one in _single(compare_metadata(context, models.metadata()))]
 
 
 def _single(found: Any) -> Iterator[tuple[Any, ...]]:
-    """Changes of one column come as a list."""
+    """Yield single changes. Autogenerate groups those of one column in a list."""
     for one in found:
         if isinstance(one, list):
             yield from one
@@ -54,7 +54,7 @@ def _single(found: Any) -> Iterator[tuple[Any, ...]]:
 
 
 def _words(difference: tuple[Any, ...]) -> str:
-    """What autogenerate would do, as a sentence."""
+    """Return a change of autogenerate as a text."""
     kind, *rest = difference
     if kind.startswith("modify_"):
         _, table, column, _, was, wanted = rest

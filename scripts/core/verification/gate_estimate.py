@@ -1,4 +1,4 @@
-"""The real run: how long it takes, how long it blocks, what it needs of the disk, and whether it fits the window."""
+"""The real run: how long it takes, how long it blocks, how much disk it needs, and whether it fits the window."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -15,7 +15,7 @@ _DURABLE = text("SELECT name FROM pg_settings WHERE name IN ('fsync', 'synchrono
 
 
 def check(case: Case) -> Outcome:
-    """Says what is to be expected."""
+    """Return what to expect."""
     total = sum(timed.seconds for timed in case.timed)
     longest = lock_durations.longest(case)
     wal = sum(timed.wal for timed in case.timed)
@@ -23,7 +23,10 @@ def check(case: Case) -> Outcome:
     case.facts = [
         ("Time", f"{total:.2f} s"),
         ("Longest block", f"{longest.seconds * 1000:.0f} ms: {longest.text}" if longest else "none"),
-        ("Disk while it runs", f"{max(case.trace.peak or 0, 0) / 1e6:,.1f} MB, and {wal / 1e6:,.1f} MB of log"),
+        (
+            "Disk while it runs",
+            f"{max(case.trace.peak or 0, 0) / 1e6:,.1f} MB, and {wal / 1e6:,.1f} MB of write-ahead log",
+        ),
         ("Growth afterwards", f"{grown / 1e6:,.1f} MB"),
     ]
     limits = settings.limits()
@@ -36,13 +39,13 @@ def check(case: Case) -> Outcome:
         summary += f"; fits the window of {window / 60:,.0f} min"
     lazy = list(case.server.server.scalars(_DURABLE))
     if lazy:
-        why = f"The scratch server has {' and '.join(lazy)} off: the real one, which waits for its disk, takes longer."
+        why = f"The scratch server has {' and '.join(lazy)} off. A real server waits for its disk and takes longer."
         return Outcome(summary, [why], WARNED if limits.windows else "passed")
     return Outcome(summary)
 
 
 def _length(window: Window) -> float:
-    """Seconds."""
+    """Return the seconds of a window."""
     day = datetime(2000, 1, 1, tzinfo=UTC)
     start, end = datetime.combine(day, window.start), datetime.combine(day, window.end)
     return ((end if end > start else end + timedelta(days=1)) - start).total_seconds()

@@ -1,4 +1,4 @@
-"""The restore, into a database that every later gate copies; its rows and schema are those of the manifest."""
+"""The restore, into a database that every later gate copies. Its rows and schema equal those of the manifest."""
 
 from scripts.core.backups import verify
 from scripts.core.formatting import counted
@@ -8,7 +8,7 @@ ID, NAME, NEEDS = "restore", "restore", ("backup",)
 
 
 def check(case: Case) -> Outcome:
-    """Restores the backup on the scratch server."""
+    """Restore the backup on the scratch server."""
     assert case.backup
     messages: list[str] = []
     case.pristine = verify.restored(case.server, case.backup, messages.append, case.show)

@@ -1,10 +1,11 @@
-"""The way back: down to the start, where schema and rows are what they were, and up again to the same end."""
+"""Rollback: a downgrade restores the schema and the rows of the start, and another upgrade gives the same result."""
 
 from collections.abc import Sequence
 
 from scripts.core import settings
 from scripts.core.child_process import Deadline
 from scripts.core.errors import UserError
+from scripts.core.formatting import counted
 from scripts.core.migrate import alembic_commands
 from scripts.core.migrate.steps import OnStep, Step
 from scripts.core.plan.trace import Statement
@@ -20,18 +21,18 @@ from scripts.core.verification import table_comparison
 from scripts.core.verification.context import FAILED, PASSED, WARNED, Case, Outcome, as_administrator
 
 ID, NAME, NEEDS = "rollback", "rollback", ("migrated",)
-UNEXPLAINED = "nobody knows why"
+UNEXPLAINED = "for an unknown reason"
 
 
 def check(case: Case) -> Outcome:
-    """Undoes what was applied, compares with the start, and applies it again."""
+    """Undo what was applied, compare with the start, and apply it again."""
     assert case.migrated
     assert case.schema
     assert case.migrated_schema
     if not case.pending:
         return Outcome("nothing is pending, so there is nothing to undo")
     if len(case.at) > 1:
-        return Outcome(f"not tried: the start is {len(case.at)} heads, which no downgrade can name", (), WARNED)
+        return Outcome(f"not run: the start has {len(case.at)} heads, which no downgrade can name", (), WARNED)
     faults, losses = list[str](), list[str]()
     refusal = _move(case, case.migrated, down=True)
     if not refusal:
@@ -39,20 +40,20 @@ def check(case: Case) -> Outcome:
         refusal = _move(case, case.migrated, down=False)
     if refusal:
         return refusal
-    faults += _differences("Upgraded again", case.migrated_schema, case, case.migrated)
+    faults += _differences("After the second upgrade", case.migrated_schema, case, case.migrated)
     if faults or any(line.endswith(UNEXPLAINED) for line in losses):
-        return Outcome("down and up again does not lead to the same place", [*faults, *losses], FAILED)
+        return Outcome("downgrade and upgrade do not give the same result", [*faults, *losses], FAILED)
     if losses:
-        return Outcome("the schema comes back, but not all data", losses, WARNED)
+        return Outcome("the downgrade restores the schema, but not all data", losses, WARNED)
     sampled = [was.table.name for was in case.rows.values() if was.ranges]
-    where = f", as far as compared in {', '.join(sampled)}" if sampled else ""
-    return Outcome(f"down and up again: the same schema and the same rows{where}", (), PASSED)
+    where = f"; only a part of {', '.join(sampled)} was compared" if sampled else ""
+    return Outcome(f"after downgrade and upgrade: the same schema and the same rows{where}", (), PASSED)
 
 
 def _move(case: Case, copy: Settings, *, down: bool) -> Outcome | None:
-    """What stopped it, if anything."""
+    """Run the downgrade or the upgrade. Return the outcome if it stops, else None."""
     limits = settings.limits()
-    why = "It sleeps, loops or waits; or takes longer than the upgrade may."
+    why = "It sleeps, loops or waits, or takes longer than the upgrade may."
     wanted = (case.at[0] if case.at else "base") if down else case.wanted
     done: list[Step] = []
 
@@ -70,10 +71,10 @@ def _move(case: Case, copy: Settings, *, down: bool) -> Outcome | None:
         )
     except UserError as error:
         if isinstance(error.__cause__, NotImplementedError):
-            return Outcome("cannot be undone, and says so: a restore is the way back", [error.problem], WARNED)
+            return Outcome("declared irreversible: only a restore undoes it", [error.problem], WARNED)
         if extensions.refused(error.__cause__, "DROP EXTENSION"):
             return Outcome("cannot be undone: it drops an extension that another role owns", [error.problem], WARNED)
-        way = "The downgrade" if down else "Upgrading again"
+        way = "The downgrade" if down else "The second upgrade"
         return Outcome(f"{way} fails: {error.problem}", [fact for name, fact in error.facts if name == "Why"], FAILED)
     return None
 
@@ -95,7 +96,7 @@ def _differences(when: str, expected: Schema, case: Case, copy: Settings) -> lis
 
 
 def _losses(case: Case) -> list[str]:
-    """Columns whose contents are others than at the start, by name: a column that came back has another number."""
+    """Return columns whose contents differ from the start, by name, because a recreated column has a new number."""
     assert case.pristine
     assert case.migrated
     migrated = as_administrator(case, case.migrated)
@@ -120,18 +121,18 @@ def _losses(case: Case) -> list[str]:
 def _words(case: Case, table: Table, was: int, now: int, columns: Sequence[str]) -> str:
     names = _names(case, table)
     culprits = [one.revision for one in case.pending if _touches(case, one.revision, names, columns)]
-    count = f"{was:,} rows before, {now:,} after" if was != now else f"other contents in {', '.join(columns)}"
-    return f"{table.name}: {count}; " + (f"lost by {', '.join(culprits)}" if culprits else UNEXPLAINED)
+    count = f"{counted(was, 'row')} before, {now:,} after" if was != now else f"other contents in {', '.join(columns)}"
+    return f"{table.name}: {count}; " + (f"lost by {', '.join(culprits)}" if culprits else f"lost {UNEXPLAINED}")
 
 
 def _names(case: Case, table: Table) -> set[str]:
-    """What the table was called while the revisions ran."""
+    """Return the names of the table while the revisions ran."""
     seen = [*case.trace.before.values(), *case.trace.after.values()]
     return {table.name} | {one.relations[table.number].name for one in seen if table.number in one.relations}
 
 
 def _touches(case: Case, revision: str, names: set[str], columns: Sequence[str]) -> bool:
-    """Whether the revision wrote rows of the table, emptied or dropped it, or changed one of the columns."""
+    """Return whether the revision wrote, emptied or dropped the table, or changed one of the columns."""
     return any(
         names & statement.rows_written.keys() or _destroys(statement, names, columns)
         for statement in case.trace.statements

@@ -1,4 +1,4 @@
-"""Smoke: the user's own checks in tests/staging/, on a copy of the migrated copy."""
+"""Smoke checks: the user's own checks in tests/staging/, on a copy of the migrated copy."""
 
 import re
 import sys
@@ -25,8 +25,10 @@ FOLDER = Path("tests") / "staging"
 
 
 def check(case: Case) -> Outcome:
-    """Runs every *.sql, which must return no rows, and every *.py, which must exit 0: first as they stand in the
-    release that runs now, with its code, which will meet the new schema; then those that are here.
+    """Run every *.sql, which must return no rows, and every *.py, which must exit 0.
+
+    The checks of the running release come first, with its code, because that code will meet the new schema. Then come
+    the checks of this checkout.
     """
     said = _run_all(case, case.release.path, f"{case.release.name}: ") if case.release else {}
     said |= _run_all(case, ROOT)
@@ -37,7 +39,7 @@ def check(case: Case) -> Outcome:
 
 
 def _run_all(case: Case, tree: Path, prefix: str = "") -> dict[str, str]:
-    """What each check said, on a copy of their own."""
+    """Return the failure of each check, or nothing for it. They run on a copy of their own."""
     assert case.migrated
     files = sorted(path for path in (tree / FOLDER).glob("*") if path.suffix in (".sql", ".py"))
     if not files:
@@ -45,7 +47,7 @@ def _run_all(case: Case, tree: Path, prefix: str = "") -> dict[str, str]:
     seconds = settings.limits().statement_timeout
     said = trial.run(
         *(case.server, clone(case, case.migrated), run_all, files, tree, settings.secret_files()),
-        deadline=Deadline(len(files) * seconds, "They sleep, loop or wait.", "STATEMENT_TIMEOUT"),
+        deadline=Deadline(len(files) * seconds, "A check sleeps, loops or waits.", "STATEMENT_TIMEOUT"),
         statement_timeout=seconds,
         tell=case.tell,
     )
@@ -53,12 +55,12 @@ def _run_all(case: Case, tree: Path, prefix: str = "") -> dict[str, str]:
 
 
 def run_all(copy: Settings, files: Sequence[Path], tree: Path, hidden: Sequence[str], *, tell: Tell) -> dict[str, str]:
-    """Return what each check said, in the child."""
+    """Return the failure of each check, or nothing for it, in the child."""
     return {path.name: _sql(copy, path) if path.suffix == ".sql" else _python(path, tree, hidden) for path in files}
 
 
 def _sql(copy: Settings, path: Path) -> str:
-    """What is wrong, or nothing. How many rows it returned is told, never which."""
+    """Return what is wrong, or nothing. It says how many rows the check returned, but not which."""
     try:
         with connections.cancellable(copy) as connection:
             connection.execute(_LIMIT, {"seconds": f"{settings.limits().statement_timeout}s"})
@@ -70,11 +72,11 @@ def _sql(copy: Settings, path: Path) -> str:
 
 
 def _python(path: Path, tree: Path, hidden: Sequence[str]) -> str:
-    """What is wrong, or nothing. The check finds the copy, and only that, in the environment of the child."""
+    """Return what is wrong, or nothing. The check finds only the copy in the environment of the child."""
     words = [sys.executable, hidden_files.__file__, str(path), *hidden]
     environment = {"PYTHONPATH": str(tree), "APP_ENV": "test"}
     said = subprocesses.follow(words, environment, _deadline(path, settings.limits().statement_timeout))
-    # SQLAlchemy ends its tracebacks with the statement and a link.
+    # SQLAlchemy's tracebacks end with the statement and a link.
     errors = re.findall(r"^[\w.]+(?:Error|Exception): .+", said, re.MULTILINE)
     if errors:
         return redaction.last_line(errors[-1], f"{path.read_text(encoding='utf-8')} {hidden_files.REFUSAL}")
@@ -86,6 +88,6 @@ def _deadline(path: Path, seconds: float) -> Callable[[], None]:
 
     def tick() -> None:
         if time.monotonic() > end:
-            raise UserError(f"{path.name} was still running after {seconds:g} s.", do="STATEMENT_TIMEOUT is the limit")
+            raise UserError(f"{path.name} was still running after {seconds:g} s.", do="raise STATEMENT_TIMEOUT in .env")
 
     return tick

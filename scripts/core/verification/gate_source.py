@@ -1,4 +1,4 @@
-"""The backup: whole, fresh, of a revision that this code knows, and fit for the scratch server."""
+"""The backup: intact, recent, of a known revision, and fit for the scratch server."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -14,13 +14,13 @@ from scripts.core.verification.context import WARNED, Case, Outcome, refused
 
 ID, NAME, NEEDS = "source", "backup", ()
 FRESH = timedelta(hours=24)
-"""An older backup is no picture of the data that the migration will meet."""
+"""An older backup does not show the data that the migration will meet."""
 
 _EXTENSIONS = text("SELECT name FROM pg_available_extensions")
 
 
 def check(case: Case) -> Outcome:
-    """Finds the backup; of the newest one a new one is made when it is old, or of another revision than the target."""
+    """Find the backup. If the newest one is old or of another revision than the target, take a new one."""
     at = _version(case)
     backup = _find(case, at)
     verify.require_whole(backup)
@@ -63,7 +63,7 @@ def _is_fresh(backup: Backup, at: list[str]) -> bool:
 
 
 def _version(case: Case) -> list[str] | None:
-    """The target's; None where it does not answer. Which server it is on is left in the case."""
+    """Return the target's revision, or None if it does not answer. The case gets the identity of its server."""
     try:
         with connections.cancellable(case.target) as connection:
             case.cluster = system_identifier.identity(connection)
@@ -76,16 +76,16 @@ def _version(case: Case) -> list[str] | None:
 def _warnings(case: Case, backup: Backup, at: list[str] | None) -> list[str]:
     found, doubts = backup.manifest, []
     if at is None:
-        doubts.append("The database itself does not answer; nobody knows whether it still is as in the backup.")
+        doubts.append("The database itself does not answer, so it may have changed since the backup.")
     elif at != found.revision:
-        doubts.append(f"The database is at {', '.join(at) or 'base'} now; the backup is of another revision.")
+        doubts.append(f"The database is at {', '.join(at) or 'base'} now, but the backup is of another revision.")
     if case.server.rights.extensions is None:
         doubts.append(
-            f"The rights of {case.server.rights.name} there are not known: those that make roles gives are taken."
+            f"The rights of {case.server.rights.name} there are unknown. The rights that make roles gives are used."
         )
     if found.excluded:
-        doubts.append(f"Without the rows of {', '.join(found.excluded)}: what they would do is not seen.")
+        doubts.append(f"Without the rows of {', '.join(found.excluded)}: their effects are not seen.")
     majors = found.server // 10000, connections.version(case.server.server) // 10000
     if majors[0] != majors[1]:
-        doubts.append(f"Tried on PostgreSQL {majors[1]}; the database is PostgreSQL {majors[0]}.")
+        doubts.append(f"Verified on PostgreSQL {majors[1]}, but the database is PostgreSQL {majors[0]}.")
     return doubts

@@ -1,4 +1,4 @@
-"""The upgrade, one revision at a time on the real rows, traced; hazards with real sizes, and the budgets."""
+"""The upgrade: each revision runs on the real rows and is traced. Hazards with real sizes and the budgets decide."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -30,18 +30,18 @@ _MEASURE = text("SELECT pg_database_size(current_database()) AS size, pg_current
 
 @dataclass
 class Applied:
-    """What became of the pending revisions on the copy."""
+    """What happened to the pending revisions on the copy."""
 
     trace: Trace = field(default_factory=lambda: Trace(peak=0))
     timed: list[Timed] = field(default_factory=list)
     failure: Outcome | None = None
-    """Why it did not come to its end."""
+    """Why the upgrade failed."""
     clue: Clue | None = None
-    """What PostgreSQL said of that."""
+    """What PostgreSQL's error says about that."""
 
 
 def check(case: Case) -> Outcome:
-    """Applies what is pending to a copy."""
+    """Apply the pending revisions to a copy."""
     assert case.pristine
     copy = clone(case, case.pristine)
     failure = _apply(case, copy)
@@ -55,7 +55,7 @@ def check(case: Case) -> Outcome:
 
 def _apply(case: Case, copy: Settings) -> Outcome | None:
     limits = settings.limits()
-    why = "With these rows they take longer, or they sleep, loop or wait."
+    why = "With these rows it takes longer, or it sleeps, loops or waits."
     applied = trial.run(
         *(case.server, copy, apply, case.wanted, _files(case)),
         deadline=Deadline(limits.max_seconds, why, "MAX_SECONDS"),
@@ -93,7 +93,7 @@ def apply(copy: Settings, wanted: str, files: Mapping[str, str], *, tell: Tell, 
     except UserError as error:
         applied.failure, applied.clue = _failure(error), failing_rows.clue(error.__cause__)
     except KeyboardInterrupt as error:
-        # An interrupted parent wants what there is. Any other has a revision that did not come to its end.
+        # An interrupted parent wants the results so far. Otherwise a revision was interrupted by itself.
         applied.failure = Outcome(child_process.interrupted(error), (), FAILED)
     return applied
 
@@ -103,7 +103,7 @@ def _failure(error: UserError) -> Outcome:
 
 
 def _take(case: Case, applied: Applied) -> None:
-    """Leave what ran for the report, also of a migration that was interrupted."""
+    """Leave the results for the report, also those of an interrupted migration."""
     case.trace, case.timed = applied.trace, applied.timed
     files = _files(case)
     for statement in case.trace.statements:
@@ -113,12 +113,12 @@ def _take(case: Case, applied: Applied) -> None:
 
 
 def _files(case: Case) -> dict[str, str]:
-    """The text of each pending revision."""
+    """Return the text of each pending revision."""
     return {one.revision: Path(one.path).read_text(encoding="utf-8") for one in case.pending}
 
 
 def _judge(case: Case) -> Outcome:
-    """By the budgets and the hazards; those that the user accepts are told."""
+    """Return the outcome by the budgets and the hazards. Hazards that the user accepts are listed."""
     total = sum(timed.seconds for timed in case.timed)
     longest = lock_durations.longest(case)
     summary = f"{counted(len(case.timed), 'revision')} in {total:.2f} s" if case.pending else "nothing is pending"
@@ -131,7 +131,7 @@ def _judge(case: Case) -> Outcome:
     ]
     limit = settings.limits().max_block
     if longest and longest.seconds > limit:
-        over = f"Budget: MAX_BLOCK_MS is {limit * 1000:g}, and {longest.text} for {longest.seconds * 1000:.0f} ms."
+        over = f"Over budget: MAX_BLOCK_MS is {limit * 1000:g}, but {longest.text} for {longest.seconds * 1000:.0f} ms."
         outcome = refused("budget", Outcome(summary, [over, *details]))
         if outcome.status == FAILED:
             return outcome
@@ -140,7 +140,7 @@ def _judge(case: Case) -> Outcome:
     if refusals:
         return Outcome(
             f"{summary}; stopped by {', '.join(refusals)}",
-            [*details, f"Write it the safe way; or, knowing it: ACCEPT={','.join(refusals)}"],
+            [*details, f"Write the revision the safe way. Override with ACCEPT={','.join(refusals)}."],
             FAILED,
         )
     return Outcome(summary, details, WARNED if details else "passed")

@@ -1,4 +1,4 @@
-"""Whom the statements of a migration keep out of which table, from when until when."""
+"""The locks of a migration that block the application, with their tables and times."""
 
 from dataclasses import dataclass
 
@@ -16,15 +16,15 @@ class BlockingLock:
     began: float
     """Seconds since the migration began."""
     seconds: float
-    """Until the end of its transaction."""
+    """Seconds until the end of its transaction."""
 
     @property
     def text(self) -> str:
-        return f"{self.revision} keeps {BLOCKS[self.mode]} out of {self.relation}"
+        return f"{self.revision} blocks {BLOCKS[self.mode]} of {self.relation}"
 
 
 def bars(case: Case) -> list[BlockingLock]:
-    """On tables that the application knows: nobody waits for one that the migration itself has made."""
+    """Return the locks on tables that existed before. The application does not wait for new tables."""
     there = {was.table.name for was in case.rows.values()}
     return [
         BlockingLock(statement.revision, lock["relation"], lock["mode"], statement.began, statement.held)

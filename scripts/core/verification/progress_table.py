@@ -1,4 +1,4 @@
-"""The table of the gates, as a terminal shows it: those that are finished, and below them those that are not."""
+"""The table of the gates on a terminal: finished gates first, then those that run or wait."""
 
 import textwrap
 import time
@@ -11,7 +11,7 @@ from scripts.core.verification.context import Result
 STYLES = {"failed": "red", "interrupted": "red", "warned": "yellow", "skipped": "yellow", "not run": "dim"}
 
 SUMMARY, INDENT = 38, 6
-"""Where the summaries begin, and the details."""
+"""The columns at which summaries and details begin."""
 
 
 def finished(result: Result, columns: int) -> Iterator[tuple[str, str]]:
@@ -25,7 +25,7 @@ def finished(result: Result, columns: int) -> Iterator[tuple[str, str]]:
 
 
 class Unfinished:
-    """The gate that runs, with how far it is, and those that wait."""
+    """The gate that runs, with its progress, and those that wait."""
 
     def __init__(self, names: Sequence[str]) -> None:
         self._names = list(names)
@@ -33,7 +33,7 @@ class Unfinished:
         self._progress: tuple[int, int, str] | None = None
 
     def next(self) -> None:
-        """Go on to the next gate, because the one that ran is finished."""
+        """Note that the running gate is finished."""
         del self._names[0]
         self._since, self._progress = time.monotonic(), None
 
@@ -53,7 +53,7 @@ def _row(name: str, status: str, seconds: str = "", summary: str = "") -> str:
 
 
 def _wrapped(text: str, columns: int, indent: int) -> list[str]:
-    """Wrap text between words only, so that a name can be copied."""
+    """Wrap a text, but never within a word, so that a name can be copied."""
     wrap = textwrap.TextWrapper(
         columns,
         subsequent_indent=" " * indent,

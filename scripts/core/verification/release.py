@@ -1,4 +1,4 @@
-"""The tree of another release, such as the one that runs now: its code and its checks."""
+"""The files of another release, such as the running one: its code and its checks."""
 
 import tempfile
 from collections.abc import Iterator
@@ -18,9 +18,9 @@ class Release:
 
 @contextmanager
 def tree(name: str) -> Iterator[Release | None]:
-    """The release of this name while the block runs; None without a name.
+    """Yield the release of this name; None without a name.
 
-    It is a folder with its tree, else a commit, tag or branch that git has. Raises UserError when it is neither.
+    It is a folder with its files, or a commit, tag or branch of git. Raise UserError if it is neither.
     """
     if not name or Path(name).is_dir():
         yield Release(name, Path(name).resolve()) if name else None
@@ -29,7 +29,7 @@ def tree(name: str) -> Iterator[Release | None]:
         if not git.extract(name, Path(folder)):
             raise UserError(
                 f"RELEASE={name} is neither a folder nor a commit that git has here.",
-                do="give a tag or commit; where there is no git, a folder with that release's tree",
+                do="name a tag or commit; without git, a folder with that release's files",
                 code=USAGE,
             )
         yield Release(name, Path(folder))

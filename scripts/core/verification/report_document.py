@@ -1,4 +1,4 @@
-"""report.json: what a verification found. Its names are described in docs/verify-staging.md, which is a contract."""
+"""report.json: the results of a verification. docs/verify-staging.md describes its names, which are a contract."""
 
 import os
 import platform
@@ -25,7 +25,7 @@ from scripts.core.verification import run as verification
 from scripts.core.verification.context import Case, Result
 
 LONGEST_SQL = 4000
-"""Characters of a statement that are kept."""
+"""Characters of a statement that are stored."""
 
 _SETTINGS = text(
     "SELECT name, current_setting(name) AS value FROM pg_settings WHERE name IN ('fsync', 'synchronous_commit',"
@@ -37,7 +37,7 @@ _SETTINGS = text(
 def make(
     case: Case, results: list[Result], environment: dict[str, str], started: datetime, seconds: float
 ) -> dict[str, Any]:
-    """All that is JSON. No contents of rows are in it, keys excepted."""
+    """Return the document. It has no contents of rows, except keys."""
     verdict, reason = verification.verdict(results)
     return {
         "format": FORMAT,
@@ -91,7 +91,7 @@ def _revision(case: Case, number: int) -> dict[str, Any]:
 
 
 def _statements(planned: Planned) -> list[dict[str, Any]]:
-    """The same statement of the same line again and again, as in a loop, is told once, with how often it ran."""
+    """Return the statements. A statement that a loop repeats appears once, with the number of times it ran."""
     together = groupby(planned.statements, key=lambda one: (one.line, one.sql, one.scans, one.rewrites))
     return [_statement(list(same)) for _, same in together]
 
@@ -117,7 +117,7 @@ def _statement(same: list[Statement]) -> dict[str, Any]:
 
 
 def _changes(case: Case) -> list[Difference]:
-    """Of the schema, by the migration."""
+    """Return the changes of the schema by the migration."""
     if case.schema is None or case.migrated_schema is None:
         return []
     return between(case.schema, case.migrated_schema)
@@ -128,7 +128,7 @@ def _difference(one: Difference) -> dict[str, Any]:
 
 
 def environment(server: Connection) -> dict[str, str]:
-    """Where it is tried and by which rules; asked before the gates, because the server may be gone after them."""
+    """Return the conditions of the run. They are read before the gates, because the server may stop during them."""
     limits = settings.limits()
     return {
         "Scratch server": connections.describe(server),

@@ -1,4 +1,4 @@
-"""All gates, one after the other."""
+"""Run all gates, one after the other."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -33,13 +33,14 @@ ALL: tuple[ModuleType, ...] = (
     gate_rollback,
     gate_estimate,
 )
-"""In the order in which they are run."""
+"""The gates, in the order in which they run."""
 OnResult = Callable[[Result], None]
 
 
 def run(case: Case, on_result: OnResult) -> list[Result]:
-    """Every gate's result; one that lacks what an earlier gate should have found is not run. Nothing is raised but what
-    is a bug of ours: an interruption is the result of the gate that it hit.
+    """Return every gate's result. A gate is not run if it needs the result of a failed gate.
+
+    Nothing is raised except our own bugs. An interruption is the result of the gate that it ends.
     """
     results: list[Result] = []
     for gate in ALL:
@@ -50,7 +51,7 @@ def run(case: Case, on_result: OnResult) -> list[Result]:
 
 
 def verdict(results: list[Result]) -> tuple[str, str]:
-    """The worst status, as a word, and why it is so."""
+    """Return the worst status, and the reason for it."""
     worst = max(results, key=lambda result: RANK.index(result.status))
     if worst.status in (FAILED, INTERRUPTED):
         first = next(result for result in results if result.status == worst.status)
@@ -58,7 +59,7 @@ def verdict(results: list[Result]) -> tuple[str, str]:
     notable = [result for result in results if result.status in (WARNED, SKIPPED, NOT_RUN)]
     if notable:
         return WARNED, "; ".join(f"{result.name}: {result.summary}" for result in notable)
-    return "passed", "every gate is passed"
+    return "passed", "every gate has passed"
 
 
 def _result(case: Case, gate: ModuleType) -> Result:
@@ -70,7 +71,7 @@ def _result(case: Case, gate: ModuleType) -> Result:
 
 def _missing(case: Case, gate: ModuleType) -> Iterator[Outcome]:
     if case.server.server.invalidated:
-        yield Outcome("the scratch server is gone", (), NOT_RUN)
+        yield Outcome("the scratch server has stopped", (), NOT_RUN)
     for name in gate.NEEDS:
         if getattr(case, name) is None:
             yield Outcome("an earlier gate failed", (), NOT_RUN)
@@ -92,4 +93,4 @@ def _check(case: Case, gate: ModuleType) -> Outcome:
 
 
 def _interrupted(gate: ModuleType) -> Result:
-    return Result(gate.ID, gate.NAME, NOT_RUN, 0.0, "interrupted before")
+    return Result(gate.ID, gate.NAME, NOT_RUN, 0.0, "interrupted before this gate")

@@ -1,4 +1,4 @@
-"""Whether a table holds what it held: read in the same way in both copies, in full or by the same ranges of its key."""
+"""Compare a table's contents in two copies: read completely, or in the same ranges of its key."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -17,7 +17,7 @@ AS_PRINTED = Sql('::text COLLATE "C"')
 @dataclass(frozen=True)
 class Comparison:
     rows: int
-    """That the table has now."""
+    """Rows that the table has now."""
     changed: list[int]
     """Columns with other contents, by their numbers before."""
     hashed: int
@@ -25,9 +25,9 @@ class Comparison:
 
 
 def compare(was: Contents, now: Table, columns: Mapping[int, int], before: Connection, after: Connection) -> Comparison:
-    """`columns` that are there still: the number before, and the one now. Both sessions are pinned.
+    """Compare a table. `columns`: the number before and the one now of each remaining column. Both sessions are pinned.
 
-    A column of another type is compared by how it prints. Where the key is another one now, the table is read in full.
+    A column of another type is compared as text. If the key has changed, the whole table is read.
     """
     ranges = _same_ranges(was, now, columns)
     is_as_before = was.ranges is None or ranges is not None
@@ -52,16 +52,16 @@ def compare(was: Contents, now: Table, columns: Mapping[int, int], before: Conne
 
 
 def extent(was: Contents, found: Comparison) -> str:
-    """Which rows of a table above the limit were compared; nothing of any other."""
+    """Return which rows of a table above the limit were compared; nothing for other tables."""
     if was.ranges is None:
         return ""
     if found.hashed != was.hash[0]:
-        return "compared in full, because its key is another one now"
+        return "compared completely, because its key has changed"
     return f"{found.hashed:,} of {counted(was.rows, 'row')} compared, in ranges of {', '.join(was.ranges.key)}"
 
 
 def _same_ranges(was: Contents, now: Table, columns: Mapping[int, int]) -> Ranges | None:
-    """The ranges as the table has them now; None where there are none, or the key is another one."""
+    """Return the ranges as the table has them now; None without ranges, or if the key has changed."""
     key = tuple(columns.get(number, 0) for number in was.table.key)
     is_same = key == now.key and all(_is_same_type(was, now, number, columns) for number in was.table.key)
     if was.ranges is None or not is_same:

@@ -197,7 +197,7 @@ def test_a_policy_that_would_hide_rows_is_an_error(filled: Settings, new_role: C
 
     error = fails(replace(filled, database_url=role.set(database=filled.database_url.database)))
 
-    assert error.problem == f"Row level security keeps the role {role.username} from rows of public.posts."
+    assert error.problem == f"Row level security hides rows of public.posts from the role {role.username}."
 
 
 def test_a_table_that_somebody_locks_is_named(filled: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -364,7 +364,7 @@ def test_a_disk_that_is_too_small_is_seen_before(
 
     error = fails(filled)
 
-    assert "MB free, and the backup may take" in error.problem
+    assert "MB free, and the backup may need" in error.problem
     monkeypatch.setenv("ACCEPT", "space")
     assert "MB free" not in fails(filled).problem
 

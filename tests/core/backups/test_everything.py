@@ -47,9 +47,9 @@ REVOKE ALL ON DATABASE {name} FROM PUBLIC;
 GRANT CONNECT, TEMPORARY ON DATABASE {name} TO {app};
 """
 LEFT_OUT = [
-    "subscription news: it belongs to one server. After a restore make it again with CREATE SUBSCRIPTION.",
-    "table public.in_extension: it belongs to the extension citext, and pg_dump leaves it to CREATE EXTENSION."
-    " ALTER EXTENSION citext DROP TABLE public.in_extension puts it into backups.",
+    "subscription news: it belongs to one server. After a restore create it again with CREATE SUBSCRIPTION.",
+    "table public.in_extension: it belongs to the extension citext, so pg_dump leaves it to CREATE EXTENSION."
+    " To back it up: ALTER EXTENSION citext DROP TABLE public.in_extension.",
     "table twice, index invalid: it is invalid, and no query uses it. Drop it, or REINDEX it.",
 ]
 

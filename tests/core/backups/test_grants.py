@@ -99,7 +99,7 @@ def test_a_database_in_which_the_application_has_no_right_comes_back_so(two_role
     assert granted(two_roles) == before
     assert [one for one in before if "test_role" in one] == []
     assert messages == [
-        f"The backup grants nothing to {two_roles.application_url.username}. Give it its rights: make roles"
+        f"The backup grants nothing to {two_roles.application_url.username}. To grant its usual rights: make roles"
     ]
     assert (
         value(two_roles, "SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = current_database()") == owner
@@ -118,4 +118,4 @@ def test_without_grants_the_application_gets_its_usual_rights_and_that_is_told(
 
     application = two_roles.application_url.username
     assert value(two_roles, f"SELECT has_table_privilege('{application}', 'users', 'DELETE')")
-    assert f"Owners and grants of the backup were left out. {application} has its usual rights." in messages
+    assert f"The backup was restored without owners and grants. {application} has its usual rights." in messages

@@ -77,8 +77,8 @@ def test_a_missing_and_an_added_file_are_named(backup: Backup) -> None:
     found = integrity.damage(backup)
 
     assert f"dump/{gone.name} is missing" in found
-    assert "dump/more.dat does not belong there" in found
-    assert "empty does not belong there" in found
+    assert "dump/more.dat is not part of the backup" in found
+    assert "empty is not part of the backup" in found
 
 
 def test_a_link_in_the_place_of_a_file_is_found(backup: Backup, tmp_path: Path) -> None:

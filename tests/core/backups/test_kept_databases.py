@@ -94,9 +94,9 @@ def test_what_older_versions_kept_of_one_of_two_databases_is_neither_s(create: C
             assert names(server, one) == []
             (doubt,) = kept_databases.doubtful(server, name(one))
             assert str(doubt) == (
-                f"{old} was kept by a restore of {name(short)} or of {name(long)}; its name does not tell which."
+                f"{old} was kept by a restore of {name(short)} or of {name(long)}; its name does not say which."
             )
-            with pytest.raises(UserError, match="its name does not tell which") as caught:
+            with pytest.raises(UserError, match="its name does not say which") as caught:
                 kept_databases.require_certain(server, name(one), old)
             assert f'make psql c=\'ALTER DATABASE "{old}" RENAME TO "{doubt.new}"\'' in str(caught.value)
 

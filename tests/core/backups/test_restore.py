@@ -318,7 +318,7 @@ def test_an_application_under_load_meets_cut_sessions_and_loses_no_row_of_the_ba
 
 def test_a_migration_that_runs_is_waited_for(filled: Settings, backup: Backup, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MIGRATION_WAIT", "0.3")
-    with session(filled.database_url, "alembic-mutex") as other:
+    with session(filled.database_url, "alembic-lock") as other:
         other.execute(text("SELECT pg_advisory_lock(hashtextextended('alembic_version', 0))"))
 
         with pytest.raises(UserError, match=r"Waited 0\.3 s"):
@@ -329,7 +329,7 @@ def test_a_migration_that_runs_is_waited_for(filled: Settings, backup: Backup, m
 
 def test_a_backup_waits_for_a_migration_too(filled: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MIGRATION_WAIT", "0.3")
-    with session(filled.database_url, "alembic-mutex") as other:
+    with session(filled.database_url, "alembic-lock") as other:
         other.execute(text("SELECT pg_advisory_lock(hashtextextended('alembic_version', 0))"))
 
         with pytest.raises(UserError, match=r"Waited 0\.3 s"):
@@ -363,7 +363,7 @@ def test_roles_that_are_missing_and_may_not_be_made_are_named(
 
 
 def test_the_maintenance_database_is_not_swapped(configured: Settings, backup: Backup) -> None:
-    with pytest.raises(UserError, match="postgres cannot be put aside"):
+    with pytest.raises(UserError, match="postgres cannot be renamed"):
         put(configured, backup)
 
 

@@ -51,7 +51,7 @@ def test_of_another_server_s_database_only_by_name(filled: Settings, elsewhere: 
     assert is_fresh(filled, folder) == backup
     assert is_fresh(elsewhere, folder) is None
     assert selection.find(folder, name, identity(filled), "latest") == backup
-    with pytest.raises(UserError, match="as far as this server's are meant") as caught:
+    with pytest.raises(UserError, match="on this server in") as caught:
         selection.find(folder, name, identity(elsewhere), "latest")
     assert f"The newest of other servers and databases are {backup.name}." in str(caught.value)
 
@@ -78,5 +78,5 @@ def test_a_backup_of_an_older_version_is_of_no_known_server(filled: Settings, ba
     with pytest.raises(UserError, match="There is no backup of"):
         selection.find(folder, name, identity(filled), "latest")
     assert selection.find(folder, name, identity(filled), old.name) == old
-    assert selection.whose(old, name, identity(filled)).startswith("of a server that it does not name")
+    assert selection.whose(old, name, identity(filled)).startswith("of an unknown server")
     assert selection.whose(old, "other", identity(filled)).startswith(f"of the database {name}, of a server")

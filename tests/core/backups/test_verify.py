@@ -175,7 +175,7 @@ def test_roles_that_the_scratch_server_lacks_are_made_without_rights(
 def test_a_backup_of_a_newer_major_is_refused(filled: Settings, backup: Backup) -> None:
     newer = changed(backup, server=990001)
 
-    with pytest.raises(UserError, match=r"is of PostgreSQL 99; the server is 1\d"):
+    with pytest.raises(UserError, match=r"is of PostgreSQL 99, but the server is 1\d"):
         full(filled, newer)
 
 
@@ -187,7 +187,7 @@ def test_what_cannot_be_written_down_is_told_and_counts(filled: Settings, backup
     checked = verify.verify(filled, backup, "quick", messages.append, silent)
 
     assert checked.manifest.checks[-1].passed
-    assert messages == [f"What was found out about {backup.name} cannot be written down: Is a directory."]
+    assert messages == [f"The result of the check of {backup.name} cannot be recorded: Is a directory."]
     assert manifest.read(backup.path) == backup.manifest
 
 

@@ -69,7 +69,7 @@ def test_a_bug_of_ours_says_so_with_its_traceback(capsys: pytest.CaptureFixture[
     said = capsys.readouterr().err
     assert "Traceback" in said
     assert "ZeroDivisionError: oops" in said
-    assert "✗ This is a bug of ours: ZeroDivisionError." in said
+    assert "✗ This is a bug in the scripts: ZeroDivisionError." in said
 
 
 def test_what_a_script_returns_is_the_exit_code() -> None:
@@ -94,7 +94,7 @@ def test_terminate_interrupts(capsys: pytest.CaptureFixture[str]) -> None:
         return DONE
 
     assert entry_point.run(main, []) == INTERRUPTED
-    assert "run it again" in capsys.readouterr().err
+    assert "run this again" in capsys.readouterr().err
 
 
 def test_a_terminal_without_our_signs_gets_others_instead_of_an_error(monkeypatch: pytest.MonkeyPatch) -> None:

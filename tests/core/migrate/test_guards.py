@@ -188,11 +188,11 @@ def test_staging_wants_a_verification_of_these_very_files(staging: Project, revi
 
     for result in refused:
         printed = result.stdout + result.stderr
-        assert f"Nobody has verified abcd01 on a copy of the data of {staging.url.database}." in printed
-        assert "make verify-staging; or, knowing it: ACCEPT=unverified" in printed
+        assert f"Not verified on a copy of the data of {staging.url.database}: abcd01." in printed
+        assert "make verify-staging. Override with ACCEPT=unverified." in printed
     assert verified.returncode == 0, verified.stdout
     assert edited.returncode == 1
-    assert "Nobody has verified abcd01" in edited.stderr
+    assert "Not verified on a copy" in edited.stderr
     assert stale.returncode == 1
     assert migrated.returncode == 0, migrated.stderr
     assert staging.version == ["abcd01"]
@@ -208,7 +208,7 @@ def test_a_verification_for_another_server_proves_nothing(staging: Project) -> N
     refused = staging.run("migrate")
 
     assert refused.returncode == 1
-    assert "Nobody has verified abcd01" in refused.stderr
+    assert "Not verified on a copy" in refused.stderr
 
 
 def test_a_fresh_backup_of_another_server_is_none(staging: Project) -> None:
@@ -231,7 +231,7 @@ def test_a_failed_verification_proves_nothing_and_is_overridden_by_name(staging:
     accepted = staging.run("migrate", ACCEPT="unverified")
 
     assert failed.returncode == 1
-    assert "Nobody has verified" in refused.stderr
+    assert "Not verified on a copy" in refused.stderr
     assert accepted.returncode == 0, accepted.stderr
     assert staging.sql("SELECT overrides FROM migration_log WHERE revision = 'abcd01'") == [("ACCEPT=unverified",)]
 
@@ -322,7 +322,7 @@ def test_by_hand_nothing_is_planned_so_staging_refuses_and_names_the_target(
     result = by_hand(staging, "upgrade", "head")
 
     assert result.returncode != 0
-    assert "Nobody has seen what this would do." in result.stderr
+    assert "These revisions have not been planned." in result.stderr
     assert "make migrate" in result.stderr
     assert staging.version == revisions[-1:]
     assert by_hand(staging, "upgrade", "head", ACCEPT="plan,backup").returncode == 0
@@ -368,8 +368,8 @@ def test_a_backup_that_is_not_good_enough_does_not_count(staging: Project, spoil
     by_hand_ = by_hand(staging, "upgrade", "head", ACCEPT="plan", **environment)
 
     assert by_hand_.returncode != 0
-    assert f"There is no fresh backup of {staging.url.database}." in by_hand_.stderr + by_hand_.stdout
-    assert "the make target, which takes one" in by_hand_.stderr + by_hand_.stdout
+    assert f"There is no recent backup of {staging.url.database}." in by_hand_.stderr + by_hand_.stdout
+    assert "the make target, which takes a backup" in by_hand_.stderr + by_hand_.stdout
 
 
 def test_after_a_backup_alembic_by_hand_goes_on(staging: Project) -> None:
@@ -475,8 +475,8 @@ def test_by_hand_no_database_with_rows_is_downgraded_unless_its_name_is_given(
     for result in refused:
         printed = result.stdout + result.stderr
         assert result.returncode != 0
-        assert f"Refusing to downgrade {name} by hand: it has rows, in users for one." in printed
-        assert f"make rollback; or, knowing it: CONFIRM={name}" in printed
+        assert f"Refusing to downgrade {name} by hand: there are rows, for example in users." in printed
+        assert f"make rollback. Override with CONFIRM={name}." in printed
         assert "State: nothing was changed." in printed
     assert project.version == revisions[-1:]
     confirmed = by_hand(project, "downgrade", "-1", CONFIRM=name)
@@ -499,11 +499,11 @@ def test_by_hand_rows_stop_neither_an_upgrade_nor_a_stamp(project: Project, revi
 @pytest.mark.parametrize(
     ("came", "words"),
     [
-        ("INSERT INTO notes VALUES (1)", "notes: now there are 1 rows; 0 were confirmed."),
-        ("UPDATE users SET notes = 'n'", "users.notes: now there are 1 values; 0 were confirmed."),
+        ("INSERT INTO notes VALUES (1)", "notes: there are now 1 row; 0 were confirmed."),
+        ("UPDATE users SET notes = 'n'", "users.notes: there are now 1 value; 0 were confirmed."),
     ],
 )
-def test_what_comes_between_the_question_and_the_mutex_is_not_lost(
+def test_what_comes_between_the_question_and_the_lock_is_not_lost(
     project: Project, revisions: list[str], came: str, words: str
 ) -> None:
     adds_notes(project, revisions[-1])
@@ -512,7 +512,7 @@ def test_what_comes_between_the_question_and_the_mutex_is_not_lost(
         run(other, "SELECT pg_advisory_lock(hashtextextended('alembic_version', 0))")
         other.commit()
         process = begin(project, "rollback", CONFIRM=str(project.url.database))
-        wait_until(lambda: waits_for_mutex(project))
+        wait_until(lambda: waits_for_migrations(project))
         project.sql(came)
     result = process.end()
 
@@ -526,11 +526,11 @@ def test_what_comes_between_the_question_and_the_mutex_is_not_lost(
     assert again.returncode == 0, again.stderr
 
 
-def waits_for_mutex(project: Project) -> bool:
+def waits_for_migrations(project: Project) -> bool:
     return bool(
         project.sql(
             "SELECT 1 FROM pg_stat_activity WHERE datname = current_database()"
-            " AND application_name LIKE 'alembic-mutex %' AND query LIKE '%advisory%'"
+            " AND application_name LIKE 'alembic-lock %' AND query LIKE '%advisory%'"
         )
     )
 
@@ -542,7 +542,7 @@ def test_what_goes_meanwhile_stops_nothing(project: Project, revisions: list[str
         run(other, "SELECT pg_advisory_lock(hashtextextended('alembic_version', 0))")
         other.commit()
         process = begin(project, "rollback", CONFIRM=str(project.url.database))
-        wait_until(lambda: waits_for_mutex(project))
+        wait_until(lambda: waits_for_migrations(project))
         project.sql("DELETE FROM notes WHERE n = 1")
     result = process.end()
 
@@ -563,8 +563,8 @@ def test_what_is_committed_by_the_session_that_is_waited_for_is_not_lost(
     result = process.end()
 
     assert result.returncode == 1
-    assert "✗ notes: now there are 1 rows; 0 were confirmed." in result.stderr
-    assert "State: the database is at abcd01; what failed was rolled back." in result.stderr
+    assert "✗ notes: there are now 1 row; 0 were confirmed." in result.stderr
+    assert "State: the database is at abcd01; the step was rolled back." in result.stderr
     assert project.version == ["abcd01"]
     assert project.sql("SELECT n FROM notes") == [(1,)]
 
@@ -573,8 +573,8 @@ def test_what_is_committed_by_the_session_that_is_waited_for_is_not_lost(
 @pytest.mark.parametrize(
     ("verb", "words", "said"),
     [
-        ("rollback", [], "users.notes: now there are 1 values; 0 were confirmed."),
-        ("alembic", ["downgrade", "-1"], "it has rows, in users for one."),
+        ("rollback", [], "users.notes: there are now 1 value; 0 were confirmed."),
+        ("alembic", ["downgrade", "-1"], "there are rows, for example in users."),
     ],
 )
 def test_what_is_written_between_two_tries_is_not_lost(
@@ -593,9 +593,9 @@ def test_what_is_written_between_two_tries_is_not_lost(
 
     printed = result.stdout + result.stderr
     assert result.returncode == 1
-    assert "Try 1: " in printed
+    assert "Attempt 1: " in printed
     assert said in printed
-    assert "State: the database is at abcd01; what failed was rolled back." in printed
+    assert "State: the database is at abcd01; the step was rolled back." in printed
     assert project.version == ["abcd01"]
 
 

@@ -99,7 +99,7 @@ def test_a_role_that_may_not_create_is_told_so(project: Project, revisions: list
 
     assert result.returncode == 1
     assert "line 12: permission denied for schema public" in result.stderr
-    assert f"State: the database is at {revisions[-1]}; what failed was rolled back." in result.stderr
+    assert f"State: the database is at {revisions[-1]}; the step was rolled back." in result.stderr
     assert project.version == revisions[-1:]
 
 

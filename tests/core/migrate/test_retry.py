@@ -56,7 +56,7 @@ def test_two_steps_back_are_two_also_when_the_second_is_tried_again(
     result = process.end()
 
     assert result.returncode == 0, result.stderr
-    assert "Try 1: " in result.stdout + result.stderr
+    assert "Attempt 1: " in result.stdout + result.stderr
     assert project.version == ["abcd01"]
     assert log(project)[3:] == [("abcd03", "downgrade"), ("abcd02", "downgrade")]
 
@@ -73,7 +73,7 @@ def test_what_was_applied_before_a_try_gave_up_is_not_run_again(project: Project
     result = process.end()
 
     assert result.returncode == 0, result.stderr
-    assert "Try 1: " in result.stdout
+    assert "Attempt 1: " in result.stdout
     assert log(project) == [(f"abcd0{number}", "upgrade") for number in (1, 2, 3, 4)]
 
 
@@ -111,14 +111,14 @@ def test_a_migration_that_an_administrator_ends_can_be_run_again(project: Projec
     assert result.returncode == 1
     assert "✗ The migrating session was ended: " in result.stderr
     assert "Do:    run this again\n" in result.stderr
-    assert "State: the database is at abcd01; what failed was rolled back." in result.stderr
+    assert "State: the database is at abcd01; the step was rolled back." in result.stderr
     again = call(project, "migrate")
     assert again.returncode == 0, again.stderr
     assert project.version == ["abcd02"]
     assert log(project) == [("abcd01", "upgrade"), ("abcd02", "upgrade")]
 
 
-def test_nothing_is_tried_again_once_the_session_with_the_mutex_is_gone(project: Project, revisions: list[str]) -> None:
+def test_nothing_is_tried_again_once_the_session_with_the_lock_is_gone(project: Project, revisions: list[str]) -> None:
     project.write_revision("abcd01", revisions[-1], 'op.execute("ALTER TABLE users ADD COLUMN note text")')
     with session(project.url) as holder:
         run(holder, "SELECT FROM users")
@@ -126,12 +126,12 @@ def test_nothing_is_tried_again_once_the_session_with_the_mutex_is_gone(project:
         wait_until(lambda: waits_for_lock(project))
         project.sql(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-            " WHERE datname = current_database() AND application_name LIKE 'alembic-mutex %'"
+            " WHERE datname = current_database() AND application_name LIKE 'alembic-lock %'"
         )
         result = process.end()
 
     assert result.returncode == 1
-    assert "✗ The session that kept other migrations away was ended." in result.stderr
+    assert "✗ The session that held the advisory lock was ended." in result.stderr
     assert project.version == revisions[-1:]
 
 
@@ -160,7 +160,7 @@ def test_a_deadlock_of_create_index_concurrently_is_tried_again(project: Project
     result = process.end()
 
     assert result.returncode == 0, result.stderr
-    assert "Try 1: " in result.stdout
+    assert "Attempt 1: " in result.stdout
     assert "Dropping the invalid index by_email" in result.stdout
     assert project.sql("SELECT indisvalid FROM pg_index WHERE indexrelid = 'by_email'::regclass") == [(True,)]
 
@@ -176,7 +176,7 @@ def test_after_a_kill_inside_an_autocommit_block_it_says_what_is_done(project: P
     assert result.returncode == 1
     assert 'relation "kept" already exists' in result.stderr
     assert "Do:    write if_not_exists=True there, then run this again" in result.stderr
-    assert "what stands before this statement, and it too, was done and committed" in result.stderr
+    assert "everything up to and including this statement is committed already" in result.stderr
 
 
 def test_the_limits_of_the_migrating_session(project: Project, revisions: list[str]) -> None:
@@ -201,7 +201,7 @@ def test_a_statement_that_takes_too_long_is_no_lock_and_is_not_tried_again(
     result = call(project, "migrate", STATEMENT_TIMEOUT="0.3")
 
     assert result.returncode == 1
-    assert "Try 1" not in result.stdout
+    assert "Attempt 1" not in result.stdout
     assert "line 12: canceling statement due to statement timeout" in result.stderr
 
 
@@ -216,10 +216,10 @@ def test_after_a_commit_within_a_revision_it_is_not_tried_again(project: Project
         result = call(project, "migrate")
 
     assert result.returncode == 1
-    assert "Try 1" not in result.stdout
+    assert "Attempt 1" not in result.stdout
     assert (
         f"State: the database is at {revisions[-1]};"
-        " what it did up to the end of its autocommit block is committed and stays." in result.stderr
+        " the work up to the end of its autocommit block is committed and stays." in result.stderr
     )
     assert project.version == revisions[-1:]
     assert project.sql("SELECT to_regclass('kept')::text") == [("kept",)]
@@ -253,7 +253,7 @@ def test_what_may_take_its_time_may_not_wait_in_others_way(
         result = process.end()
 
     assert result.returncode == 0, result.stderr
-    assert "Try 1: " in result.stdout
+    assert "Attempt 1: " in result.stdout
     assert max(took) < 5 * 0.25
 
 
@@ -264,4 +264,4 @@ def test_a_step_back_that_fails_stays_applied(project: Project, revisions: list[
     result = call(project, "alembic", "downgrade", "-1")
 
     assert result.returncode == 1
-    assert "State: the database is at abcd01; what failed was rolled back." in result.stderr
+    assert "State: the database is at abcd01; the step was rolled back." in result.stderr

@@ -101,7 +101,7 @@ def test_a_database_that_is_elsewhere_is_left_alone() -> None:
     steps = three()
     follow(steps, [], until="b")
 
-    with pytest.raises(UserError, match="The database is at x, y now, where this command never put it"):
+    with pytest.raises(UserError, match="The database is at x, y now, which is no step of this command"):
         follow(steps, ["y", "x"])
 
 
@@ -146,5 +146,5 @@ def test_a_statement_before_alembics_own_transaction_is_noticed(
     assert result.returncode == 1
     assert "✓" not in result.stdout
     assert "a new connection reads base." in result.stderr
-    assert "look for SQL in alembic/env.py before context.configure()" in result.stderr
+    assert "remove SQL that runs before context.configure() in alembic/env.py" in result.stderr
     assert empty_project.sql("SELECT to_regclass('users')::text") == [(None,)]

@@ -59,7 +59,7 @@ def test_what_is_committed_before_a_failure_is_said(
 
     assert result.returncode == 1
     assert project.version == revisions[-1:]
-    outcome = f"what abcd01 did {committed}" if committed else "what failed was rolled back."
+    outcome = f"the work of abcd01 {committed}" if committed else "the step was rolled back."
     assert f"State: the database is at {revisions[-1]}; {outcome}" in result.stderr
     assert tables(project) == (["a"] if committed else [])
     if committed:
@@ -121,7 +121,7 @@ def test_an_error_that_was_caught_without_a_savepoint_has_undone_everything(
     result = call(project)
 
     assert result.returncode == 1
-    assert "✗ alembic/versions/abcd01.py, line 14: an error was caught here" in result.stderr
+    assert "✗ alembic/versions/abcd01.py, line 14: the code caught an error here" in result.stderr
     assert "begin_nested()" in result.stderr
     assert tables(project) == []
 
@@ -143,7 +143,7 @@ def test_a_driver_in_autocommit_is_not_left_to_the_next_revision(project: Projec
 
     result = call(project)
 
-    assert "what failed was rolled back." in result.stderr
+    assert "the step was rolled back." in result.stderr
     assert project.version == ["abcd01"]
     assert tables(project) == []
 
@@ -152,7 +152,7 @@ def test_the_commit_of_an_empty_transaction_is_none(project: Project, revisions:
     block = ["with op.get_context().autocommit_block():", f"    {FAILS}"]
     write(project, revisions, *block)
 
-    assert "what failed was rolled back." in call(project).stderr
+    assert "the step was rolled back." in call(project).stderr
 
 
 def test_the_commit_before_an_autocommit_block_is_one(project: Project, revisions: list[str]) -> None:
@@ -160,7 +160,7 @@ def test_the_commit_before_an_autocommit_block_is_one(project: Project, revision
 
     result = call(project)
 
-    assert "what it did up to the end of its autocommit block is committed and stays." in result.stderr
+    assert "the work up to the end of its autocommit block is committed and stays." in result.stderr
     assert tables(project) == ["a"]
 
 

@@ -55,8 +55,8 @@ def test_killed_between_two_steps_it_is_finished(three: Project, again: tuple[st
 
     result = call(three, "rollback", *again)
 
-    assert "! Not finished: the rollback from abcd03 to abcd01, begun " in shown.stderr
-    assert "This goes on with the rollback from abcd03 to abcd01, begun " in result.stdout
+    assert "! Not finished: the rollback from abcd03 to abcd01, started " in shown.stderr
+    assert "This continues the rollback from abcd03 to abcd01, started " in result.stdout
     assert "1 to undo:" in result.stdout
     assert "✓ The database is at abcd01." in result.stdout
     assert three.version == ["abcd01"]
@@ -93,7 +93,7 @@ def test_killed_after_its_commit_it_undoes_nothing_more(three: Project) -> None:
     again, third = call(three, "rollback", "--steps=2"), call(three, "rollback")
 
     assert "✓ Nothing to do: the database is at abcd01." in again.stdout
-    assert "Complete: the rollback from abcd03 to abcd01, begun " in again.stdout
+    assert "Completed: the rollback from abcd03 to abcd01, started " in again.stdout
     assert "abcd01  undone in" in third.stdout
 
 
@@ -127,7 +127,7 @@ def test_whatever_leads_elsewhere_closes_it_and_says_so(
     result = call(half, verb, *words)
 
     assert result.returncode == 0, result.stderr
-    assert "Closed without being finished: the rollback from abcd03 to " in result.stdout
+    assert "Closed before it was finished: the rollback from abcd03 to " in result.stdout
     assert half.version == ([version] if version else [])
     assert not is_open(half)
 
@@ -135,7 +135,7 @@ def test_whatever_leads_elsewhere_closes_it_and_says_so(
 def test_typed_by_hand_the_same_count_finishes_it_too(half: Project) -> None:
     said = by_hand(half, "downgrade", "-2")
 
-    assert "This goes on with the rollback from abcd03 to abcd01" in said
+    assert "This continues the rollback from abcd03 to abcd01" in said
     assert half.version == ["abcd01"]
     assert not is_open(half)
     by_hand(half, "downgrade", "-1")
@@ -146,7 +146,7 @@ def test_typed_by_hand_the_same_count_finishes_it_too(half: Project) -> None:
 def test_typed_by_hand_another_count_closes_it(half: Project) -> None:
     said = by_hand(half, "downgrade", "-4")
 
-    assert "Closed without being finished: the rollback from abcd03 to abcd01" in said
+    assert "Closed before it was finished: the rollback from abcd03 to abcd01" in said
     assert half.version == []
     assert not is_open(half)
 
@@ -156,7 +156,7 @@ def test_typed_by_hand_and_at_its_end_it_is_closed(half: Project, target: Settin
 
     said = by_hand(half, "downgrade", "-2")
 
-    assert "Complete: the rollback from abcd03 to abcd01" in said
+    assert "Completed: the rollback from abcd03 to abcd01" in said
     assert half.version == ["abcd01"]
     assert not is_open(half)
 
@@ -168,8 +168,8 @@ def test_a_version_that_was_changed_elsewhere_is_not_on_its_way(half: Project) -
 
     result = call(half, "rollback")
 
-    assert "This goes on" not in result.stdout
-    assert "Closed without being finished: the rollback from abcd03 to abcd01" in result.stdout
+    assert "This continues" not in result.stdout
+    assert "Closed before it was finished: the rollback from abcd03 to abcd01" in result.stdout
     assert half.version == ["abcd04"]
 
 

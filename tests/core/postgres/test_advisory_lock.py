@@ -26,7 +26,7 @@ def url(new_database: Callable[..., URL]) -> URL:
 
 
 @contextmanager
-def polling(url: URL, application: str = "alembic-mutex ada@host") -> Iterator[Connection]:
+def polling(url: URL, application: str = "alembic-lock ada@host") -> Iterator[Connection]:
     with session(url, application) as connection:
         yield connection.execution_options(isolation_level="AUTOCOMMIT")
 
@@ -42,7 +42,7 @@ def test_the_second_waits_names_the_first_and_goes_on_after_it(url: URL) -> None
         with polling(url) as connection, advisory_lock.hold(connection, 10, messages.append):
             messages.append("mine")
 
-    with polling(url, "alembic-mutex first") as connection:
+    with polling(url, "alembic-lock first") as connection:
         with advisory_lock.hold(connection, 1, messages.append):
             assert messages == []
             thread = Thread(target=second)
@@ -53,14 +53,14 @@ def test_the_second_waits_names_the_first_and_goes_on_after_it(url: URL) -> None
     thread.join(timeout=10)
 
     assert len(messages) == 2, "told once, not at every poll"
-    assert f"Waiting, because another migration or backup runs: pid {holder}, alembic-mutex first" in messages[0]
+    assert f"Waiting, because another migration or backup runs: pid {holder}, alembic-lock first" in messages[0]
     assert ", since " in messages[0]
     assert messages[1] == "mine"
 
 
 def test_after_the_wait_the_holder_is_named_in_the_error(url: URL) -> None:
-    with polling(url, "alembic-mutex first") as first, polling(url) as second, advisory_lock.hold(first, 1, print):
-        words = f"Waited 0.3 s, .*pid {pid(first)}, alembic-mutex first"
+    with polling(url, "alembic-lock first") as first, polling(url) as second, advisory_lock.hold(first, 1, print):
+        words = f"Waited 0.3 s, .*pid {pid(first)}, alembic-lock first"
         with pytest.raises(UserError, match=words) as caught, advisory_lock.hold(second, 0.3, print):
             raise AssertionError("both have it")
 
@@ -176,18 +176,18 @@ def test_of_ten_runners_at_once_one_migrates_and_all_succeed(empty_project: Proj
     assert waited
     for printed in waited:
         assert "another migration or backup runs: pid " in printed
-        assert "Another migration has done it meanwhile." in printed
+        assert "Nothing to do: another migration has done this meanwhile." in printed
 
 
 def test_patience_with_another_migration_ends(project: Project, revisions: list[str]) -> None:
     project.write_revision("abcd01", revisions[-1])
-    with polling(project.url, "alembic-mutex grace@elsewhere") as holder, advisory_lock.hold(holder, 1, print):
+    with polling(project.url, "alembic-lock grace@elsewhere") as holder, advisory_lock.hold(holder, 1, print):
         result = call(project, "migrate", MIGRATION_WAIT="0.3")
         number = pid(holder)
 
     assert result.returncode == 1
     assert (
-        f"✗ Waited 0.3 s, and another migration or backup runs: pid {number}, alembic-mutex grace@elsewhere"
+        f"✗ Waited 0.3 s, but another migration or backup runs: pid {number}, alembic-lock grace@elsewhere"
         in result.stderr
     )
     assert "State: nothing was changed." in result.stderr

@@ -53,7 +53,7 @@ def test_the_program_of_the_servers_major_comes_first_then_the_oldest_newer_one(
     assert client_programs.find("pg_dump", 17) == client_programs.find("pg_dump", 15) == path
     assert client_programs.major(path) == 17
     with pytest.raises(
-        UserError, match="needs pg_dump of PostgreSQL 18 or newer; here is that of PostgreSQL 17"
+        UserError, match=r"needs pg_dump of PostgreSQL 18 or newer\. The newest one here is of PostgreSQL 17"
     ) as caught:
         client_programs.find("pg_dump", 18)
     assert "POSTGRES_MAJOR in Dockerfile to 18, or POSTGRES_IMAGE in .env" in str(caught.value)
@@ -72,10 +72,10 @@ def test_a_server_that_is_reached_by_tls_needs_a_program_that_knows_it(
     assert client_programs.newest("pg_dump") == client_programs.newest("pg_dump", tls=True) == newer
     monkeypatch.setenv("PATH", "")
     assert client_programs.newest("pg_dump", tls=True) == wheels
-    with pytest.raises(UserError, match="pg_dump of PostgreSQL 18 or newer that knows TLS; here is none") as caught:
+    with pytest.raises(UserError, match=r"pg_dump of PostgreSQL 18 or newer with TLS\. There is none here") as caught:
         client_programs.find("pg_dump", 18, tls=True)
-    assert "The embedded PostgreSQL's programs know no TLS" in str(caught.value)
-    assert "put PostgreSQL 18's client programs onto the PATH" in str(caught.value)
+    assert "The embedded PostgreSQL's programs have no TLS" in str(caught.value)
+    assert "put PostgreSQL 18's client programs on the PATH" in str(caught.value)
 
 
 def test_without_any_program_it_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -143,7 +143,7 @@ def test_roles_are_not_said_to_be_right_while_the_application_cannot_log_in(abro
     assert (fits.returncode, other.returncode) == (0, 1), fits.stderr
     assert "✓ The application is " in fits.stdout
     assert "✓" not in other.stdout
-    assert "may not make roles" in other.stderr
+    assert "may not create roles" in other.stderr
 
 
 def test_roles_tell_why_the_application_cannot_log_in(two_roles: Settings) -> None:

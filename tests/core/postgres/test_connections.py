@@ -57,9 +57,9 @@ def free_port() -> int:
 @pytest.mark.parametrize(
     ("external", "runtime", "cure"),
     [
-        (True, "none", "give the right password in DATABASE_URL"),
-        (False, "none", "put the old password back into .env"),
-        (False, "docker", "put the old password back into .env, or make the new one valid: make roles"),
+        (True, "none", "set the right password in DATABASE_URL"),
+        (False, "none", "restore the old password in .env"),
+        (False, "docker", "restore the old password in .env, or set the new one on the server: make roles"),
     ],
 )
 def test_a_wrong_password_is_told_at_once(configured: Settings, external: bool, runtime: str, cure: str) -> None:

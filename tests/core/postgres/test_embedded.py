@@ -188,7 +188,7 @@ def test_a_migration_whose_server_stops_between_two_revisions_is_finished_by_ano
 
     assert stopped.returncode == 1
     assert "✗ The migrating session was ended: " in stopped.stderr
-    assert "State: the server does not answer; what failed was rolled back. See: make status" in stopped.stderr
+    assert "State: the server does not answer; the step was rolled back. See: make status" in stopped.stderr
     assert again.returncode == 0, again.stderr
     assert project.version == ["abcd02"]
 
@@ -289,7 +289,10 @@ def test_another_password_in_env_than_the_data_has_is_told_with_its_cure(data: P
         pass
 
     assert "refuses the password of user ada" in caught.value.problem
-    assert ("Do", "put the old password back into .env, or make the new one valid: make roles") in caught.value.facts
+    assert (
+        "Do",
+        "restore the old password in .env, or set the new one on the server: make roles",
+    ) in caught.value.facts
     assert "an0ther-pw" not in str(caught.value)
     assert (data / "PG_VERSION").exists()
 
@@ -405,7 +408,7 @@ def test_a_cluster_that_was_made_with_its_owner_as_superuser_gets_the_other_role
 def test_roles_that_postgresql_will_not_have_are_told_in_its_words_and_the_server_runs_again(data: Path) -> None:
     port = embedded.start(cluster(port=free_port()))
 
-    with pytest.raises(UserError, match="The roles cannot be made: ") as caught:
+    with pytest.raises(UserError, match="The roles cannot be created: ") as caught:
         embedded.make_roles(cluster(port=port, logins=(login("other", "s3cret-0"), login("ada", "s3cret-1"))))
 
     assert "permission denied to alter role" in caught.value.problem

@@ -74,7 +74,7 @@ def test_what_its_role_may_not_create_fails_before_it_fails_in_the_target(migrat
         said = result.stdout + result.stderr
         assert result.returncode == 1, verb
         assert f'permission denied to create extension "{UNTRUSTED}"' in said
-        assert f'In the target\'s database a superuser types: CREATE EXTENSION "{UNTRUSTED}"' in said
+        assert f'It is created in the target database by: CREATE EXTENSION "{UNTRUSTED}"' in said
 
 
 def test_what_the_administrator_has_created_is_there_and_its_drop_is_a_note(
@@ -102,7 +102,7 @@ def test_what_its_role_owns_it_drops_there_too(migrated: Project) -> None:
     plan = call(migrated, "plan")
 
     assert verified.returncode == 0, verified.stdout + verified.stderr
-    assert "down and up again: the same schema" in verified.stdout
+    assert "after downgrade and upgrade: the same schema" in verified.stdout
     assert plan.returncode == 0, plan.stderr
     assert "must be owner" not in plan.stdout
 
@@ -117,7 +117,7 @@ def test_a_file_that_a_superuser_ran_builds_a_shadow_with_what_the_target_has(
     result = call(migrated, "verify_staging", ACCEPT="")
 
     assert result.returncode == 0, result.stdout + result.stderr
-    assert "the migrated copy is what the files make and the models say" in result.stdout
+    assert "the migrated copy equals the revision files and the models" in result.stdout
 
 
 def test_lint_takes_what_older_files_create_for_created(migrated: Project) -> None:

@@ -37,7 +37,7 @@ def url(new_database: Callable[..., URL]) -> URL:
 
 @pytest.fixture
 def connection(url: URL) -> Iterator[Connection]:
-    with session(url, "alembic-mutex") as found:
+    with session(url, "alembic-lock") as found:
         found.execution_options(isolation_level="AUTOCOMMIT")
         run(found, "CREATE TABLE things (n int, name text); INSERT INTO things VALUES (1, 'a'), (1, 'a'), (2, 'A')")
         yield found
@@ -118,7 +118,7 @@ def test_no_lock_timeout_applies_and_who_holds_it_up_is_listed(project: Project,
     result = process.end()
 
     assert result.returncode == 0, result.stderr
-    assert "Try 1" not in result.stdout
+    assert "Attempt 1" not in result.stdout
     assert f"CONCURRENTLY waits for pid {number}  cashier  idle in transaction, transaction " in result.stdout
     assert "secret" not in result.stdout + result.stderr
     assert invalid(project) == []

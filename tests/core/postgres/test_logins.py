@@ -88,7 +88,7 @@ def test_a_command_that_runs_keeps_its_rights(
     monkeypatch.setattr(logins, "LOCK_WAIT", 0.0)
     raised = replace(wanted, roles=(Role(wanted.name, superuser=True),))
     with scratch.session(configured, wanted), scratch.session(configured, wanted) as other:
-        with pytest.raises(UserError, match="needs other rights now"), scratch.session(configured, raised):
+        with pytest.raises(UserError, match="with other rights than this one"), scratch.session(configured, raised):
             pass
 
         assert rights_of(scratch.create(other)).role == wanted.role

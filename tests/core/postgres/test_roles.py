@@ -126,7 +126,7 @@ def test_a_reset_names_the_sessions_that_it_may_not_end(
         result = call(owned, "reset", CONFIRM=str(owned.url.database))
 
         assert result.returncode == 1
-        assert f"is used by sessions that are not ours to end: pid {pid(report)}, {theirs.username}, report." in (
+        assert f"is used by sessions that this command may not end: pid {pid(report)}, {theirs.username}, report." in (
             result.stderr
         )
         assert f"State: {owned.url.database} is as it was." in result.stderr

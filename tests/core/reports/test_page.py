@@ -100,7 +100,11 @@ def document(name: str = "users", tables: int = 2, revisions: int = 2, **other: 
         "from": [name],
         "to": name,
         "backup": backup(name),
-        "gates": [gate("source"), gate("upgrade", "failed", f"20 rows of {name} in the way."), gate("data", "not run")],
+        "gates": [
+            gate("source"),
+            gate("upgrade", "failed", f"The statement fails for 20 rows of {name}."),
+            gate("data", "not run"),
+        ],
         "revisions": [revision(f"abcd{number:02}", name) for number in range(revisions)],
         "locks": [lock(f"{name}{number or ''}") for number in range(tables)],
         "schema": [{"name": name, "kind": "structure", "before": name, "after": None}],

@@ -75,7 +75,7 @@ def test_two_heads_are_named(files: Files, wanted: str) -> None:
 
     assert "bb33  what bb33 does" in caught.value.problem
     assert "cc44  what cc44 does" in caught.value.problem
-    assert ("Do", 'make merge m="merge the two", or give one of them: REV=<revision>') in caught.value.facts
+    assert ("Do", 'make merge m="merge the two", or name one of them: REV=<revision>') in caught.value.facts
 
 
 def test_without_files_head_is_base(files: Files) -> None:
@@ -110,7 +110,7 @@ def test_pending_knows_branches(files: Files, at: tuple[str, ...], target: str, 
 
 @pytest.mark.parametrize("target", ["aa11", "base"])
 def test_an_upgrade_to_what_lies_behind_is_refused(files: Files, target: str) -> None:
-    with pytest.raises(UserError, match=f"{target} lies behind the database, which is at bb33") as caught:
+    with pytest.raises(UserError, match=f"{target} is older than the database, which is at bb33") as caught:
         history.pending(files(LINE), ("bb33",), target)
 
     assert caught.value.facts[0] == ("Do", f"make rollback REV={target}")

@@ -16,7 +16,7 @@ from tests.core.running import run, session
 Undo = Callable[..., list[Loss]]
 
 CHANGED = "rows that may be changed or deleted"
-READ = "rows that it reads, and may then change or delete"
+READ = "rows that are read, and may then be changed or deleted"
 
 
 @pytest.fixture
@@ -259,9 +259,9 @@ def test_what_has_no_rows_of_its_own_is_named(undo: Undo) -> None:
     )
 
     assert [str(loss) for loss in losses] == [
-        "far: 0 rows of its own (a foreign table)",
-        "names: 0 rows of its own (a view)",
-        "sums: 0 rows of its own (a materialized view)",
+        "far: 0 rows (a foreign table)",
+        "names: 0 rows (a view)",
+        "sums: 0 rows (a materialized view)",
     ]
 
 

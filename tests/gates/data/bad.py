@@ -1,6 +1,6 @@
 """larger points, which get smaller by the way
 
-other rows than before in customers, which no statement wrote
+rows changed in customers, although no statement wrote them
 customers: 50 rows before, 50 after; other contents in points
 """
 

@@ -1,6 +1,6 @@
 """a column that the models do not know
 
-Not as the models say: column customers.city is not in the models
+Differs from the models: column customers.city is not in the models
 """
 
 import sqlalchemy as sa

@@ -1,7 +1,7 @@
 """every order has its customer
 
 insert or update on table "orders" violates foreign key constraint
-5 rows of orders in the way.
+The statement fails for 5 rows of orders.
 Their keys (id): 1; 2; 3; 4; 5
 """
 

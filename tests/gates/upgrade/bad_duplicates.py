@@ -1,7 +1,7 @@
 """no two customers with one address
 
 could not create unique index "uq_customers_email"
-20 rows of customers in the way.
+The statement fails for 20 rows of customers.
 Their keys (id): 1; 2; 3; 4; 5 …
 """
 

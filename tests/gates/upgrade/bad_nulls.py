@@ -1,7 +1,7 @@
 """every customer has a name
 
 column "name" of relation "customers" contains null values
-5 rows of customers in the way.
+The statement fails for 5 rows of customers.
 Their keys (id): 10; 20; 30; 40; 50
 """
 

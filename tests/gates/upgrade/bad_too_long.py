@@ -1,7 +1,7 @@
 """shorter phone numbers
 
 value too long for type character varying(20)
-2 rows of customers in the way.
+The statement fails for 2 rows of customers.
 Their keys (id): 25; 50
 """
 

@@ -1,7 +1,7 @@
-"""Varieties: what can go wrong with a change of the schema. One file for each kind of danger, found in the trace.
+"""The hazards: what can go wrong with a change of the schema. Each file finds one kind of danger in the trace.
 
-A hazard has an ID and a NAME, a docstring (its title, and why it is one), and `find`, which yields findings of a
-revision. A new file here is found by itself; tests/hazards/<ID>/ needs a bad and a good example.
+A hazard has an ID, a NAME, a docstring (its title, and why it is dangerous) and `find`, which yields the findings of a
+revision. Every file in this folder is used. It needs a bad and a good example in tests/hazards/<ID>/.
 """
 
 from importlib import import_module
@@ -13,6 +13,6 @@ ALL = tuple(import_module(f"{__name__}.{name}") for name in sorted(module.name f
 
 
 def find(subject: Subject) -> list[Finding]:
-    """Every finding of a revision, in the order of its lines."""
+    """Return every finding of a revision, in the order of its lines."""
     found = [finding for hazard in ALL for finding in hazard.find(subject)]
     return sorted(found, key=lambda finding: (finding.line, finding.id))

@@ -1,7 +1,8 @@
 """Table rewrite
 
-Most changes of a column's type, SET UNLOGGED, CLUSTER and VACUUM FULL write the whole table and all its indexes anew
-under an ACCESS EXCLUSIVE lock: nobody reads or writes it until the commit, and the disk has to hold it twice.
+Most changes of a column's type, SET UNLOGGED, CLUSTER and VACUUM FULL write the whole table and all its indexes again.
+They hold an ACCESS EXCLUSIVE lock until the commit, which blocks all reads and writes. The disk must have room for both
+copies.
 """
 
 from collections.abc import Iterator
@@ -21,7 +22,7 @@ def find(subject: Subject) -> Iterator[Finding]:
             severity = subject.weights.severity(relation.name)
             if severity:
                 message = (
-                    f"{relation.name} and its indexes are written anew; nobody reads or writes it until that is done"
+                    f"{relation.name} and its indexes are rewritten, which blocks its reads and writes until the commit"
                     f"{subject.weights.words(relation.name)}."
                 )
                 instead = _instead(subject, statement, relation)
@@ -29,7 +30,7 @@ def find(subject: Subject) -> Iterator[Finding]:
 
 
 def rewritten(subject: Subject, statement: Statement) -> list[Relation]:
-    """Tables that are written anew, but for those whose reason has an advice of its own."""
+    """Return the tables that are rewritten, except those whose reason has its own advice."""
     others = {*h09_computed_column.added(subject, statement), *row_writes.truncated(subject, statement)}
     found = [subject.found(name) for name in statement.rewrites if name not in others]
     return [relation for relation in found if relation and relation.kind in MAY_HAVE_ROWS]
@@ -38,17 +39,17 @@ def rewritten(subject: Subject, statement: Statement) -> list[Relation]:
 def _instead(subject: Subject, statement: Statement, relation: Relation) -> str:
     if relation.kind == "m":
         refresh = advice.execute(f"REFRESH MATERIALIZED VIEW CONCURRENTLY {relation.name}")
-        return f"With a unique index on it, readers go on:\n{refresh}"
+        return f"With a unique index on it, reads go on:\n{refresh}"
     for _, was, now in subject.existing(statement, Column):
         if was and now and was.type != now.type and now.relation == relation.number:
             return _new_column(relation, was, now)
-    return "Leave it as it is, or use pg_repack, which holds the lock for a moment only."
+    return "Leave it as it is, or use pg_repack, which holds the lock only for a moment."
 
 
 def _new_column(relation: Relation, was: Column, now: Column) -> str:
     column = f"{now.name}_new"
     return (
-        "Add a column, let the application write both, fill it in batches, read it, and drop the old one later:\n"
+        "Add a column. Let the application write both, fill it in batches, read it, and drop the old one later:\n"
         + advice.execute(f"ALTER TABLE {relation.name} ADD COLUMN {advice.identifier(column)} {now.type}")
-        + f"\n# then, in batches that are committed one by one: {column} = {was.name}"
+        + f"\n# then, in batches with a commit each: {column} = {was.name}"
     )

@@ -1,7 +1,7 @@
 """Table read under a lock
 
-A statement reads a whole table while its transaction holds a lock on it that keeps writers, or readers too, away.
-VALIDATE CONSTRAINT lets both go on, but not in the transaction that has just added the constraint.
+A statement reads a whole table while its transaction holds a lock on it that blocks writes, or reads too.
+VALIDATE CONSTRAINT blocks neither, unless the same transaction has just added the constraint.
 """
 
 from collections.abc import Iterator
@@ -21,18 +21,18 @@ def find(subject: Subject) -> Iterator[Finding]:
         for name in sorted((locks.keys() & set(statement.scans)) - _explained(subject, statement)):
             severity = subject.weights.severity(name)
             relation = subject.found(name)
-            # Nobody writes a materialized view but what refreshes it.
+            # Only a refresh writes to a materialized view.
             if severity and relation and (relation.kind != "m" or locks[name] == "AccessExclusiveLock"):
                 message = (
-                    f"{name} is read as a whole while the transaction keeps {whom(locks[name])} of it"
-                    f" away{subject.weights.words(name)}."
+                    f"{name} is read completely while the transaction blocks {whom(locks[name])} of it"
+                    f"{subject.weights.words(name)}."
                 )
                 instead = _instead(subject, statement)
                 yield Finding(ID, NAME, severity, name, blocks(locks[name]), statement.line, message, instead)
 
 
 def _explained(subject: Subject, statement: Statement) -> set[str]:
-    """Tables that are read for a reason that another hazard tells of."""
+    """Return the tables whose reads another hazard reports."""
     columns = subject.existing(statement, Column)
     tables = {change.relation.name for change, was, _ in columns if change.relation and not was}
     tables |= {name for name, _ in h03_index.built(subject, statement)}
@@ -53,4 +53,4 @@ def _instead(subject: Subject, statement: Statement) -> str:
             return f"Validate it in a transaction of its own:\n{advice.validate(now, change.relation)}"
     if "REINDEX" in statement.sql.upper():
         return "Writes go on with:\n" + advice.autocommit(advice.execute("REINDEX INDEX CONCURRENTLY …"))
-    return "Put what reads the table into a revision before the one that locks it."
+    return "Put the statement that reads the table into a revision before the one that locks it."

@@ -1,7 +1,7 @@
 """Index not CONCURRENTLY
 
-CREATE INDEX takes a SHARE lock: the whole table is read and sorted, and nobody writes to it until the commit. With
-CONCURRENTLY it takes longer, and writes go on. It cannot run in a transaction: hence `autocommit_block`.
+CREATE INDEX takes a SHARE lock: it reads and sorts the whole table, and blocks writes until the commit. CREATE INDEX
+CONCURRENTLY takes longer, but writes go on. It cannot run in a transaction, so it needs an `autocommit_block`.
 """
 
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ def find(subject: Subject) -> Iterator[Finding]:
             severity = subject.weights.severity(name)
             if severity:
                 message = (
-                    f"{name} is read to build {index.name}, and nobody writes to it until that is done"
+                    f"{name} is read to build {index.name}, which blocks writes until the commit"
                     f"{subject.weights.words(name)}."
                 )
                 instead = _instead(subject, index)
@@ -28,9 +28,9 @@ def find(subject: Subject) -> Iterator[Finding]:
 
 
 def built(subject: Subject, statement: Statement) -> list[tuple[str, Index]]:
-    """Tables that the revision found, and the index that the statement builds there while writes wait.
+    """Return existing tables, each with the index that the statement builds on it while it blocks writes.
 
-    Not those of constraints, nor those that a rewrite makes anew, nor, beside a partitioned table's, its partitions'.
+    Indexes of constraints and of rewrites are left out, and those of partitions if the partitioned table is there.
     """
     again = {was.name for _, was, now in subject.existing(statement, Index) if was and not now}
     constraints = {now.name for _, was, now in subject.every(statement, Constraint) if now and not was}
@@ -55,7 +55,7 @@ def _instead(subject: Subject, index: Index) -> str:
 def _partitioned(relation: Relation, index: Index, definition: str) -> str:
     name = advice.identifier(advice.bare(index.name))
     return (
-        "A partitioned table's index cannot be built CONCURRENTLY; its partitions' can, one revision each:\n"
+        "PostgreSQL cannot build a partitioned table's index CONCURRENTLY. Build one per partition and revision:\n"
         + advice.execute(definition)
         + "\n"
         + advice.later(

@@ -1,8 +1,8 @@
 """Constraint validated at once
 
-A new CHECK, FOREIGN KEY, UNIQUE, PRIMARY KEY or EXCLUDE constraint, a NOT NULL, and a new condition of a domain read
-the whole table under the lock with which they are added. Added NOT VALID they hold for new rows at once; VALIDATE
-CONSTRAINT checks the old ones later, while reads and writes go on.
+Adding a CHECK, FOREIGN KEY, UNIQUE, PRIMARY KEY or EXCLUDE constraint, a NOT NULL, or a condition of a domain reads the
+whole table under a lock. With NOT VALID, PostgreSQL checks only new rows at once. VALIDATE CONSTRAINT checks the old
+rows later, while reads and writes go on.
 """
 
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ def find(subject: Subject) -> Iterator[Finding]:
             if severity and name in locks:
                 title = f"NOT NULL of {what.name}" if isinstance(what, Column) else f"{KINDS[what.type]} {what.name}"
                 message = (
-                    f"{title}: {name} is read as a whole, and {whom(locks[name])} wait until that is done"
+                    f"{title}: {name} is read completely, which blocks {whom(locks[name])} until the commit"
                     f"{subject.weights.words(name)}."
                 )
                 instead = _instead(subject, what)
@@ -32,7 +32,7 @@ def find(subject: Subject) -> Iterator[Finding]:
 
 
 def validated(subject: Subject, statement: Statement) -> list[tuple[str, Constraint | Column]]:
-    """Tables that the revision found, and the constraint or the NOT NULL for which the statement reads them."""
+    """Return existing tables that the statement reads, each with its new constraint or NOT NULL."""
     added = [
         (change.relation.name, now)
         for change, was, now in subject.existing(statement, Constraint)
@@ -55,7 +55,7 @@ def _of_domains(subject: Subject, statement: Statement) -> Iterator[tuple[str, C
 
 
 def _is_read(relation: Relation, statement: Statement) -> bool:
-    """A partitioned table has no rows of its own."""
+    """Return whether the statement reads the table. A partitioned table has no rows of its own."""
     return relation.name in statement.scans or (relation.kind == "p" and bool(statement.scans))
 
 
@@ -65,7 +65,7 @@ def _instead(subject: Subject, what: Constraint | Column) -> str:
     if what.domain:
         name = advice.identifier(what.name)
         return (
-            f"Add it NOT VALID, and validate it later:\n"
+            f"Add it with NOT VALID, and validate it later:\n"
             f"{advice.execute(f'ALTER DOMAIN {what.domain} ADD CONSTRAINT {name} CHECK (…) NOT VALID')}\n"
             + advice.later(advice.execute(f"ALTER DOMAIN {what.domain} VALIDATE CONSTRAINT {name}"))
         )
@@ -81,7 +81,7 @@ def _foreign_key(subject: Subject, relation: Relation, what: Constraint, columns
     schemas = advice.schema(relation).replace("schema=", "source_schema=")
     schemas += advice.schema(parent).replace("schema=", "referent_schema=")
     return (
-        "Add it NOT VALID, and validate it later:\n"
+        "Add it with NOT VALID, and validate it later:\n"
         f"op.create_foreign_key({advice.quoted(what.name)}, {advice.table(relation)}, {advice.table(parent)},"
         f" {advice.listed(columns)}, {advice.listed(others)}{schemas}, postgresql_not_valid=True)\n"
         + advice.validate(what, relation)
@@ -91,7 +91,7 @@ def _foreign_key(subject: Subject, relation: Relation, what: Constraint, columns
 def _check(subject: Subject, relation: Relation, what: Constraint, _columns: list[str]) -> str:
     condition = subject.definitions[what].removeprefix("CHECK (").removesuffix(")")
     return (
-        "Add it NOT VALID, and validate it later:\n"
+        "Add it with NOT VALID, and validate it later:\n"
         f"op.create_check_constraint({advice.quoted(what.name)}, {advice.table(relation)}, {advice.quoted(condition)},"
         f" postgresql_not_valid=True{advice.schema(relation)})\n" + advice.validate(what, relation)
     )
@@ -104,14 +104,14 @@ def _with_index(_: Subject, relation: Relation, what: Constraint, columns: list[
     )
     add = f"ALTER TABLE {relation.name} ADD CONSTRAINT {advice.identifier(what.name)}"
     return (
-        "Build the index while writes go on, then make it the constraint's:\n"
+        "Build the index while writes go on, then turn it into the constraint:\n"
         f"{advice.autocommit(create)}\n"
         + advice.later(advice.execute(f"{add} {KINDS[what.type]} USING INDEX {advice.identifier(what.name)}"))
     )
 
 
 def _exclusion(_: Subject, relation: Relation, _what: Constraint, _columns: list[str]) -> str:
-    return f"PostgreSQL has no other way: make a new table with the constraint and move the rows of {relation.name}."
+    return f"PostgreSQL has no other way. Create a table with the constraint, and copy the rows of {relation.name}."
 
 
 def _not_null(relation: Relation, column: Column) -> str:
@@ -119,7 +119,7 @@ def _not_null(relation: Relation, column: Column) -> str:
     constraint, table, schema = advice.identifier(name), advice.table(relation), advice.schema(relation)
     condition = advice.quoted(f"{advice.identifier(column.name)} IS NOT NULL")
     return (
-        "With a valid CHECK it is known without reading the table:\n"
+        "If a valid CHECK exists, PostgreSQL does not read the table:\n"
         f"op.create_check_constraint({advice.quoted(name)}, {table}, {condition}, postgresql_not_valid=True{schema})\n"
         + advice.later(advice.execute(f"ALTER TABLE {relation.name} VALIDATE CONSTRAINT {constraint}"))
         + "\n"

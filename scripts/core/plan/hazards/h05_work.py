@@ -1,7 +1,7 @@
 """Work while another table is locked
 
-A lock is held until its transaction commits. Whatever comes after it in the same revision (a scan, an index, a
-backfill, a sleep) is time in which everybody waits who needs the locked table. A short lock without work after it is no
+A lock is held until its transaction commits. If the same revision does more work after it (a scan, an index, a
+backfill, a sleep), the application waits for the locked table all that time. A short lock without later work is no
 hazard.
 """
 
@@ -13,7 +13,7 @@ from scripts.core.plan.trace import Statement
 
 ID, NAME = "H05", "work while another table is locked"
 LONG = 1.0
-"""Seconds that a statement takes without any rows, which are too many under a lock."""
+"""Seconds. A statement that takes so long without any rows takes too long under a lock."""
 
 
 def find(subject: Subject) -> Iterator[Finding]:
@@ -25,16 +25,16 @@ def find(subject: Subject) -> Iterator[Finding]:
             if severities:
                 tables = ", ".join(f"{table}{subject.weights.words(table)}" for table in sorted(work)) or "no table"
                 message = (
-                    f"{whom(mode).capitalize()} of {name}, which an earlier statement has locked, wait for this one,"
-                    f" which works on {tables}."
+                    f"{whom(mode).capitalize()} of {name}, which is locked already, wait for this statement."
+                    f" It works on {tables}."
                 )
-                instead = f"Commit what locks {name} before: put this statement into a revision of its own."
+                instead = f"Commit the lock on {name} first: put this statement into a revision of its own."
                 severity = min(severities, key=SEVERITIES.index)
                 yield Finding(ID, NAME, severity, name, blocks(mode), statement.line, message, instead)
 
 
 def _held(subject: Subject, statement: Statement) -> dict[str, str]:
-    """Tables that earlier statements have locked; of a partitioned one the whole, not each part."""
+    """Return the tables that earlier statements have locked. A partitioned table stands for its partitions."""
     held = {name: mode for name, mode in subject.holding(statement).items() if subject.weights.severity(name)}
     relations = [relation for name in held if (relation := subject.found(name))]
     whole = any(relation.kind == "p" for relation in relations)
@@ -42,7 +42,7 @@ def _held(subject: Subject, statement: Statement) -> dict[str, str]:
 
 
 def worked_on(subject: Subject, statement: Statement) -> dict[str, str]:
-    """Tables that the revision found and the statement reads as a whole or writes, and what that comes to."""
+    """Return existing tables that the statement reads completely or writes, each with its severity."""
     tables = {*statement.scans, *statement.rewrites, *statement.rows_written}
     weighed = {name: subject.weights.severity(name) for name in tables if subject.found(name)}
     return {name: severity for name, severity in weighed.items() if severity}

@@ -1,7 +1,7 @@
 """Backfill in one transaction
 
-An UPDATE of a whole table locks every row until the commit, leaves as many dead rows behind, and is done again from the
-start when the revision has to be retried. Together with a change of the schema it holds that change's locks as well.
+An UPDATE of a whole table locks every row until the commit and leaves as many dead rows behind. A retry of the revision
+starts it again. Together with a change of the schema, it also holds the locks of that change.
 """
 
 import re
@@ -29,7 +29,7 @@ def find(subject: Subject) -> Iterator[Finding]:
                 + (f", which also locks {', '.join(locks)}" if locks else "")
                 + f"{subject.weights.words(name)}."
             )
-            # Rows alone are locked against other writers of them only.
+            # Row locks block only other writers of those rows.
             capped = severity if locks or severity != BLOCK else WARN
             yield Finding(
                 ID, NAME, capped, written[0], "writes", statement.line, message, _instead(subject, statement, name)
@@ -49,7 +49,7 @@ def _instead(subject: Subject, statement: Statement, name: str) -> str:
         sql = f"{sql} {'AND' if re.search(r'WHERE', sql, re.IGNORECASE) else 'WHERE'} {batch}"
     else:
         sql = f"… WHERE {batch}"
-    return "In a revision of its own, in batches by key that are committed one by one:\n" + advice.autocommit(
+    return "In a revision of its own, in batches by key with a commit each:\n" + advice.autocommit(
         f"last = op.get_bind().scalar(sa.text({advice.quoted(f'SELECT max({key}) FROM {name}')})) or 0",
         "for first in range(0, last + 1, 10_000):",
         f'    op.get_bind().execute(sa.text({advice.quoted(sql)}), {{"first": first}})',
@@ -57,7 +57,7 @@ def _instead(subject: Subject, statement: Statement, name: str) -> str:
 
 
 def _key(subject: Subject, name: str) -> str:
-    """The column of the table's primary key, where that is one."""
+    """Return the column of the table's primary key, if it is one column."""
     relation = subject.found(name)
     for constraint in subject.before.constraints.values():
         is_ours = relation is not None and constraint.relation == relation.number

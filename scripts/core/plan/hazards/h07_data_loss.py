@@ -1,12 +1,13 @@
 """Data loss
 
-What DROP, TRUNCATE and DELETE take away, and what a narrower type cuts off or rounds, comes back from a backup only; a
-downgrade brings back the column, not what was in it.
+DROP, TRUNCATE and DELETE remove data, and a narrower type cuts off or rounds values. Only a backup brings them back: a
+downgrade restores the column, but not its values.
 """
 
 import re
 from collections.abc import Iterator
 
+from scripts.core.formatting import counted
 from scripts.core.plan import row_writes
 from scripts.core.plan.findings import Finding, Subject
 from scripts.core.plan.table_sizes import BLOCK, NOTE, WARN
@@ -15,13 +16,13 @@ from scripts.core.schema.catalog_snapshot import Column, Relation
 
 ID, NAME = "H07", "data loss"
 
-# What rounds or cuts without a word; see "Numeric Types" and "Date/Time Types" in PostgreSQL's documentation.
+# Casts that round or cut silently; see "Numeric Types" and "Date/Time Types" in PostgreSQL's documentation.
 WHOLE = ("smallint", "integer", "bigint")
 ROUNDS = {"real": WHOLE, "double precision": (*WHOLE, "real"), "numeric": WHOLE}
-UNUSED = "Let one release go by in which no code uses it; then drop it."
+UNUSED = "First release code that does not use it. Then drop it."
 
 Danger = tuple[str, str, str, str]
-"""Table, severity when there are rows, message, what to do instead."""
+"""Table, severity if there are rows, message, the safe way."""
 
 
 def find(subject: Subject) -> Iterator[Finding]:
@@ -36,7 +37,7 @@ def find(subject: Subject) -> Iterator[Finding]:
 def _dropped(subject: Subject, statement: Statement) -> Iterator[Danger]:
     for _, was, now in subject.existing(statement, Relation):
         if was and not now and was.kind in ("r", "p"):
-            yield was.name, WARN, f"{was.name} and all its rows go{_rows(subject, was.name)}.", UNUSED
+            yield was.name, WARN, f"{was.name} and all its rows are lost{_rows(subject, was.name)}.", UNUSED
     for change, column, remaining in subject.existing(statement, Column):
         table = change.relation
         if (
@@ -48,7 +49,7 @@ def _dropped(subject: Subject, statement: Statement) -> Iterator[Danger]:
             and _stays(subject, table)
         ):
             rows = _rows(subject, table.name)
-            yield table.name, WARN, f"{table.name}.{column.name} and all its values go{rows}.", UNUSED
+            yield table.name, WARN, f"{table.name}.{column.name} and all its values are lost{rows}.", UNUSED
 
 
 def _narrowed(subject: Subject, statement: Statement) -> Iterator[Danger]:
@@ -56,17 +57,19 @@ def _narrowed(subject: Subject, statement: Statement) -> Iterator[Danger]:
         how = narrowed(was.type, now.type, statement.sql) if was and now else ""
         if how and change.relation and was and now:
             severity = WARN if how == "fails" else BLOCK
-            effect = "fails where a value does not fit" if how == "fails" else f"{how} values without a word"
+            effect = "fails for a value that does not fit" if how == "fails" else f"{how} values silently"
             message = f"{change.relation.name}.{was.name}: from {was.type} to {now.type}, which {effect}."
-            yield change.relation.name, severity, message, "Look first which values do not fit, and correct them."
+            yield change.relation.name, severity, message, "Look for values that do not fit first, and correct them."
 
 
 def _removed(subject: Subject, statement: Statement) -> Iterator[Danger]:
     for name in row_writes.truncated(subject, statement):
-        yield name, BLOCK, f"{name} is emptied{_rows(subject, name)}.", "Leave rows to the application, or to a person."
+        message = f"{name} is emptied{_rows(subject, name)}."
+        yield name, BLOCK, message, "Delete rows in the application, not in a revision."
     for name in row_writes.deleted(subject, statement):
         severity = BLOCK if row_writes.everything(statement) else WARN
-        yield name, severity, f"Rows of {name} are deleted{_rows(subject, name)}.", "Keep them in another table first."
+        message = f"Rows of {name} are deleted{_rows(subject, name)}."
+        yield name, severity, message, "Copy them into another table first."
 
 
 def _stays(subject: Subject, table: Relation) -> bool:
@@ -74,7 +77,7 @@ def _stays(subject: Subject, table: Relation) -> bool:
 
 
 def narrowed(before: str, after: str, sql: str) -> str:
-    """What a change of a type does to values that do not fit: "cuts", "rounds", "fails", or nothing where all fit."""
+    """Return what a cast does to values that do not fit: "cuts", "rounds", "fails", or nothing if all fit."""
     old, new = _base(before), _base(after)
     shorter = _size(after, 0) is not None and (_size(before, 0) is None or _size(after, 0) < _size(before, 0))  # type: ignore[operator]
     if new.startswith("character") and shorter:
@@ -100,4 +103,4 @@ def _size(name: str, place: int) -> int | None:
 
 def _rows(subject: Subject, name: str) -> str:
     rows = subject.weights.rows(name)
-    return "" if rows is None else f" (about {rows:,} rows)"
+    return "" if rows is None else f" (about {counted(rows, 'row')})"

@@ -1,8 +1,8 @@
 """Breaks running code
 
-While a release rolls out, and after a rollback of it, the code of yesterday runs on the schema of today. What it names
-must still be there, and what it inserts must still be accepted. What the running code expects is read from the models
-of the main branch: a column whose field was already gone there may go.
+During a release, and after a rollback of one, old code runs on the new schema. Every table and column that it names
+must still exist, and the rows that it inserts must still be accepted. The models of the main branch say what running
+code expects. A column may be dropped if its field was already removed there.
 """
 
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ from scripts.core.schema.catalog_snapshot import Change, Column, Relation
 ID, NAME = "H08", "breaks running code"
 
 Broken = tuple[str, str | None, str, str]
-"""Table, severity, message, what to do instead."""
+"""Table, severity, message, the safe way."""
 
 
 def find(subject: Subject) -> Iterator[Finding]:
@@ -37,15 +37,15 @@ def _relations(subject: Subject, statement: Statement) -> Iterator[Broken]:
             yield (
                 was.name,
                 severity,
-                f"{was.name} is {now.name} now; code that runs asks for {was.name}.",
-                (f"Leave a view of the old name, which also takes writes, until no code uses it:\n{view}"),
+                f"{was.name} is now {now.name}, but running code uses {was.name}.",
+                (f"Create a view with the old name, which also accepts writes, until no code uses it:\n{view}"),
             )
         elif not now:
             yield (
                 was.name,
                 severity,
-                f"{was.name} is gone; code that runs asks for it.",
-                ("Remove its model first; drop it when that release runs."),
+                f"{was.name} is dropped, but running code uses it.",
+                ("Remove its model first. Drop the table when that release runs."),
             )
 
 
@@ -58,8 +58,8 @@ def _columns(subject: Subject, statement: Statement) -> Iterator[Broken]:
             yield (
                 name,
                 subject.expects(name, was.name),
-                f"{name}.{was.name} is gone; code that runs asks for it.",
-                ("Remove the model's field first; drop the column when that release runs."),
+                f"{name}.{was.name} is dropped, but running code uses it.",
+                ("Remove the model's field first. Drop the column when that release runs."),
             )
         elif was and now and was.name != now.name:
             yield _renamed(subject, name, was, now)
@@ -72,8 +72,8 @@ def _renamed(subject: Subject, name: str, was: Column, now: Column) -> Broken:
     return (
         name,
         subject.expects(name, was.name),
-        f"{name}.{was.name} is {now.name} now; code that runs asks for {was.name}.",
-        f"Keep the column's name and change the field's: mapped_column({advice.quoted(was.name)}). Or add a column, let"
+        f"{name}.{was.name} is now {now.name}, but running code uses {was.name}.",
+        f"Keep the column's name and rename the field: mapped_column({advice.quoted(was.name)}). Or add a column. Let"
         f" the application write both, fill it, read it, and drop the old one later:\n{add}",
     )
 
@@ -84,12 +84,12 @@ def _required(subject: Subject, change: Change, was: Column | None, now: Column)
     table, schema = advice.table(change.relation), advice.schema(change.relation)
     if not was:
         message = (
-            f"{name}.{field} is NOT NULL and has no default: what running code inserts is refused, and the revision"
-            " fails where there are rows."
+            f"{name}.{field} is NOT NULL without a default. Inserts of running code fail, and so does the revision"
+            " if there are rows."
         )
         code = f'op.add_column({table}, sa.Column("{field}", …, server_default="…", nullable=False){schema})'
-        return name, BLOCK, message, f"Give it a default in the database, which rewrites nothing:\n{code}"
-    message = f"{name}.{field} is NOT NULL now and has no default: code that runs may leave it empty."
+        return name, BLOCK, message, f"Give it a default in the database, which needs no rewrite:\n{code}"
+    message = f"{name}.{field} is now NOT NULL without a default, but running code may leave it empty."
     code = f'op.alter_column({table}, "{field}", server_default="…"{schema})'
-    instead = f"Release code that always fills it first, or give it a default:\n{code}"
+    instead = f"First release code that always sets it, or give it a default:\n{code}"
     return name, subject.may_leave_empty(name, field), message, instead

@@ -1,8 +1,8 @@
 """Column computed for every row
 
-A new column with a default that differs from row to row (random(), gen_random_uuid(), nextval() of a serial or identity
-column) or with a stored expression has to be written into every row at once: the table is rewritten under an
-ACCESS EXCLUSIVE lock. A constant, and now(), are not written into rows that are there already.
+If a new column's default differs from row to row, PostgreSQL writes it into every row at once. Examples are random(),
+gen_random_uuid(), nextval() of a serial or identity column, and stored expressions. The table is rewritten under an
+ACCESS EXCLUSIVE lock. A constant or now() needs no rewrite.
 """
 
 from collections.abc import Iterator
@@ -21,15 +21,15 @@ def find(subject: Subject) -> Iterator[Finding]:
             severity = subject.weights.severity(name)
             if severity:
                 message = (
-                    f"{name} is written anew to give each row its {column.name}; nobody reads or writes it until that"
-                    f" is done{subject.weights.words(name)}."
+                    f"{name} is rewritten to fill {column.name}, which blocks its reads and writes until the commit"
+                    f"{subject.weights.words(name)}."
                 )
                 instead = _instead(subject, name, column)
                 yield Finding(ID, NAME, severity, name, "reads", statement.line, message, instead)
 
 
 def added(subject: Subject, statement: Statement) -> dict[str, Column]:
-    """Tables that the statement rewrites for a new column, and that column."""
+    """Return the tables that the statement rewrites for a new column, each with that column."""
     return {
         change.relation.name: now
         for change, was, now in subject.existing(statement, Column)
@@ -40,9 +40,9 @@ def added(subject: Subject, statement: Statement) -> dict[str, Column]:
 
 def _instead(subject: Subject, name: str, column: Column) -> str:
     field = advice.identifier(column.name)
-    fill = f"# then fill {column.name} in batches that are committed one by one"
+    fill = f"# then fill {column.name} in batches with a commit each"
     add = advice.execute(f"ALTER TABLE {name} ADD COLUMN {field} {column.type}")
     if column.generated or column.identity:
-        return f"Add a plain column, and let a trigger or the application fill it for new rows:\n{add}\n{fill}"
+        return f"Add a plain column. Let a trigger or the application fill it for new rows:\n{add}\n{fill}"
     default = advice.execute(f"ALTER TABLE {name} ALTER COLUMN {field} SET DEFAULT {subject.definitions[column]}")
-    return f"Add it without the default, which then holds for new rows only:\n{add}\n{default}\n{fill}"
+    return f"Add it without the default, and set the default for new rows afterwards:\n{add}\n{default}\n{fill}"

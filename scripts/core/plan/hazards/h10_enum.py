@@ -1,8 +1,8 @@
-"""Value of an enum taken away
+"""Enum value removed
 
-Rows and running code have the old value: after ALTER TYPE … RENAME VALUE, or with a new type that lacks it, a query
-that names it fails. PostgreSQL cannot remove a value; making the type anew rewrites every table that uses it. (A value
-that was added can be used in the next revision: each has a transaction of its own.)
+Rows and running code use the old value. After ALTER TYPE … RENAME VALUE, or with a new type that lacks it, a query that
+names the value fails. PostgreSQL cannot remove a value, and a new type rewrites every table that uses it. (A value that
+was added can be used in the next revision, because each revision has its own transaction.)
 """
 
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from scripts.core.plan.findings import Finding, Subject
 from scripts.core.plan.table_sizes import BLOCK
 from scripts.core.schema.catalog_snapshot import Label, Snapshot
 
-ID, NAME = "H10", "value of an enum taken away"
+ID, NAME = "H10", "enum value removed"
 
 
 def find(subject: Subject) -> Iterator[Finding]:
@@ -25,9 +25,9 @@ def find(subject: Subject) -> Iterator[Finding]:
                 enum,
                 "none",
                 _line(subject),
-                f"{enum} has no value '{value}' any more; code that runs may write it or ask for it.",
-                "Add the new value, let the application use it, change the rows in batches, and leave the old value"
-                " there. Where values come and go, a text column with a CHECK is easier to change.",
+                f"{enum} no longer has the value '{value}', but running code may write it or search for it.",
+                "Add the new value, let the application use it, and change the rows in batches. Leave the old value"
+                " in the type. If values change often, a text column with a CHECK is easier to change.",
             )
 
 
@@ -39,6 +39,6 @@ def _values(seen: Snapshot) -> dict[str, set[str]]:
 
 
 def _line(subject: Subject) -> int:
-    """Of the last statement that changed a value."""
+    """Return the line of the last statement that changed a value."""
     lines = [one.line for one in subject.statements for change in one.changes if isinstance(change.before, Label)]
     return lines[-1]

@@ -1,9 +1,8 @@
 """Can be left half done
 
-A revision is wholly applied or not at all, because it is one transaction. An `autocommit_block` commits what came
-before and each of its statements by itself: when one fails, the others stay, the version does not move, and the next
-run begins from the start. So it should hold one statement, be alone in its revision, and have IF NOT EXISTS or IF
-EXISTS.
+A revision is one transaction, so it is applied completely or not at all. An `autocommit_block` commits the work before
+it, and then each of its statements. If one fails, the others stay, the version does not change, and the next run starts
+from the beginning. So it should have one statement, be alone in its revision, and use IF NOT EXISTS or IF EXISTS.
 """
 
 import re
@@ -24,15 +23,15 @@ def find(subject: Subject) -> Iterator[Finding]:
         return
     table = next((lock["relation"] for lock in alone[0].locks), "")
     if len({statement.transaction for statement in ours}) > 1:
-        message = f"{len(ours)} changes of the schema are committed one by one: a failure leaves those before it."
-        instead = "A revision for each statement of an autocommit_block, with nothing else in it."
+        message = f"{len(ours)} changes of the schema are committed one by one. If one fails, those before it stay."
+        instead = "Write a revision for each statement of an autocommit_block, with nothing else in it."
         yield Finding(ID, NAME, WARN, table, "none", alone[0].line, message, instead)
     for statement in alone:
         if not _REPEATABLE.search(statement.sql):
             message = (
-                "A run that is stopped after this statement cannot be repeated: it fails on what is there already."
+                "If a run is stopped after this statement, the next run fails here, because the change exists already."
             )
-            instead = "if_not_exists=True (if_exists=True for a drop); in SQL: IF NOT EXISTS, IF EXISTS."
+            instead = "Use if_not_exists=True (if_exists=True for a drop). In SQL: IF NOT EXISTS, IF EXISTS."
             yield Finding(ID, NAME, WARN, table, "none", statement.line, message, instead)
 
 

@@ -1,8 +1,8 @@
-"""Downgrade does not lead back
+"""Downgrade does not restore the schema
 
-The downgrade is tried right after the upgrade. When it fails, or the schema after it is not the one before the upgrade,
-`make rollback` cannot undo this revision. `raise NotImplementedError("why")` says so on purpose. An extension that
-another role owns is dropped by that role only.
+The plan runs the downgrade right after the upgrade. If it fails, or leaves another schema than before the upgrade,
+`make rollback` cannot undo this revision. `raise NotImplementedError("why")` declares a revision irreversible. Only its
+owner can drop an extension.
 """
 
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from scripts.core.plan.findings import Finding, Subject
 from scripts.core.plan.table_sizes import NOTE, WARN
 
-ID, NAME = "H12", "downgrade does not lead back"
+ID, NAME = "H12", "downgrade does not restore the schema"
 
 
 def find(subject: Subject) -> Iterator[Finding]:
@@ -22,10 +22,10 @@ def find(subject: Subject) -> Iterator[Finding]:
         first, *others = undone.differences
         more = f" (and {len(others)} more)" if others else ""
         yield _finding(
-            subject, WARN, f"After the downgrade the schema is another than before the upgrade: {first}{more}."
+            subject, WARN, f"The downgrade does not restore the schema from before the upgrade: {first}{more}."
         )
 
 
 def _finding(subject: Subject, severity: str, message: str) -> Finding:
-    instead = 'Undo in downgrade() all that upgrade() does, or say that it cannot be: raise NotImplementedError("why").'
+    instead = 'Undo all of upgrade() in downgrade(), or declare it irreversible: raise NotImplementedError("why").'
     return Finding(ID, NAME, severity, "", "none", subject.downgrade_line, message, instead)

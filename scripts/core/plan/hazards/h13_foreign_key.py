@@ -1,7 +1,7 @@
 """Foreign key without an index
 
-PostgreSQL indexes the columns that a foreign key points to, not those that it comes from. Each DELETE and each change
-of a key in the parent then reads the whole child table, and so does each join from the parent.
+PostgreSQL indexes the columns that a foreign key refers to, not its own columns. So each DELETE and each change of a
+key in the parent reads the whole child table. A join from the parent does too.
 """
 
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ def _finding(subject: Subject, statement: Statement, key: Constraint) -> Finding
     relation, parent = subject.after.relations[key.relation], subject.after.relations[key.foreign]
     columns = subject.after.names(key.relation, key.columns)
     message = (
-        f"{relation.name} has no index that begins with {', '.join(columns)}: a DELETE in {parent.name} reads all of"
+        f"{relation.name} has no index that begins with {', '.join(columns)}, so a DELETE in {parent.name} reads all of"
         f" {relation.name}."
     )
     name = advice.quoted("_".join(["ix", relation.bare, *columns]))
@@ -39,7 +39,7 @@ def _finding(subject: Subject, statement: Statement, key: Constraint) -> Finding
 
 
 def _is_kept(subject: Subject, key: Constraint) -> bool:
-    """To the end of the revision; and a partition's is that of the whole."""
+    """Return whether the key exists at the end of the revision. A partition's key counts as that of the whole table."""
     return key.number in subject.after.constraints and not subject.after.relations[key.relation].partition
 
 

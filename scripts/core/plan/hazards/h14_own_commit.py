@@ -1,8 +1,8 @@
 """The revision ends its own transaction
 
 A revision and its version are committed together. After a COMMIT inside it, a failure leaves the schema between two
-revisions, and the next run begins from the start and meets what is there already. The limits and the retries of
-`make migrate` expect one transaction too. The same holds for `op.get_bind().commit()` and for the driver's `commit()`.
+revisions. The next run starts from the beginning and finds objects that exist already. The limits and the retries of
+`make migrate` also need one transaction. The same holds for `op.get_bind().commit()` and the driver's `commit()`.
 """
 
 from collections.abc import Iterator
@@ -18,9 +18,9 @@ def find(subject: Subject) -> Iterator[Finding]:
     for line in dict.fromkeys(commit.line for commit in ours if not commit.statement) or {
         commit.line: None for commit in ours[:1]
     }:
-        message = "The revision commits its transaction here: if it fails later, what stands before stays."
+        message = "The revision commits its transaction here. If it fails later, the work before the commit stays."
         instead = (
-            "Remove the commit, and put what stands after it into another revision. For what no transaction may hold:\n"
+            "Remove the commit, and put what follows it into another revision. If a statement needs no transaction:\n"
             "with op.get_context().autocommit_block():\n"
             "    ..."
         )

@@ -1,7 +1,7 @@
-"""Grants on what a dump has no definition of: members of extensions, and what PostgreSQL itself brings along.
+"""Grants on objects without a definition in a dump: members of extensions, and PostgreSQL's own objects.
 
-What counts is the difference from pg_init_privs, where CREATE EXTENSION and initdb have noted their own grants. As in
-pg_dump, grants on the schema information_schema are left out.
+Only the difference from pg_init_privs counts, where CREATE EXTENSION and initdb record their own grants. As in pg_dump,
+grants on the schema information_schema are left out.
 """
 
 _OBJECTS = """

@@ -1,4 +1,4 @@
-"""How one kind of object is read, and words that the kinds share."""
+"""How one kind of object is read, and SQL that the kinds share."""
 
 from dataclasses import dataclass
 
@@ -9,21 +9,21 @@ class Kind:
 
     name: str
     definition: str
-    """NULL where there is nothing to tell, though somebody may comment on it or grant it."""
+    """NULL if there is no definition, although comments or grants are possible."""
     source: str
-    """What follows FROM."""
+    """The SQL after FROM."""
     owner: str = "NULL"
     acl: str = "NULL"
     usual_acl: str = "NULL"
-    """What PostgreSQL itself grants on it."""
+    """PostgreSQL's default grants on it."""
     column: str = "0"
-    """Its number, when the object is a column."""
+    """Its number, if the object is a column."""
     parent: str = "0"
-    """The oid of what the object is a part of."""
+    """The OID of the object that it is a part of."""
     parent_catalog: str = "pg_class"
 
 
-# Names are qualified, but for the schema public's. The schemas of the server itself are left out.
+# Names have their schema, except for the schema public. The server's own schemas are left out.
 SPACE = """space AS MATERIALIZED (
     SELECT oid, CASE nspname WHEN 'public' THEN '' ELSE quote_ident(nspname) || '.' END AS prefix
     FROM pg_namespace WHERE nspname !~ '^pg_' AND nspname <> 'information_schema')"""
@@ -33,13 +33,14 @@ RELATION = """relation AS MATERIALIZED (
         || s.prefix || quote_ident(relname) AS name
     FROM pg_class c JOIN space s ON s.oid = relnamespace WHERE relkind IN ('r', 'p', 'f', 'v', 'm', 'c', 'S'))"""
 
-# Of a NOT NULL constraint there is nothing else to tell.
+# A NOT NULL constraint has no other definition.
 COMMENTED = "EXISTS (SELECT FROM pg_description WHERE (classoid, objoid) = (o.tableoid, o.oid))"
 
 
 def in_schema(kind: str, catalog: str, definition: str, more: str = "", acl: str = "") -> Kind:
-    """An object that lives in a schema. `catalog` is as in pg_type.typ, with the prefix of its columns; `acl` is what
-    acldefault calls the kind.
+    """Return the kind of an object in a schema.
+
+    `catalog` is as in pg_type.typ, with the prefix of its columns. `acl` is acldefault's letter for the kind.
     """
     table, prefix = catalog.split(".")
     name = f"'{kind} ' || s.prefix || quote_ident(o.{prefix}name)"
@@ -47,14 +48,14 @@ def in_schema(kind: str, catalog: str, definition: str, more: str = "", acl: str
 
 
 def of_database(kind: str, catalog: str, definition: str, acl: str = "") -> Kind:
-    """An object of the whole database. What initdb has made is the server's."""
+    """Return the kind of an object of the whole database. Objects from initdb belong to the server."""
     table, prefix = catalog.split(".")
     source = f"(SELECT tableoid, * FROM {table} WHERE oid >= 16384) o"
     return Kind(f"'{kind} ' || quote_ident(o.{prefix}name)", definition, source, *_owned(prefix, acl))
 
 
 def part(kind: str, name: str, relation: str, definition: str, more: str = "") -> Kind:
-    """A part of a relation. `name` and `relation` are columns of its catalog, as in pg_policy.polname."""
+    """Return the kind of a part of a relation. `name` and `relation` are columns such as pg_policy.polname."""
     catalog, column = name.split(".")
     source = f"{catalog} o JOIN relation r ON r.oid = o.{relation} {more}"
     return Kind(f"r.name || ', {kind} ' || quote_ident(o.{column})", definition, source, parent="r.oid")
@@ -70,17 +71,17 @@ def type_name(oid: str, modifier: str = "NULL") -> str:
 
 
 def words(condition: str, label: str) -> str:
-    """Words for what is so, nothing for what isn't or is unknown."""
+    """Return SQL for a label, if the condition is true; otherwise it gives an empty text."""
     return f"CASE WHEN {condition} THEN ' {label}' ELSE '' END"
 
 
 def after(label: str, value: str) -> str:
-    """A value behind its name; nothing for NULL."""
+    """Return SQL for a label and a value; nothing for NULL."""
     return f"coalesce(' {label} ' || {value}, '')"
 
 
 def qualified(catalog: str, oid: str) -> str:
-    """The name of an object of a catalog, as in pg_opclass.opc, with its schema but for the server's own."""
+    """Return SQL for the name of an object in a catalog such as pg_opclass.opc. The server's own have no schema."""
     table, prefix = catalog.split(".")
     return (
         "(SELECT CASE nspname WHEN 'pg_catalog' THEN '' ELSE quote_ident(nspname) || '.' END"

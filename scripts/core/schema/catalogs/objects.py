@@ -1,4 +1,4 @@
-"""What is neither a relation nor made for expressions: schemas, extensions, text search, publications ..."""
+"""Objects that are no relations and no types: schemas, extensions, text search, publications ..."""
 
 from scripts.core.schema.catalogs.kind import Kind, after, enabled, in_schema, of_database, options, qualified, words
 
@@ -12,7 +12,7 @@ _EXTENSION = f"""extversion || {
 _COLLATION = f"""concat_ws(' ', 'PROVIDER', collprovider, collcollate, collctype,
     coalesce(to_jsonb(o) ->> 'colllocale', to_jsonb(o) ->> 'colliculocale'),
     'RULES ' || collicurules) || {words("NOT collisdeterministic", "NOT DETERMINISTIC")}"""
-# Not pg_get_statisticsobjdef, which tells the columns in their order in the table.
+# Not pg_get_statisticsobjdef, which prints the columns in the order of the table.
 _STATISTICS = f"""'ON ' || stxrelid::regclass || ' (' || concat_ws(', ',
     (SELECT string_agg(quote_ident(attname), ', ' ORDER BY attname) FROM pg_attribute
        WHERE attrelid = stxrelid AND attnum = ANY (stxkeys)),
@@ -119,7 +119,7 @@ KINDS = [
         "pg_default_acl o",
         owner="defaclrole",
         acl="defaclacl",
-        # acldefault has the same letters, but for sequences: its S is a server.
+        # acldefault has the same letters, except for sequences: its S is a server.
         usual_acl="CASE WHEN defaclnamespace = 0 THEN acldefault(CASE defaclobjtype WHEN 'S' THEN 's'"
         " ELSE defaclobjtype END, defaclrole) END",
     ),

@@ -6,7 +6,7 @@ from scripts.core.schema.catalogs import objects, relations, types
 from scripts.core.schema.catalogs.grants import GRANTS
 from scripts.core.schema.catalogs.kind import RELATION, SPACE, Kind
 
-# Owners are told as seen by the migrations: the role that runs them is called otherwise on every server.
+# Owners are compared with the migrating role, which has another name on each server.
 _STATEMENT = """WITH {space}, {relation}, migrator AS (
     SELECT coalesce((SELECT relowner FROM relation WHERE oid = {version}), datdba) AS role
     FROM pg_database WHERE datname = current_database()
@@ -50,7 +50,7 @@ UNION ALL SELECT 'order', relation.name, json_agg(quote_ident(attname) ORDER BY 
 def statement() -> str:
     """Read rows of class (object, access or order), name and definition.
 
-    The parameters are the oids of the tables that are not part of the schema: `version` is Alembic's, `log` ours.
+    The parameters are the OIDs of the tables that are not part of the schema: `version` is Alembic's, `log` ours.
     """
     kinds = " UNION ALL ".join(_select(kind) for kind in relations.KINDS + types.KINDS + objects.KINDS)
     parts = {"space": SPACE, "relation": RELATION, "grants": GRANTS, "kinds": kinds}

@@ -2,7 +2,7 @@
 
 from scripts.core.schema.catalogs.kind import COMMENTED, Kind, after, enabled, options, part, type_name, words
 
-# The bound of a partition and a default have no columns in them: printed without naming the table, they need no lock.
+# The bound of a partition and a default contain no columns. Printed without the table, they need no lock.
 _RELATION = f"""CASE relkind WHEN 'v' THEN 'VIEW' WHEN 'm' THEN 'MATERIALIZED VIEW' WHEN 'f' THEN 'FOREIGN TABLE'
        ELSE 'TABLE' END
     || {words("relpersistence = 'u'", "UNLOGGED")}
@@ -38,10 +38,10 @@ _RELATION = f"""CASE relkind WHEN 'v' THEN 'VIEW' WHEN 'm' THEN 'MATERIALIZED VI
     || {words("relreplident = 'n' AND relkind IN ('r', 'p')", "REPLICA IDENTITY NOTHING")}
     || CASE WHEN relkind IN ('v', 'm') THEN ' AS' || pg_get_viewdef(o.oid) ELSE '' END"""
 
-# Seen in version 17.12: the server itself writes a pg_attver into every column's options, a number that grows with each
-# change. Nobody can set it, and pg_dump leaves it out.
+# Seen in version 17.12: the server writes a pg_attver into every column's options, a number that grows with each
+# change. No user can set it, and pg_dump leaves it out.
 _OPTIONS = r"array(SELECT one FROM unnest(attoptions) one WHERE one NOT LIKE 'pg\_attver=%')"
-# Version 18 keeps NOT NULL as a constraint too, whose name is nobody's choice; what is told is what 17 knows.
+# Version 18 stores NOT NULL as a constraint too, with a generated name. Only what 17 has is compared.
 _COLUMN = f"""nullif(ltrim(
     CASE WHEN relkind IN ('v', 'm', 'c') THEN '' ELSE {type_name("atttypid", "atttypmod")}
         || {after("COLLATE", "CASE WHEN attcollation <> typcollation THEN attcollation::regcollation END")} END
@@ -76,7 +76,7 @@ _SEQUENCE = f"""format('%s START %s INCREMENT %s MINVALUE %s MAXVALUE %s CACHE %
     )
 }"""
 
-# What neither pg_get_indexdef nor pg_get_constraintdef tells of an index.
+# What neither pg_get_indexdef nor pg_get_constraintdef prints of an index.
 _INDEX = f"""{words("NOT i.indisvalid", "INVALID")} || {words("i.indisclustered", "CLUSTERED")}
     || {words("i.indisreplident", "REPLICA IDENTITY")}
     || {after("PART OF", "(SELECT inhparent::regclass FROM pg_inherits WHERE inhrelid = i.indexrelid)")}
@@ -127,7 +127,7 @@ KINDS = [
         "acldefault('s', relowner)",
         parent="coalesce(d.refobjid, 0)",
     ),
-    # A foreign key's copies for single partitions have names that depend on the order of making.
+    # The copies of a foreign key for single partitions have names that depend on the order of creation.
     part(
         "constraint",
         "pg_constraint.conname",
@@ -137,7 +137,7 @@ KINDS = [
         "LEFT JOIN pg_index i ON i.indexrelid = o.conindid LEFT JOIN pg_class c ON c.oid = o.conindid"
         " WHERE o.contype IN ('c', 'f', 'p', 'u', 'x') AND (o.contype <> 'f' OR o.conparentid = 0)",
     ),
-    # On its own, because a dump doesn't carry it over.
+    # Separate, because a dump does not carry it over.
     Kind(
         "r.name || ', disabled check of ' || quote_ident(o.conname)",
         "'DISABLED'",
@@ -152,7 +152,7 @@ KINDS = [
         " LEFT JOIN pg_constraint c ON c.conindid = o.oid AND c.contype IN ('p', 'u', 'x')",
         parent="r.oid",
     ),
-    # A partition's copy of its parent's trigger only where it is enabled otherwise.
+    # A partition's copy of its parent's trigger counts only if it is enabled differently.
     part(
         "trigger",
         "pg_trigger.tgname",

@@ -1,8 +1,8 @@
-"""Types and what is done with them: routines, operators, casts."""
+"""Types and what belongs to them: routines, operators, casts."""
 
 from scripts.core.schema.catalogs.kind import COMMENTED, Kind, after, in_schema, qualified, type_name, words
 
-# What a range type brings along with it.
+# Objects that a range type creates along with itself.
 _MADE_WITH_ANOTHER = "EXISTS (SELECT FROM pg_depend WHERE classid = o.tableoid AND objid = o.oid AND deptype = 'i')"
 
 _DOMAIN = f"""{type_name("typbasetype", "typtypmod")}
