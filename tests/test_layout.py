@@ -189,6 +189,13 @@ def written(path: Path) -> set[str]:
 
 KNOWLEDGE = [
     ("the driver's session", r"(dbapi|driver)_connection", "core/postgres/driver.py"),
+    ("the driver's %", r"%%", "core/postgres/sql.py"),
+    ("lock modes", r".*\b(Access|Row|Share|Update|Exclusive)+Lock\b.*", "core/postgres/lock_modes.py"),
+    (
+        "our own tables",
+        r".*\b(alembic_version|migration_log)\b.*|.*\bmigration_log_id_seq\b.*",
+        "core/postgres/own_tables.py",
+    ),
     ("SQLSTATEs", r"pgcode|sqlstate|(?=.*\d)[0-9A-Z]{5}", "core/sqlstates.py"),
 ]
 

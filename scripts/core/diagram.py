@@ -8,16 +8,19 @@ from collections.abc import Collection, Iterator, Sequence
 
 from alembic.script import Script
 from alembic.util import to_tuple
-from sqlalchemy import Column, Connection, MetaData, Table, inspect
+from sqlalchemy import Column, Connection, MetaData, Table, inspect, text
 from sqlalchemy.dialects import postgresql
 
 from scripts.core.plan import shadow
 from scripts.core.postgres import connections, own_tables, scratch
 from scripts.core.postgres.advisory_lock import Tell
+from scripts.core.postgres.user_tables import SCHEMA
 from scripts.core.revisions.history import History
 from scripts.core.settings import Settings
 
-OURS = ("alembic_version", own_tables.LOG)
+OURS = (own_tables.VERSION, own_tables.LOG)
+# SQLAlchemy's inspector also leaves out names that only begin with pg, such as pgboss.
+_SCHEMAS = text(f"SELECT nspname FROM pg_namespace WHERE {SCHEMA} ORDER BY 1")
 _POSTGRESQL = postgresql.dialect()  # type: ignore[no-untyped-call]
 _NOT_IN_WORDS = re.compile(r"[^A-Za-z0-9_\u00c0-\uffff\-\[\]()]+")
 _NOT_IN_NAMES = re.compile(r"[%\\]+")
@@ -72,9 +75,8 @@ def _reflected(database: Settings) -> MetaData:
 def _schemas(connection: Connection) -> Iterator[str | None]:
     """Yield the schemas; None for the one in which a name needs no schema."""
     default = inspect(connection).default_schema_name
-    for name in inspect(connection).get_schema_names():
-        if name != "information_schema":
-            yield None if name == default else name
+    for name in connection.scalars(_SCHEMAS):
+        yield None if name == default else name
 
 
 def _columns(was: Table | None, table: Table) -> Iterator[str]:

@@ -5,7 +5,8 @@ from pathlib import Path
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-from scripts.core.postgres import connections
+from scripts.core.postgres import connections, sql
+from scripts.core.postgres.sql import Sql
 from scripts.core.schema import fingerprint
 from scripts.core.schema.fingerprint import Schema
 from scripts.core.settings import Settings
@@ -26,7 +27,7 @@ def changes() -> list[tuple[str, list[str]]]:
 
 
 def run(connection: Connection, statement: str) -> None:
-    connection.exec_driver_sql(statement.replace("%", "%%"))
+    sql.run(connection, Sql(statement))
 
 
 def make(settings: Settings, statements: list[str]) -> None:

@@ -11,6 +11,8 @@ import pytest
 from sqlalchemy import NullPool, create_engine
 from sqlalchemy.engine import URL
 
+from scripts.core.postgres import sql
+from scripts.core.postgres.sql import Sql
 from tests.conftest import Project, copy_project
 
 # Half a second of every script goes into importing other people's packages. This process has imported them; for each
@@ -115,7 +117,7 @@ def superuser(server: URL) -> Iterator[Callable[[str], None]]:
     engine = create_engine(server, isolation_level="AUTOCOMMIT", poolclass=NullPool)
 
     def run(statement: str) -> None:
-        connection.exec_driver_sql(statement.replace("%", "%%"))
+        sql.run(connection, Sql(statement))
 
     with engine.connect() as connection:
         yield run

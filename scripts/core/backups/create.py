@@ -30,6 +30,8 @@ from scripts.core.backups.store import Backup
 from scripts.core.errors import UserError
 from scripts.core.postgres import advisory_lock, client_programs, connections, databases
 from scripts.core.postgres.advisory_lock import Tell
+from scripts.core.postgres.lock_modes import ACCESS_EXCLUSIVE
+from scripts.core.postgres.user_tables import FIRST_OID
 from scripts.core.revisions import migration_log
 from scripts.core.schema import fingerprint
 from scripts.core.settings import Settings
@@ -40,13 +42,13 @@ NOTHING_KEPT = "no backup was made; the database was only read."
 
 # Whether this session still has locks that pg_dump needs.
 _HAS_LOCKS = text(
-    "SELECT NOT EXISTS (SELECT FROM pg_locks WHERE pid = :ours AND locktype = 'relation' AND relation >= 16384"
+    f"SELECT NOT EXISTS (SELECT FROM pg_locks WHERE pid = :ours AND locktype = 'relation' AND relation >= {FIRST_OID}"
     " AND relation NOT IN (SELECT relation FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE locktype = 'relation'"
     " AND granted AND datname = current_database() AND application_name = 'alembic-dump'))"
 )
 _LOCKED = text(
-    "SELECT DISTINCT relation::regclass::text FROM pg_locks WHERE mode = 'AccessExclusiveLock'"
-    " AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) AND relation >= 16384"
+    f"SELECT DISTINCT relation::regclass::text FROM pg_locks WHERE mode = '{ACCESS_EXCLUSIVE}'"
+    f" AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) AND relation >= {FIRST_OID}"
 )
 _END_ORPHANS = text(
     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"

@@ -2,6 +2,8 @@
 
 from sqlalchemy import Connection, text
 
+from scripts.core.postgres.user_tables import FIRST_OID
+
 _ROOTS = text(
     "SELECT format('%I.%I', n.nspname, c.relname), (SELECT format('%I.%I', rn.nspname, r.relname)"
     "  FROM pg_partition_ancestors(c.oid) WITH ORDINALITY AS a (relid, place)"
@@ -16,7 +18,7 @@ _MAY_MOVE = text(
     "SELECT EXISTS (SELECT FROM pg_partitioned_table p CROSS JOIN unnest(p.partattrs::int2[]) AS key (number)"
     " LEFT JOIN pg_attribute a ON a.attrelid = p.partrelid AND a.attnum = key.number AND key.number > 0"
     " LEFT JOIN pg_type t ON t.oid = a.atttypid WHERE p.partstrat = 'h'"
-    " AND (t.oid IS NULL OR t.oid >= 16384 OR t.typelem >= 16384 OR t.typname ~ '^_?reg'))"
+    f" AND (t.oid IS NULL OR t.oid >= {FIRST_OID} OR t.typelem >= {FIRST_OID} OR t.typname ~ '^_?reg'))"
 )
 
 

@@ -14,6 +14,7 @@ from scripts.core.backups.manifest import TableSize
 from scripts.core.errors import USAGE, UserError
 from scripts.core.postgres import connections, databases, driver, environments, sql, system_identifier
 from scripts.core.postgres.sql import PLACE, compose, spelled
+from scripts.core.postgres.user_tables import EVERY, NOT_OF_EXTENSION
 from scripts.core.revisions import history
 from scripts.core.settings import Settings
 
@@ -33,11 +34,7 @@ AT_ONCE = 100
 """Tables that are counted in one transaction. It locks them and their indexes, and a server has room for some thousand
 locks (max_locks_per_transaction, times its sessions).
 """
-_OURS = "n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'"
-_NO_EXTENSION = (
-    "NOT EXISTS (SELECT FROM pg_depend WHERE classid = 'pg_class'::regclass AND objid = c.oid AND deptype = 'e')"
-)
-_CLASSES = f"FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE {_OURS} AND {_NO_EXTENSION}"
+_CLASSES = f"FROM {EVERY} WHERE {NOT_OF_EXTENSION}"
 _TABLES = text(f"SELECT format('%I.%I', n.nspname, c.relname) {_CLASSES} AND c.relkind = 'r' ORDER BY 1")
 _UNREADABLE = text(
     f"SELECT format('%I.%I', n.nspname, c.relname) {_CLASSES} AND c.relkind IN ('r', 'p', 'S') AND NOT ("

@@ -8,6 +8,7 @@ from pathlib import Path
 from sqlalchemy import Connection, text
 
 from scripts.core.postgres.advisory_lock import Tell
+from scripts.core.postgres.user_tables import EVERY, not_reserved
 
 FILE = "left_out.json"
 # pg_dump leaves these to CREATE EXTENSION. Of tables that the extension registers, it dumps the rows.
@@ -25,8 +26,8 @@ _SUBSCRIPTIONS = text(
     " WHERE subdbid = (SELECT oid FROM pg_database WHERE datname = current_database()) ORDER BY 1"
 )
 _TABLESPACES = text(
-    "SELECT DISTINCT spcname FROM pg_class c JOIN pg_tablespace t ON t.oid = c.reltablespace"
-    " WHERE c.oid >= 16384 AND spcname !~ '^pg_' ORDER BY 1"
+    f"SELECT DISTINCT spcname FROM {EVERY} JOIN pg_tablespace t ON t.oid = c.reltablespace"
+    f" WHERE {not_reserved('spcname')} ORDER BY 1"
 )
 _HAS = text("SELECT spcname FROM pg_tablespace WHERE has_tablespace_privilege(oid, 'CREATE')")
 

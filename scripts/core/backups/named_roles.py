@@ -2,6 +2,8 @@
 
 from sqlalchemy import Connection, text
 
+from scripts.core.postgres.user_tables import FIRST_OID, TEMPORARY_SCHEMA, not_reserved
+
 _OWNERS = {
     "pg_class": "relowner",
     "pg_collation": "collowner",
@@ -25,12 +27,12 @@ _OWNERS = {
 }
 """Each catalog is read, because pg_shdepend has no entries for the first superuser."""
 _OWNED = " UNION ALL ".join(
-    f"SELECT tableoid, oid, {owner} FROM {catalog} WHERE oid >= 16384" for catalog, owner in _OWNERS.items()
+    f"SELECT tableoid, oid, {owner} FROM {catalog} WHERE oid >= {FIRST_OID}" for catalog, owner in _OWNERS.items()
 )
 # A dump has no temporary tables with their schemas and row types, and no objects of CREATE EXTENSION. It has the grants
 # of the latter.
 _ROLES = text(f"""
-    WITH passing AS (SELECT oid FROM pg_namespace WHERE nspname ~ '^pg_(toast_)?temp_'),
+    WITH passing AS (SELECT oid FROM pg_namespace WHERE {TEMPORARY_SCHEMA}),
     temporary (catalog, id) AS (
         SELECT tableoid, oid FROM pg_namespace WHERE oid IN (SELECT oid FROM passing)
         UNION ALL SELECT tableoid, oid FROM pg_class WHERE relnamespace IN (SELECT oid FROM passing)
@@ -45,7 +47,7 @@ _ROLES = text(f"""
         UNION ALL SELECT * FROM owned
         WHERE NOT EXISTS (SELECT FROM pg_depend WHERE (classid, objid, deptype) = (owned.catalog, owned.id, 'e'))
     )
-    SELECT rolname FROM pg_roles WHERE rolname !~ '^pg_' AND oid IN (SELECT role FROM named
+    SELECT rolname FROM pg_roles WHERE {not_reserved("rolname")} AND oid IN (SELECT role FROM named
     WHERE NOT EXISTS (SELECT FROM temporary t WHERE (t.catalog, t.id) = (named.catalog, named.id))) ORDER BY 1
 """)
 

@@ -15,6 +15,7 @@ from scripts.core.errors import UserError
 from scripts.core.postgres import client_programs, connections, databases, sql
 from scripts.core.postgres.advisory_lock import Tell
 from scripts.core.postgres.sql import compose
+from scripts.core.postgres.user_tables import EVERY
 from scripts.core.schema import fingerprint
 from scripts.core.settings import Settings
 
@@ -24,8 +25,7 @@ _QUICKLY = "-c synchronous_commit=off" + (
 )
 # A dump has no extended statistics. ANALYZE of a table with foreign children would read another server.
 _WITHOUT_STATISTICS = text(
-    "SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
-    " WHERE c.relkind IN ('r', 'm') AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'"
+    f"SELECT format('%I.%I', n.nspname, c.relname) FROM {EVERY} WHERE c.relkind IN ('r', 'm')"
     " AND NOT EXISTS (WITH RECURSIVE below AS (SELECT c.oid UNION ALL SELECT inhrelid FROM pg_inherits JOIN below"
     "  ON inhparent = below.oid) SELECT FROM below JOIN pg_class f USING (oid) WHERE f.relkind = 'f')"
     " AND pg_relation_size(c.oid) > 0 AND (EXISTS (SELECT FROM pg_statistic_ext WHERE stxrelid = c.oid) OR NOT EXISTS"
@@ -58,7 +58,7 @@ def fill(backup: Backup, into: Settings, tell: Tell, show: Show) -> None:
         rows = {name: rows for name, rows in _rows(backup.manifest).items() if rows}
         options = _options(backup, connection, tell)
         _restore(backup, into, connection, options, progress.watch(connection, rows, show))
-    # Before the comparison, because search_path may decide where alembic_version is.
+    # Before the comparison, because search_path may decide where the version table is.
     with databases.server(into) as server:
         database_properties.apply(server, databases.name_of(into.database_url), backup.manifest.properties, tell)
     _compare(backup, into, tell)

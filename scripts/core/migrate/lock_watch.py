@@ -15,6 +15,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
 from scripts.core import sqlstates
+from scripts.core.postgres import lock_modes
 
 POLL = 0.025
 """Seconds between two polls of the watcher."""
@@ -25,8 +26,7 @@ WAITED_TOO_LONG = (sqlstates.LOCK_NOT_AVAILABLE, sqlstates.DEADLOCK_DETECTED)
 
 _STATE = text("SELECT xact_start, coalesce(wait_event_type = 'Lock', false) FROM pg_stat_get_activity(:pid)")
 _STANDS_IN_THE_WAY = text(
-    "SELECT true FROM pg_locks WHERE pid = :pid AND locktype = 'relation'"
-    " AND mode IN ('ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock') LIMIT 1"
+    f"SELECT true FROM pg_locks WHERE pid = :pid AND locktype = 'relation' AND mode IN ({lock_modes.BLOCKING}) LIMIT 1"
 )
 _BEHIND = text(
     "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND :pid = ANY(pg_blocking_pids(pid))"

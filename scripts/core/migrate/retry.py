@@ -15,7 +15,7 @@ from scripts.core.migrate.run_context import Conditions
 from scripts.core.migrate.steps import Steps
 from scripts.core.migrate.timeouts import Timeouts
 from scripts.core.migrate.transactions import Transactions
-from scripts.core.postgres import advisory_lock, connections, driver, invalid_indexes, privileges
+from scripts.core.postgres import advisory_lock, connections, driver, invalid_indexes, own_tables, privileges
 from scripts.core.revisions import migration_log
 from scripts.core.user_code import contained
 
@@ -97,7 +97,7 @@ def _on_apply(conditions: Conditions, steps: Steps) -> Callable[..., None]:
         assert ctx.connection is not None
         if not ensured:
             migration_log.ensure(ctx.connection)
-            privileges.close(ctx.connection, "alembic_version", allowed="SELECT")
+            privileges.close(ctx.connection, own_tables.VERSION, allowed="SELECT")
             ensured = True
         migration_log.write(ctx.connection, step, seconds, conditions.overrides, conditions.backup)
         steps.applied(heads, seconds)

@@ -8,6 +8,7 @@ from alembic.runtime.migration import MigrationContext, MigrationInfo
 
 from scripts.core import child_process
 from scripts.core.errors import UserError
+from scripts.core.postgres import own_tables
 
 
 @dataclass(frozen=True)
@@ -113,7 +114,7 @@ class Steps:
                 return number
         raise UserError(
             f"The database is at {', '.join(sorted(at)) or 'base'} now, which is no step of this command.",
-            why="Another program changed alembic_version meanwhile.",
+            why=f"Another program changed {own_tables.VERSION} meanwhile.",
             do="make status",
             state="applied revisions stay applied.",
         )

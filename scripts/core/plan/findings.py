@@ -8,7 +8,7 @@ from typing import TypeVar
 from scripts.core.migrate.steps import Commit
 from scripts.core.plan.table_sizes import BLOCK, WARN, Weights
 from scripts.core.plan.trace import Statement
-from scripts.core.postgres.lock_modes import BLOCKS
+from scripts.core.postgres.lock_modes import ACCESS_EXCLUSIVE, BLOCKS
 from scripts.core.schema.catalog_snapshot import Change, Column, Constraint, Index, Label, Relation, Snapshot, Thing
 
 T = TypeVar("T", Relation, Index, Column, Constraint, Label)
@@ -140,7 +140,7 @@ class Subject:
 
 def blocks(mode: str) -> str:
     """Return what a lock blocks, as findings name it."""
-    return "reads" if mode == "AccessExclusiveLock" else "writes"
+    return "reads" if mode == ACCESS_EXCLUSIVE else "writes"
 
 
 def whom(mode: str) -> str:

@@ -4,6 +4,7 @@ import re
 
 from scripts.core.plan.findings import Subject
 from scripts.core.plan.trace import Statement
+from scripts.core.postgres.lock_modes import ROW_EXCLUSIVE
 
 _TRUNCATE = re.compile(r"\bTRUNCATE\b", re.IGNORECASE)
 _DELETE = re.compile(r"\bDELETE\s+FROM\b", re.IGNORECASE)
@@ -20,8 +21,8 @@ def written(subject: Subject, statement: Statement) -> list[str]:
     """Return existing tables that the statement updates, deletes from or inserts into."""
     earlier = subject.statements[: subject.statements.index(statement) + 1]
     in_transaction = [one for one in earlier if one.transaction == statement.transaction]
-    taken = {lock["relation"] for one in in_transaction for lock in one.locks if lock["mode"] == "RowExclusiveLock"}
-    new = {lock["relation"] for lock in statement.locks if lock["mode"] == "RowExclusiveLock"}
+    taken = {lock["relation"] for one in in_transaction for lock in one.locks if lock["mode"] == ROW_EXCLUSIVE}
+    new = {lock["relation"] for lock in statement.locks if lock["mode"] == ROW_EXCLUSIVE}
     again = taken & set(statement.scans) if _CHANGES_ROWS.search(statement.sql) else set()
     return sorted(name for name in new | again if _has_rows_of_its_own(subject, name))
 

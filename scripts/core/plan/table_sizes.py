@@ -11,6 +11,7 @@ from scripts.core import settings
 from scripts.core.errors import UserError
 from scripts.core.formatting import counted
 from scripts.core.postgres import connections
+from scripts.core.postgres.user_tables import RELATIONS
 from scripts.core.settings import Settings
 
 SEVERITIES = BLOCK, WARN, NOTE = "block", "warn", "note"
@@ -22,11 +23,10 @@ SMALL = 0.01
 _SIZES = text(
     "SELECT c.oid::regclass::text AS name, sum(pg_table_size(l.oid))::bigint AS bytes,"
     " sum(CASE WHEN l.reltuples < 0 THEN pg_stat_get_live_tuples(l.oid) ELSE l.reltuples END)::bigint AS rows"
-    " FROM pg_class c, LATERAL (SELECT oid, reltuples FROM pg_class WHERE oid = c.oid AND c.relkind <> 'p'"
+    f" FROM {RELATIONS}, LATERAL (SELECT oid, reltuples FROM pg_class WHERE oid = c.oid AND c.relkind <> 'p'"
     " UNION ALL SELECT p.oid, p.reltuples FROM pg_partition_tree(c.oid) t JOIN pg_class p ON p.oid = t.relid"
     " WHERE c.relkind = 'p' AND t.isleaf) l"
-    " WHERE c.oid >= 16384 AND c.relkind IN ('r', 'p', 'm') AND c.relpersistence <> 't'"
-    " AND c.relnamespace <> 'pg_toast'::regnamespace GROUP BY 1"
+    " WHERE c.relkind IN ('r', 'p', 'm') GROUP BY 1"
 )
 _SAMPLE_ROWS = 20_000
 _SAMPLE = text("CREATE TEMP TABLE sample AS SELECT repeat('x', 1000) AS x FROM generate_series(1, :rows)")

@@ -16,6 +16,7 @@ from sqlalchemy import Connection, event, text
 from scripts.core.migrate.steps import Commits
 from scripts.core.postgres import driver
 from scripts.core.postgres.driver import Session
+from scripts.core.postgres.sql import sent
 from scripts.core.revisions import checksum
 from scripts.core.schema import catalog_snapshot
 from scripts.core.schema.catalog_snapshot import Change, Index, Relation, Snapshot, Thing
@@ -25,9 +26,7 @@ SAMPLE = 0.001
 
 _SIZE = "SELECT pg_database_size(current_database())"
 _COUNTS = "SELECT relid, seq_scan, n_tup_ins + n_tup_upd + n_tup_del FROM pg_stat_xact_user_tables"
-_LOCKS = (
-    "SELECT relation, mode FROM pg_locks WHERE pid = {pid} AND locktype = 'relation' AND granted AND relation >= 16384"
-)
+_LOCKS = "SELECT relation, mode FROM pg_locks WHERE pid = {pid} AND locktype = 'relation' AND granted"
 
 
 @dataclass
@@ -122,6 +121,8 @@ class _Tracer:
     committed: int = 0
     """How many times the revision had committed by itself."""
     known: Snapshot = catalog_snapshot.EMPTY
+    own: Collection[int] = ()
+    """Alembic's table and ours."""
     existing: Collection[int] | None = None
     """Relations that existed when the transaction began; None before its first statement."""
     running: list[tuple[Statement, _Moment, set[tuple[int, str]], ExitStack]] = field(default_factory=list)
@@ -134,7 +135,9 @@ class _Tracer:
         if committed != self.committed and self.existing is not None:
             self.end()
         self.committed, alone, looked = committed, driver.is_alone(self.session), time.monotonic()
-        moment = _look(self.session, self.known)
+        if self.revision() not in self.trace.before:
+            self.own = catalog_snapshot.own_tables(self.session)
+        moment = _look(self.session, self.known, self.own)
         if self.existing is None:
             self.existing = moment.state.relations.keys() | moment.state.indexes.keys()
         self.trace.before.setdefault(self.revision(), moment.state)
@@ -142,9 +145,7 @@ class _Tracer:
         sampled = set[tuple[int, str]]()
         if alone:
             sampled = sampling.enter_context(_sampled(self.observer, self.session.info.backend_pid))
-        # The driver sends %% to PostgreSQL as one %.
-        sql = sql.replace("%%", "%")
-        statement = Statement(self.revision(), sql, line, self.transaction, alone=alone)
+        statement = Statement(self.revision(), sent(sql), line, self.transaction, alone=alone)
         self.running.append((statement, moment, sampled, sampling))
         moment.at = time.monotonic()
         self.trace.looking += moment.at - looked
@@ -157,7 +158,7 @@ class _Tracer:
         ended = time.monotonic()
         statement.seconds = ended - moment.at
         sampling.close()
-        now = _look(self.session, moment.state)
+        now = _look(self.session, moment.state, self.own)
         now.locks |= sampled
         self.known = now.state
         _compare(statement, moment, now, self.existing or ())
@@ -212,14 +213,14 @@ def _rewritten(before: Snapshot, now: Snapshot, existing: Collection[int]) -> It
             yield was.name
 
 
-def _look(session: Session, known: Snapshot) -> _Moment:
+def _look(session: Session, known: Snapshot, own: Collection[int]) -> _Moment:
     with session.cursor() as cursor:
         cursor.execute(_COUNTS)
         counts = cursor.fetchall()
         cursor.execute(_LOCKS.format(pid=session.info.backend_pid))
         locks = set(cursor.fetchall())
     scans, written = ({row[0]: row[column] for row in counts} for column in (1, 2))
-    return _Moment(catalog_snapshot.read(session, known), scans, written, locks)
+    return _Moment(catalog_snapshot.read(session, known, own), scans, written, locks)
 
 
 def _size(session: Session) -> int:

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
 from scripts.core.errors import UserError
-from scripts.core.postgres import driver, session_timeouts
+from scripts.core.postgres import driver, own_tables, session_timeouts
 
 Tell = Callable[[str], None]
 
@@ -23,7 +23,7 @@ REMIND = 30
 MIGRATES = "alembic %"
 """The application_name of a session that migrates. Other sessions of ours begin with `alembic-`."""
 
-_KEY = "hashtextextended('alembic_version', 0)"
+_KEY = f"hashtextextended('{own_tables.VERSION}', 0)"
 _TAKE = text(f"SELECT pg_try_advisory_lock({_KEY})")
 _HOLDER = text(
     "SELECT 'pid ' || a.pid || ', ' || a.application_name || coalesce(', from ' || host(a.client_addr), '')"

@@ -7,17 +7,22 @@ from sqlalchemy import Connection, text
 from sqlalchemy.engine import URL
 
 from scripts.core.errors import UserError
-from scripts.core.postgres import connections, database_names, environments, privileges, replacement_lock, roles, sql
+from scripts.core.postgres import (
+    connections,
+    database_names,
+    environments,
+    privileges,
+    replacement_lock,
+    roles,
+    sql,
+    user_tables,
+)
 from scripts.core.postgres.sql import Sql, compose
 from scripts.core.settings import Settings
 
 AUTOCOMMIT = "AUTOCOMMIT"
 
-_HAS_TABLES = text(
-    "SELECT EXISTS (SELECT FROM pg_class WHERE oid >= 16384 AND relkind IN ('r', 'p', 'm', 'f')"
-    " AND relpersistence <> 't' AND oid IS DISTINCT FROM to_regclass('alembic_version')"
-    " AND oid IS DISTINCT FROM to_regclass('migration_log') AND relnamespace <> 'pg_toast'::regnamespace)"
-)
+_HAS_TABLES = text(f"SELECT EXISTS (SELECT FROM {user_tables.RELATIONS} WHERE c.relkind IN ('r', 'p', 'm', 'f'))")
 
 
 def ensure(settings: Settings) -> bool:

@@ -1,9 +1,17 @@
-"""PostgreSQL's table locks that block the application: see "Explicit Locking" in its documentation."""
+"""PostgreSQL's table locks, as pg_locks spells them: see "Table-Level Locks" in its documentation."""
+
+ACCESS_SHARE = "AccessShareLock"
+"""SELECT takes it."""
+ROW_EXCLUSIVE = "RowExclusiveLock"
+"""INSERT, UPDATE and DELETE take it."""
+ACCESS_EXCLUSIVE = "AccessExclusiveLock"
 
 BLOCKS = {
     "ShareLock": "writes",
     "ShareRowExclusiveLock": "writes",
     "ExclusiveLock": "writes",
-    "AccessExclusiveLock": "reads and writes",
+    ACCESS_EXCLUSIVE: "reads and writes",
 }
-"""What a table lock blocks; see "Table-Level Locks" in PostgreSQL's documentation. Other locks block neither."""
+"""What a lock blocks, the weakest lock first. Other locks block neither reads nor writes."""
+BLOCKING = ", ".join(f"'{mode}'" for mode in BLOCKS)
+"""The same modes, for SQL."""

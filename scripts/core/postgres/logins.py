@@ -16,7 +16,7 @@ from sqlalchemy.engine import URL
 
 from scripts.core.errors import UserError
 from scripts.core.postgres import connections, sql
-from scripts.core.postgres.rights import OURS, Membership, Rights, Role
+from scripts.core.postgres.rights import MEMBERSHIPS, OURS, ROLES, Membership, Rights, Role
 from scripts.core.postgres.sql import Sql, compose
 
 LOCK_WAIT = 10.0
@@ -27,16 +27,9 @@ _USE, _TAKE, _FREE = (
     text(f"SELECT {function}(hashtext('scratch role ' || :login))")
     for function in ("pg_advisory_lock_shared", "pg_try_advisory_lock", "pg_advisory_unlock")
 )
-_ROLES = text(
-    "SELECT rolname AS name, rolsuper AS superuser, rolinherit AS inherit, rolcreaterole AS createrole,"
-    " rolcreatedb AS createdb, rolbypassrls AS bypassrls FROM pg_roles"
-)
+_ROLES = text(ROLES)
 _MADE = text("SELECT rolname FROM pg_roles WHERE shobj_description(oid, 'pg_authid') = :ours")
-_MEMBERSHIPS = text(
-    'SELECT g.rolname AS "group", m.rolname AS member, bool_or(admin_option) AS admin,'
-    " bool_or(inherit_option) AS inherits, bool_or(set_option) AS switches"
-    " FROM pg_auth_members JOIN pg_roles g ON g.oid = roleid JOIN pg_roles m ON m.oid = member GROUP BY 1, 2"
-)
+_MEMBERSHIPS = text(f"{MEMBERSHIPS} GROUP BY 1, 2")
 _IS_SUPERUSER = text("SELECT rolsuper FROM pg_roles WHERE rolname = current_user")
 
 

@@ -9,16 +9,17 @@ from collections.abc import Iterator
 from sqlalchemy import Connection, text
 
 from scripts.core.postgres import sql
+from scripts.core.postgres.own_tables import LOG, LOG_SEQUENCE, VERSION
 from scripts.core.postgres.sql import Sql, compose, listed, spelled
+from scripts.core.postgres.user_tables import RELATIONS, SCHEMA
 
 # Objects that we may grant. Objects of others, such as the tables of an extension, stay as they are.
-_OURS = "nspname !~ '^pg_' AND nspname <> 'information_schema' AND pg_has_role({owner}, 'USAGE') ORDER BY 1"
-_SCHEMAS = text("SELECT quote_ident(nspname) FROM pg_namespace WHERE " + _OURS.format(owner="nspowner"))
+_SCHEMAS = text(
+    f"SELECT quote_ident(nspname) FROM pg_namespace WHERE {SCHEMA} AND pg_has_role(nspowner, 'USAGE') ORDER BY 1"
+)
 _RELATIONS = text(
-    "SELECT c.oid::regclass::text FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace"
-    " WHERE relkind = ANY(:kinds) AND c.oid IS DISTINCT FROM to_regclass('alembic_version')"
-    " AND c.oid IS DISTINCT FROM to_regclass('migration_log')"
-    " AND c.oid IS DISTINCT FROM to_regclass('migration_log_id_seq') AND " + _OURS.format(owner="relowner")
+    f"SELECT c.oid::regclass::text FROM {RELATIONS} WHERE c.relkind = ANY(:kinds) AND pg_has_role(relowner, 'USAGE')"
+    " ORDER BY 1"
 )
 _TABLES, _SEQUENCES = ["r", "p", "v", "m", "f"], ["S"]
 _GIVEN = text(
@@ -56,8 +57,8 @@ def _statements(connection: Connection, role: Sql) -> Iterator[Sql]:
     for given in ("SELECT, INSERT, UPDATE, DELETE ON TABLES", "USAGE ON SEQUENCES", "USAGE ON SCHEMAS"):
         yield compose("ALTER DEFAULT PRIVILEGES GRANT {} TO {}", Sql(given), role)
     # The health check reads the version. Only migrations write it, or read the log.
-    for table in ("alembic_version", "migration_log", "migration_log_id_seq"):
+    for table in (VERSION, LOG, LOG_SEQUENCE):
         if connection.scalar(text("SELECT to_regclass(:table)"), {"table": table}):
             yield compose("REVOKE ALL ON {} FROM {}", sql.name(table), role)
-            if table == "alembic_version":
+            if table == VERSION:
                 yield compose("GRANT SELECT ON {} TO {}", sql.name(table), role)

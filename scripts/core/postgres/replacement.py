@@ -13,6 +13,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from scripts.core.errors import UserError
 from scripts.core.postgres import database_names, databases, replacement_lock, sql
 from scripts.core.postgres.sql import Sql, compose, spelled
+from scripts.core.postgres.user_tables import not_reserved
 from scripts.core.settings import Settings
 
 # An owner that is no superuser may end the sessions of the roles that it is a member of.
@@ -26,7 +27,7 @@ _IN_THE_WAY = text(
 )
 _TABLESPACE = text(
     "SELECT quote_ident(spcname) FROM pg_database d JOIN pg_tablespace t ON t.oid = d.dattablespace"
-    " WHERE datname = :name AND spcname !~ '^pg_' AND has_tablespace_privilege(t.oid, 'CREATE')"
+    f" WHERE datname = :name AND {not_reserved('spcname')} AND has_tablespace_privilege(t.oid, 'CREATE')"
 )
 PROVIDERS = {"c": "libc", "i": "icu", "b": "builtin"}
 """pg_database.datlocprovider, in the words of CREATE DATABASE."""

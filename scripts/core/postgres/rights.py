@@ -11,6 +11,7 @@ from sqlalchemy.exc import DBAPIError
 
 from scripts.core.errors import DatabaseMissingError, UserError
 from scripts.core.postgres import connections
+from scripts.core.postgres.user_tables import not_reserved
 from scripts.core.settings import Settings
 
 WAIT = 2.0
@@ -19,17 +20,20 @@ WAIT = 2.0
 OURS = "made for throwaway databases"
 """The COMMENT of each role that a command has created on a scratch server, which may be the target's own server."""
 _NOT_OURS = f"(shobj_description(m.oid, 'pg_authid') IS DISTINCT FROM '{OURS}' OR m.rolname = current_user)"
-_ROLES = text(
+_USERS = f" WHERE {not_reserved('m.rolname')} AND {_NOT_OURS}"
+ROLES = (
     "SELECT rolname AS name, rolsuper AS superuser, rolinherit AS inherit, rolcreaterole AS createrole,"
-    " rolcreatedb AS createdb, rolbypassrls AS bypassrls FROM pg_roles m WHERE rolname !~ '^pg_'"
-    f" AND {_NOT_OURS} ORDER BY 1"
+    " rolcreatedb AS createdb, rolbypassrls AS bypassrls FROM pg_roles m"
 )
-_MEMBERSHIPS = text(
+"""In SQL, as Role has it."""
+MEMBERSHIPS = (
     'SELECT g.rolname AS "group", m.rolname AS member, bool_or(admin_option) AS admin,'
     " bool_or(inherit_option) AS inherits, bool_or(set_option) AS switches"
     " FROM pg_auth_members JOIN pg_roles g ON g.oid = roleid JOIN pg_roles m ON m.oid = member"
-    f" WHERE m.rolname !~ '^pg_' AND {_NOT_OURS} GROUP BY 1, 2 ORDER BY 1, 2"
 )
+"""In SQL, as Membership has it; to be grouped by the first two columns."""
+_ROLES = text(f"{ROLES} {_USERS} ORDER BY 1")
+_MEMBERSHIPS = text(f"{MEMBERSHIPS} {_USERS} GROUP BY 1, 2 ORDER BY 1, 2")
 _DATABASE = text(
     "SELECT current_user AS name, pg_get_userbyid(datdba) AS owner,"
     " has_database_privilege(oid, 'CREATE') AS makes_schemas,"

@@ -10,6 +10,7 @@ from scripts.core.errors import PasswordError, UserError
 from scripts.core.postgres import connections, embedded, sql
 from scripts.core.postgres.cluster_roles import DUE
 from scripts.core.postgres.sql import Sql, compose, spelled
+from scripts.core.postgres.user_tables import SCHEMA
 from scripts.core.settings import Settings
 
 _BY_PSQL = "\\password "
@@ -17,9 +18,9 @@ _NAMES = text("SELECT set_config('roles.owner', :owner, false), set_config('role
 # BOOTSTRAP_SUPERUSERID, in PostgreSQL's pg_authid.dat, is 10.
 _OWNER = text("SELECT rolname, rolsuper, rolcreatedb, oid = 10 AS bootstrap FROM pg_roles WHERE rolname = current_user")
 # A table can be dropped by its owner, its schema's owner or the database's, which owns public, and by their members.
-_DANGERS = text("""
+_DANGERS = text(f"""
     WITH role AS (SELECT * FROM pg_roles WHERE rolname = :name),
-    schemas AS (SELECT n.* FROM pg_namespace n WHERE nspname !~ '^pg_' AND nspname <> 'information_schema')
+    schemas AS (SELECT n.* FROM pg_namespace n WHERE {SCHEMA})
     SELECT 'is a superuser' AS danger FROM role WHERE rolsuper
     UNION ALL SELECT CASE WHEN datdba = oid THEN 'owns' ELSE 'is a member of the owner of' END || ' the database'
         FROM role, (SELECT datdba FROM pg_database WHERE datname = current_database()) database

@@ -7,7 +7,7 @@ from pathlib import Path
 from sqlalchemy import Connection, text
 
 from scripts.core.errors import UserError
-from scripts.core.postgres import client_programs, connections, databases, scratch, scratch_extensions, sql
+from scripts.core.postgres import client_programs, connections, databases, own_tables, scratch, scratch_extensions, sql
 from scripts.core.postgres.scratch import Scratch
 from scripts.core.postgres.sql import compose
 from scripts.core.settings import Settings
@@ -17,6 +17,7 @@ _SESSION = text(
     "SELECT current_setting('TimeZone') AS \"TimeZone\", (SELECT string_agg(quote_ident(name), ', ' ORDER BY place)"
     " FROM unnest(current_schemas(false)) WITH ORDINALITY AS s (name, place)) AS search_path"
 )
+_RECORD = text(f"INSERT INTO {own_tables.VERSION} VALUES (:revision)")
 
 
 def schema(server: Scratch, target: Settings) -> Settings:
@@ -75,14 +76,11 @@ def _restore(pg_restore: str, made: Settings, dump: Path, without: Sequence[str]
 
 def _take_over(target: Connection, server: Scratch, made: Settings) -> None:
     """Copy the version rows, and the session settings of the target's role."""
-    versions = []
-    if target.scalar(text("SELECT to_regclass('alembic_version') IS NOT NULL")):
-        versions = list(target.scalars(text("SELECT version_num FROM alembic_version")))
     for name, value in target.execute(_SESSION).mappings().one().items():
         server.server.execute(text("SELECT set_config(:name, :value, false)"), {"name": name, "value": value or ""})
         given = "ALTER DATABASE {} SET {} FROM CURRENT"
         sql.run(server.server, compose(given, sql.name(databases.name_of(made.database_url)), sql.name(name)))
     with connections.connect(scratch.as_administrator(server, made)) as connection:
-        for version in versions:
-            connection.execute(text("INSERT INTO alembic_version VALUES (:version)"), {"version": version})
+        for revision in own_tables.revisions(target):
+            connection.execute(_RECORD, {"revision": revision})
         connection.commit()

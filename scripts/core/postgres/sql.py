@@ -54,3 +54,8 @@ def run(connection: Connection, statement: Sql, values: Sequence[Any] = ()) -> C
     if not isinstance(statement, Sql):
         raise TypeError("A statement is composed of pieces of SQL.")
     return connection.exec_driver_sql(statement.replace("%", "%%").replace(PLACE, "%s"), tuple(values))
+
+
+def sent(statement: str) -> str:
+    """Return what the server gets of a statement that the driver was given."""
+    return statement.replace("%%", "%")

@@ -9,11 +9,12 @@ from pathlib import Path
 from alembic.script import Script, ScriptDirectory
 from alembic.script.revision import RevisionError
 from alembic.util import to_tuple
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
 from scripts.core import git, revision_files
 from scripts.core.errors import USAGE, UserError
 from scripts.core.formatting import counted
+from scripts.core.postgres import own_tables
 from scripts.core.user_code import contained
 
 History = ScriptDirectory
@@ -46,9 +47,7 @@ def load() -> History:
 
 def current(connection: Connection) -> tuple[str, ...]:
     """Return the revisions that the database is at; none before the first migration."""
-    if not connection.scalar(text("SELECT to_regclass('alembic_version') IS NOT NULL")):
-        return ()
-    return tuple(connection.scalars(text("SELECT version_num FROM alembic_version")))
+    return own_tables.revisions(connection)
 
 
 def script(history: History, revision: str) -> Script:

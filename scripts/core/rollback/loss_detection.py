@@ -11,7 +11,9 @@ from scripts.core.plan import rehearsal
 from scripts.core.plan.trace import Statement
 from scripts.core.postgres import connections, schema_copy, scratch
 from scripts.core.postgres.advisory_lock import Tell
+from scripts.core.postgres.lock_modes import ACCESS_SHARE
 from scripts.core.postgres.sql import Sql, compose, spelled
+from scripts.core.postgres.user_tables import RELATIONS
 from scripts.core.rollback import write_triggers
 from scripts.core.rows import data_loss
 from scripts.core.rows.data_loss import Loss
@@ -26,11 +28,10 @@ USING = re.compile(r"\bTYPE\b.*\bUSING\b", re.IGNORECASE | re.DOTALL)
 
 # The sequence of a serial or identity column is dropped with the column.
 _RELATIONS = text(
-    "SELECT oid, oid::regclass::text AS name, relkind,"
-    " ARRAY(SELECT inhparent FROM pg_inherits WHERE inhrelid = c.oid) AS parents FROM pg_class c"
-    " WHERE oid >= 16384 AND relkind IN ('r', 'p', 'v', 'm', 'f', 'S')"
-    " AND oid IS DISTINCT FROM to_regclass('alembic_version') AND oid IS DISTINCT FROM to_regclass('migration_log')"
-    " AND NOT (relkind = 'S' AND EXISTS (SELECT FROM pg_depend WHERE objid = oid AND deptype IN ('a', 'i')"
+    "SELECT c.oid, c.oid::regclass::text AS name, relkind,"
+    " ARRAY(SELECT inhparent FROM pg_inherits WHERE inhrelid = c.oid) AS parents"
+    f" FROM {RELATIONS} WHERE relkind IN ('r', 'p', 'v', 'm', 'f', 'S')"
+    " AND NOT (relkind = 'S' AND EXISTS (SELECT FROM pg_depend WHERE objid = c.oid AND deptype IN ('a', 'i')"
     " AND classid = 'pg_class'::regclass))"
     " ORDER BY name"
 )
@@ -38,7 +39,8 @@ _RELATIONS = text(
 _COLUMNS = text(
     "SELECT attrelid, attnum, quote_ident(attname) AS name, format_type(atttypid, atttypmod) AS type,"
     " atttypid, atttypmod FROM pg_attribute"
-    " WHERE attrelid >= 16384 AND attnum > 0 AND NOT attisdropped AND attgenerated = '' ORDER BY name"
+    f" WHERE attrelid IN (SELECT c.oid FROM {RELATIONS})"
+    " AND attnum > 0 AND NOT attisdropped AND attgenerated = '' ORDER BY name"
 )
 
 
@@ -160,7 +162,7 @@ def _rows(before: _Schema, after: _Schema, changed: set[int], read: set[int]) ->
 def _read_by(statement: Statement) -> set[str]:
     if not READS.match(statement.sql):
         return set()
-    return {*statement.scans, *(lock["relation"] for lock in statement.locks if lock["mode"] == "AccessShareLock")}
+    return {*statement.scans, *(lock["relation"] for lock in statement.locks if lock["mode"] == ACCESS_SHARE)}
 
 
 def _numbers(names: Collection[str], before: _Schema, after: _Schema) -> set[int]:

@@ -6,9 +6,13 @@ that commit by themselves. A lock would not distinguish a DELETE from an INSERT.
 
 from sqlalchemy import Connection, text
 
+from scripts.core.postgres import sql
+from scripts.core.postgres.sql import Sql
+from scripts.core.postgres.user_tables import RELATIONS
+
 # ALWAYS works with every session_replication_role. A foreign key passes a change on to rows that no trigger of an empty
 # table sees. The rows of a foreign table are on another server, which a rehearsal must not touch.
-_WATCH = """
+_WATCH = Sql(f"""
 CREATE SCHEMA rollback_watch;
 CREATE TABLE rollback_watch.changed (relation oid);
 CREATE FUNCTION rollback_watch.note() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog
@@ -24,27 +28,26 @@ AS $$ BEGIN
     RETURN NULL;
 END $$;
 DO $$ DECLARE name regclass; BEGIN
-    FOR name IN SELECT oid FROM pg_class WHERE relkind IN ('r', 'p', 'f') AND oid >= 16384
+    FOR name IN SELECT c.oid FROM {RELATIONS} WHERE relkind IN ('r', 'p', 'f')
         AND relnamespace <> 'rollback_watch'::regnamespace
-        AND oid IS DISTINCT FROM to_regclass('alembic_version') AND oid IS DISTINCT FROM to_regclass('migration_log')
     LOOP
         EXECUTE format('CREATE TRIGGER rollback_watch BEFORE UPDATE OR DELETE OR TRUNCATE ON %s FOR EACH STATEMENT'
             ' EXECUTE FUNCTION rollback_watch.note()', name);
         EXECUTE format('ALTER TABLE %s ENABLE ALWAYS TRIGGER rollback_watch', name);
     END LOOP;
 END $$
-"""
+""")
 _IS_THERE = text("SELECT to_regclass('rollback_watch.changed') IS NOT NULL")
 _CHANGED = text("SELECT DISTINCT relation FROM rollback_watch.changed")
 _BLIND = text(
-    "SELECT oid FROM pg_class WHERE relkind IN ('r', 'p') AND NOT EXISTS (SELECT FROM pg_trigger"
-    " WHERE tgrelid = pg_class.oid AND tgname = 'rollback_watch' AND tgenabled = 'A')"
+    f"SELECT c.oid FROM {RELATIONS} WHERE relkind IN ('r', 'p') AND NOT EXISTS (SELECT FROM pg_trigger"
+    " WHERE tgrelid = c.oid AND tgname = 'rollback_watch' AND tgenabled = 'A')"
 )
 
 
 def watch(connection: Connection) -> None:
     """Let every table record statements that change or delete its rows, or rows that refer to them."""
-    connection.exec_driver_sql(_WATCH.replace("%", "%%"))
+    sql.run(connection, _WATCH)
     connection.commit()
 
 

@@ -15,6 +15,7 @@ from sqlalchemy.exc import DBAPIError
 from scripts.core import sqlstates
 from scripts.core.postgres import sql
 from scripts.core.postgres.sql import Sql, compose, listed, spelled
+from scripts.core.postgres.user_tables import NOT_OF_EXTENSION, RELATIONS
 from scripts.core.rows import key_ranges
 from scripts.core.rows.key_ranges import Ranges
 
@@ -33,22 +34,18 @@ _PINNED = {
     "max_parallel_workers_per_gather": str(WORKERS),
 }
 _PIN = text("SELECT " + ", ".join(f"set_config('{name}', :{name}, false)" for name in _PINNED))
-# The version and the log are written by this project. Only a btree's key has an order.
+# Only a btree's key has an order.
 _COLUMNS = text(
     "SELECT c.oid AS number, c.oid::regclass::text AS name, pg_table_size(c.oid) AS bytes,"
     " pg_relation_size(c.oid) / current_setting('block_size')::int AS pages, a.attnum AS column_number,"
     " quote_ident(a.attname) AS column_name, a.atttypid AS type_number, a.attcollation AS collation,"
     " coalesce(k.columns, '{}') AS key"
-    " FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+    f" FROM {RELATIONS}"
     " LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped"
     " LEFT JOIN LATERAL (SELECT (i.indkey::int2[])[0:i.indnkeyatts - 1] AS columns FROM pg_index i"
     " JOIN pg_class x ON x.oid = i.indexrelid JOIN pg_am m ON m.oid = x.relam"
     " WHERE i.indrelid = c.oid AND i.indisprimary AND m.amname = 'btree') k ON true"
-    " WHERE c.relkind = 'r' AND c.oid >= 16384 AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'"
-    " AND c.oid IS DISTINCT FROM to_regclass('alembic_version')"
-    " AND c.oid IS DISTINCT FROM to_regclass('migration_log')"
-    " AND NOT EXISTS (SELECT FROM pg_depend WHERE classid = 'pg_class'::regclass AND objid = c.oid AND deptype = 'e')"
-    " ORDER BY name, column_number"
+    f" WHERE c.relkind = 'r' AND {NOT_OF_EXTENSION} ORDER BY name, column_number"
 )
 
 

@@ -13,6 +13,7 @@ from scripts.core.errors import UserError
 from scripts.core.formatting import counted
 from scripts.core.postgres import connections, driver, sql
 from scripts.core.postgres.sql import Sql, compose, spelled
+from scripts.core.postgres.user_tables import RELATIONS
 from scripts.core.settings import Settings
 
 # Wait for locks only shortly. Row-level security would hide rows from the count; off turns that into an error.
@@ -30,9 +31,7 @@ ROWS = Sql("true")
 """Every row of the relation is counted."""
 _IS_THERE = text("SELECT to_regclass(:relation) IS NOT NULL")
 _TABLES = text(
-    "SELECT oid::regclass::text FROM pg_class WHERE relkind IN ('r', 'p') AND NOT relispartition AND oid >= 16384"
-    " AND relpersistence <> 't' AND oid IS DISTINCT FROM to_regclass('alembic_version')"
-    " AND oid IS DISTINCT FROM to_regclass('migration_log') ORDER BY 1"
+    f"SELECT c.oid::regclass::text FROM {RELATIONS} WHERE c.relkind IN ('r', 'p') AND NOT relispartition ORDER BY 1"
 )
 _WRITTEN = text(
     "SELECT EXISTS (SELECT FROM pg_stat_user_tables WHERE relid::regclass::text = ANY(:relations)"

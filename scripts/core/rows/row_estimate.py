@@ -9,7 +9,9 @@ from scripts.core import sqlstates
 from scripts.core.errors import UserError
 from scripts.core.formatting import counted
 from scripts.core.postgres import connections, sql
+from scripts.core.postgres.lock_modes import ACCESS_EXCLUSIVE
 from scripts.core.postgres.sql import compose, spelled
+from scripts.core.postgres.user_tables import RELATIONS
 
 SMALL = 1024 * 1024
 """Bytes. Smaller tables are counted."""
@@ -19,13 +21,11 @@ _TABLES = text(
     "SELECT name, bytes, CASE WHEN reltuples > 0 THEN reltuples / greatest(relpages, 1) * bytes / block"
     " ELSE pg_stat_get_live_tuples(oid) END::bigint AS rows FROM ("
     "  SELECT c.oid, c.oid::regclass::text AS name, pg_relation_size(c.oid) AS bytes, reltuples, relpages,"
-    "  current_setting('block_size')::int AS block FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace"
-    "  WHERE relkind = 'r' AND nspname !~ '^pg_' AND nspname <> 'information_schema'"
-    "  AND relname NOT IN ('alembic_version', 'migration_log')) found ORDER BY name"
+    f"  current_setting('block_size')::int AS block FROM {RELATIONS} WHERE c.relkind = 'r') found ORDER BY name"
 )
 _IN_THE_WAY = text(
     "SELECT string_agg(DISTINCT relation::regclass::text, ', ') FROM pg_locks JOIN pg_database d ON d.oid = database"
-    " WHERE datname = current_database() AND locktype = 'relation' AND granted AND mode = 'AccessExclusiveLock'"
+    f" WHERE datname = current_database() AND locktype = 'relation' AND granted AND mode = '{ACCESS_EXCLUSIVE}'"
 )
 
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from scripts.core.postgres.driver import Session
+from scripts.core.postgres.own_tables import NUMBERS
+from scripts.core.postgres.user_tables import EVERY, FIRST_OID
 
 MAY_HAVE_ROWS = ("r", "p", "m")
 
@@ -82,33 +84,32 @@ T = TypeVar("T", Relation, Index, Column, Constraint, Label)
 
 _QUERIES: dict[type[Any], str] = {
     Relation: (
-        "SELECT oid, oid::regclass::text, relname,"
-        " CASE WHEN NOT pg_table_is_visible(oid) THEN (SELECT nspname FROM pg_namespace n WHERE n.oid = relnamespace)"
-        " END,"
-        " relkind::text, relispartition, pg_relation_filenode(oid) FROM pg_class"
-        " WHERE oid >= 16384 AND relkind IN ('r', 'p', 'm', 'v', 'f', 'S') AND relnamespace <> 'pg_toast'::regnamespace"
-        " AND relname NOT IN ('alembic_version', 'migration_log', 'migration_log_id_seq')"
+        "SELECT c.oid, c.oid::regclass::text, relname, CASE WHEN NOT pg_table_is_visible(c.oid) THEN nspname END,"
+        " relkind::text, relispartition, pg_relation_filenode(c.oid)"
+        f" FROM {EVERY} WHERE relkind IN ('r', 'p', 'm', 'v', 'f', 'S')"
     ),
     Index: (
         "SELECT indexrelid, indrelid, indexrelid::regclass::text, indisunique, indisvalid, indpred IS NOT NULL,"
-        " (indkey::int2[])[0:indnkeyatts - 1], pg_relation_filenode(indexrelid) FROM pg_index WHERE indexrelid >= 16384"
+        " (indkey::int2[])[0:indnkeyatts - 1], pg_relation_filenode(indexrelid)"
+        f" FROM pg_index WHERE indrelid IN (SELECT c.oid FROM {EVERY})"
     ),
     Column: (
         "SELECT attnum, attrelid, attname, format_type(atttypid, atttypmod), attnotnull,"
         " atthasdef OR attidentity <> '', attgenerated::text, attidentity::text"
-        " FROM pg_attribute WHERE attrelid IN (SELECT oid FROM pg_class WHERE oid >= 16384 AND relkind IN"
-        " ('r', 'p', 'm', 'v', 'f')) AND attnum > 0 AND NOT attisdropped"
+        f" FROM pg_attribute WHERE attrelid IN (SELECT c.oid FROM {EVERY} WHERE relkind IN ('r', 'p', 'm', 'v', 'f'))"
+        " AND attnum > 0 AND NOT attisdropped"
     ),
     # NOT NULL (n, since PostgreSQL 18) belongs to a column; t belongs to a trigger.
     Constraint: (
         "SELECT oid, conrelid, conname, contype::text, convalidated, coalesce(conkey, '{}'), confrelid,"
         " coalesce(confkey, '{}'),"
         " CASE WHEN contypid <> 0 THEN contypid::regtype::text ELSE '' END"
-        " FROM pg_constraint WHERE oid >= 16384 AND contype IN ('c', 'f', 'p', 'u', 'x')"
+        f" FROM pg_constraint WHERE (conrelid IN (SELECT c.oid FROM {EVERY}) OR contypid >= {FIRST_OID})"
+        " AND contype IN ('c', 'f', 'p', 'u', 'x')"
     ),
-    Label: "SELECT oid, enumtypid::regtype::text, enumlabel FROM pg_enum WHERE oid >= 16384",
+    Label: f"SELECT oid, enumtypid::regtype::text, enumlabel FROM pg_enum WHERE oid >= {FIRST_OID}",
 }
-
+_OWN = f"SELECT {NUMBERS}"
 
 # Which versions of the catalogs' rows are visible, for all catalogs of the queries, and how names are printed.
 _CATALOGS = ("class", "index", "attribute", "attrdef", "constraint", "enum", "type", "namespace")
@@ -148,8 +149,15 @@ class Change:
     """Whether that relation existed before the revision."""
 
 
-def read(session: Session, known: Snapshot = EMPTY) -> Snapshot:
-    """Return the catalogs as the driver's session sees them, including what it has not committed.
+def own_tables(session: Session) -> list[int]:
+    """Return the numbers of Alembic's table and ours. They are found by search_path, which a revision may change."""
+    with session.cursor() as cursor:
+        cursor.execute(_OWN)
+        return list(cursor.fetchone()[0])
+
+
+def read(session: Session, known: Snapshot = EMPTY, own: Collection[int] = ()) -> Snapshot:
+    """Return the catalogs as the driver's session sees them, without `own` and including what it has not committed.
 
     If nothing has changed since `known` was read, return `known`. Most statements only change rows, and reading a large
     schema takes ten times as long as checking it for changes.
@@ -162,7 +170,8 @@ def read(session: Session, known: Snapshot = EMPTY) -> Snapshot:
             return known
         for kind, query in _QUERIES.items():
             cursor.execute(query)
-            found[kind] = [kind(*(tuple(v) if isinstance(v, list) else v for v in row)) for row in cursor.fetchall()]
+            things = [kind(*(tuple(v) if isinstance(v, list) else v for v in row)) for row in cursor.fetchall()]
+            found[kind] = [thing for thing in things if _relation(thing) not in own]
     return Snapshot(
         relations={thing.number: thing for thing in found[Relation]},
         indexes={thing.number: thing for thing in found[Index]},

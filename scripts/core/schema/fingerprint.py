@@ -10,7 +10,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
 from scripts.core.errors import UserError
-from scripts.core.postgres import connections, driver, own_tables
+from scripts.core.postgres import connections, driver, own_tables, sql
 from scripts.core.schema.catalogs import query
 
 OLDEST = 160000
@@ -35,7 +35,7 @@ _PINNED = {
 }
 _PIN = text("SELECT " + ", ".join(f"set_config('{name}', :{name}, true)" for name in [*_PINNED, "lock_timeout"]))
 # The tables that Alembic finds, by the session's own search_path. In another schema, these names are not special.
-_LEFT_OUT = text(f"SELECT to_regclass('alembic_version')::oid AS version, to_regclass('{own_tables.LOG}')::oid AS log")
+_LEFT_OUT = text(f"SELECT to_regclass('{own_tables.VERSION}')::oid, to_regclass('{own_tables.LOG}')::oid")
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ def read(connection: Connection) -> Schema:
     found: dict[str, dict[str, str]] = {"object": {}, "access": {}, "order": {}}
     try:
         with _pinned(connection) as left_out:
-            for kind, name, definition in connection.exec_driver_sql(query.statement(), left_out):
+            for kind, name, definition in sql.run(connection, query.statement(), left_out):
                 found[kind][name] = definition
     except DBAPIError as error:
         if error.connection_invalidated:
@@ -95,7 +95,7 @@ def read(connection: Connection) -> Schema:
 
 
 @contextmanager
-def _pinned(connection: Connection) -> Iterator[dict[str, int | None]]:
+def _pinned(connection: Connection) -> Iterator[tuple[int | None, ...]]:
     """Change settings during the block, and yield the tables that are left out.
 
     A rollback restores the settings, of our own transaction or to a savepoint.
@@ -106,7 +106,7 @@ def _pinned(connection: Connection) -> Iterator[dict[str, int | None]]:
         begin, end = "BEGIN READ ONLY", "ROLLBACK"
     connection.exec_driver_sql(begin)
     try:
-        left_out = dict(connection.execute(_LEFT_OUT).mappings().one())
+        left_out = tuple(connection.execute(_LEFT_OUT).one())
         connection.execute(_PIN, {**_PINNED, "lock_timeout": LOCK_TIMEOUT})
         yield left_out
     finally:

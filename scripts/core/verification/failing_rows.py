@@ -20,6 +20,7 @@ from scripts.core.postgres import connections, schema_copy, scratch, sql
 from scripts.core.postgres.advisory_lock import Tell
 from scripts.core.postgres.scratch import Scratch
 from scripts.core.postgres.sql import Sql, compose, listed, spelled
+from scripts.core.postgres.user_tables import RELATIONS
 from scripts.core.settings import Settings
 from scripts.core.sqlstates import (
     FOREIGN_KEY_VIOLATION,
@@ -56,10 +57,10 @@ _FOREIGN_KEY = text(
 )
 # A text has no length. The length of the other types includes four bytes of its own.
 _LENGTHS = text(
-    "SELECT format('%I.%I', n.nspname, t.relname) AS name, quote_ident(attname) AS column,"
+    "SELECT format('%I.%I', n.nspname, c.relname) AS name, quote_ident(attname) AS column,"
     " CASE WHEN atttypid IN ('varchar'::regtype, 'bpchar'::regtype) AND atttypmod > 0 THEN atttypmod - 4 END AS length"
-    " FROM pg_attribute JOIN pg_class t ON t.oid = attrelid JOIN pg_namespace n ON n.oid = t.relnamespace"
-    " WHERE t.oid >= 16384 AND t.relkind IN ('r', 'p') AND attnum > 0 AND NOT attisdropped ORDER BY 1, 2"
+    f" FROM {RELATIONS} JOIN pg_attribute ON attrelid = c.oid"
+    " WHERE c.relkind IN ('r', 'p') AND attnum > 0 AND NOT attisdropped ORDER BY 1, 2"
 )
 _PRIMARY = text(
     "SELECT quote_ident(a.attname) FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid"

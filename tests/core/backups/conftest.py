@@ -7,7 +7,8 @@ from sqlalchemy import text
 
 from scripts.core.backups import create
 from scripts.core.backups.store import Backup
-from scripts.core.postgres import connections
+from scripts.core.postgres import connections, sql
+from scripts.core.postgres.sql import Sql
 from scripts.core.settings import Settings
 
 ROWS = """
@@ -33,7 +34,7 @@ def execute(target: Settings, *statements: str) -> None:
     """Each on its own."""
     with connections.connect(target, isolation_level="AUTOCOMMIT") as connection:
         for statement in statements:
-            connection.exec_driver_sql(statement.replace("%", "%%"))
+            sql.run(connection, Sql(statement))
 
 
 def value(target: Settings, query: str) -> object:
@@ -96,7 +97,7 @@ WITH found (name, acl, usual) AS (
 def granted(target: Settings) -> list[str]:
     """Every ACL of a database and in it. PostgreSQL keeps its items in the order of granting."""
     with connections.connect(target) as connection:
-        return list(connection.exec_driver_sql(GRANTED.replace("%", "%%")).scalars())
+        return list(sql.run(connection, Sql(GRANTED)).scalars())
 
 
 @pytest.fixture

@@ -100,7 +100,7 @@ def test_killed_after_its_commit_it_undoes_nothing_more(three: Project) -> None:
 @pytest.fixture
 def half(three: Project, target: Settings, monkeypatch: pytest.MonkeyPatch) -> Project:
     """A rollback from abcd03 to abcd01 that was stopped after its first step."""
-    monkeypatch.setattr("scripts.core.history.ROOT", three.path)
+    monkeypatch.setattr("scripts.core.revision_files.ROOT", three.path)
     stop(replace(target, database_url=three.url), "abcd02")
     three.sql("UPDATE migration_log SET revision = 'abcd01', undoes = '{abcd03,abcd02}' WHERE direction = 'rollback'")
     return three

@@ -8,7 +8,8 @@ from sqlalchemy import Connection
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import IntegrityError
 
-from scripts.core.postgres import invalid_indexes
+from scripts.core.postgres import invalid_indexes, sql
+from scripts.core.postgres.sql import Sql
 from tests.conftest import Project
 from tests.core.running import asleep, begin, call, migrating, pid, run, session, wait_until, waits_for_lock
 
@@ -46,7 +47,7 @@ def connection(url: URL) -> Iterator[Connection]:
 
 def fail(connection: Connection, index: str) -> None:
     with pytest.raises(IntegrityError):
-        connection.exec_driver_sql(f"{UNIQUE} {index}".replace("%", "%%"))
+        sql.run(connection, Sql(f"{UNIQUE} {index}"))
 
 
 @pytest.mark.parametrize(

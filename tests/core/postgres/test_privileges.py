@@ -10,7 +10,8 @@ from sqlalchemy.exc import ProgrammingError
 
 from scripts.core import sqlstates
 from scripts.core.errors import UserError
-from scripts.core.postgres import connections, databases, privileges
+from scripts.core.postgres import connections, databases, privileges, sql
+from scripts.core.postgres.sql import Sql
 from scripts.core.settings import Settings
 from tests.conftest import Project
 from tests.core.running import call
@@ -33,13 +34,13 @@ ROWS = (
 def run(settings: Settings, url: URL, statements: Sequence[str]) -> None:
     with connections.connect(settings, url) as connection:
         for statement in statements:
-            connection.exec_driver_sql(statement.replace("%", "%%"))
+            sql.run(connection, Sql(statement))
         connection.commit()
 
 
 def ask(settings: Settings, url: URL, question: str) -> object:
     with connections.connect(settings, url) as connection:
-        return connection.exec_driver_sql(question.replace("%", "%%")).scalar()
+        return sql.run(connection, Sql(question)).scalar()
 
 
 def refused(settings: Settings, statement: str) -> str:

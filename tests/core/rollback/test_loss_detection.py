@@ -7,6 +7,8 @@ import pytest
 from sqlalchemy.engine import URL
 
 from scripts.core.errors import UserError
+from scripts.core.postgres import sql
+from scripts.core.postgres.sql import Sql
 from scripts.core.rollback import loss_detection
 from scripts.core.rows.data_loss import Loss
 from scripts.core.settings import Settings
@@ -22,7 +24,7 @@ READ = "rows that are read, and may then be changed or deleted"
 @pytest.fixture
 def database(project: Project, target: Settings, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Makes what the statements make, at the only revision that there is, whose downgrade is one line of code."""
-    monkeypatch.setattr("scripts.core.history.ROOT", project.path)
+    monkeypatch.setattr("scripts.core.revision_files.ROOT", project.path)
 
     def make(downgrade: str, *statements: str) -> None:
         for path in project.versions.glob("*.py"):
@@ -31,7 +33,7 @@ def database(project: Project, target: Settings, monkeypatch: pytest.MonkeyPatch
         with session(target.database_url) as owner:
             run(owner, "CREATE TABLE alembic_version (version_num text); INSERT INTO alembic_version VALUES ('abcd01')")
             for statement in statements:
-                owner.exec_driver_sql(statement.replace("%", "%%"))
+                sql.run(owner, Sql(statement))
             owner.commit()
 
     return make

@@ -23,7 +23,7 @@ WORK = "op.execute('SELECT 1')"
 @pytest.fixture
 def require(project: Project, revisions: list[str], monkeypatch: pytest.MonkeyPatch) -> Require:
     """Looks at a revision whose upgrade and downgrade are one line of code; `head` stands for `def downgrade`."""
-    monkeypatch.setattr("scripts.core.history.ROOT", project.path)
+    monkeypatch.setattr("scripts.core.revision_files.ROOT", project.path)
 
     def require(downgrade: str, upgrade: str = WORK, head: str = "def downgrade") -> None:
         path = project.write_revision("abcd01", revisions[-1], upgrade, downgrade)

@@ -6,7 +6,8 @@ import pytest
 from sqlalchemy import Connection, text
 
 from scripts.core.errors import UserError
-from scripts.core.postgres import connections
+from scripts.core.postgres import connections, sql
+from scripts.core.postgres.sql import Sql
 from scripts.core.rows import row_estimate
 from scripts.core.rows.row_estimate import Rows
 from scripts.core.settings import Settings
@@ -25,7 +26,7 @@ def test_small_tables_are_counted_in_every_schema_and_under_every_name(looking: 
     odd = ['"Odd Name"', '":b"', '"100%"', '"quo""te"', "shop.orders", "orders"]
     looking.exec_driver_sql("CREATE SCHEMA shop; CREATE TABLE alembic_version (version_num text)")
     for table in odd:
-        looking.exec_driver_sql(f"CREATE TABLE {table} AS SELECT generate_series(1, 3)".replace("%", "%%"))
+        sql.run(looking, Sql(f"CREATE TABLE {table} AS SELECT generate_series(1, 3)"))
     looking.exec_driver_sql("CREATE TABLE heir () INHERITS (orders)")
 
     found = row_estimate.read(looking)

@@ -11,7 +11,8 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
 
 from scripts.core.errors import UserError
-from scripts.core.postgres import connections
+from scripts.core.postgres import connections, sql
+from scripts.core.postgres.sql import PLACE, compose
 from scripts.core.schema import fingerprint
 from scripts.core.schema.catalogs import query
 from scripts.core.schema.compare import between
@@ -264,7 +265,8 @@ def test_a_lock_is_waited_for_and_not_for_ever(shop: Settings, isolation: str, m
 def test_a_session_that_is_ended_is_told_as_such(
     shop: Settings, isolation: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(query, "statement", lambda: "SELECT pg_terminate_backend(pg_backend_pid())")
+    ended = compose("SELECT pg_terminate_backend(pg_backend_pid()), {}, {}", PLACE, PLACE)
+    monkeypatch.setattr(query, "statement", lambda: ended)
 
     with (
         connections.connect(shop, isolation_level=isolation) as connection,
@@ -288,8 +290,8 @@ def test_a_lock_that_is_not_given_leaves_the_open_transaction_alive(
 
 
 def test_an_interruption_in_the_middle_of_reading_stays_one(shop: Settings) -> None:
-    def interrupt(_connection: object, _cursor: object, sql: str, *_: object) -> None:
-        if sql == query.statement():
+    def interrupt(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        if statement.startswith("WITH own"):
             raise KeyboardInterrupt
 
     with connections.connect(shop) as connection:
@@ -316,7 +318,7 @@ def test_no_two_objects_share_a_name(target: Settings) -> None:
     make(target, ["CREATE FUNCTION f(int, int) RETURNS int LANGUAGE sql RETURN 1"])
 
     with connections.connect(target) as connection:
-        rows = connection.exec_driver_sql(query.statement(), {"version": None, "log": None}).all()
+        rows = sql.run(connection, query.statement(), (None, None)).all()
 
     assert len({(kind, name) for kind, name, _ in rows}) == len(rows)
 

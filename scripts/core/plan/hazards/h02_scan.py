@@ -10,6 +10,7 @@ from scripts.core.plan import advice, row_writes
 from scripts.core.plan.findings import Finding, Subject, blocks, whom
 from scripts.core.plan.hazards import h01_rewrite, h03_index, h04_constraint, h09_computed_column
 from scripts.core.plan.trace import Statement
+from scripts.core.postgres.lock_modes import ACCESS_EXCLUSIVE
 from scripts.core.schema.catalog_snapshot import Column, Constraint
 
 ID, NAME = "H02", "table read under a lock"
@@ -22,7 +23,7 @@ def find(subject: Subject) -> Iterator[Finding]:
             severity = subject.weights.severity(name)
             relation = subject.found(name)
             # Only a refresh writes to a materialized view.
-            if severity and relation and (relation.kind != "m" or locks[name] == "AccessExclusiveLock"):
+            if severity and relation and (relation.kind != "m" or locks[name] == ACCESS_EXCLUSIVE):
                 message = (
                     f"{name} is read completely while the transaction blocks {whom(locks[name])} of it"
                     f"{subject.weights.words(name)}."

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from scripts.core.postgres.user_tables import FIRST_OID, SCHEMA
+
 
 @dataclass(frozen=True)
 class Kind:
@@ -24,9 +26,9 @@ class Kind:
 
 
 # Names have their schema, except for the schema public. The server's own schemas are left out.
-SPACE = """space AS MATERIALIZED (
+SPACE = f"""space AS MATERIALIZED (
     SELECT oid, CASE nspname WHEN 'public' THEN '' ELSE quote_ident(nspname) || '.' END AS prefix
-    FROM pg_namespace WHERE nspname !~ '^pg_' AND nspname <> 'information_schema')"""
+    FROM pg_namespace WHERE {SCHEMA})"""
 RELATION = """relation AS MATERIALIZED (
     SELECT c.tableoid, c.*, CASE relkind WHEN 'v' THEN 'view ' WHEN 'm' THEN 'materialized view '
         WHEN 'f' THEN 'foreign table ' WHEN 'c' THEN 'type ' WHEN 'S' THEN 'sequence ' ELSE 'table ' END
@@ -50,7 +52,7 @@ def in_schema(kind: str, catalog: str, definition: str, more: str = "", acl: str
 def of_database(kind: str, catalog: str, definition: str, acl: str = "") -> Kind:
     """Return the kind of an object of the whole database. Objects from initdb belong to the server."""
     table, prefix = catalog.split(".")
-    source = f"(SELECT tableoid, * FROM {table} WHERE oid >= 16384) o"
+    source = f"(SELECT tableoid, * FROM {table} WHERE oid >= {FIRST_OID}) o"
     return Kind(f"'{kind} ' || quote_ident(o.{prefix}name)", definition, source, *_owned(prefix, acl))
 
 

@@ -1,5 +1,6 @@
 """Objects that are no relations and no types: schemas, extensions, text search, publications ..."""
 
+from scripts.core.postgres.user_tables import FIRST_OID
 from scripts.core.schema.catalogs.kind import Kind, after, enabled, in_schema, of_database, options, qualified, words
 
 _EXTENSION = f"""extversion || {
@@ -92,7 +93,7 @@ KINDS = [
     Kind(
         "'access method ' || quote_ident(amname)",
         "concat_ws(' ', amtype, amhandler)",
-        "(SELECT tableoid, * FROM pg_am WHERE oid >= 16384) o",
+        f"(SELECT tableoid, * FROM pg_am WHERE oid >= {FIRST_OID}) o",
     ),
     of_database("event trigger", "pg_event_trigger.evt", _EVENT),
     of_database(

@@ -2,23 +2,24 @@
 
 from functools import cache
 
+from scripts.core.postgres.sql import PLACE, Sql, compose
 from scripts.core.schema.catalogs import objects, relations, types
 from scripts.core.schema.catalogs.grants import GRANTS
 from scripts.core.schema.catalogs.kind import RELATION, SPACE, Kind
 
 # Owners are compared with the migrating role, which has another name on each server.
-_STATEMENT = """WITH {space}, {relation}, migrator AS (
-    SELECT coalesce((SELECT relowner FROM relation WHERE oid = {version}), datdba) AS role
+_STATEMENT = """WITH own AS (SELECT CAST({} AS oid) AS version, CAST({} AS oid) AS log), {}, {}, migrator AS (
+    SELECT coalesce((SELECT relowner FROM relation, own WHERE oid = version), datdba) AS role
     FROM pg_database WHERE datname = current_database()
 ), left_out AS MATERIALIZED (
     SELECT classid, objid FROM pg_depend WHERE deptype = 'e'
-    UNION ALL SELECT tableoid, oid FROM relation WHERE oid IN ({version}, {log})
+    UNION ALL SELECT tableoid, oid FROM relation, own WHERE oid IN (version, log)
 ), object AS MATERIALIZED (
-    SELECT * FROM ({kinds}) every
+    SELECT * FROM ({}) every
     WHERE NOT EXISTS (SELECT FROM left_out WHERE (classid, objid) = (every.catalog, every.id))
     AND NOT EXISTS (SELECT FROM left_out WHERE (classid, objid) = (every.parent_catalog, every.parent))
 ), granted AS MATERIALIZED (
-    SELECT name, owner, acl, usual_acl FROM object WHERE acl IS NOT NULL UNION ALL {grants}
+    SELECT name, owner, acl, usual_acl FROM object WHERE acl IS NOT NULL UNION ALL {}
 )
 SELECT 'object', name, definition FROM object WHERE definition IS NOT NULL
 UNION ALL SELECT 'object', name || ', comment', description FROM object JOIN pg_description
@@ -47,15 +48,13 @@ UNION ALL SELECT 'order', relation.name, json_agg(quote_ident(attname) ORDER BY 
 
 
 @cache
-def statement() -> str:
-    """Read rows of class (object, access or order), name and definition.
+def statement() -> Sql:
+    """Return what reads rows of class (object, access or order), name and definition.
 
-    The parameters are the OIDs of the tables that are not part of the schema: `version` is Alembic's, `log` ours.
+    The values are the OIDs of the tables that are not part of the schema: Alembic's version table, and our log.
     """
     kinds = " UNION ALL ".join(_select(kind) for kind in relations.KINDS + types.KINDS + objects.KINDS)
-    parts = {"space": SPACE, "relation": RELATION, "grants": GRANTS, "kinds": kinds}
-    escaped = {name: part.replace("%", "%%") for name, part in parts.items()}
-    return _STATEMENT.replace("%", "%%").format(**escaped, version="%(version)s", log="%(log)s")
+    return compose(_STATEMENT, PLACE, PLACE, Sql(SPACE), Sql(RELATION), Sql(kinds), Sql(GRANTS))
 
 
 def _select(kind: Kind) -> str:

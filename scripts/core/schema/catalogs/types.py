@@ -1,5 +1,6 @@
 """Types and what belongs to them: routines, operators, casts."""
 
+from scripts.core.postgres.user_tables import FIRST_OID
 from scripts.core.schema.catalogs.kind import COMMENTED, Kind, after, in_schema, qualified, type_name, words
 
 # Objects that a range type creates along with itself.
@@ -126,7 +127,7 @@ KINDS = [
     Kind(
         "format('cast (%s AS %s)', format_type(castsource, NULL), format_type(casttarget, NULL))",
         "concat_ws(' ', castmethod, castcontext, nullif(castfunc, 0)::regprocedure)",
-        f"(SELECT tableoid, * FROM pg_cast WHERE oid >= 16384) o WHERE NOT {_MADE_WITH_ANOTHER}",
+        f"(SELECT tableoid, * FROM pg_cast WHERE oid >= {FIRST_OID}) o WHERE NOT {_MADE_WITH_ANOTHER}",
     ),
     Kind(
         "format('transform for %s language %s', format_type(trftype, NULL), (SELECT quote_ident(lanname)"
