@@ -155,6 +155,13 @@ class Project:
             for statement in statements:
                 connection.execute(text(statement))
 
+    def own(self, folder: str) -> Path:
+        """A folder that is a link in this copy becomes its own, for a test that writes there."""
+        link = self.path / folder
+        source = link.resolve()
+        link.unlink()
+        return shutil.copytree(source, link)
+
     @property
     def version(self) -> list[str]:
         return [str(row[0]) for row in self.sql("SELECT version_num FROM alembic_version")]
@@ -198,8 +205,22 @@ def original() -> "TemporaryDirectory[str]":
     return made
 
 
+UNCHANGED = ("docs", "scripts/core", "tests/bench", "tests/gates")
+"""What is a link in a copy, because no test writes there, unless it makes it its own: most of the files."""
+
+
 def copy_project(to: Path) -> Path:
-    return shutil.copytree(Path(original().name) / "project", to / "project", symlinks=True)
+    source, copy = Path(original().name) / "project", to / "project"
+    linked = {source / folder for folder in UNCHANGED}
+    shutil.copytree(
+        source,
+        copy,
+        ignore=lambda folder, names: {name for name in names if Path(folder) / name in linked},
+        symlinks=True,
+    )
+    for folder in UNCHANGED:
+        (copy / folder).symlink_to(source / folder)
+    return copy
 
 
 @pytest.fixture

@@ -193,7 +193,7 @@ def test_a_wrong_password_fails_at_once_and_is_not_shown(settled: Project) -> No
 
 
 def test_done_is_said_only_after_a_new_connection_has_checked(empty_project: Project) -> None:
-    runner = empty_project.path / "scripts" / "core" / "runner.py"
+    runner = empty_project.own("scripts/core") / "migrate" / "runner.py"
     configure = "    context.configure(connection=connection, fn="
     assert configure in runner.read_text()
     early = '    connection.exec_driver_sql("SELECT 1")\n'
