@@ -119,7 +119,7 @@ def show_backup(backup: Backup, whose: str) -> None:
         console.say(f"  {whose[0].upper()}{whose[1:]}.")
     after = found.last("after")
     if after and not after.passed:
-        console.say(f"  BACKUP_AFTER FAILED: {after.found}")
+        console.say(f"  The command in BACKUP_AFTER FAILED: {after.found}")
 
 
 def verified(backup: Backup) -> str:
@@ -157,7 +157,7 @@ def keep(listing: Listing, folder: str, database: str, target: settings.Settings
         )
     unknown = [one.name for one in listing.backups if one.manifest.is_of(database, None) and not one.manifest.cluster]
     if unknown:
-        console.warn(f"{counted(len(unknown), 'backup')} of an older version name no server, and stay: {unknown[0]} …")
+        console.warn(f"Not removed, because the server is unknown: {len(unknown)}, such as {unknown[0]}.")
     return tidy(listing, folder, retention.superfluous(listing, database, identity, rule))
 
 

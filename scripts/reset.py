@@ -53,11 +53,13 @@ def require_development(target: settings.Settings, name: str, environment: str |
         raise UserError(
             f"Refusing to reset {name}: its environment is {environment or environments.NOT_SET}.",
             why="Only a development database may be dropped.",
+            do=f"if it is one: make environment ENV=development CONFIRM={shlex.quote(name)}",
         )
     if target.app_env != "development":
         raise UserError(
             f"Refusing to reset {name}: APP_ENV is {target.app_env}.",
             why="The database is a development database, but APP_ENV is not development.",
+            do="to reset it, set APP_ENV=development in .env",
         )
 
 

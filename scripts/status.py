@@ -137,9 +137,13 @@ def show(status: Status) -> None:
     if status.rollback:
         console.warn(f"Not finished: {status.rollback}. To finish it: make rollback. To cancel it: make migrate")
     if status.application.dangers:
-        console.warn(f"The application could drop tables: it {', '.join(status.application.dangers)}. See: make roles")
+        console.warn(
+            f"The application could drop tables: it {', '.join(status.application.dangers)}. Correct it: make roles"
+        )
     if not status.application.exists:
-        console.warn(f"The application cannot log in: there is no role {status.application.name}. See: make roles")
+        console.warn(
+            f"The application cannot log in: there is no role {status.application.name}. Create it: make roles"
+        )
 
 
 if __name__ == "__main__":

@@ -89,7 +89,7 @@ def test_a_volume_that_was_made_with_the_owner_as_superuser_keeps_working_and_ge
 
     assert up.code == 0, up.output
     assert "Migrates as  app_owner: may create databases, superuser" in up.output
-    assert "! The application could drop tables: it is a superuser. See: make roles" in up.output
+    assert "! The application could drop tables: it is a superuser. Correct it: make roles" in up.output
     assert unready.code != 0
     assert "✗ app cannot log in to the database." in unready.output
     assert "Do:    make roles" in unready.output

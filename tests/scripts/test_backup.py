@@ -78,6 +78,6 @@ def test_when_the_users_command_fails_so_does_ours_and_the_backup_stays(project:
     assert "✗ BACKUP_AFTER failed: no bucket" in result.stderr
     (made,) = backups(project)
     assert f"State: the backup {made.name} is complete and stays here." in result.stderr
-    assert "  BACKUP_AFTER FAILED: no bucket\n" in project.run("backups").stdout
+    assert "  The command in BACKUP_AFTER FAILED: no bucket\n" in project.run("backups").stdout
     assert json.loads(project.run("backups", "--json").stdout)["backups"][0]["after"]["passed"] is False
     assert project.run("verify_backup", "--mode=quick").returncode == 0

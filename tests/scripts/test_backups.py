@@ -142,7 +142,7 @@ def test_only_this_server_s_backups_are_removed(project: Project) -> None:
 
     assert result.returncode == 0, result.stderr
     assert names(project) == sorted([other, old, last])
-    assert f"1 of an older version name no server, and stay: {old} …" in result.stderr
+    assert f"Not removed, because the server is unknown: 1, such as {old}." in result.stderr
 
 
 def test_a_kept_database_that_may_be_another_s_is_named_and_not_restored(settled: Project) -> None:

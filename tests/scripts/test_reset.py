@@ -218,7 +218,7 @@ def test_a_database_of_somebody_else_under_a_name_of_ours_is_not_dropped(project
     project.sql_on_server(f"DROP DATABASE {other}")
 
     assert result.returncode == 1
-    assert f"✗ The database {other} is in the way: its environment is production." in result.stderr
+    assert f"✗ A database {other} exists already, and its environment is production." in result.stderr
 
 
 def test_a_table_that_somebody_locks_is_named_instead_of_waited_for(project: Project) -> None:

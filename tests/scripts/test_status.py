@@ -60,7 +60,7 @@ def test_an_application_that_could_drop_tables_is_warned_of_and_no_fault(settled
     assert result.returncode == 0
     assert f"Migrates as  {settled.url.username}: may create databases, superuser\n" in result.stdout
     assert f"Application  {settled.url.username}: could drop tables\n" in result.stdout
-    assert result.stderr == "! The application could drop tables: it is a superuser. See: make roles\n"
+    assert result.stderr == "! The application could drop tables: it is a superuser. Correct it: make roles\n"
 
 
 def test_a_role_of_the_application_that_the_server_lacks_is_warned_of(settled: Project) -> None:
@@ -68,7 +68,7 @@ def test_a_role_of_the_application_that_the_server_lacks_is_warned_of(settled: P
 
     assert result.returncode == 0
     assert "Application  nobody_there: no such role on this server\n" in result.stdout
-    assert result.stderr == "! The application cannot log in: there is no role nobody_there. See: make roles\n"
+    assert result.stderr == "! The application cannot log in: there is no role nobody_there. Create it: make roles\n"
 
 
 def test_behind_it_names_what_is_pending(empty_project: Project, revisions: list[str]) -> None:

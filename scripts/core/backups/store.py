@@ -123,7 +123,8 @@ def finish(made: Path, found: Manifest, tell: Tell) -> Backup:
         newest = max((other.created for other in others if other.database == found.database), default=None)
         if newest and newest >= found.created:
             if newest - datetime.now(UTC) > timedelta(minutes=1):
-                tell(f"The clock of this machine is behind the newest backup ({newest:%Y-%m-%d %H:%M %Z}).")
+                says = f"{newest:%Y-%m-%d %H:%M %Z}"
+                tell(f"The clock of this machine is behind the newest backup ({says}). The new one is dated after it.")
             found = _later(found, newest)
         # The name of another database may look the same in a folder's name.
         while (path := folder / name(found.database, found.created, found.label)).exists():

@@ -76,7 +76,8 @@ def _explain(error: Exception) -> int:
         console.fail(known)
         return known.code
     traceback.print_exc()
-    console.fail(UserError(f"This is a bug in the scripts: {type(error).__name__}.", state="unknown; see: make status"))
+    problem = f"This is a bug in the scripts: {type(error).__name__}."
+    console.fail(UserError(problem, do="report it with the lines above", state="unknown; see: make status"))
     return BUG
 
 

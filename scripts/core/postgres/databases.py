@@ -88,7 +88,11 @@ def drop_leftover(connection: Connection, name: str, environment: str | None) ->
     """Drop a database that an interrupted run left. Raise UserError if its environment is not the expected one."""
     found = environments.read(connection, name)
     if found not in (None, environment):
-        raise UserError(f"The database {name} is in the way: its environment is {found}.", do="rename that database")
+        raise UserError(
+            f"A database {name} exists already, and its environment is {found}.",
+            why="This command creates a temporary database of that name.",
+            do="rename that database, then run this again",
+        )
     drop(connection, name)
 
 

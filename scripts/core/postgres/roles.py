@@ -141,8 +141,8 @@ def require_login(settings: Settings, database: str | None) -> None:
     except UserError as error:
         raise UserError(
             f"The application cannot log in: {error.problem}",
-            why="" if isinstance(error, PasswordError) else "See pg_hba.conf, and who may CONNECT to that database.",
-            do="correct that, then run this again",
+            why="" if isinstance(error, PasswordError) else "pg_hba.conf or a missing CONNECT privilege may refuse it.",
+            do="correct pg_hba.conf, the privilege or the password, then run this again",
             state="the role has its privileges.",
         ) from error
 

@@ -70,6 +70,7 @@ def test_a_bug_of_ours_says_so_with_its_traceback(capsys: pytest.CaptureFixture[
     assert "Traceback" in said
     assert "ZeroDivisionError: oops" in said
     assert "✗ This is a bug in the scripts: ZeroDivisionError." in said
+    assert "Do:    report it with the lines above" in said
 
 
 def test_what_a_script_returns_is_the_exit_code() -> None:

@@ -28,7 +28,7 @@ def find(subject: Subject) -> Iterator[Finding]:
                     f"{whom(mode).capitalize()} of {name}, which is locked already, wait for this statement."
                     f" It works on {tables}."
                 )
-                instead = f"Commit the lock on {name} first: put this statement into a revision of its own."
+                instead = f"Put this statement into a revision of its own, so that {name} is not locked meanwhile."
                 severity = min(severities, key=SEVERITIES.index)
                 yield Finding(ID, NAME, severity, name, blocks(mode), statement.line, message, instead)
 
