@@ -1,4 +1,4 @@
-"""Settings from the environment and `.env`: the one place where a database URL is made."""
+"""Settings from the environment and `.env`. Only this module builds a database URL."""
 
 import os
 from collections.abc import Callable, Mapping
@@ -20,13 +20,13 @@ OWNER = ("POSTGRES_USER", "POSTGRES_PASSWORD")
 APPLICATION = ("APP_DB_USER", "APP_DB_PASSWORD")
 
 LONGEST_NAME = 63
-"""Bytes: PostgreSQL cuts longer names off, in the middle of a character too."""
+"""Bytes. PostgreSQL cuts longer names, even in the middle of a character."""
 
 T = TypeVar("T")
 
 
 class SettingsError(Exception):
-    """Every fault of the settings at once, in `faults`; `source` tells what was read."""
+    """All errors in the settings, in `faults`. `source` says what was read."""
 
     def __init__(self, faults: list[str], source: str) -> None:
         super().__init__(f"{source}: " + "; ".join(faults))
@@ -38,22 +38,22 @@ class SettingsError(Exception):
 class AppSettings:
     app_env: str
     runtime: str
-    """Who runs PostgreSQL: docker, embedded, or none of ours."""
+    """What runs PostgreSQL: docker, embedded, or none (another server)."""
     database_url: URL
-    """With the login of the application's role, which owns nothing; with the owner's where only that one is set."""
+    """With the login of the application's role, which owns nothing; with the owner's if only that one is set."""
     external: bool
-    """The URL was given whole: the server is somebody else's, and databases on it are not ours to create."""
+    """The URL was given as a whole: the server is not this project's, which creates no databases on it."""
     connect_wait: float
     """Seconds to wait for a server that is still starting."""
     publish_interval: float
-    """Seconds between two looks for posts that are due."""
+    """Seconds between two searches for due posts."""
     source: str
     """What was read, for error messages."""
 
 
 @dataclass
 class Reader:
-    """Reads typed values by name and collects what is wrong with them."""
+    """Reads typed values by name, and collects what is wrong with them."""
 
     values: dict[str, str]
     lines: dict[str, int]
@@ -61,7 +61,7 @@ class Reader:
     faults: list[str] = field(default_factory=list)
 
     def finish(self) -> None:
-        """Raises SettingsError when anything was wrong."""
+        """Raise SettingsError if anything was wrong."""
         if self.faults:
             raise SettingsError(list(dict.fromkeys(self.faults)), self.source)
 
@@ -79,7 +79,7 @@ class Reader:
         return default or ""
 
     def file(self, name: str) -> str:
-        """The content of the file that NAME_FILE names, as Compose secrets want it."""
+        """Return the content of the file that NAME_FILE names, as Compose secrets need it."""
         path = self.values.get(f"{name}_FILE", "")
         if not path:
             return ""
@@ -91,7 +91,7 @@ class Reader:
             return ""
 
     def name(self, name: str) -> str:
-        """The name of a database or a role."""
+        """Return the name of a database or a role."""
         value = self.text(name)
         self.require_short(value, name)
         return value
@@ -118,9 +118,9 @@ class Reader:
 
 
 def load(environ: Mapping[str, str] | None = None, env_file: Path = ENV_FILE) -> AppSettings:
-    """The settings, from `environ` (default: this process's) over `env_file`.
+    """Return the settings from `environ` (default: that of this process), or else from `env_file`.
 
-    Raises SettingsError with every fault that was found.
+    Raise SettingsError with every error that was found.
     """
     reader = read(environ, env_file)
     settings = build(reader)
@@ -129,7 +129,7 @@ def load(environ: Mapping[str, str] | None = None, env_file: Path = ENV_FILE) ->
 
 
 def build(reader: Reader) -> AppSettings:
-    """The settings as far as they can be read; what is wrong with them is left in the reader's `faults`."""
+    """Return the settings as far as they can be read. The reader's `faults` say what is wrong."""
     return AppSettings(
         app_env=reader.choice("APP_ENV", ENVIRONMENTS, "production"),
         runtime=reader.choice("RUNTIME", RUNTIMES, "none"),
@@ -142,7 +142,7 @@ def build(reader: Reader) -> AppSettings:
 
 
 def read(environ: Mapping[str, str] | None = None, env_file: Path = ENV_FILE) -> Reader:
-    """The values of `environ` over those of `env_file`; an empty variable does not hide the file's value."""
+    """Return a reader of `environ` and `env_file`. An empty variable does not hide the file's value."""
     environ = os.environ if environ is None else environ
     reader = Reader({}, {}, "", [])
     found = env_file.is_file()
@@ -194,7 +194,7 @@ def _database_url(reader: Reader) -> URL:
 
 
 def login_url(reader: Reader, login: tuple[str, str] = OWNER) -> URL:
-    """The URL of the database by its parts, with the role and the password of these settings: those of who migrates."""
+    """Return the URL of the database from its parts, with the role and the password of these settings."""
     return URL.create(
         "postgresql+psycopg2",
         username=reader.name(login[0]),
@@ -206,7 +206,7 @@ def login_url(reader: Reader, login: tuple[str, str] = OWNER) -> URL:
 
 
 def postgresql_url(given: str, name: str, reader: Reader) -> URL:
-    """A whole URL, with the driver named: SQLAlchemy 2.1 reads a bare postgresql:// as psycopg 3."""
+    """Return a whole URL with its driver, because SQLAlchemy 2.1 reads a bare postgresql:// as psycopg 3."""
     nothing = URL.create("postgresql+psycopg2")
     try:
         url = make_url(given)
