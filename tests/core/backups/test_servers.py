@@ -91,7 +91,7 @@ def test_a_restore_does_not_go_on_where_its_server_has_started_again(
         fill(*arguments)
 
     monkeypatch.setattr(restore_into, "fill", after_a_kill)
-    with pytest.raises(UserError, match="The restore broke off"):
+    with pytest.raises(UserError, match="The restore was interrupted"):
         restore.put_in_place(target, store.list_all(folder).backups[-1], "development", silent, silent)
 
     with connections.connect(target) as connection:
