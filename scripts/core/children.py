@@ -21,6 +21,7 @@ from sqlalchemy.exc import DBAPIError
 from scripts.core import ROOT, child_process, redaction
 from scripts.core.child_process import BEGINS, EVENT, RAISED, RESULT, STATE, Deadline, Request, late
 from scripts.core.errors import UserError
+from scripts.core.formatting import counted
 
 T = TypeVar("T")
 
@@ -169,7 +170,7 @@ class Child:
             redaction.text(line, known) or redaction.HIDDEN for line in printed.decode(errors="replace").splitlines()
         ]
         if lines:
-            more = [f"… and {len(lines) - SHOWN} more lines"] if len(lines) > SHOWN else []
+            more = [f"… and {counted(len(lines) - SHOWN, 'more line')}"] if len(lines) > SHOWN else []
             shown = "".join(f"\n    {line}" for line in [*lines[:SHOWN], *more])
             tell(f"{self.running or 'The code of this project'} printed:{shown}")
 

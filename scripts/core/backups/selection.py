@@ -29,7 +29,7 @@ def find(folder: Path, database: str, cluster: str | None, wanted: str) -> Backu
         f"There is no backup {wanted} of {database} in {folder}."
         if wanted != store.LATEST
         else f"There is no backup of {database} on this server in {folder}.",
-        why=f"The newest {'are' if ours else 'of other servers and databases are'}"
+        why=f"The newest {'ones' if ours else 'ones of other servers and databases'}:"
         f" {', '.join(backup.name for backup in there[-3:])}."
         if there
         else "",

@@ -146,7 +146,7 @@ def keep_empty(connection: Connection, conditions: Conditions) -> None:
 def _refuse_more(loss: Loss, now: int, state: str) -> None:
     if now > loss.count:
         raise UserError(
-            f"{loss.place}: there are now {loss.counted(now)}; {loss.count:,} were confirmed.",
+            f"{loss.place}: {loss.counted(now)} now, but you confirmed {loss.count:,}.",
             why="Rows were added after you confirmed.",
             do="run this again",
             state=state,

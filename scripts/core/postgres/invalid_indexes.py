@@ -2,6 +2,7 @@
 
 from sqlalchemy import Connection, text
 
+from scripts.core.formatting import counted
 from scripts.core.postgres import sql
 from scripts.core.postgres.advisory_lock import Tell
 from scripts.core.postgres.sql import compose, spelled
@@ -41,9 +42,8 @@ def clear_up(connection: Connection) -> list[str]:
     for name in invalid(connection):
         duplicates = _duplicates(connection, name)
         _drop(connection, name)
-        said.append(
-            f"The invalid index {name} was dropped" + (f"; {duplicates} keys are not unique." if duplicates else ".")
-        )
+        found = f"; {counted(duplicates, 'duplicate key')}." if duplicates else "."
+        said.append(f"The invalid index {name} was dropped{found}")
     return said
 
 

@@ -34,9 +34,7 @@ def _outcome(comparisons: list[TableVerdict]) -> Outcome:
     if changed:
         return Outcome(f"rows changed in {', '.join(changed)}, although no statement wrote them", lines, FAILED)
     same = sum(1 for one in comparisons if one.verdict == "unchanged")
-    summary = (
-        f"{same} of {sum(1 for one in comparisons if one.before is not None)} tables have the same rows and contents"
-    )
+    summary = f"{same} of {counted(sum(1 for one in comparisons if one.before is not None), 'table')} unchanged"
     written = [one.table for one in comparisons if one.verdict == "written"]
     if written:
         summary += f"; written: {', '.join(written)}"

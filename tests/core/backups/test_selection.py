@@ -53,7 +53,7 @@ def test_of_another_server_s_database_only_by_name(filled: Settings, elsewhere: 
     assert selection.find(folder, name, identity(filled), "latest") == backup
     with pytest.raises(UserError, match="on this server in") as caught:
         selection.find(folder, name, identity(elsewhere), "latest")
-    assert f"The newest of other servers and databases are {backup.name}." in str(caught.value)
+    assert f"The newest ones of other servers and databases: {backup.name}." in str(caught.value)
 
     assert selection.find(folder, name, identity(elsewhere), backup.name) == backup
     assert selection.find(folder, name, identity(elsewhere), "x") == backup
@@ -79,4 +79,4 @@ def test_a_backup_of_an_older_version_is_of_no_known_server(filled: Settings, ba
         selection.find(folder, name, identity(filled), "latest")
     assert selection.find(folder, name, identity(filled), old.name) == old
     assert selection.whose(old, name, identity(filled)).startswith("of an unknown server")
-    assert selection.whose(old, "other", identity(filled)).startswith(f"of the database {name}, of a server")
+    assert selection.whose(old, "other", identity(filled)).startswith(f"of the database {name}, of an unknown server")

@@ -499,8 +499,8 @@ def test_by_hand_rows_stop_neither_an_upgrade_nor_a_stamp(project: Project, revi
 @pytest.mark.parametrize(
     ("came", "words"),
     [
-        ("INSERT INTO notes VALUES (1)", "notes: there are now 1 row; 0 were confirmed."),
-        ("UPDATE users SET notes = 'n'", "users.notes: there are now 1 value; 0 were confirmed."),
+        ("INSERT INTO notes VALUES (1)", "notes: 1 row now, but you confirmed 0."),
+        ("UPDATE users SET notes = 'n'", "users.notes: 1 value now, but you confirmed 0."),
     ],
 )
 def test_what_comes_between_the_question_and_the_lock_is_not_lost(
@@ -563,7 +563,7 @@ def test_what_is_committed_by_the_session_that_is_waited_for_is_not_lost(
     result = process.end()
 
     assert result.returncode == 1
-    assert "✗ notes: there are now 1 row; 0 were confirmed." in result.stderr
+    assert "✗ notes: 1 row now, but you confirmed 0." in result.stderr
     assert "State: the database is at abcd01; the step was rolled back." in result.stderr
     assert project.version == ["abcd01"]
     assert project.sql("SELECT n FROM notes") == [(1,)]
@@ -573,7 +573,7 @@ def test_what_is_committed_by_the_session_that_is_waited_for_is_not_lost(
 @pytest.mark.parametrize(
     ("verb", "words", "said"),
     [
-        ("rollback", [], "users.notes: there are now 1 value; 0 were confirmed."),
+        ("rollback", [], "users.notes: 1 value now, but you confirmed 0."),
         ("alembic", ["downgrade", "-1"], "there are rows, for example in users."),
     ],
 )

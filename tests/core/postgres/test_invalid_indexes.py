@@ -67,7 +67,7 @@ def test_what_a_failure_left_is_dropped_and_its_duplicates_are_counted(
     assert invalid_indexes.invalid(connection) == [name]
 
     assert invalid_indexes.clear_up(connection) == [
-        f"The invalid index {name} was dropped; {duplicates} keys are not unique."
+        f"The invalid index {name} was dropped; {duplicates} duplicate key."
     ]
 
     assert invalid_indexes.invalid(connection) == []
@@ -150,7 +150,7 @@ def test_duplicates_under_a_unique_index_are_counted_and_the_index_is_dropped(
     assert result.returncode == 1
     assert "✗ alembic/versions/abcd01.py, line " in result.stderr
     assert 'could not create unique index "uq"' in result.stderr
-    assert "The invalid index uq was dropped; 3 keys are not unique." in result.stderr
+    assert "The invalid index uq was dropped; 3 duplicate keys." in result.stderr
     assert invalid(project) == []
     assert project.version == revisions[-1:]
     project.sql("DELETE FROM users WHERE id % 2 = 1")
