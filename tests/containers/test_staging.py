@@ -295,7 +295,7 @@ def test_unreadable_secret_is_named_with_its_cure(host: Stack, name: str) -> Non
 
 
 def test_missing_volume_is_named(host: Stack) -> None:
-    result = host.make("up", DB_VOLUME="nowhere", COMPOSE_PROJECT_NAME=f"{host.project}x")
+    result = host.make("up", DB_VOLUME="nowhere", COMPOSE_PROJECT_NAME=f"{host.project}x", ACCEPT="new")
 
     run(["docker", "network", "rm", f"{host.project}x_default"])
     assert result.code != 0
