@@ -8,6 +8,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from threading import Event, Thread
 
 from sqlalchemy import Connection, NullPool, create_engine, text
@@ -70,7 +71,8 @@ class Running:
 
     @property
     def printed(self) -> str:
-        return self._printed.read_text() if self._printed.exists() else ""
+        """What it has printed by now, and then what it has said of faults."""
+        return "".join(path.read_text() for path in (self._printed, self._said) if path.exists())
 
     def send(self, number: signal.Signals) -> None:
         os.kill(self.pid, number)
@@ -103,6 +105,13 @@ def wait_until(condition: Callable[[], object], seconds: float = 60) -> None:
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.02)
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().split()[2] != "Z"
+    except OSError:
+        return False
 
 
 @contextmanager

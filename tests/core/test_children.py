@@ -17,6 +17,7 @@ from scripts.core.child_process import Deadline
 from scripts.core.children import Child, ChildError
 from scripts.core.errors import UserError
 from tests.conftest import ROOT
+from tests.core.running import is_alive, wait_until
 
 LONG = Deadline(60, "It waits.", "PLAN_DEADLINE")
 SHORT = Deadline(0.3, "It waits.", "PLAN_DEADLINE")
@@ -244,15 +245,4 @@ def test_a_killed_parent_leaves_no_child(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
     pid = int(done.stdout)
 
-    deadline = time.monotonic() + 20
-    while is_alive(pid) and time.monotonic() < deadline:
-        time.sleep(0.02)
-
-    assert not is_alive(pid)
-
-
-def is_alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().split()[2] != "Z"
-    except OSError:
-        return False
+    wait_until(lambda: not is_alive(pid))

@@ -97,8 +97,8 @@ def _look(observer: Connection, pid: int, limit: float, watch: Watch, over: Even
             transaction, watch.waited = started, 0.0
         if waits and not watch.suspended and observer.scalar(_STANDS_IN_THE_WAY, {"pid": pid}):
             watch.waited += now - last
-            watch.behind = max(watch.behind, observer.scalar(_BEHIND, {"pid": pid}) or 0)
             watch.relations.update(observer.scalars(_WANTED, {"pid": pid}))
+            watch.behind = max(watch.behind, observer.scalar(_BEHIND, {"pid": pid}) or 0)
             if watch.waited > limit:  # Repeated: the first may have come between two statements.
                 watch.cancelled = True
                 observer.execute(text("SELECT pg_cancel_backend(:pid)"), {"pid": pid})

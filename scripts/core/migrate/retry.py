@@ -29,8 +29,10 @@ def run(conditions: Conditions, steps: Steps, once: Once) -> None:
     """
     deadline = time.monotonic() + conditions.limits.deadline
     engine = _engine(conditions)
+    wanted: set[int] = set()
     for number, pause in enumerate(lock_watch.pauses(), start=1):
-        watch = lock_watch.Watch()
+        # On a busy machine the watcher may miss the last wait.
+        watch = lock_watch.Watch(relations=wanted)
         try:
             with failure_report.interruptions_reported(conditions, steps):
                 _attempt(conditions, engine, steps, once, watch)

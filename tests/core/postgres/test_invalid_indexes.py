@@ -1,6 +1,5 @@
 """scripts/core/postgres/invalid_indexes.py, and CREATE INDEX CONCURRENTLY in a revision"""
 
-import time
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -8,6 +7,7 @@ from sqlalchemy import Connection
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import IntegrityError
 
+from scripts.core.migrate import lock_watch
 from scripts.core.postgres import invalid_indexes, sql
 from scripts.core.postgres.sql import Sql
 from tests.conftest import Project
@@ -111,11 +111,11 @@ def test_no_lock_timeout_applies_and_who_holds_it_up_is_listed(project: Project,
     with session(project.url, "cashier") as holder:
         number = pid(holder)
         run(holder, "INSERT INTO users (id, username, email) VALUES (1, 'secret', 'a')")
-        time.sleep(1.1)
+        with session(project.url) as observer:
+            observer.execution_options(isolation_level="AUTOCOMMIT")
+            wait_until(lambda: lock_watch.open_transactions(observer))
         process = begin(project, LOCK_TIMEOUT="100", STATEMENT_TIMEOUT="0.5")
-        wait_until(lambda: waits_for_lock(project))
-        time.sleep(1)
-        assert waits_for_lock(project)
+        wait_until(lambda: migrating(project, "wait_event_type = 'Lock' AND now() - query_start > '0.6 s'"))
     result = process.end()
 
     assert result.returncode == 0, result.stderr

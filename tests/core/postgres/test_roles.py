@@ -96,7 +96,7 @@ def test_who_stands_in_the_way_is_named_whoever_that_is(
         for connection in (shop, report):
             run(connection, "LOCK TABLE users IN ACCESS SHARE MODE")
 
-        result = call(owned, MIGRATION_DEADLINE="1")
+        result = call(owned, MIGRATION_DEADLINE="1", LOCK_TIMEOUT="1000")
 
         assert result.returncode == 1
         for connection, name in ((shop, "shop"), (report, "report")):
@@ -156,15 +156,16 @@ def test_an_index_is_built_concurrently_and_an_extension_is_made(owned: Project,
 
 def test_the_second_of_two_migrations_waits_for_the_first_and_names_it(owned: Project, two_roles: Settings) -> None:
     assert call(owned).returncode == 0
-    owned.write_revision("abcd01", owned.version[0], 'op.execute("SELECT pg_sleep(4)")')
-
-    first = begin(owned)
-    wait_until(lambda: owned.sql("SELECT 1 FROM pg_stat_activity WHERE wait_event = 'PgSleep'"))
-    second = call(owned)
+    owned.write_revision("abcd01", owned.version[0], 'op.execute("ALTER TABLE users ADD COLUMN note text")')
+    with session(two_roles.application_url) as shop:
+        run(shop, "SELECT FROM users")
+        first = begin(owned)
+        wait_until(lambda: "Attempt 1: " in first.printed)
+        second = begin(owned)
+        wait_until(lambda: "Waiting, because another migration or backup runs: pid " in second.printed)
 
     assert first.end().returncode == 0
-    assert "Waiting, because another migration or backup runs: pid " in second.stdout
-    assert ", since " in second.stdout
+    assert ", since " in second.end().stdout
 
 
 def test_what_is_hidden_from_an_owner_without_more_rights_is_said_to_be(
