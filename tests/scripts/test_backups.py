@@ -93,7 +93,7 @@ def test_old_ones_go_when_the_folder_is_named(project: Project) -> None:
         f"  {before[0]}  would be removed\n  {before[1]}  would be removed\n"
         "1 backup would stay. To remove the others: CONFIRM=backups" in dry.stdout
     )
-    assert "✓ 2 removed, 1 stay." in done.stdout
+    assert "✓ 2 backups removed; 1 left." in done.stdout
     assert names(project) == before[2:]
 
 

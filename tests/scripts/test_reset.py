@@ -66,7 +66,7 @@ def test_drops_the_rows_and_builds_again_from_the_files(project: Project, revisi
 
     assert result.returncode == 0, result.stderr
     assert f"Database {name(project)}: 5 tables with 9 rows will be lost." in result.stdout
-    assert "  users: 2\n" in result.stdout
+    assert "  users: 2 rows\n" in result.stdout
     assert "  by_hand: 7\n" in result.stdout
     for revision in revisions:
         assert f"{revision}  applied in" in result.stdout
@@ -252,5 +252,5 @@ def test_rows_of_a_large_table_are_not_counted_before_the_question(precious: Pro
 
     assert result.returncode == 1
     assert f"Database {name(precious)}: 5 tables with about 60,002 rows will be lost." in result.stdout
-    assert "  large: about 60,000\n" in result.stdout
-    assert "  users: 2\n" in result.stdout
+    assert "  large: about 60,000 rows\n" in result.stdout
+    assert "  users: 2 rows\n" in result.stdout

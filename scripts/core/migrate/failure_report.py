@@ -69,8 +69,8 @@ def failed(conditions: Conditions, steps: Steps, error: Exception) -> UserError:
         why=_why(statement, extension),
         do=_do(steps, half_done, extension),
         state=state(conditions, steps)
-        + " If an earlier run was stopped in the middle of this revision, then everything up to and including this"
-        " statement is committed already." * half_done,
+        + " If a run was stopped in this revision, everything up to and including this statement is committed already."
+        * half_done,
     )
 
 

@@ -32,7 +32,7 @@ def test_small_tables_are_counted_in_every_schema_and_under_every_name(looking: 
     found = row_estimate.read(looking)
 
     assert found == dict.fromkeys(odd, Rows(3, exact=True)) | {"heir": Rows(0, exact=True)}
-    assert str(row_estimate.total(found)) == "18"
+    assert str(row_estimate.total(found)) == "18 rows"
 
 
 def test_large_tables_are_not_read_and_grow_as_their_files_do(looking: Connection) -> None:
