@@ -50,7 +50,7 @@ def test_goes_to_the_revision_that_a_prefix_names(empty_project: Project, revisi
     ("wanted", "code", "words"),
     [
         ("zzzz", 2, ["REV=zzzz is no revision of this checkout", "{newest}"]),
-        ("abcd", 2, ["REV=abcd fits 2 revisions", "abcd01  abcd01 message", "abcd02  abcd02 message"]),
+        ("abcd", 2, ["REV=abcd matches 2 revisions", "abcd01  abcd01 message", "abcd02  abcd02 message"]),
         ("head", 1, ["There are 2 heads", "abcd01  abcd01 message", "abcd02  abcd02 message", "make merge"]),
         ("base", 2, ["base is older than the database", "make rollback REV=base"]),
     ],

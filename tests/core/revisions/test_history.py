@@ -50,7 +50,7 @@ def test_a_whole_id_wins_over_longer_ones_that_begin_with_it(files: Files) -> No
 
 
 def test_an_ambiguous_prefix_is_refused_with_the_candidates(files: Files) -> None:
-    with pytest.raises(UserError, match="REV=aa fits 2 revisions") as caught:
+    with pytest.raises(UserError, match="REV=aa matches 2 revisions") as caught:
         history.resolve(files(LINE), "aa")
 
     assert caught.value.code == USAGE
