@@ -9,7 +9,6 @@ The newest verified backup always stays. After a failed backup nothing is remove
 """
 
 import json
-import os
 import shlex
 import sys
 from collections.abc import Sequence
@@ -17,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from scripts.core import settings
+from scripts.core import overrides, settings
 from scripts.core.backups import kept_databases, retention, selection, store
 from scripts.core.backups.kept_databases import KeptDatabase
 from scripts.core.backups.manifest import Check
@@ -34,7 +33,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--json", action="store_true", help="one JSON document on standard output")
     arguments = parser.parse_args(argv)
 
-    target, folder = settings.load(), settings.backups().folder
+    target = settings.load()
+    folder = target.backups.folder
     name = databases.name_of(target.database_url)
     listing = store.list_all(folder)
     if arguments.keep:
@@ -163,7 +163,7 @@ def keep(listing: Listing, folder: str, database: str, target: settings.Settings
 
 def tidy(listing: Listing, folder: str, superfluous: list[Backup]) -> int:
     """Remove the backups if CONFIRM names the folder. Otherwise only list them."""
-    confirmed = os.environ.get("CONFIRM", "")
+    confirmed = overrides.confirmed()
     if confirmed not in ("", folder):
         raise UserError(f"CONFIRM={confirmed} is not the name of the folder.", do=f"CONFIRM={folder}")
     for backup in superfluous:

@@ -6,12 +6,11 @@ The environment is stored in the database itself. It decides what the commands r
 treated as production.
 """
 
-import os
 import shlex
 import sys
 from collections.abc import Sequence
 
-from scripts.core import settings
+from scripts.core import overrides, settings
 from scripts.core.cli import console, entry_point
 from scripts.core.errors import USAGE, UserError
 from scripts.core.postgres import connections, environments
@@ -36,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             console.done(f"Nothing to do: the environment of {name} is {environment} already.")
             return 0
         console.say(f"Environment of {name} at {connections.address(target)}: {before or environments.NOT_SET}.")
-        typed = os.environ.get("CONFIRM") or console.ask(f"Type {name} to set it to {environment}:")
+        typed = overrides.confirmed() or console.ask(f"Type {name} to set it to {environment}:")
         if typed != name:
             raise UserError("Not confirmed.", do=f"make environment ENV={environment} CONFIRM={shlex.quote(name)}")
         environments.write(connection, name, environment)

@@ -9,7 +9,6 @@ the changed files. `# safe: H05 reason` in a revision's file silences a hazard t
 """
 
 import json
-import os
 import sys
 from collections.abc import Sequence
 
@@ -30,24 +29,25 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     revisions = history.load()
     scripts = history.oldest_first(revisions) if arguments.all else lint.new(revisions)
-    made = lint.make(settings.load(), revisions, scripts, console.warn)
+    target = settings.load()
+    made = lint.make(target, revisions, scripts, console.warn)
     if arguments.json:
         console.say(json.dumps(made.document(), indent=2))
     else:
-        show(made)
+        show(made, annotated=target.values.get("GITHUB_ACTIONS") == "true")
     if made.failure:
         raise made.failure
     return 1 if made.blocking else 0
 
 
-def show(made: Plan) -> None:
+def show(made: Plan, *, annotated: bool) -> None:
     found = [(revision, finding) for revision in made.revisions for finding in revision.findings]
     for revision, finding in found:
         console.say(*render.finding(revision, finding))
         if not finding.silenced and finding.severity != NOTE:
             for line in finding.instead.splitlines():
                 console.say(f"      {line}", "dim")
-            if os.environ.get("GITHUB_ACTIONS") == "true":
+            if annotated:
                 console.say(render.annotation(revision, finding))
     checked = counted(len(made.revisions), "revision")
     if made.blocking:

@@ -45,7 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             guards.check_edited(connection, environment, history.files(revisions, at), console.warn)
     if not pending:
         console.done(f"Nothing to do: the database is at {', '.join(at) or 'base'}.")
-        unfinished_rollback.settle(target, settings.limits(), console.say)
+        unfinished_rollback.settle(target, console.say)
         return 0
 
     console.say(f"{counted(len(pending), 'pending revision')}:")
@@ -60,7 +60,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def require_known(target: settings.Settings, revisions: history.History, at: Sequence[str]) -> None:
     """Raise UserError for a database at a revision without a file. Before that, name the backups that fit."""
     if history.unknown(revisions, at):
-        folder, name = settings.backups().folder, databases.name_of(target.database_url)
+        folder, name = target.backups.folder, databases.name_of(target.database_url)
         for backup in selection.fitting(folder, name, system_identifier.look(target), revisions)[:3]:
             console.warn(f"This backup fits the checkout: make restore BACKUP={backup}")
     history.require_known(revisions, at)

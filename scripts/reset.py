@@ -6,12 +6,11 @@
 It refuses every database whose environment is not development.
 """
 
-import os
 import shlex
 import sys
 from collections.abc import Sequence
 
-from scripts.core import settings
+from scripts.core import overrides, settings
 from scripts.core.cli import console, entry_point
 from scripts.core.errors import UserError
 from scripts.core.formatting import counted
@@ -64,7 +63,7 @@ def require_development(target: settings.Settings, name: str, environment: str |
 
 
 def require_confirmation(name: str) -> None:
-    typed = os.environ.get("CONFIRM") or console.ask(f"Type {name} to drop it:")
+    typed = overrides.confirmed() or console.ask(f"Type {name} to drop it:")
     if typed != name:
         raise UserError(
             f"Not confirmed: {'you typed ' + typed if typed else 'no name was given'}.",

@@ -8,13 +8,12 @@
 BACKUP can also name a kept database. Then the two databases swap names again. Applications lose their sessions once.
 """
 
-import os
 import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
 
-from scripts.core import settings
+from scripts.core import overrides, settings
 from scripts.core.backups import kept_databases, restore, selection
 from scripts.core.backups.restore import State
 from scripts.core.cli import console, entry_point
@@ -43,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if is_kept:
         return swap_back(target, arguments.backup)
 
-    backup = selection.find(settings.backups().folder, name, identity, arguments.backup)
+    backup = selection.find(target.backups.folder, name, identity, arguments.backup)
     state = restore.look(target)
     restore.require_fitting(backup, history.load(), state.environment)
     if arguments.to:
@@ -83,7 +82,7 @@ def require_confirmation(target: settings.Settings, state: State, backup: str) -
     if not rows.number:
         return
     console.say(f"{name} at {connections.address(target)}: {counted(len(state.rows), 'table')}, {rows}. It is kept.")
-    typed = os.environ.get("CONFIRM") or console.ask(f"Type {name} to replace it:")
+    typed = overrides.confirmed() or console.ask(f"Type {name} to replace it:")
     if typed != name:
         raise UserError(
             f"Not confirmed: {'you typed ' + typed if typed else 'no name was given'}.",

@@ -8,14 +8,13 @@
 The next make rollback finishes one that was killed. make status shows it.
 """
 
-import os
 import shlex
 import sys
 from collections.abc import Sequence
 
 from alembic.script import Script
 
-from scripts.core import settings
+from scripts.core import overrides, settings
 from scripts.core.backups import create
 from scripts.core.cli import console, entry_point
 from scripts.core.errors import USAGE, UserError
@@ -52,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         run(target, environment, undone, wanted)
         return 0
     console.done(f"Nothing to do: the database is at {', '.join(at) or 'base, no revision is applied'}.")
-    unfinished_rollback.settle(target, settings.limits(), console.say)
+    unfinished_rollback.settle(target, console.say)
     return 0
 
 
@@ -98,7 +97,7 @@ def undo(target: settings.Settings, environment: str, wanted: str, losses: Seque
 
 
 def require_confirmation(name: str) -> None:
-    typed = os.environ.get("CONFIRM") or console.ask(f"Type {name} to lose these data:")
+    typed = overrides.confirmed() or console.ask(f"Type {name} to lose these data:")
     if typed != name:
         raise UserError(
             f"Not confirmed: {'you typed ' + typed if typed else 'no name was given'}.",

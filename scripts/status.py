@@ -104,7 +104,7 @@ def look(target: settings.Settings) -> Status:
         heads=list(heads),
         pending=pending,
         unknown=unknown,
-        fitting=selection.fitting(settings.backups().folder, name, system_identifier.look(target), revisions)
+        fitting=selection.fitting(target.backups.folder, name, system_identifier.look(target), revisions)
         if unknown
         else [],
         uncommitted=git.uncommitted(revision_files.folders()),

@@ -25,7 +25,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
 
     target = settings.load()
-    name, folder = databases.name_of(target.database_url), settings.backups().folder
+    name, folder = databases.name_of(target.database_url), target.backups.folder
     backup = selection.find(folder, name, system_identifier.look(target), arguments.backup)
     checked = verify.verify(target, backup, arguments.mode, console.warn, console.bar)
     seconds = checked.manifest.checks[-1].seconds

@@ -43,14 +43,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     wanted = history.head(revisions)
     started, clock = datetime.now(UTC), time.monotonic()
     with release.tree(arguments.release) as running, scratch.session(target) as server:
-        environment = report_document.environment(server.server)
+        environment = report_document.environment(target, server.server)
         unfinished = progress_table.Unfinished([gate.NAME for gate in run.ALL])
         case = Case(target, revisions, wanted, arguments.backup, server, console.warn, unfinished.show, running)
         with console.below(unfinished.rows):
             results = run.run(case, partial(count if arguments.json else show, unfinished))
         with entry_point.finishing():
             made = report_document.make(case, results, environment, started, time.monotonic() - clock)
-            path = store.write(settings.reports(), made) / store.PAGE
+            path = store.write(target.reports, made) / store.PAGE
     # The path for the user: in a container REPORT_DIR is mounted at the root.
     root = Path("/") if target.runtime == "docker" else ROOT
     path = path.relative_to(root) if path.is_relative_to(root) else path

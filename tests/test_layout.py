@@ -210,6 +210,52 @@ def test_each_piece_of_knowledge_has_one_place(thing: str, pattern: str, place: 
     assert found == {}, f"{thing}: only in {place}"
 
 
+READS_THE_ENVIRONMENT = {
+    "app/settings.py": "the settings",
+    "scripts/core/settings.py": "the settings",
+    "scripts/core/overrides.py": "ACCEPT and CONFIRM, which are words of one command",
+    "scripts/core/cli/console.py": "NO_COLOR and LOG_DIR, before there are settings",
+    "scripts/core/subprocesses.py": "what a program is given",
+    "scripts/core/child_process.py": "what a child is given",
+    "scripts/core/user_code.py": "what the user's code may not change",
+    "scripts/core/migrate/timeouts.py": "PGOPTIONS, for connections that a revision opens",
+}
+
+
+def test_the_environment_is_read_in_few_files() -> None:
+    """What reads it by itself has other settings than the command that it is a part of."""
+    reads = {name(path) for path in CODE for node in nodes(path) if re.match(r"os\.(environ|getenv)\b", unparsed(node))}
+
+    assert reads == set(READS_THE_ENVIRONMENT)
+
+
+def test_settings_are_read_once_by_a_command() -> None:
+    """Core is given them. Only what Alembic starts by itself has to read them there."""
+    loading = {
+        name(path): sum(unparsed(node) == "settings.load()" for node in nodes(path))
+        for path in CODE
+        if path.is_relative_to(ROOT / "scripts")
+    }
+
+    assert {path for path, count in loading.items() if count and "/core/" in path} == {"scripts/core/migrate/runner.py"}
+    assert not {path for path, count in loading.items() if count > 1}
+
+
+def test_the_request_to_alembic_is_one_object() -> None:
+    keys = {
+        ast.unparse(node.slice) if isinstance(node, ast.Subscript) else ast.unparse(node)
+        for path in CODE
+        for node in nodes(path)
+        if re.search(r"config\.attributes(\[|\.)\S+$", unparsed(node)) and isinstance(node, ast.Subscript | ast.Call)
+    }
+
+    assert keys == {"ATTRIBUTE", "context.config.attributes.get(ATTRIBUTE)"}
+
+
+def unparsed(node: ast.AST) -> str:
+    return ast.unparse(node) if isinstance(node, ast.Attribute | ast.Call | ast.Subscript) else ""
+
+
 SQL = re.compile(
     r"\s*\(?(SELECT|WITH|INSERT INTO|UPDATE|DELETE FROM|ALTER|DROP|CREATE|GRANT|REVOKE|COMMENT ON|TRUNCATE|LOCK TABLE"
     r"|COPY|SET (?!up)|RESET|SAVEPOINT|VACUUM|ANALYZE)\s"

@@ -1,4 +1,4 @@
-"""How a user overrides a refusal: ACCEPT=<id>[,<id>]."""
+"""How a user overrides a refusal, ACCEPT=<id>[,<id>], and agrees to a loss of data, CONFIRM=<name>."""
 
 import os
 
@@ -6,3 +6,8 @@ import os
 def accepted(refusal: str) -> bool:
     """Return whether the user has overridden the refusal with this id."""
     return refusal in os.environ.get("ACCEPT", "").replace(" ", "").split(",")
+
+
+def confirmed() -> str:
+    """Return the name of what the user gave up with CONFIRM=, or nothing."""
+    return os.environ.get("CONFIRM", "")

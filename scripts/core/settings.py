@@ -2,7 +2,8 @@
 
 import os
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote
 
@@ -16,24 +17,6 @@ from scripts.core.maintenance_window import parse as parse_windows
 
 TARGET = re.compile(r"PG[A-Z]+|((MIGRATION_)?DATABASE_URL|(POSTGRES|APP_DB|SCRATCH)_\w+)(_FILE)?")
 """Variables that say where the target is, or who logs in there."""
-
-
-@dataclass(frozen=True)
-class Settings:
-    """Where the scripts work, and as whom."""
-
-    app_env: str
-    runtime: str
-    database_url: URL
-    """With the login of the owner, who migrates."""
-    application_url: URL
-    """With the login of the application; the same as the owner's where it has no role of its own."""
-    external: bool
-    """The server is somebody else's, and databases on it are not ours to create."""
-    connect_wait: float
-    """Seconds to wait for a server that is still starting."""
-    source: str
-    """What was read, for error messages."""
 
 
 @dataclass(frozen=True)
@@ -73,28 +56,50 @@ class Backups:
     """A command that is run after each backup, or nothing."""
 
 
+@dataclass(frozen=True)
+class Settings:
+    """Where the scripts work, as whom, and by which rules."""
+
+    app_env: str
+    runtime: str
+    database_url: URL
+    """With the login of the owner, who migrates."""
+    application_url: URL
+    """With the login of the application; the same as the owner's where it has no role of its own."""
+    external: bool
+    """The server is somebody else's, and databases on it are not ours to create."""
+    connect_wait: float
+    """Seconds to wait for a server that is still starting."""
+    source: str
+    """What was read, for error messages."""
+    in_container: bool
+    """Compose says where the server is; on the machine itself the file does."""
+    limits: Limits
+    backups: Backups
+    reports: Path
+    """The folder of the verifications."""
+    values: Mapping[str, str] = field(repr=False)
+    """Everything that was read, with passwords. What runs the user's code gets settings without it."""
+
+
 def load() -> Settings:
-    """The settings of this checkout, for migrating: the owner's login, or MIGRATION_DATABASE_URL.
+    """Return the settings of this checkout, with the owner's login or MIGRATION_DATABASE_URL.
 
-    Raises UserError with every fault in one list, and the file that was read.
+    A command calls this once, and passes on what it got. Raise UserError with every fault in one list, and the file
+    that was read.
     """
-    return _load()[0]
-
-
-def limits() -> Limits:
-    """The limits of this checkout. Raises UserError as `load` does."""
-    return _load()[1]
-
-
-def backups() -> Backups:
-    """Where backups are kept, and what is done with each."""
     reader = read()
-    return Backups(ROOT / Path(reader.text("BACKUP_DIR", "backups")).expanduser(), reader.text("BACKUP_AFTER", ""))
-
-
-def reports() -> Path:
-    """Where verifications are kept."""
-    return ROOT / read().text("REPORT_DIR", "reports")
+    settings = _settings(reader)
+    try:
+        reader.finish()
+    except SettingsError as error:
+        faults = "".join(f"\n    {fault}" for fault in error.faults)
+        raise UserError(
+            f"The settings are not right. Read from {error.source}:{faults}",
+            do="correct .env; .env.example explains every variable",
+            code=USAGE,
+        ) from error
+    return settings
 
 
 def scratch_server(settings: Settings) -> URL | None:
@@ -102,7 +107,7 @@ def scratch_server(settings: Settings) -> URL | None:
 
     Without SCRATCH_USER, that of this checkout's own database, whatever DATABASE_URL says.
     """
-    reader = read()
+    reader = Reader(dict(settings.values), {}, settings.source)
     url, host = settings.database_url, reader.values.get("SCRATCH_HOST")
     if not host:
         return None
@@ -121,7 +126,7 @@ def without_target(settings: Settings) -> dict[str, str]:
 
     libpq finds no login of its own: neither in its variables nor in the files that it reads by default.
     """
-    values = read().values
+    values = settings.values
     logins = (settings.database_url, settings.application_url)
     passwords = {str(login.password) for login in logins if login.password}
     written = "|".join(re.escape(form) for word in passwords for form in (word, quote(word, safe="")))
@@ -130,9 +135,9 @@ def without_target(settings: Settings) -> dict[str, str]:
     return allowed | dict.fromkeys(("PGPASSFILE", "PGSERVICEFILE"), os.devnull) | {"PGSYSCONFDIR": os.devnull}
 
 
-def secret_files() -> list[str]:
+def secret_files(settings: Settings) -> list[str]:
     """Return the paths of the files that may have a password of the target."""
-    values = read().values
+    values = settings.values
     named = [path for name, path in values.items() if TARGET.fullmatch(name) and name.endswith(("_FILE", "PGPASSFILE"))]
     folder = Path(values.get("SECRETS_DIR") or os.devnull)
     return [
@@ -141,21 +146,6 @@ def secret_files() -> list[str]:
         *named,
         *(str(path) for path in (folder.iterdir() if folder.is_dir() else ())),
     ]
-
-
-def _load() -> tuple[Settings, Limits]:
-    reader = read()
-    settings, found = _settings(reader), _limits(reader)
-    try:
-        reader.finish()
-    except SettingsError as error:
-        faults = "".join(f"\n    {fault}" for fault in error.faults)
-        raise UserError(
-            f"The settings are not right. Read from {error.source}:{faults}",
-            do="correct .env; .env.example explains every variable",
-            code=USAGE,
-        ) from error
-    return settings, found
 
 
 def _settings(reader: Reader) -> Settings:
@@ -173,6 +163,13 @@ def _settings(reader: Reader) -> Settings:
         external=application.external or bool(direct),
         connect_wait=application.connect_wait,
         source=application.source,
+        in_container="POSTGRES_HOST" in os.environ,
+        limits=_limits(reader),
+        backups=Backups(
+            ROOT / Path(reader.text("BACKUP_DIR", "backups")).expanduser(), reader.text("BACKUP_AFTER", "")
+        ),
+        reports=ROOT / reader.text("REPORT_DIR", "reports"),
+        values=dict(reader.values),
     )
 
 

@@ -17,6 +17,11 @@ TICK, GRACE = 0.3, 5.0
 """Seconds between two calls of `follow`, and seconds in which a process group must end."""
 
 
+def programs() -> dict[str, str]:
+    """Return the environment of a program that needs to find others, and nothing else of ours."""
+    return {"PATH": os.environ.get("PATH", os.defpath)}
+
+
 def output(words: Sequence[str], **options: object) -> str | None:
     """Return the program's output, or None if it is missing or failed."""
     try:

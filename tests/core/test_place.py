@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from scripts.core import place
+from scripts.core import place, settings
 from scripts.core.errors import UserError
 from scripts.core.postgres import connections
 from scripts.core.settings import Settings
@@ -114,11 +114,11 @@ def test_a_container_whose_env_file_shows_again_is_no_copy(
     checkout: Path, configured: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write(checkout, "id=1", f"checkout={checkout / 'other'}")
-    seen = replace(configured, runtime="docker", external=False, source="/srv/.env")
     monkeypatch.delenv("POSTGRES_HOST", raising=False)
+    seen = replace(settings.load(), runtime="docker", external=False, source="/srv/.env")
     with pytest.raises(UserError, match="This checkout was copied or moved"):
         connections.ensure_server(seen)
 
     monkeypatch.setenv("POSTGRES_HOST", "db")
 
-    connections.ensure_server(seen)
+    connections.ensure_server(replace(seen, in_container=settings.load().in_container))

@@ -10,7 +10,7 @@ from pathlib import Path
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
-from scripts.core import overrides, settings, sqlstates
+from scripts.core import overrides, sqlstates
 from scripts.core.backups import (
     freshness,
     hash_partitions,
@@ -72,7 +72,7 @@ def make(target: Settings, wanted: Wanted, tell: Tell, show: Show) -> Backup:
     try:
         with (
             connections.connect(target, application_name=_application(), isolation_level="AUTOCOMMIT") as holder,
-            advisory_lock.hold(holder, settings.limits().wait, tell),
+            advisory_lock.hold(holder, target.limits.wait, tell),
         ):
             made = take(target, holder, wanted, tell, show)
     except DBAPIError as error:
@@ -81,7 +81,7 @@ def make(target: Settings, wanted: Wanted, tell: Tell, show: Show) -> Backup:
             do=connections.MORE_LOCKS if sqlstates.of(error) == sqlstates.OUT_OF_MEMORY else "run this again",
             state=NOTHING_KEPT,
         ) from error
-    command = settings.backups().after
+    command = target.backups.after
     return post_backup.run(made, command, tell) if command else made
 
 
@@ -96,7 +96,7 @@ def ensure_fresh(target: Settings, environment: str, tell: Tell, show: Show, *, 
     with connections.connect(target) as connection:
         if databases.is_empty(connection):
             return None
-        there = freshness.find(connection, settings.backups().folder, settings.limits().backup_fresh)
+        there = freshness.find(connection, target.backups.folder, target.limits.backup_fresh)
     if there and not of_now:
         return there
     made = make(target, Wanted(), tell, show)
@@ -110,7 +110,7 @@ def take(target: Settings, holder: Connection, wanted: Wanted, tell: Tell, show:
     pg_dump = client_programs.find("pg_dump", connections.version(holder) // 10000, tls=connections.uses_tls(holder))
     # No other command has the advisory lock, so a dump that still runs here belongs to a killed backup.
     holder.execute(_END_ORPHANS)
-    with store.partial(settings.backups().folder) as made, inventory.snapshot(target, _application()) as snapshot:
+    with store.partial(target.backups.folder) as made, inventory.snapshot(target, _application()) as snapshot:
         shared = inventory.export(snapshot)
         inventory.lock(snapshot)
         found, found_schema = inventory.read(snapshot, shared), fingerprint.read(snapshot)

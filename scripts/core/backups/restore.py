@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
 
-from scripts.core import overrides, settings, sqlstates
+from scripts.core import overrides, sqlstates
 from scripts.core.backups import kept_databases, restore_into, verify
 from scripts.core.backups.progress import Show
 from scripts.core.backups.store import Backup
@@ -140,5 +140,5 @@ def _advisory_lock(target: Settings, tell: Tell) -> Iterator[None]:
         except DatabaseMissingError:
             yield
             return
-        stack.enter_context(advisory_lock.hold(holder, settings.limits().wait, tell))
+        stack.enter_context(advisory_lock.hold(holder, target.limits.wait, tell))
         yield

@@ -10,41 +10,43 @@ from typing import Any
 from alembic import command
 from alembic.config import Config
 from alembic.operations.ops import MigrationScript
-from sqlalchemy import Connection
 from sqlalchemy.engine import URL
 
 from scripts.core import revision_files
 from scripts.core.migrate.guards import Seen
-from scripts.core.migrate.steps import Commits, OnStep
+from scripts.core.migrate.request import ATTRIBUTE, AlembicRequest
+from scripts.core.migrate.steps import OnStep, Tracer
 from scripts.core.postgres.advisory_lock import Tell
 from scripts.core.revisions import models
 from scripts.core.rows.data_loss import Loss
 from scripts.core.settings import Settings
 
-Tracer = Callable[[Connection, Callable[[], str], Commits], None]
-
 
 def upgrade(settings: Settings, target: str, on_step: OnStep, tell: Tell, url: URL | None = None) -> None:
     """Apply everything up to `target` to the target's database or to `url`. Raise UserError if a step fails."""
-    _run(settings, lambda config: command.upgrade(config, target), on_step=on_step, tell=tell, database_url=url)
+    request = AlembicRequest(settings, url, tell, on_step)
+    _run(request, lambda config: command.upgrade(config, target))
 
 
 def upgrade_seen(settings: Settings, target: str, on_step: OnStep, tell: Tell, seen: Seen | None) -> None:
     """Upgrade after a plan that has shown `seen`. Outside development the guards require such a plan."""
-    _run(settings, lambda config: command.upgrade(config, target), on_step=on_step, tell=tell, seen=seen)
+    request = AlembicRequest(settings, None, tell, on_step, seen)
+    _run(request, lambda config: command.upgrade(config, target))
 
 
-def traced(settings: Settings, target: str, on_step: OnStep, tell: Tell, trace: Tracer) -> None:
+def traced(settings: Settings, target: str, on_step: OnStep, tell: Tell, tracer: Tracer) -> None:
     """Apply everything up to `target` to a throwaway database. Raise UserError as `upgrade` does.
 
-    `trace` gets the migrating connection, a function that names the running revision, and the commits of each revision.
+    `tracer` gets the migrating connection, a function that names the running revision, and each revision's commits.
     """
-    _run(settings, lambda config: command.upgrade(config, target), on_step=on_step, tell=tell, trace=trace)
+    request = AlembicRequest(settings, None, tell, on_step, tracer=tracer)
+    _run(request, lambda config: command.upgrade(config, target))
 
 
-def traced_downgrade(settings: Settings, target: str, tell: Tell, trace: Tracer) -> None:
-    """Undo everything after `target` on a throwaway database, and call `trace` as `traced` does."""
-    _run(settings, lambda config: command.downgrade(config, target), tell=tell, trace=trace, confirmed=[])
+def traced_downgrade(settings: Settings, target: str, tell: Tell, tracer: Tracer) -> None:
+    """Undo everything after `target` on a throwaway database, and call `tracer` as `traced` does."""
+    request = AlembicRequest(settings, tell=tell, confirmed=[], tracer=tracer)
+    _run(request, lambda config: command.downgrade(config, target))
 
 
 def downgrade(settings: Settings, target: str, confirmed: Sequence[Loss], on_step: OnStep, tell: Tell) -> None:
@@ -52,18 +54,14 @@ def downgrade(settings: Settings, target: str, confirmed: Sequence[Loss], on_ste
 
     Raise UserError as `upgrade` does, and when more data would be lost now than was `confirmed`.
     """
-    _run(
-        settings,
-        lambda config: command.downgrade(config, target),
-        confirmed=confirmed,
-        on_step=on_step,
-        tell=tell,
-    )
+    request = AlembicRequest(settings, None, tell, on_step, confirmed=confirmed)
+    _run(request, lambda config: command.downgrade(config, target))
 
 
 def stamp(settings: Settings, target: str, tell: Tell, *, forget: bool) -> None:
     """Record `target` as the schema's revision, and run none. `forget` deletes recorded revisions without a file."""
-    _run(settings, lambda config: command.stamp(config, target, purge=forget), tell=tell)
+    request = AlembicRequest(settings, tell=tell)
+    _run(request, lambda config: command.stamp(config, target, purge=forget))
 
 
 def new_revision(settings: Settings, message: str, *, empty: bool) -> Path | None:
@@ -84,7 +82,7 @@ def new_revision(settings: Settings, message: str, *, empty: bool) -> Path | Non
         with redirect_stdout(StringIO()):
             made.append(command.revision(config, message, autogenerate=not empty))
 
-    _run(settings, make, process_revision_directives=drop_if_empty)
+    _run(AlembicRequest(settings, process_revision_directives=drop_if_empty), make)
     return Path(made[0].path) if made[0] else None
 
 
@@ -96,10 +94,8 @@ def merge(heads: list[str], message: str) -> Path:
     return Path(made.path)
 
 
-def _run(settings: Settings, work: Callable[[Config], None], **attributes: Any) -> None:
+def _run(request: AlembicRequest, work: Callable[[Config], None]) -> None:
     config = revision_files.config()
     config.cmd_opts = Namespace(quiet=True)
-    # Without this, alembic/env.py would load the settings of this checkout.
-    config.attributes["settings"] = settings
-    config.attributes.update({name: value for name, value in attributes.items() if value is not None})
+    config.attributes[ATTRIBUTE] = request
     work(config)

@@ -131,7 +131,7 @@ def late(conditions: Conditions, attempts: int, watch: lock_watch.Watch) -> User
     """Return the error of a command whose attempts all failed to get their locks. It lists who holds the locks."""
     holders = lock_watch.census(conditions.observer, watch.relations)
     return UserError(
-        f"Could not get the locks in {counted(attempts, 'attempt')} ({conditions.limits.deadline:g} s)."
+        f"Could not get the locks in {counted(attempts, 'attempt')} ({conditions.settings.limits.deadline:g} s)."
         + "".join(f"\n    {line}" for line in holders),
         why="Each attempt gave up at the lock timeout, so that the application does not wait behind it.",
         do="end those transactions or wait for them, then run this again. MIGRATION_DEADLINE in .env sets the time.",

@@ -1,12 +1,11 @@
 """What must hold before the version of a database changes. It is checked under the advisory lock, never done here."""
 
-import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sqlalchemy import Connection
 
-from scripts.core import maintenance_window, overrides, settings
+from scripts.core import maintenance_window, overrides
 from scripts.core.backups import freshness
 from scripts.core.backups.store import Backup
 from scripts.core.errors import UserError
@@ -40,7 +39,7 @@ def check(conditions: Conditions, steps: Steps, files: dict[str, Path], seen: Se
     used = check_edited(conditions.observer, environment, files, conditions.tell)
     careful = environment != "development" and steps.command != "stamp"
     if careful:
-        used += _window(conditions.limits)
+        used += _window(conditions.settings.limits)
     careful = careful and not databases.is_empty(conditions.observer)
     if careful and steps.command == "upgrade":
         used += _plan(steps, seen)
@@ -96,11 +95,11 @@ def _plan(steps: Steps, seen: Seen | None) -> list[str]:
 
 def _verified(conditions: Conditions, steps: Steps) -> list[str]:
     """Return the overrides used. Raise UserError if no verification has passed with exactly these files."""
-    days = conditions.limits.verify_fresh
+    days = conditions.settings.limits.verify_fresh
     files = {str(info.up_revision_id): Path(getattr(info.up_revision, "path", "")) for info in steps.infos}
     database, at = databases.name_of(conditions.url), list(history.current(conditions.observer))
     state = proof.DatabaseState(database, system_identifier.identity(conditions.observer), at)
-    if days is None or proof.find(settings.reports(), state, files, days):
+    if days is None or proof.find(conditions.settings.reports, state, files, days):
         return []
     if not overrides.accepted("unverified"):
         raise UserError(
@@ -118,7 +117,7 @@ def check_losses(conditions: Conditions, state: str = "nothing was changed.") ->
     Nothing was confirmed for a downgrade typed by hand. CONFIRM=<database> allows it despite rows.
     """
     name, confirmed = str(conditions.url.database), conditions.confirmed
-    if confirmed is None and os.environ.get("CONFIRM") == name:
+    if confirmed is None and overrides.confirmed() == name:
         return
     with data_loss.counting(conditions.settings, conditions.url) as connection:
         table = data_loss.table_with_rows(connection) if confirmed is None else None
@@ -155,8 +154,8 @@ def _refuse_more(loss: Loss, now: int, state: str) -> None:
 
 def _backup(conditions: Conditions) -> Backup | None:
     """Return the backup that the database can be restored from, or None if the user overrode that."""
-    fresh_for, name = conditions.limits.backup_fresh, conditions.settings.database_url.database
-    found = freshness.find(conditions.observer, settings.backups().folder, fresh_for)
+    fresh_for, name = conditions.settings.limits.backup_fresh, conditions.settings.database_url.database
+    found = freshness.find(conditions.observer, conditions.settings.backups.folder, fresh_for)
     if not found and not overrides.accepted("backup"):
         raise UserError(
             f"There is no recent backup of {name}.",

@@ -4,7 +4,6 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from alembic import context
 from alembic.runtime.migration import MigrationContext, MigrationInfo
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.exc import DBAPIError
@@ -27,7 +26,7 @@ def run(conditions: Conditions, steps: Steps, once: Once) -> None:
 
     Raise UserError at the deadline, with a list of who holds the locks, or when a revision fails.
     """
-    deadline = time.monotonic() + conditions.limits.deadline
+    deadline = time.monotonic() + conditions.settings.limits.deadline
     engine = _engine(conditions)
     wanted: set[int] = set()
     for number, pause in enumerate(lock_watch.pauses(), start=1):
@@ -68,17 +67,16 @@ def _attempt(conditions: Conditions, engine: Engine, steps: Steps, once: Once, w
         advisory_lock.require_held(conditions.observer)
         session = driver.session(connection)
         transactions = Transactions(connection, conditions.observer, steps)
-        limited = Timeouts(connection, conditions.limits, watch, lambda: _tell_who_is_waited_for(conditions))
+        limited = Timeouts(connection, conditions.settings.limits, watch, lambda: _tell_who_is_waited_for(conditions))
         if steps.command == "downgrade":
             event.listen(connection, "begin", lambda connection: guards.keep_empty(connection, conditions))
-        trace = context.config.attributes.get("trace")
-        if trace:
-            trace(connection, lambda: steps.revision, steps.commits)
+        if conditions.tracer:
+            conditions.tracer(connection, lambda: steps.revision, steps.commits)
         with (
-            timeouts.for_all_connections(conditions.limits),
+            timeouts.for_all_connections(conditions.settings.limits),
             limited.restored(),
             connections.interruptible(session),
-            lock_watch.watched(watcher, session.info.backend_pid, conditions.limits.lock_timeout, watch),
+            lock_watch.watched(watcher, session.info.backend_pid, conditions.settings.limits.lock_timeout, watch),
             contained(),
         ):
             once(
@@ -92,6 +90,10 @@ def _on_apply(conditions: Conditions, steps: Steps) -> Callable[..., None]:
     """Return the function for Alembic's on_version_apply. It runs in the transaction of the version change."""
     started = time.monotonic()
     ensured = False
+    values = conditions.settings.values
+    how = migration_log.Circumstances(
+        values.get("APP_VERSION"), values.get("GIT_COMMIT"), conditions.overrides, conditions.backup
+    )
 
     def apply(*, ctx: MigrationContext, step: MigrationInfo, heads: set[str], run_args: dict[str, Any]) -> None:
         nonlocal started, ensured
@@ -101,7 +103,7 @@ def _on_apply(conditions: Conditions, steps: Steps) -> Callable[..., None]:
             migration_log.ensure(ctx.connection)
             privileges.close(ctx.connection, own_tables.VERSION, allowed="SELECT")
             ensured = True
-        migration_log.write(ctx.connection, step, seconds, conditions.overrides, conditions.backup)
+        migration_log.write(ctx.connection, step, seconds, how)
         steps.applied(heads, seconds)
         started = time.monotonic()
 
@@ -110,7 +112,7 @@ def _on_apply(conditions: Conditions, steps: Steps) -> Callable[..., None]:
 
 def _engine(conditions: Conditions) -> Engine:
     # The driver needs this date style. If the driver set it, the first RESET ALL would undo it.
-    options = f"{timeouts.options(conditions.limits)} -c datestyle=ISO"
+    options = f"{timeouts.options(conditions.settings.limits)} -c datestyle=ISO"
     return connections.engine(conditions.url, conditions.application, options)
 
 

@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 from sqlalchemy.engine import URL
 
+from scripts.core.migrate.steps import Tracer
 from scripts.core.postgres.advisory_lock import Tell
 from scripts.core.rows.data_loss import Loss
-from scripts.core.settings import Limits, Settings
+from scripts.core.settings import Settings
 
 
 @dataclass(frozen=True)
 class Conditions:
     settings: Settings
-    limits: Limits
     url: URL
     application: str
     """The application_name of the migrating session in pg_stat_activity."""
@@ -27,3 +27,4 @@ class Conditions:
     """The name of the backup from which the database can be restored, for the migration log."""
     confirmed: Sequence[Loss] | None = None
     """What a downgrade may lose; None: nothing was asked."""
+    tracer: Tracer | None = None

@@ -4,7 +4,6 @@ A command that changes the version takes the advisory lock and passes the guards
 of its own, with short lock timeouts and retries. Then a new connection checks the result. Other commands just run.
 """
 
-import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -18,10 +17,10 @@ from sqlalchemy.engine import URL
 from scripts.core import revision_files, settings
 from scripts.core.errors import UserError
 from scripts.core.migrate import guards, retry, unfinished_rollback
+from scripts.core.migrate.request import ATTRIBUTE, AlembicRequest
 from scripts.core.migrate.run_context import Conditions
 from scripts.core.migrate.steps import Step, Steps
 from scripts.core.postgres import advisory_lock, connections, invalid_indexes
-from scripts.core.postgres.advisory_lock import Tell
 from scripts.core.revisions import history, migration_log, models
 from scripts.core.user_code import ExitError, contained
 
@@ -30,7 +29,6 @@ __all__ = ["Step", "run"]
 Metadata = Callable[[], MetaData]
 
 AUTOCOMMIT = {"isolation_level": "AUTOCOMMIT"}
-log = logging.getLogger("alembic.runner")
 
 
 def run(metadata: Metadata) -> None:
@@ -50,50 +48,47 @@ def run(metadata: Metadata) -> None:
 
 
 def _online(metadata: Metadata) -> None:
-    target, limits = context.config.attributes.get("settings") or settings.load(), settings.limits()
-    url: URL = context.config.attributes.get("database_url", target.database_url)
+    request = context.config.attributes.get(ATTRIBUTE) or AlembicRequest(settings.load())
+    target, url, options = request.settings, request.url, _options(request.process_revision_directives)
     with connections.connect(target, url, application_name=_application("alembic-look")) as connection:
         # Nothing may be executed on this connection before configure(). Alembic would believe that its caller opened
         # the transaction. It would run every step, exit 0 and commit nothing.
-        context.configure(connection=connection, **_options())
+        context.configure(connection=connection, **options)
         command = context.get_context()
         if not _changes_the_version(command):
-            context.configure(connection=connection, target_metadata=metadata(), **_options())
-            _guarded(context.run_migrations, target, url)
+            context.configure(connection=connection, target_metadata=metadata(), **options)
+            _guarded(context.run_migrations, request)
             return
-        steps = _guarded(lambda: _plan(command, connection), target, url)
+        steps = _guarded(lambda: _plan(command, connection), request)
     if steps:
-        _change_the_version(command, target, limits, url)
+        _change_the_version(command, request)
     else:
-        unfinished_rollback.settle(target, limits, context.config.attributes.get("tell", log.info), url)
+        unfinished_rollback.settle(request.settings, request.tell, request.url)
 
 
-def _change_the_version(
-    command: MigrationContext, target: settings.Settings, limits: settings.Limits, url: URL
-) -> None:
-    tell: Tell = context.config.attributes.get("tell", log.info)
+def _change_the_version(command: MigrationContext, request: AlembicRequest) -> None:
+    target, url, tell = request.settings, request.url, request.tell
     with (
         connections.connect(target, url, application_name=_application("alembic-lock"), **AUTOCOMMIT) as holder,
-        advisory_lock.hold(holder, limits.wait, tell),
+        advisory_lock.hold(holder, target.limits.wait, tell),
     ):
         at = history.current(holder)
-        steps = Steps(_plan(command, holder), at, context.config.attributes.get("on_step"))
+        steps = Steps(_plan(command, holder), at, request.on_step)
         if not steps:
             tell("Nothing to do: another migration has done this meanwhile.")
             return
         conditions = Conditions(
             target,
-            limits,
             url,
             _application(f"alembic {steps.command}"),
             holder,
             tell,
-            confirmed=context.config.attributes.get("confirmed"),
+            confirmed=request.confirmed,
+            tracer=request.tracer,
         )
-        seen = context.config.attributes.get("seen")
-        conditions = guards.check(conditions, steps, history.files(context.script, at), seen)
+        conditions = guards.check(conditions, steps, history.files(context.script, at), request.seen)
         invalid_indexes.drop_invalid(holder, tell)
-        if not context.config.attributes.get("trace"):
+        if not request.tracer:
             unfinished_rollback.record(conditions, steps, at, str(command.opts["destination_rev"]))
         retry.run(conditions, steps, _once)
         _check(target, url, steps)
@@ -145,12 +140,12 @@ def _changes_the_version(command: MigrationContext) -> bool:
     return "destination_rev" in command.opts and not command.opts.get("dont_mutate")
 
 
-def _guarded(work: Callable[[], Any], target: settings.Settings, url: URL) -> Any:
+def _guarded(work: Callable[[], Any], request: AlembicRequest) -> Any:
     """Replace Alembic's "Can't locate revision identified by". It does not say which side lacks the revision."""
     try:
         return work()
     except (CommandError, RevisionError):
-        with connections.connect(target, url) as connection:
+        with connections.connect(request.settings, request.url) as connection:
             history.require_known(history.load(), history.current(connection))
         raise
 
@@ -167,13 +162,13 @@ def _offline() -> None:
         context.run_migrations()
 
 
-def _options() -> dict[str, Any]:
+def _options(process_revision_directives: Callable[..., None] | None = None) -> dict[str, Any]:
     return {
         "compare_type": True,
         "compare_server_default": True,
         "transaction_per_migration": True,
         "include_name": migration_log.include_name,
-        "process_revision_directives": context.config.attributes.get("process_revision_directives"),
+        "process_revision_directives": process_revision_directives,
     }
 
 

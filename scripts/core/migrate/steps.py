@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from alembic.runtime.migration import MigrationContext, MigrationInfo
+from sqlalchemy import Connection
 
 from scripts.core import child_process
 from scripts.core.errors import UserError
@@ -37,6 +38,8 @@ class Commit:
 
 Commits = dict[str, list[Commit]]
 """The commits of each revision."""
+Tracer = Callable[[Connection, Callable[[], str], Commits], None]
+"""Is given the migrating connection, a function that names the running revision, and the commits of each revision."""
 
 
 class Steps:

@@ -21,7 +21,7 @@ from scripts.core.postgres.advisory_lock import Tell
 from scripts.core.postgres.own_tables import LOG
 from scripts.core.revisions import history, migration_log
 from scripts.core.revisions.history import History
-from scripts.core.settings import Limits, Settings
+from scripts.core.settings import Settings
 
 # A log from a restored backup belongs to another database. A log of an older version lacks the columns.
 _PLACE = (
@@ -114,12 +114,12 @@ def close(settings: Settings, url: URL | None = None) -> None:
         connection.execute(_CLOSE)
 
 
-def settle(settings: Settings, limits: Limits, tell: Tell, url: URL | None = None) -> None:
+def settle(settings: Settings, tell: Tell, url: URL | None = None) -> None:
     """Close an open rollback because the database stays as it is. Wait for a rollback that runs."""
     with connections.connect(settings, url, isolation_level="AUTOCOMMIT") as connection:
         if not find(connection):
             return
-        with advisory_lock.hold(connection, limits.wait, tell):
+        with advisory_lock.hold(connection, settings.limits.wait, tell):
             _close(connection, find(connection), history.current(connection), tell)
 
 
@@ -142,7 +142,7 @@ def _close(connection: Connection, found: Rollback | None, at: Sequence[str], te
 
 
 def _write(conditions: Conditions, undoes: list[str], at: Sequence[str], goal: str) -> None:
-    options = f"-c lock_timeout={conditions.limits.lock_timeout * 1000:.0f}"
+    options = f"-c lock_timeout={conditions.settings.limits.lock_timeout * 1000:.0f}"
     values = {"goal": goal, "run_by": migration_log.who(), "start": list(at), "undoes": undoes}
     with connections.connect(conditions.settings, conditions.url, options=options) as connection:
         try:

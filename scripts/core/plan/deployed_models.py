@@ -1,7 +1,6 @@
 """The main branch: the revisions that it has, and what its models, and so the running code, expect."""
 
 import json
-import os
 import sys
 import tarfile
 import tempfile
@@ -50,5 +49,5 @@ def _printed_models(branch: str) -> str | None:
             return None
         with tarfile.open(archive) as files:
             files.extractall(folder, filter="data")
-        environment = {"PATH": os.environ.get("PATH", os.defpath), "PYTHONDONTWRITEBYTECODE": "1"}
+        environment = subprocesses.programs() | {"PYTHONDONTWRITEBYTECODE": "1"}
         return subprocesses.output([sys.executable, "-c", _MODELS], cwd=folder, env=environment)

@@ -44,6 +44,9 @@ def make(settings: Settings, revisions: History, scripts: list[Script], tell: Te
     with scratch.session(settings, rights.default(settings)) as server:
         copy = shadow.build(server, revisions, before, tell)
         tried = rehearsal.run(server, copy, [script.revision for script in scripts], wanted, tell)
+    weights = table_sizes.unknown(settings.limits)
     return Plan(
-        "the revision files", [plan.planned(one, tried, table_sizes.unknown()) for one in scripts], tried.failure
+        "the revision files",
+        [plan.planned(one, tried, weights) for one in scripts],
+        tried.failure,
     )

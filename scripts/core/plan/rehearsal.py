@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from scripts.core.errors import UserError
 from scripts.core.migrate import alembic_commands
-from scripts.core.migrate.steps import OnStep
+from scripts.core.migrate.steps import OnStep, Tracer
 from scripts.core.plan import trace
 from scripts.core.plan.findings import Undone
 from scripts.core.plan.trace import Trace
@@ -79,7 +79,7 @@ def upgrade(copy: Settings, wanted: str, on_step: OnStep, tell: Tell, into: Trac
         )
 
 
-def _tracer(observer: Connection, into: Trace) -> alembic_commands.Tracer:
+def _tracer(observer: Connection, into: Trace) -> Tracer:
     return lambda connection, revision, commits: trace.attach(connection, observer, revision, commits, into)
 
 

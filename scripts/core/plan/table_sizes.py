@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
-from scripts.core import settings
 from scripts.core.errors import UserError
 from scripts.core.formatting import counted
 from scripts.core.postgres import connections
 from scripts.core.postgres.user_tables import RELATIONS
-from scripts.core.settings import Settings
+from scripts.core.settings import Limits, Settings
 
 SEVERITIES = BLOCK, WARN, NOTE = "block", "warn", "note"
 SMALL = 0.01
@@ -78,12 +77,12 @@ class Weights:
 
 def of(target: Settings, scratch: Connection) -> Weights:
     """Return the sizes of the target's tables. The target is only read, without waiting for locks."""
-    return Weights(_sizes(target), _large(), scan_rate(scratch))
+    return Weights(_sizes(target), _large(target.limits), scan_rate(scratch))
 
 
-def unknown() -> Weights:
+def unknown(limits: Limits) -> Weights:
     """Return sizes without a target: every table is large."""
-    return Weights(None, _large(), 1)
+    return Weights(None, _large(limits), 1)
 
 
 def _sizes(target: Settings) -> dict[str, Size] | None:
@@ -95,8 +94,7 @@ def _sizes(target: Settings) -> dict[str, Size] | None:
         return None
 
 
-def _large() -> Size:
-    limits = settings.limits()
+def _large(limits: Limits) -> Size:
     return Size(limits.large_rows, limits.large_bytes)
 
 

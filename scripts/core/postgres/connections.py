@@ -81,7 +81,7 @@ def ensure_server(settings: Settings) -> None:
     Raise UserError in a copied checkout, because its .env names the server of the original. This is not checked in a
     container, which has another path and POSTGRES_HOST. Its .env is hidden, but shows again after an editor saves it.
     """
-    by_hand = Path(settings.source).is_absolute() and "POSTGRES_HOST" not in os.environ
+    by_hand = Path(settings.source).is_absolute() and not settings.in_container
     if settings.runtime == "embedded" and not settings.external:
         embedded.start(embedded.target(settings))
     elif settings.runtime == "docker" and not settings.external and by_hand:
@@ -165,7 +165,8 @@ def address(settings: Settings) -> str:
     """Return the server's address from this machine, as host:port. For Compose that is the published port."""
     url = settings.database_url
     if settings.runtime == "docker" and not settings.external:
-        return f"127.0.0.1:{os.environ['DB_PORT']}" if os.environ.get("DB_PORT") else f"{url.host} (inside Compose)"
+        port = settings.values.get("DB_PORT")
+        return f"127.0.0.1:{port}" if port else f"{url.host} (inside Compose)"
     return connection_fault.place(url)
 
 

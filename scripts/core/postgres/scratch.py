@@ -56,7 +56,7 @@ def session(settings: Settings, rights: Rights | None = None) -> Iterator[Scratc
     """
     url = _url(settings)
     administrator = replace(
-        settings, app_env="development", runtime="none", external=True, database_url=url, application_url=url
+        settings, app_env="development", runtime="none", external=True, database_url=url, application_url=url, values={}
     )
     with children.started(_hidden(settings)) as child, _connected(administrator) as server:
         rights = rights or rights_.of(settings)
@@ -160,7 +160,7 @@ def _hidden(settings: Settings) -> list[str]:
     """Return the files with passwords, including the administrator's."""
     is_embedded = settings.runtime == "embedded" and not configuration.scratch_server(settings)
     own = [str(embedded.scratch().password_file)] if is_embedded else []
-    return configuration.secret_files() + own
+    return configuration.secret_files(settings) + own
 
 
 @contextmanager

@@ -4,7 +4,6 @@ In our two runtimes the superuser has no known password. It gets one for this co
 scripts/runtimes/docker.sh sets it, for at most a day. The embedded server is stopped for that moment.
 """
 
-import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -49,7 +48,7 @@ def login(target: Settings) -> Iterator[Settings]:
 
 def _password(target: Settings) -> str:
     if target.runtime != "embedded":
-        given = os.environ.get(HANDED_OVER, "")
+        given = target.values.get(HANDED_OVER, "")
         if not given:
             raise UserError(
                 "The superuser of the database's container has no password.",

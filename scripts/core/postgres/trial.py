@@ -1,9 +1,9 @@
 """The user's code on throwaway databases: a session's child process runs revisions, models and checks."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, TypeVar
 
-from scripts.core import settings
 from scripts.core.child_process import Deadline
 from scripts.core.errors import UserError
 from scripts.core.postgres import connections
@@ -30,7 +30,7 @@ def run(
     connection that a revision opens by itself reaches it. The default `deadline` is PLAN_DEADLINE. A statement may
     take `statement_timeout` seconds; None: as long as the call. Raise UserError as `Child.call` does.
     """
-    deadline = deadline or Deadline(settings.limits().plan_deadline, WITHOUT_ROWS, "PLAN_DEADLINE")
+    deadline = deadline or Deadline(copy.limits.plan_deadline, WITHOUT_ROWS, "PLAN_DEADLINE")
     url = copy.database_url
     whole = url.set(drivername="postgresql").render_as_string(hide_password=False)
     database = {
@@ -45,9 +45,16 @@ def run(
         **connections.tool_environment(url),
     }
     environment = {**scratch.environment, **database}
+    limits = replace(copy.limits, statement_timeout=statement_timeout or deadline.seconds)
+    limited = replace(copy, limits=limits, values={})
     try:
         result: T = scratch.child.call(
-            function, copy, *arguments, environment=environment, deadline=deadline, **callbacks
+            function,
+            limited,
+            *arguments,
+            environment=environment,
+            deadline=deadline,
+            **callbacks,
         )
     except UserError as error:
         raise failed(error) from error.__cause__

@@ -4,6 +4,7 @@ import os
 import pwd
 import socket
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any
 from alembic.runtime.migration import MigrationInfo
 from sqlalchemy import Connection, text
 
-from scripts.core import git, revision_files
+from scripts.core import git, overrides, revision_files
 from scripts.core.postgres import privileges
 from scripts.core.postgres.own_tables import LOG
 from scripts.core.revisions import checksum
@@ -59,12 +60,22 @@ _LAST = text(
 )
 
 
-def write(
-    connection: Connection, step: MigrationInfo, seconds: float, overrides: Sequence[str] = (), backup: str = ""
-) -> None:
-    """Write the row of a step into the existing table. `overrides`: the refusals that ACCEPT has overridden."""
-    confirmed = [f"CONFIRM={os.environ['CONFIRM']}"] if os.environ.get("CONFIRM") else []
-    accepted = [f"ACCEPT={','.join(overrides)}"] if overrides else []
+@dataclass(frozen=True)
+class Circumstances:
+    """Under which a step was applied."""
+
+    app_version: str | None
+    git_commit: str | None
+    """As the image says; None: the checkout is asked."""
+    overridden: Sequence[str] = ()
+    """The refusals that ACCEPT has overridden."""
+    backup: str = ""
+
+
+def write(connection: Connection, step: MigrationInfo, seconds: float, how: Circumstances) -> None:
+    """Write the row of a step into the existing table."""
+    confirmed = [f"CONFIRM={overrides.confirmed()}"] if overrides.confirmed() else []
+    accepted = [f"ACCEPT={','.join(how.overridden)}"] if how.overridden else []
     direction = "stamp" if step.is_stamp else "upgrade" if step.is_upgrade else "downgrade"
     # A stamp is recorded under the new version: a stamp to an older revision says nothing about the newer one.
     revisions = step.destination_revision_ids if step.is_stamp else step.up_revision_ids
@@ -80,8 +91,9 @@ def write(
             "file_sha256": sums[0],
             "source_sha256": sums[1],
             "overrides": " ".join(confirmed + accepted) or None,
-            "backup": backup or None,
-            **_circumstances(),
+            "backup": how.backup or None,
+            "app_version": how.app_version,
+            **_code(how.git_commit),
         },
     )
 
@@ -118,11 +130,10 @@ def who() -> str:
 
 
 @cache
-def _circumstances() -> dict[str, Any]:
+def _code(git_commit: str | None) -> dict[str, Any]:
     commit = git.commit()
     return {
-        "app_version": os.environ.get("APP_VERSION"),
-        "git_commit": os.environ.get("GIT_COMMIT") or commit,
+        "git_commit": git_commit or commit,
         "git_dirty": bool(git.uncommitted(revision_files.folders())) if commit else None,
     }
 

@@ -9,7 +9,6 @@ from scripts.core import overrides
 from scripts.core.backups import database_properties
 from scripts.core.backups.progress import Show
 from scripts.core.backups.store import Backup
-from scripts.core.plan import table_sizes
 from scripts.core.plan.plan import Planned
 from scripts.core.plan.table_sizes import Weights
 from scripts.core.plan.trace import Trace
@@ -100,7 +99,7 @@ class Case:
     """The schema before the migration."""
     rows: dict[int, Contents] = field(default_factory=dict)
     """The rows of each table before the migration, by its number."""
-    weights: Weights = field(default_factory=table_sizes.unknown)
+    weights: Weights | None = None
     trace: Trace = field(default_factory=lambda: Trace(peak=0))
     timed: list[Timed] = field(default_factory=list)
     planned: list[Planned] = field(default_factory=list)

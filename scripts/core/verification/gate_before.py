@@ -1,6 +1,5 @@
 """The state before: the schema's fingerprint, and the number of rows and a content hash of every table."""
 
-from scripts.core import settings
 from scripts.core.formatting import counted, human
 from scripts.core.plan import table_sizes
 from scripts.core.postgres import connections
@@ -15,7 +14,7 @@ ID, NAME, NEEDS = "before", "before", ("pristine",)
 def check(case: Case) -> Outcome:
     """Read what later gates compare with."""
     assert case.pristine
-    limit = settings.limits().hash_bytes
+    limit = case.target.limits.hash_bytes
     case.weights = table_sizes.of(case.pristine, case.server.server)
     with connections.cancellable(case.pristine) as connection:
         case.schema = fingerprint.read(connection)

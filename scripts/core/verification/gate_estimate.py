@@ -4,7 +4,6 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import text
 
-from scripts.core import settings
 from scripts.core.maintenance_window import Window
 from scripts.core.verification import lock_durations
 from scripts.core.verification.context import WARNED, Case, Outcome, refused
@@ -29,7 +28,7 @@ def check(case: Case) -> Outcome:
         ),
         ("Growth afterwards", f"{grown / 1e6:,.1f} MB"),
     ]
-    limits = settings.limits()
+    limits = case.target.limits
     summary = f"{total:.1f} s, {longest.seconds * 1000 if longest else 0:.0f} ms blocked"
     if limits.windows:
         window = min(_length(one) for one in limits.windows)

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-from scripts.core import settings
 from scripts.core.child_process import Deadline
 from scripts.core.errors import UserError
 from scripts.core.formatting import counted
@@ -52,7 +51,7 @@ def check(case: Case) -> Outcome:
 
 def _move(case: Case, copy: Settings, *, down: bool) -> Outcome | None:
     """Run the downgrade or the upgrade. Return the outcome if it stops, else None."""
-    limits = settings.limits()
+    limits = case.target.limits
     why = "It sleeps, loops or waits, or takes longer than the upgrade may."
     wanted = (case.at[0] if case.at else "base") if down else case.wanted
     done: list[Step] = []

@@ -44,9 +44,9 @@ def _run_all(case: Case, tree: Path, prefix: str = "") -> dict[str, str]:
     files = sorted(path for path in (tree / FOLDER).glob("*") if path.suffix in (".sql", ".py"))
     if not files:
         return {}
-    seconds = settings.limits().statement_timeout
+    seconds = case.target.limits.statement_timeout
     said = trial.run(
-        *(case.server, clone(case, case.migrated), run_all, files, tree, settings.secret_files()),
+        *(case.server, clone(case, case.migrated), run_all, files, tree, settings.secret_files(case.target)),
         deadline=Deadline(len(files) * seconds, "A check sleeps, loops or waits.", "STATEMENT_TIMEOUT"),
         statement_timeout=seconds,
         tell=case.tell,
@@ -56,14 +56,17 @@ def _run_all(case: Case, tree: Path, prefix: str = "") -> dict[str, str]:
 
 def run_all(copy: Settings, files: Sequence[Path], tree: Path, hidden: Sequence[str], *, tell: Tell) -> dict[str, str]:
     """Return the failure of each check, or nothing for it, in the child."""
-    return {path.name: _sql(copy, path) if path.suffix == ".sql" else _python(path, tree, hidden) for path in files}
+    seconds = copy.limits.statement_timeout
+    return {
+        path.name: _sql(copy, path) if path.suffix == ".sql" else _python(path, tree, hidden, seconds) for path in files
+    }
 
 
 def _sql(copy: Settings, path: Path) -> str:
     """Return what is wrong, or nothing. It says how many rows the check returned, but not which."""
     try:
         with connections.cancellable(copy) as connection:
-            connection.execute(_LIMIT, {"seconds": f"{settings.limits().statement_timeout}s"})
+            connection.execute(_LIMIT, {"seconds": f"{copy.limits.statement_timeout}s"})
             found = sql.run(connection, Sql(path.read_text(encoding="utf-8")))
             count = len(found.all()) if found.returns_rows else 0
             return f"returned {counted(count, 'row')}" if count else ""
@@ -71,11 +74,11 @@ def _sql(copy: Settings, path: Path) -> str:
         return connections.first_line(error)
 
 
-def _python(path: Path, tree: Path, hidden: Sequence[str]) -> str:
+def _python(path: Path, tree: Path, hidden: Sequence[str], seconds: float) -> str:
     """Return what is wrong, or nothing. The check finds only the copy in the environment of the child."""
     words = [sys.executable, hidden_files.__file__, str(path), *hidden]
     environment = {"PYTHONPATH": str(tree), "APP_ENV": "test"}
-    said = subprocesses.follow(words, environment, _deadline(path, settings.limits().statement_timeout))
+    said = subprocesses.follow(words, environment, _deadline(path, seconds))
     # SQLAlchemy's tracebacks end with the statement and a link.
     errors = re.findall(r"^[\w.]+(?:Error|Exception): .+", said, re.MULTILINE)
     if errors:

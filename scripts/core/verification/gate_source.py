@@ -4,7 +4,6 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import text
 
-from scripts.core import settings
 from scripts.core.backups import create, restore_into, selection, store, verify
 from scripts.core.backups.store import Backup
 from scripts.core.errors import UserError
@@ -47,7 +46,7 @@ def _name(case: Case, backup: Backup) -> str:
 
 
 def _find(case: Case, at: list[str] | None) -> Backup:
-    folder, database = settings.backups().folder, databases.name_of(case.target.database_url)
+    folder, database = case.target.backups.folder, databases.name_of(case.target.database_url)
     if case.wanted_backup != store.LATEST:
         return selection.find(folder, database, case.cluster, case.wanted_backup)
     ours = selection.of_database(store.list_all(folder), database, case.cluster)

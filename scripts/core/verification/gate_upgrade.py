@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sqlalchemy import text
 
-from scripts.core import child_process, overrides, redaction, settings
+from scripts.core import child_process, overrides, redaction
 from scripts.core.backups.progress import Show
 from scripts.core.child_process import Deadline
 from scripts.core.errors import UserError
@@ -54,7 +54,7 @@ def check(case: Case) -> Outcome:
 
 
 def _apply(case: Case, copy: Settings) -> Outcome | None:
-    limits = settings.limits()
+    limits = case.target.limits
     why = "With these rows it takes longer, or it sleeps, loops or waits."
     applied = trial.run(
         *(case.server, copy, apply, case.wanted, _files(case)),
@@ -109,6 +109,7 @@ def _take(case: Case, applied: Applied) -> None:
     for statement in case.trace.statements:
         statement.sql = redaction.statement(statement.sql, files[statement.revision])
     ran = {statement.revision for statement in case.trace.statements} | {timed.revision for timed in case.timed}
+    assert case.weights
     case.planned = [plan.planned(one, _rehearsal(case), case.weights) for one in case.pending if one.revision in ran]
 
 
@@ -129,7 +130,7 @@ def _judge(case: Case) -> Outcome:
     details = [
         f"{one.id} {one.relation}: {one.message}" + (f" ({one.silenced})" if one.silenced else "") for one in found
     ]
-    limit = settings.limits().max_block
+    limit = case.target.limits.max_block
     if longest and longest.seconds > limit:
         over = f"Over budget: MAX_BLOCK_MS is {limit * 1000:g}, but {longest.text} for {longest.seconds * 1000:.0f} ms."
         outcome = refused("budget", Outcome(summary, [over, *details]))

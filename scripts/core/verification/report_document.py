@@ -1,6 +1,5 @@
 """report.json: the results of a verification. docs/verify-staging.md describes its names, which are a contract."""
 
-import os
 import platform
 from collections import Counter
 from dataclasses import asdict, replace
@@ -12,7 +11,7 @@ from typing import Any
 import alembic
 from sqlalchemy import Connection, text
 
-from scripts.core import git, revision_files, settings
+from scripts.core import git, revision_files
 from scripts.core.plan import render
 from scripts.core.plan.plan import Planned
 from scripts.core.plan.trace import Statement
@@ -20,6 +19,7 @@ from scripts.core.postgres import connections, databases
 from scripts.core.reports import FORMAT
 from scripts.core.revisions import checksum
 from scripts.core.schema.compare import Difference, between
+from scripts.core.settings import Settings
 from scripts.core.verification import lock_durations
 from scripts.core.verification import run as verification
 from scripts.core.verification.context import Case, Result
@@ -127,9 +127,9 @@ def _difference(one: Difference) -> dict[str, Any]:
     return {"name": one.name, "kind": one.kind, "before": one.expected, "after": one.found}
 
 
-def environment(server: Connection) -> dict[str, str]:
+def environment(target: Settings, server: Connection) -> dict[str, str]:
     """Return the conditions of the run. They are read before the gates, because the server may stop during them."""
-    limits = settings.limits()
+    limits = target.limits
     return {
         "Scratch server": connections.describe(server),
         **{row.name: row.value for row in server.execute(_SETTINGS)},
@@ -140,5 +140,5 @@ def environment(server: Connection) -> dict[str, str]:
         "MAINTENANCE_WINDOW": limits.maintenance_window or "always",
         "Python": platform.python_version(),
         "Alembic": alembic.__version__,
-        "Code": os.environ.get("GIT_COMMIT") or git.commit() or "unknown",
+        "Code": target.values.get("GIT_COMMIT") or git.commit() or "unknown",
     }

@@ -19,7 +19,7 @@ from scripts.core.backups import create, freshness, integrity, inventory, manife
 from scripts.core.backups.store import Backup
 from scripts.core.errors import UserError
 from scripts.core.postgres import client_programs, connections, environments
-from scripts.core.settings import Settings
+from scripts.core.settings import Backups, Settings
 from tests.core.backups.conftest import execute, silent, take, value
 from tests.core.running import session, wait_until
 
@@ -370,12 +370,10 @@ def test_a_disk_that_is_too_small_is_seen_before(
 
 
 @pytest.mark.parametrize("where", ["/proc/nowhere", "/dev/null/x", "/dev/null"])
-def test_a_folder_that_cannot_be_written_is_an_error(
-    filled: Settings, monkeypatch: pytest.MonkeyPatch, where: str
-) -> None:
-    monkeypatch.setenv("BACKUP_DIR", where)
+def test_a_folder_that_cannot_be_written_is_an_error(filled: Settings, where: str) -> None:
+    unwritable = replace(filled, backups=Backups(Path(where), ""))
 
-    assert fails(filled).problem.startswith(f"{where} cannot be written: ")
+    assert fails(unwritable).problem.startswith(f"{where} cannot be written: ")
 
 
 def test_rubbish_in_the_folder_is_named_and_disturbs_nobody(filled: Settings, folder: Path) -> None:

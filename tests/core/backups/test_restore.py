@@ -315,24 +315,24 @@ def test_an_application_under_load_meets_cut_sessions_and_loses_no_row_of_the_ba
         assert "terminat" in fault or "closed" in fault or "does not exist" in fault, fault
 
 
-def test_a_migration_that_runs_is_waited_for(filled: Settings, backup: Backup, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MIGRATION_WAIT", "0.3")
+def test_a_migration_that_runs_is_waited_for(filled: Settings, backup: Backup) -> None:
+    hasty = replace(filled, limits=replace(filled.limits, wait=0.3))
     with session(filled.database_url, "alembic-lock") as other:
         other.execute(text("SELECT pg_advisory_lock(hashtextextended('alembic_version', 0))"))
 
         with pytest.raises(UserError, match=r"Waited 0\.3 s"):
-            put(filled, backup)
+            put(hasty, backup)
 
     assert names(filled) == [filled.database_url.database]
 
 
-def test_a_backup_waits_for_a_migration_too(filled: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MIGRATION_WAIT", "0.3")
+def test_a_backup_waits_for_a_migration_too(filled: Settings) -> None:
+    hasty = replace(filled, limits=replace(filled.limits, wait=0.3))
     with session(filled.database_url, "alembic-lock") as other:
         other.execute(text("SELECT pg_advisory_lock(hashtextextended('alembic_version', 0))"))
 
         with pytest.raises(UserError, match=r"Waited 0\.3 s"):
-            take(filled)
+            take(hasty)
 
 
 def test_roles_that_are_missing_and_may_not_be_made_are_named(

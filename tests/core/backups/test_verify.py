@@ -202,12 +202,10 @@ def test_a_manifest_that_was_being_written_when_all_was_killed_damages_nothing(
     assert not (backup.path / manifest.NEW).exists()
 
 
-def test_without_a_scratch_server_nothing_is_written_down(
-    filled: Settings, backup: Backup, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("SCRATCH_PORT", "1")
+def test_without_a_scratch_server_nothing_is_written_down(filled: Settings, backup: Backup) -> None:
+    elsewhere = replace(filled, connect_wait=0, values={**filled.values, "SCRATCH_PORT": "1"})
 
     with pytest.raises(UserError, match="scratch server does not answer"):
-        full(replace(filled, connect_wait=0), backup)
+        full(elsewhere, backup)
 
     assert manifest.read(backup.path) == backup.manifest

@@ -9,6 +9,7 @@ from sqlalchemy import text
 
 from scripts.core import revision_files
 from scripts.core.migrate import alembic_commands
+from scripts.core.migrate.request import ATTRIBUTE, AlembicRequest
 from scripts.core.migrate.runner import Step
 from scripts.core.postgres import connections
 from scripts.core.settings import Settings
@@ -18,7 +19,7 @@ from scripts.core.settings import Settings
 def config(target: Settings) -> Config:
     """What Alembic needs for a command on the target."""
     found = revision_files.config()
-    found.attributes["database_url"] = target.database_url
+    found.attributes[ATTRIBUTE] = AlembicRequest(target)
     found.cmd_opts = Namespace(quiet=True)
     return found
 

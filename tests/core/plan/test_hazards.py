@@ -117,7 +117,8 @@ def find(
         assert not tried.failure, tried.failure
         if len(tried.undone) < len(pending) or any(one.failure or one.differences for one in tried.undone.values()):
             copies.clear()
-        return [one for script in pending for one in plan.planned(script, tried, table_sizes.unknown()).findings]
+        unknown = table_sizes.unknown(configured.limits)
+        return [one for script in pending for one in plan.planned(script, tried, unknown).findings]
 
     return find
 

@@ -44,10 +44,12 @@ def test_what_the_target_has_not_weighs_nothing() -> None:
     assert weighed.words("users") == ""
 
 
-def test_without_a_target_every_table_is_large() -> None:
-    assert table_sizes.unknown().severity("users") == BLOCK
-    assert table_sizes.unknown().rows("users") is None
-    assert table_sizes.unknown().words("users") == ""
+def test_without_a_target_every_table_is_large(configured: Settings) -> None:
+    unknown = table_sizes.unknown(configured.limits)
+
+    assert unknown.severity("users") == BLOCK
+    assert unknown.rows("users") is None
+    assert unknown.words("users") == ""
 
 
 def test_how_long_reading_takes_at_least_is_said_from_a_tenth_of_a_second_on() -> None:

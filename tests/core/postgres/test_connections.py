@@ -189,11 +189,9 @@ def test_what_psql_needs_travels_in_the_environment() -> None:
     ],
 )
 def test_the_address_is_the_one_that_this_machine_can_use(
-    monkeypatch: pytest.MonkeyPatch, runtime: str, external: bool, port: str, expected: str
+    runtime: str, external: bool, port: str, expected: str
 ) -> None:
-    monkeypatch.setenv("DB_PORT", port)
     url = URL.create("postgresql+psycopg2", host="db")
+    given = replace(settings.load(), database_url=url, runtime=runtime, external=external, values={"DB_PORT": port})
 
-    found = connections.address(replace(settings.load(), database_url=url, runtime=runtime, external=external))
-
-    assert found == expected
+    assert connections.address(given) == expected

@@ -129,12 +129,11 @@ def test_a_name_that_an_administrator_has_gets_no_right_of_it_and_no_copy(config
 
 
 def test_a_server_that_was_given_with_an_ordinary_role_has_that_one_only(
-    configured: Settings, new_role: Callable[..., URL], monkeypatch: pytest.MonkeyPatch
+    configured: Settings, new_role: Callable[..., URL]
 ) -> None:
     role = new_role("p@ss", "LOGIN CREATEDB")
-    monkeypatch.setenv("SCRATCH_USER", str(role.username))
-    monkeypatch.setenv("SCRATCH_PASSWORD", "p@ss")
-    with scratch.session(configured) as server:
+    login = {"SCRATCH_USER": str(role.username), "SCRATCH_PASSWORD": "p@ss"}
+    with scratch.session(replace(configured, values={**configured.values, **login})) as server:
         made = scratch.create(server)
 
         assert made.database_url.username == role.username

@@ -64,27 +64,28 @@ def test_what_a_killed_maker_left_is_dropped_and_what_a_living_one_has_is_not(co
             assert mine in names(second)
 
 
-def found(_copy: Settings, *, tell: Callable[[str], None]) -> tuple[URL, dict[str, str]]:
-    """What code of the user finds when it looks for a database."""
-    return application.load().database_url, dict(os.environ)
+def found(copy: Settings, *, tell: Callable[[str], None]) -> tuple[Settings, URL, dict[str, str]]:
+    """Return what code of the user is given, and what it finds when it looks for a database."""
+    return copy, application.load().database_url, dict(os.environ)
 
 
-def test_the_users_code_finds_the_throwaway_database_and_no_way_to_the_target(
-    configured: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_users_code_finds_the_throwaway_database_and_no_way_to_the_target(configured: Settings) -> None:
     url, password = configured.database_url, str(configured.database_url.password)
-    target = replace(configured, database_url=url.set(host="the-target"))
+    values = {
+        "POSTGRES_HOST": "the-target",
+        "PGSERVICE": "the-target",
+        "ANALYTICS_URL": f"postgresql://reader:{password}@the-target/app",
+        "SIGNING_KEY": f"not{password}but a word with it",
+    }
+    target = replace(configured, database_url=url.set(host="the-target"), values={**configured.values, **values})
     with scratch.session(configured) as server:
         made = scratch.create(server)
-        with monkeypatch.context() as patch:
-            patch.setenv("POSTGRES_HOST", "the-target")
-            patch.setenv("PGSERVICE", "the-target")
-            patch.setenv("ANALYTICS_URL", f"postgresql://reader:{password}@the-target/app")
-            patch.setenv("SIGNING_KEY", f"not{password}but a word with it")
-            server.environment = settings.without_target(target)
-        named, environment = trial.run(server, made, found, tell=print)
+        server.environment = settings.without_target(target)
+        handed, named, environment = trial.run(server, replace(made, values=target.values), found, tell=print)
 
-    assert named == made.database_url
+    assert named == handed.database_url == handed.application_url == made.database_url
+    assert not handed.values
+    assert not made.values
     assert environment["PGDATABASE"] == environment["POSTGRES_DB"] == made.database_url.database
     assert environment["PGPASSFILE"] == os.devnull
     assert "SIGNING_KEY" in environment
@@ -93,11 +94,11 @@ def test_the_users_code_finds_the_throwaway_database_and_no_way_to_the_target(
 
 
 def test_without_a_scratch_server_nothing_is_made_on_the_target(
-    configured: Settings, monkeypatch: pytest.MonkeyPatch
+    configured: Settings,
 ) -> None:
-    monkeypatch.setenv("SCRATCH_HOST", "")
+    alone = replace(configured, values={**configured.values, "SCRATCH_HOST": ""})
 
-    with pytest.raises(UserError, match="There is no scratch server"), scratch.session(configured):
+    with pytest.raises(UserError, match="There is no scratch server"), scratch.session(alone):
         pass
 
 

@@ -5,6 +5,7 @@ import shutil
 import sys
 from argparse import Namespace
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,10 @@ from alembic.config import Config
 from alembic.util import CommandError
 from sqlalchemy import text
 
-from scripts.core import ROOT, revision_files
+from scripts.core import ROOT, revision_files, settings
 from scripts.core.errors import UserError
 from scripts.core.migrate import alembic_commands
+from scripts.core.migrate.request import ATTRIBUTE, AlembicRequest
 from scripts.core.postgres import connections
 from scripts.core.revisions import checksum, history, migration_log
 from scripts.core.settings import Settings
@@ -59,7 +61,7 @@ def write(folder: Path) -> Write:
 
 def new_process() -> None:
     """What is read once in a process is read again."""
-    migration_log._circumstances.cache_clear()
+    migration_log._code.cache_clear()
     checksum.sums.cache_clear()
 
 
@@ -103,6 +105,7 @@ def test_each_step_has_a_row_with_everything_known_of_it(
         "CONFIRM": "app",
     }.items():
         monkeypatch.setenv(name, value)
+    target = replace(target, values=settings.load().values)
 
     upgrade(target, revisions[0])
     downgrade(target, "base")
@@ -143,6 +146,7 @@ def test_without_overrides_version_and_git_these_are_null(
 ) -> None:
     for name in ("APP_VERSION", "GIT_COMMIT", "ACCEPT", "CONFIRM"):
         monkeypatch.delenv(name, raising=False)
+    target = replace(target, values=settings.load().values)
     monkeypatch.setenv("PATH", "")
 
     upgrade(target, revisions[0])
@@ -214,7 +218,7 @@ def test_autogenerate_does_not_see_it(target: Settings, folder: Path) -> None:
     upgrade(target)
     files = set(folder.iterdir())
     config = revision_files.config()
-    config.attributes["database_url"] = target.database_url
+    config.attributes[ATTRIBUTE] = AlembicRequest(target)
     config.cmd_opts = Namespace(quiet=True)
 
     assert alembic_commands.new_revision(target, "nothing", empty=False) is None

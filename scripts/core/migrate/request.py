@@ -1,0 +1,37 @@
+"""What a command of ours asks of Alembic: one object in `config.attributes`, which runner.py reads."""
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy.engine import URL
+
+from scripts.core.migrate.guards import Seen
+from scripts.core.migrate.steps import OnStep, Tracer
+from scripts.core.postgres.advisory_lock import Tell
+from scripts.core.rows.data_loss import Loss
+from scripts.core.settings import Settings
+
+ATTRIBUTE = "request"
+log = logging.getLogger("alembic.runner")
+
+
+@dataclass(frozen=True)
+class AlembicRequest:
+    """One command. The defaults are those of `alembic` typed by hand."""
+
+    settings: Settings
+    database_url: URL | None = None
+    """Another database than that of the settings."""
+    tell: Tell = log.info
+    on_step: OnStep | None = None
+    seen: Seen | None = None
+    """What a plan has shown of an upgrade."""
+    confirmed: Sequence[Loss] | None = None
+    """What a downgrade may lose; None: nothing was asked."""
+    tracer: Tracer | None = None
+    process_revision_directives: Callable[..., None] | None = None
+
+    @property
+    def url(self) -> URL:
+        return self.database_url or self.settings.database_url
