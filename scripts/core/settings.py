@@ -1,4 +1,4 @@
-"""The settings of the scripts: the application's with the owner's login, and their own. Faults are told in one list."""
+"""The settings of the scripts: those of the application with the owner's login, and their own."""
 
 import os
 import re
@@ -16,35 +16,35 @@ from scripts.core.maintenance_window import Window
 from scripts.core.maintenance_window import parse as parse_windows
 
 TARGET = re.compile(r"PG[A-Z]+|((MIGRATION_)?DATABASE_URL|(POSTGRES|APP_DB|SCRATCH)_\w+)(_FILE)?")
-"""Variables that say where the target is, or who logs in there."""
+"""Variables that name the target or a login to it."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """How long a migration may wait and run, all in seconds, when, and on how large a table."""
+    """How long a migration may wait and run, in seconds, when, and on how large a table."""
 
     lock_timeout: float
-    """The longest that one try of a revision may wait for locks, in total."""
+    """The longest time that one attempt of a revision may wait for locks, in total."""
     deadline: float
-    """Tries go on for so long."""
+    """The time after which no new attempt begins."""
     wait: float
-    """Patience with another migration."""
+    """The longest time to wait for another migration."""
     statement_timeout: float
     plan_deadline: float
-    """So long may the revisions of a plan take, and each statement that makes a shadow."""
+    """The longest time for the revisions of a plan, and for each statement that builds a shadow."""
     large_rows: int
-    """A table with so many rows, or of so many bytes, is large: work on it stops the application for too long."""
+    """A table with this many rows or bytes is large. Work on it stops the application for too long."""
     large_bytes: int
     max_block: float
-    """The longest that a verified migration may keep the application waiting."""
+    """The longest time that a verified migration may block the application."""
     max_seconds: float
-    """A verified migration takes so long at most."""
+    """The longest time that a verified migration may take."""
     hash_bytes: float
-    """Of a table with more bytes a verification compares some ranges, not all rows."""
+    """In a table with more bytes, a verification compares some ranges and not all rows."""
     verify_fresh: float | None
-    """So many days long a verification counts; None: nobody asks for one."""
+    """The days for which a verification is valid; None: no verification is required."""
     backup_fresh: float
-    """So long is a backup good enough to change the database after it, outside development."""
+    """The age up to which a backup is recent enough for a change outside development."""
     maintenance_window: str
     windows: list[Window]
 
@@ -53,40 +53,40 @@ class Limits:
 class Backups:
     folder: Path
     after: str
-    """A command that is run after each backup, or nothing."""
+    """A command that runs after each backup, or nothing."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Where the scripts work, as whom, and by which rules."""
+    """Where the scripts work, with which logins, and by which limits."""
 
     app_env: str
     runtime: str
     database_url: URL
-    """With the login of the owner, who migrates."""
+    """With the login of the owner, which migrates."""
     application_url: URL
-    """With the login of the application; the same as the owner's where it has no role of its own."""
+    """With the login of the application; the owner's if the application has no role of its own."""
     external: bool
-    """The server is somebody else's, and databases on it are not ours to create."""
+    """Another server than this project's, on which no databases are created."""
     connect_wait: float
     """Seconds to wait for a server that is still starting."""
     source: str
     """What was read, for error messages."""
     in_container: bool
-    """Compose says where the server is; on the machine itself the file does."""
+    """Whether Compose names the server's address. Outside a container the file names it."""
     limits: Limits
     backups: Backups
     reports: Path
     """The folder of the verifications."""
     values: Mapping[str, str] = field(repr=False)
-    """Everything that was read, with passwords. What runs the user's code gets settings without it."""
+    """Everything that was read, with passwords. Code that runs the user's code gets settings without it."""
 
 
 def load() -> Settings:
     """Return the settings of this checkout, with the owner's login or MIGRATION_DATABASE_URL.
 
-    A command calls this once, and passes on what it got. Raise UserError with every fault in one list, and the file
-    that was read.
+    A command calls this once, and passes the result on. Raise UserError with every error in one list, and the file that
+    was read.
     """
     reader = read()
     settings = _settings(reader)
@@ -103,9 +103,9 @@ def load() -> Settings:
 
 
 def scratch_server(settings: Settings) -> URL | None:
-    """The administrator's login on the server for throwaway databases, where the environment names one.
+    """Return the administrator's login on the server for throwaway databases, or None if no such server is set.
 
-    Without SCRATCH_USER, that of this checkout's own database, whatever DATABASE_URL says.
+    Without SCRATCH_USER, it is the login of this checkout's own database, whatever DATABASE_URL says.
     """
     reader = Reader(dict(settings.values), {}, settings.source)
     url, host = settings.database_url, reader.values.get("SCRATCH_HOST")
@@ -124,7 +124,7 @@ def scratch_server(settings: Settings) -> URL | None:
 def without_target(settings: Settings) -> dict[str, str]:
     """Return every variable of the environment and of .env that neither names the target nor has a password of it.
 
-    libpq finds no login of its own: neither in its variables nor in the files that it reads by default.
+    libpq finds no login by itself, neither in its variables nor in the files that it reads by default.
     """
     values = settings.values
     logins = (settings.database_url, settings.application_url)
