@@ -15,49 +15,28 @@ from sqlalchemy import Connection, NullPool, create_engine, text
 from sqlalchemy.engine import URL
 
 from tests.conftest import Project
+from tests.core import forked
 
-PROGRAM = """
-import os, runpy, sys
-
-os.chdir(run["folder"])
-os.environ.clear()
-os.environ.update(run["environment"])
-for number, path in enumerate(run["files"]):
-    os.dup2(os.open(path, os.O_RDWR | os.O_CREAT), number)
-sys.path[:0] = [run["folder"]]
-for name in [name for name in sys.modules if name.split(".")[0] in ("app", "scripts", "tests")]:
-    del sys.modules[name]
-sys.dont_write_bytecode = True
-sys.argv = ["-m", *run["words"]]
-runpy.run_module(run["module"], run_name="__main__", alter_sys=True)
-"""
 FORKS = multiprocessing.get_context("forkserver")
-FORKS.set_forkserver_preload(
-    [
-        *("alembic.command", "alembic.config", "dotenv.parser", "psycopg2.extras", "sqlalchemy.orm"),
-        "sqlalchemy.dialects.postgresql.psycopg2",
-    ]
-)
+FORKS.set_forkserver_preload([forked.__name__])
 
 MIGRATING = "datname = current_database() AND application_name LIKE 'alembic %'"
 
 
 class Running:
-    """python -m scripts.<verb>, forked from a process that has imported other people's packages and none of ours."""
+    """python -m scripts.<verb>, in a process that is forked for it."""
 
     def __init__(self, project: Project, verb: str, words: tuple[str, ...], environment: dict[str, str]) -> None:
-        self._printed, self._said = [project.path / f"{name}-{random.getrandbits(31)}" for name in ("stdout", "stderr")]
-        if verb == "migrate":
-            # Without a plan: what is waited for, killed and raced here shall happen on the target only.
-            environment = {"SCRATCH_HOST": "", **environment}
-        run = {
-            "module": f"scripts.{verb}",
-            "words": words,
-            "folder": str(project.path),
-            "environment": {**project.variables(), **project.environment, **environment},
-            "files": [os.devnull, str(self._printed), str(self._said)],
-        }
-        self._process = FORKS.Process(target=exec, args=(PROGRAM, {"run": run, "__name__": "program"}))
+        number, folder = random.getrandbits(31), project.path.parent
+        self._printed, self._said = folder / f"stdout-{number}", folder / f"stderr-{number}"
+        command = forked.Command(
+            module=f"scripts.{verb}",
+            words=words,
+            folder=str(project.path),
+            environment={**project.variables(), **project.environment, **environment},
+            files=[os.devnull, str(self._printed), str(self._said)],
+        )
+        self._process = FORKS.Process(target=forked.become, args=(command,))
         self._process.start()
 
     @property
@@ -91,6 +70,9 @@ class Running:
 
 
 def begin(project: Project, verb: str = "migrate", *words: str, **environment: str) -> Running:
+    if verb == "migrate":
+        # Without a plan: what is waited for, killed and raced here shall happen on the target only.
+        environment = {"SCRATCH_HOST": "", **environment}
     return Running(project, verb, words, environment)
 
 

@@ -1,11 +1,8 @@
 """How the scripts are run here, and what each run must keep to: no password, no traceback, no escape codes."""
 
-import json
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from sqlalchemy import NullPool, create_engine
@@ -14,65 +11,13 @@ from sqlalchemy.engine import URL
 from scripts.core.postgres import sql
 from scripts.core.postgres.sql import Sql
 from tests.conftest import Project, copy_project
-
-# Half a second of every script goes into importing other people's packages. This process has imported them; for each
-# line it reads it forks, and the fork becomes `python -m scripts.<verb>` with the project's own code still unread.
-FORKS = """
-import gc, json, os, runpy, sys
-import alembic.command, alembic.config, dotenv.parser, encodings.idna, psycopg2.extras, sqlalchemy.orm
-import sqlalchemy.dialects.postgresql.psycopg2
-
-gc.freeze()  # A quarter of a fork's time would go into looking through all that for garbage.
-for line in sys.stdin:
-    child = os.fork()
-    if child == 0:
-        break
-    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
-else:
-    sys.exit()
-
-run = json.loads(line)
-os.chdir(run["folder"])
-os.environ.clear()
-os.environ.update(run["environment"])
-for number, path in enumerate([os.devnull, run["stdout"], run["stderr"]]):
-    os.dup2(os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC), number)
-sys.dont_write_bytecode = True
-sys.argv = ["-m", *run["words"]]
-runpy.run_module(run["module"], run_name="__main__", alter_sys=True)
-"""
-
-
-@pytest.fixture(scope="session")
-def forks(tmp_path_factory: pytest.TempPathFactory) -> Iterator["subprocess.Popen[str]"]:
-    with subprocess.Popen(
-        [sys.executable, "-c", FORKS],
-        cwd=tmp_path_factory.mktemp("forks"),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as process:
-        yield process
+from tests.core.running import Running
 
 
 @pytest.fixture(autouse=True)
-def _run_by_forking(forks: "subprocess.Popen[str]", tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def _run_by_forking(monkeypatch: pytest.MonkeyPatch) -> None:
     def run(project: Project, verb: str, *words: str, **environment: str) -> "subprocess.CompletedProcess[str]":
-        request: dict[str, Any] = {
-            "module": f"scripts.{verb}",
-            "words": words,
-            "folder": str(project.path),
-            "environment": {**project.variables(), **project.environment, **environment},
-            "stdout": str(tmp_path / "stdout"),
-            "stderr": str(tmp_path / "stderr"),
-        }
-        assert forks.stdin
-        assert forks.stdout
-        forks.stdin.write(json.dumps(request) + "\n")
-        forks.stdin.flush()
-        code = int(forks.stdout.readline())
-        printed = [(tmp_path / name).read_bytes().decode() for name in ("stdout", "stderr")]
-        return checked(project, subprocess.CompletedProcess([verb, *words], code, *printed), environment)
+        return checked(project, Running(project, verb, words, environment).end(), environment)
 
     monkeypatch.setattr(Project, "run", run)
 

@@ -18,7 +18,7 @@ from scripts.core.postgres import environments
 from scripts.core.settings import Settings
 from tests.conftest import Project, copy_project
 from tests.core.running import begin, run, session, wait_until, waits_for_lock
-from tests.scripts.conftest import _check_calls, _run_by_forking, forks  # noqa: F401  (commands run as they do there)
+from tests.scripts.conftest import _check_calls, _run_by_forking  # noqa: F401  (commands run as they do there)
 
 SOON = datetime.now(UTC) + timedelta(days=3)
 CLOSED = f"{maintenance_window.DAYS[SOON.weekday()]} 02:00-03:00 UTC"
