@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from rich.live import Live
 
 _URL_PASSWORD = re.compile(r"(://[^\s:/@]*):\S*@")
-# What a message or a name may bring along that would move the cursor or recolour the terminal.
+# Characters of a message or a name that would move the cursor or recolour the terminal.
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _PLAIN = {"✓": "+", "✗": "x", "·": ".", "…": "...", "\N{EN DASH}": "-"}
 PLAIN_SIGNS = "plain_signs"
-"""How a stream encodes what its encoding lacks: our signs get others, all else gets a question mark."""
+"""How a stream replaces characters that its encoding lacks: our signs by plain ones, others by a question mark."""
 SILENCE, TICK = 2.0, 0.2
 """Seconds without a printed line before the time is shown, and between two drawings."""
 
@@ -68,7 +68,7 @@ def facts(pairs: list[tuple[str, str]]) -> None:
 
 
 def bar(done: int, total: int, what: str) -> None:
-    """Show how many of all are done, on a terminal, until something is printed."""
+    """Show on a terminal how many of all are done, until the next line is printed."""
     if total:
         with _lock:
             _bar[:] = [Row("", progress=(done, total, what))]
@@ -77,7 +77,7 @@ def bar(done: int, total: int, what: str) -> None:
 
 @contextmanager
 def below(rows: Callable[[], Sequence[Row]]) -> Iterator[None]:
-    """Keep rows up to date below all that the block prints, on a terminal. They are gone after it."""
+    """Keep rows up to date below the output of the block, on a terminal. Remove them after it."""
     if not sys.stdout.isatty():
         yield
         return
@@ -93,12 +93,12 @@ def below(rows: Callable[[], Sequence[Row]]) -> Iterator[None]:
 
 
 def columns() -> int:
-    """Return the columns of a terminal, and no limit where there is none."""
+    """Return the columns of the terminal; no limit without one."""
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else sys.maxsize
 
 
 def ask(question: str) -> str:
-    """Return what the user typed, or nothing where there is no terminal to ask on."""
+    """Return what the user typed, or nothing without a terminal."""
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         return ""
     from scripts.core.cli import terminal
@@ -114,7 +114,7 @@ def ask(question: str) -> str:
 
 @contextmanager
 def live() -> Iterator[None]:
-    """Show on a terminal what the block does; after two seconds without a printed line, how long it has taken."""
+    """Show the block's progress on a terminal. After two seconds without a line, also show the time."""
     if not sys.stderr.isatty():
         yield
         return
@@ -191,7 +191,7 @@ def _show(text: str, style: str, stream: TextIO) -> None:
 
 
 def _console(stream: TextIO) -> "Console":
-    """Return the one with rows below, if there are any."""
+    """Return the console of the rows below, if there are any."""
     from scripts.core.cli import terminal
 
     return _live[0].console if _live else terminal.console(stream)

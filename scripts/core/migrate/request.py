@@ -1,4 +1,4 @@
-"""What a command of ours asks of Alembic: one object in `config.attributes`, which runner.py reads."""
+"""The request of a command to Alembic: one object in `config.attributes`, which runner.py reads."""
 
 import logging
 from collections.abc import Callable, Sequence
@@ -22,11 +22,11 @@ class AlembicRequest:
 
     settings: Settings
     database_url: URL | None = None
-    """Another database than that of the settings."""
+    """A database other than that of the settings."""
     tell: Tell = log.info
     on_step: OnStep | None = None
     seen: Seen | None = None
-    """What a plan has shown of an upgrade."""
+    """The revisions and hazards that a plan has shown."""
     confirmed: Sequence[Loss] | None = None
     """What a downgrade may lose; None: nothing was asked."""
     tracer: Tracer | None = None

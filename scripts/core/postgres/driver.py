@@ -11,7 +11,7 @@ from sqlalchemy.exc import OperationalError
 
 
 class Session(Protocol):
-    """psycopg2's connection, which comes without types; what is used of it."""
+    """The part of psycopg2's connection that is used here. psycopg2 has no types."""
 
     autocommit: bool
     closed: int
@@ -30,7 +30,7 @@ class Session(Protocol):
 
 
 def session(connection: Connection) -> Session:
-    """Return the session that a connection of SQLAlchemy's has."""
+    """Return the session of a SQLAlchemy connection."""
     found: Any = connection.connection.dbapi_connection
     assert found is not None
     return found  # type: ignore[no-any-return]

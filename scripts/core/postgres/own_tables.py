@@ -1,6 +1,6 @@
 """The tables that Alembic and this project create in the target.
 
-Their names are looked up in search_path, as Alembic does. A table of such a name in another schema is the user's.
+Their names are looked up in search_path, as Alembic does. A table of such a name in another schema belongs to the user.
 """
 
 from sqlalchemy import Connection, text
@@ -15,11 +15,11 @@ NUMBERS = (
     + ", ".join(f"to_regclass('{name}')" for name in (VERSION, LOG, LOG_SEQUENCE))
     + "], NULL)::oid[]"
 )
-"""In SQL: the OIDs of those that are there."""
+"""SQL for the OIDs of those that exist."""
 _HAS_VERSION = text(f"SELECT to_regclass('{VERSION}') IS NOT NULL")
 _REVISIONS = text(f"SELECT version_num FROM {VERSION}")
 
 
 def revisions(connection: Connection) -> tuple[str, ...]:
-    """Return the revisions that the database says it is at; none before the first migration."""
+    """Return the revisions that the database is at; none before the first migration."""
     return tuple(connection.scalars(_REVISIONS)) if connection.scalar(_HAS_VERSION) else ()

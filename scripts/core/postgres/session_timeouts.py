@@ -1,8 +1,8 @@
-"""Timeouts of the server that would end a session of ours."""
+"""Timeouts of the server that would end one of our sessions."""
 
 from sqlalchemy import Connection, text
 
-# PostgreSQL 13 does not know it.
+# PostgreSQL 13 has no such setting.
 _IDLE = text(
     "SELECT set_config('idle_session_timeout', '0', false)"
     " WHERE current_setting('idle_session_timeout', true) IS NOT NULL"

@@ -62,11 +62,11 @@ _LAST = text(
 
 @dataclass(frozen=True)
 class Circumstances:
-    """Under which a step was applied."""
+    """The circumstances under which a step was applied."""
 
     app_version: str | None
     git_commit: str | None
-    """As the image says; None: the checkout is asked."""
+    """The commit of the image; None: that of the checkout."""
     overridden: Sequence[str] = ()
     """The refusals that ACCEPT has overridden."""
     backup: str = ""
