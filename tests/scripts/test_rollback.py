@@ -84,7 +84,7 @@ def test_outside_development_it_is_named_too_and_a_loss_confirmed_as_there(
     assert [result.returncode for result in (empty, refused, confirmed)] == [0, 1, 0]
     for result in (empty, refused, confirmed):
         assert "A new revision that corrects the schema loses no data: " in result.stdout
-    assert "  users: 1 rows\n" in refused.stdout
+    assert "  users: 1 row\n" in refused.stdout
     assert "✗ Not confirmed: no name was given." in refused.stderr
     assert project.version == []
 
@@ -150,7 +150,7 @@ def test_rows_that_a_downgrade_changes_have_to_be_confirmed(project: Project, re
     refused = project.run("rollback")
 
     assert refused.returncode == 1
-    assert "  users: 1 rows that may be changed or deleted\n" in refused.stdout
+    assert "  users: 1 row that may be changed or deleted\n" in refused.stdout
     assert project.version == ["abcd01"]
     assert project.sql("SELECT count(email) FROM users") == [(1,)]
     confirmed = project.run("rollback", CONFIRM=str(project.url.database))

@@ -201,9 +201,9 @@ def test_names_are_quoted(undo: Undo) -> None:
     )
 
     assert [str(loss) for loss in losses] == [
-        '"New Orders"."Häuser": 1 rows',
-        '"My ""Shop"""."100%": 1 values',
-        '"T": 1 rows that may be changed or deleted',
+        '"New Orders"."Häuser": 1 row',
+        '"My ""Shop"""."100%": 1 value',
+        '"T": 1 row that may be changed or deleted',
     ]
 
 
@@ -295,7 +295,7 @@ def test_a_sequence_is_lost_once_it_was_used(undo: Undo) -> None:
 
     assert [str(loss) for loss in losses] == [
         "fresh: 0 values of a sequence",
-        "used: 1 values of a sequence",
+        "used: 1 value of a sequence",
         "shop.id: 0 values",
     ]
 
