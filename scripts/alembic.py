@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from alembic.config import CommandLine
 
-from scripts.core import revision_files
+from scripts.core import messages, revision_files
 from scripts.core.cli import console, entry_point
 from scripts.core.errors import DONE, NO, USAGE, UserError
 
@@ -27,7 +27,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         raise UserError("No Alembic command was given.", do='make alembic c="heads"', code=USAGE)
     console.hand_over()
     try:
-        CommandLine(prog="alembic").main(words)
+        with messages.sent_to(messages.log):
+            CommandLine(prog="alembic").main(words)
     except SystemExit as ended:
         if where := revision_files.place(ended):
             raise UserError(f"{where}: {ended!r} would end the whole command.", do="correct that file") from ended

@@ -24,7 +24,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
 
     wanted = create.Wanted(arguments.name, arguments.exclude.replace(",", " ").split())
-    show(create.make(settings.load(), wanted, console.warn, console.bar))
+    show(create.make(settings.load(), wanted))
     return 0
 
 

@@ -21,7 +21,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     head = history.head(revisions)
     at = version(target, head)
     history.require_known(revisions, at)
-    now, later = diagram.schemas(target, revisions, at, head, console.warn)
+    now, later = diagram.schemas(target, revisions, at, head)
     pending = len(history.pending(revisions, at, head))
     console.say(f"# The schema\n\nThe revision files make this schema at {head}; pending revisions: {pending}.\n")
     console.say(f"```mermaid\n{diagram.tables(now, later)}\n```\n")

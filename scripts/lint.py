@@ -30,7 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     revisions = history.load()
     scripts = history.oldest_first(revisions) if arguments.all else lint.new(revisions)
     target = settings.load()
-    made = lint.make(target, revisions, scripts, console.warn)
+    made = lint.make(target, revisions, scripts)
     if arguments.json:
         console.say(json.dumps(made.document(), indent=2))
     else:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from alembic.script import Script
 
-from scripts.core import overrides, settings
+from scripts.core import messages, overrides, settings
 from scripts.core.backups import create, selection
 from scripts.core.cli import console, entry_point
 from scripts.core.errors import LateError, UserError
@@ -42,18 +42,17 @@ def main(argv: Sequence[str] | None = None) -> int:
             databases.is_empty(connection),
         )
         if not pending:
-            guards.check_edited(connection, environment, history.files(revisions, at), console.warn)
+            guards.check_edited(connection, environment, history.files(revisions, at))
     if not pending:
         console.done(f"Nothing to do: the database is at {', '.join(at) or 'base'}.")
-        unfinished_rollback.settle(target, console.say)
+        with messages.sent_to(console.say):
+            unfinished_rollback.settle(target)
         return 0
 
     console.say(f"{counted(len(pending), 'pending revision')}:")
     made = None if empty else look(target, revisions, at, wanted, environment)
     show_plan(pending, made)
-    create.ensure_fresh(target, environment, console.say, console.bar)
-    alembic_commands.upgrade_seen(target, wanted, show, console.say, made.seen if made else None)
-    console.done(f"The database is at {wanted}.")
+    apply(target, environment, wanted, made)
     return 0
 
 
@@ -71,7 +70,7 @@ def look(
 ) -> Plan | None:
     """Return a plan. In development a failed plan is only a warning, unless a revision does not end."""
     try:
-        made = plan.make(target, revisions, at, wanted, console.warn)
+        made = plan.make(target, revisions, at, wanted)
         if made.failure:
             raise made.failure
     except UserError as error:
@@ -93,6 +92,14 @@ def show_plan(pending: Sequence[Script], made: Plan | None) -> None:
             console.say(*line)
     if made.blocking:
         console.say("  See the safe way: make plan")
+
+
+def apply(target: settings.Settings, environment: str, wanted: str, made: Plan | None) -> None:
+    """Apply revisions. Outside development there is a backup first."""
+    with messages.sent_to(console.say):
+        create.ensure_fresh(target, environment)
+        alembic_commands.upgrade_seen(target, wanted, show, made.seen if made else None)
+    console.done(f"The database is at {wanted}.")
 
 
 def show(step: Step) -> None:

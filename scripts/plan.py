@@ -29,7 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     wanted = history.resolve(revisions, arguments.rev)
     at = version(target)
     history.require_known(revisions, at)
-    made = plan.make(target, revisions, at, wanted, console.warn)
+    made = plan.make(target, revisions, at, wanted)
     if arguments.json:
         console.say(json.dumps(made.document(), indent=2))
     elif made.revisions:

@@ -10,7 +10,7 @@ import shlex
 import sys
 from collections.abc import Sequence
 
-from scripts.core import overrides, settings
+from scripts.core import messages, overrides, settings
 from scripts.core.cli import console, entry_point
 from scripts.core.errors import UserError
 from scripts.core.formatting import counted
@@ -39,7 +39,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     with replacement.new(target, target.app_env) as new:
         databases.let_application_in(target, new.url)
         try:
-            alembic_commands.upgrade(target, head, show, console.say, new.url)
+            with messages.sent_to(console.say):
+                alembic_commands.upgrade(target, head, show, new.url)
         except UserError as error:
             raise error.with_state(f"{name} is as it was.") from error
         replacement.replace(target, new)

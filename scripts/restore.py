@@ -53,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 f"{backup.name} is a backup {whose}. It is restored to {name} at {connections.address(target)}."
             )
         require_confirmation(target, state, arguments.backup)
-    old = restore.put_in_place(target, backup, state.environment, console.warn, console.bar)
+    old = restore.put_in_place(target, backup, state.environment)
     report(target, f"as it was at {backup.manifest.created:%Y-%m-%d %H:%M %Z}", old)
     return 0
 
@@ -70,7 +70,7 @@ def require_free(name: str, is_there: bool, is_kept: bool) -> None:
 
 def swap_back(target: settings.Settings, name: str) -> int:
     require_confirmation(target, restore.look(target), name)
-    old = restore.bring_back(target, name, console.warn)
+    old = restore.bring_back(target, name)
     report(target, f"the kept database {name}", old)
     return 0
 

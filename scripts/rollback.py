@@ -14,7 +14,7 @@ from collections.abc import Sequence
 
 from alembic.script import Script
 
-from scripts.core import overrides, settings
+from scripts.core import messages, overrides, settings
 from scripts.core.backups import create
 from scripts.core.cli import console, entry_point
 from scripts.core.errors import USAGE, UserError
@@ -51,7 +51,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         run(target, environment, undone, wanted)
         return 0
     console.done(f"Nothing to do: the database is at {', '.join(at) or 'base, no revision is applied'}.")
-    unfinished_rollback.settle(target, console.say)
+    with messages.sent_to(console.say):
+        unfinished_rollback.settle(target)
     return 0
 
 
@@ -73,7 +74,7 @@ def show_losses(target: settings.Settings, environment: str, undone: Sequence[Sc
         console.say(f"  {revision.revision}  {revision.doc}")
     for revision in undone:
         reversible.require(revision)
-    losses = loss_detection.find(target, wanted, console.warn)
+    losses = loss_detection.find(target, wanted)
     if losses:
         console.say(f"{target.database_url.database} at {connections.address(target)} will lose:")
     for loss in losses:
@@ -87,8 +88,9 @@ def show_losses(target: settings.Settings, environment: str, undone: Sequence[Sc
 def undo(target: settings.Settings, environment: str, wanted: str, losses: Sequence[Loss]) -> None:
     """Undo revisions. Outside development, take a backup first."""
     loses = any(loss.count for loss in losses)
-    backup = create.ensure_fresh(target, environment, console.say, console.bar, of_now=loses)
-    alembic_commands.downgrade(target, wanted, losses, show, console.say)
+    with messages.sent_to(console.say):
+        backup = create.ensure_fresh(target, environment, of_now=loses)
+        alembic_commands.downgrade(target, wanted, losses, show)
     console.done(f"The database is at {wanted}.")
     if backup and loses:
         console.say(f"  The lost data are in the backup {backup.name}.")

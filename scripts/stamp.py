@@ -6,7 +6,7 @@ make stamp REV=1a2b3c        an id, the beginning of one, head, or base
 import sys
 from collections.abc import Sequence
 
-from scripts.core import settings
+from scripts.core import messages, settings
 from scripts.core.cli import console, entry_point
 from scripts.core.errors import USAGE, UserError
 from scripts.core.migrate import alembic_commands
@@ -32,7 +32,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     console.say(f"The recorded revision changes from {', '.join(at) or 'base'} to {wanted}. No revision runs:")
     for line in consequences(revisions, at, wanted):
         console.say(f"  {line}")
-    alembic_commands.stamp(target, wanted, console.say, forget=bool(history.unknown(revisions, at)))
+    with messages.sent_to(console.say):
+        alembic_commands.stamp(target, wanted, forget=bool(history.unknown(revisions, at)))
     console.done(f"The recorded revision is {wanted}.")
     return 0
 

@@ -27,7 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     target = settings.load()
     name, folder = databases.name_of(target.database_url), target.backups.folder
     backup = selection.find(folder, name, system_identifier.look(target), arguments.backup)
-    checked = verify.verify(target, backup, arguments.mode, console.warn, console.bar)
+    checked = verify.verify(target, backup, arguments.mode)
     seconds = checked.manifest.checks[-1].seconds
     if arguments.mode == verify.QUICK:
         console.done(f"{backup.name} is intact: every byte was read, in {seconds:.1f} s.")

@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
-from scripts.core import ROOT, settings
+from scripts.core import ROOT, messages, settings
 from scripts.core.backups.store import LATEST
 from scripts.core.cli import console, entry_point
 from scripts.core.errors import DONE, INTERRUPTED, NO
@@ -45,8 +45,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     with release.tree(arguments.release) as running, scratch.session(target) as server:
         environment = report_document.environment(target, server.server)
         unfinished = progress_table.Unfinished([gate.NAME for gate in run.ALL])
-        case = Case(target, revisions, wanted, arguments.backup, server, console.warn, unfinished.show, running)
-        with console.below(unfinished.rows):
+        case = Case(target, revisions, wanted, arguments.backup, server, running)
+        with console.below(unfinished.rows), messages.sent_to(bar=unfinished.show):
             results = run.run(case, partial(count if arguments.json else show, unfinished))
         with entry_point.finishing():
             made = report_document.make(case, results, environment, started, time.monotonic() - clock)

@@ -15,11 +15,12 @@ from typing import IO, Any, NoReturn
 from alembic.util import CommandError
 from sqlalchemy.exc import DBAPIError
 
-from scripts.core import ROOT, hidden_files, redaction, revision_files
+from scripts.core import ROOT, hidden_files, messages, redaction, revision_files
 from scripts.core.errors import LateError, UserError
 from scripts.core.user_code import ExitError, contained
 
 RESULT, RAISED, BUG, EVENT, BEGINS = "result", "raised", "bug", "event", "begins"
+SEND, PROGRESS = "send", "progress"
 """Kinds of messages from the child."""
 STATE = "it happened on a throwaway database; the target was only read."
 
@@ -115,7 +116,7 @@ def _perform(pipe: Connection, request: Request) -> tuple[str, Any]:
     _running[0] = ""
     callbacks = {name: _sending(pipe, name) for name in request.callbacks}
     try:
-        with contained(), _alarm(request.deadline):
+        with contained(), _alarm(request.deadline), messages.sent_to(_sending(pipe, SEND), _sending(pipe, PROGRESS)):
             return RESULT, request.function(*request.arguments, **callbacks)
     except KeyboardInterrupt as error:
         return RAISED, (UserError(interrupted(error), state=STATE), None)

@@ -18,8 +18,8 @@ from typing import IO, Any, TypeVar
 from alembic.util import CommandError
 from sqlalchemy.exc import DBAPIError
 
-from scripts.core import ROOT, child_process, redaction
-from scripts.core.child_process import BEGINS, EVENT, RAISED, RESULT, STATE, Deadline, Request, late
+from scripts.core import ROOT, child_process, messages, redaction
+from scripts.core.child_process import BEGINS, EVENT, PROGRESS, RAISED, RESULT, SEND, STATE, Deadline, Request, late
 from scripts.core.errors import UserError
 from scripts.core.formatting import counted
 
@@ -58,8 +58,8 @@ class Child:
     ) -> T:
         """Run a function of a module in the child and return its result.
 
-        `callbacks` are passed to the function by name, and their calls there are calls here. `tell` must be one of
-        them; it also shows the output. After Ctrl-C the child has some seconds to return its result so far, for
+        `callbacks` are passed to the function by name, and their calls there are calls here. Its messages are sent from
+        here, and its output as messages. After Ctrl-C the child has some seconds to return its result so far, for
         `partial`. Raise what the function raises. Raise UserError if the child ends or exceeds the deadline.
         """
         self._require_alive()
@@ -86,19 +86,19 @@ class Child:
             time.sleep(0.002)
 
     def _answer(self, until: float, deadline: Deadline, callbacks: Mapping[str, Callable[..., None]]) -> Any:
-        tell = callbacks["tell"]
+        callbacks = {SEND: messages.send, PROGRESS: messages.progress, **callbacks}
         while True:
-            kind, content = self._receive(until, deadline, tell)
+            kind, content = self._receive(until, deadline)
             if kind == EVENT:
                 name, values = content
                 callbacks[name](*values)
                 continue
             if kind == BEGINS:
                 file, printed = content
-                self._show_output(tell, printed)
+                self._show_output(printed)
                 self.running = file
                 continue
-            self._show_output(tell)
+            self._show_output()
             if kind == RESULT:
                 return content
             if kind == RAISED:
@@ -106,23 +106,23 @@ class Child:
                 raise error from cause
             raise ChildError(content)
 
-    def _receive(self, until: float, deadline: Deadline, tell: Callable[[str], None]) -> tuple[str, Any]:
+    def _receive(self, until: float, deadline: Deadline) -> tuple[str, Any]:
         while not self.pipe.poll(TICK):
             if time.monotonic() > until:
                 self._signal(signal.SIGKILL)
-                self._show_output(tell)
+                self._show_output()
                 raise late(self.running, deadline)
             if self._is_gone() and not self.pipe.poll():
-                raise self._ended(tell)
+                raise self._ended()
         try:
             received: tuple[str, Any] = self.pipe.recv()
         except (EOFError, ConnectionResetError):
-            raise self._ended(tell) from None
+            raise self._ended() from None
         return received
 
-    def _ended(self, tell: Callable[[str], None]) -> UserError:
+    def _ended(self) -> UserError:
         """Return the error for a child that ended without a result."""
-        self._show_output(tell)
+        self._show_output()
         self.end()
         code = os.waitstatus_to_exitcode(self.status or 0)
         how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
@@ -156,7 +156,7 @@ class Child:
             with suppress(ProcessLookupError, PermissionError):  # macOS, if the group has only zombies
                 os.killpg(self.pid, number)
 
-    def _show_output(self, tell: Callable[[str], None], until: int | None = None) -> None:
+    def _show_output(self, until: int | None = None) -> None:
         """Show what was printed since the last time, or its first `until` bytes, after the name of the running file.
 
         Words that are not in the revision's file may be contents of rows, so they are left out.
@@ -172,7 +172,7 @@ class Child:
         if lines:
             more = [f"… and {counted(len(lines) - SHOWN, 'more line')}"] if len(lines) > SHOWN else []
             shown = "".join(f"\n    {line}" for line in [*lines[:SHOWN], *more])
-            tell(f"{self.running or 'The code of this project'} printed:{shown}")
+            messages.send(f"{self.running or 'The code of this project'} printed:{shown}")
 
 
 def _source(file: str) -> str:

@@ -13,7 +13,6 @@ from sqlalchemy.dialects import postgresql
 
 from scripts.core.plan import shadow
 from scripts.core.postgres import connections, own_tables, scratch
-from scripts.core.postgres.advisory_lock import Tell
 from scripts.core.postgres.user_tables import SCHEMA
 from scripts.core.revisions.history import History
 from scripts.core.settings import Settings
@@ -26,13 +25,11 @@ _NOT_IN_WORDS = re.compile(r"[^A-Za-z0-9_\u00c0-\uffff\-\[\]()]+")
 _NOT_IN_NAMES = re.compile(r"[%\\]+")
 
 
-def schemas(
-    target: Settings, revisions: History, at: Sequence[str], head: str, tell: Tell
-) -> tuple[MetaData, MetaData]:
+def schemas(target: Settings, revisions: History, at: Sequence[str], head: str) -> tuple[MetaData, MetaData]:
     """Return the schema of the database's revision and that of the head. The scratch server builds both."""
     with scratch.session(target) as server:
-        now = shadow.build(server, revisions, at, tell)
-        later = shadow.build(server, revisions, [] if head == "base" else [head], tell)
+        now = shadow.build(server, revisions, at)
+        later = shadow.build(server, revisions, [] if head == "base" else [head])
         return _reflected(now), _reflected(later)
 
 

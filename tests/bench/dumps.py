@@ -61,7 +61,7 @@ class Contest:
 
     def back_up(self) -> float:
         started = time.monotonic()
-        self.taken.append(create.make(self.source, create.Wanted(), _silent, _silent))
+        self.taken.append(create.make(self.source, create.Wanted()))
         return time.monotonic() - started
 
     def back_up_plainly(self) -> float:
@@ -71,7 +71,7 @@ class Contest:
         """With the checks, and the swap into the place of an empty database."""
         target = peers.database(self.server)
         started = time.monotonic()
-        old = restore.put_in_place(target, self.taken[0], None, _silent, _silent)
+        old = restore.put_in_place(target, self.taken[0], None)
         took = time.monotonic() - started
         for name in (old, str(target.database_url.database)):
             databases.drop(self.server.server, name)
@@ -93,7 +93,7 @@ class Contest:
 
     def verify(self) -> float:
         started = time.monotonic()
-        verify.verify(replace(self.source, runtime="embedded"), self.taken[0], verify.FULL, _silent, _silent)
+        verify.verify(replace(self.source, runtime="embedded"), self.taken[0], verify.FULL)
         return time.monotonic() - started
 
 
@@ -120,7 +120,3 @@ def _seconds(command: str, target: Settings) -> float:
     folder = Path(client_programs.find("pg_dump", int(wheel.MAJOR))).parent
     environment = {**connections.tool_environment(target.database_url), "PATH": f"{folder}:{os.environ['PATH']}"}
     return subprocesses.seconds(["sh", "-c", command], environment=environment)
-
-
-def _silent(*_: object) -> None:
-    """Nobody looks on."""

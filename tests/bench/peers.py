@@ -64,7 +64,7 @@ from scripts.core import history, scratch, settings, shadow
 started = time.monotonic()
 revisions = history.load()
 with scratch.session(settings.load()) as server:
-    shadow.build(server, revisions, revisions.get_heads(), print)
+    shadow.build(server, revisions, revisions.get_heads())
     print(time.monotonic() - started)
 """
 

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import NullPool, create_engine, text
 from sqlalchemy.engine import URL
 
-from scripts.core import settings
+from scripts.core import messages, settings
 from scripts.core.postgres import databases
 from scripts.core.settings import Settings
 from tests.conftest import ADMINISTRATOR, Project, copy_project
@@ -31,6 +31,14 @@ def _never_the_database_of_this_checkout(server: URL, monkeypatch: pytest.Monkey
     monkeypatch.setenv("SCRATCH_PORT", str(server.port))
     for name, value in ADMINISTRATOR.items():
         monkeypatch.setenv(name, value)
+
+
+@pytest.fixture
+def sent() -> Iterator[list[str]]:
+    """What is said during the test."""
+    lines: list[str] = []
+    with messages.sent_to(lines.append):
+        yield lines
 
 
 @pytest.fixture

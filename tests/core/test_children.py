@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy.exc import DBAPIError, ProgrammingError
 
-from scripts.core import child_process, children
+from scripts.core import child_process, children, messages
 from scripts.core.child_process import Deadline
 from scripts.core.children import Child, ChildError
 from scripts.core.errors import UserError
@@ -21,7 +21,6 @@ from tests.core.running import is_alive, wait_until
 
 LONG = Deadline(60, "It waits.", "PLAN_DEADLINE")
 SHORT = Deadline(0.3, "It waits.", "PLAN_DEADLINE")
-Tell = Callable[[str], None]
 
 
 @pytest.fixture
@@ -32,22 +31,18 @@ def child(tmp_path: Path) -> Iterator[Child]:
 
 
 @pytest.fixture
-def said() -> list[str]:
-    return []
-
-
-@pytest.fixture
-def call(child: Child, said: list[str]) -> Callable[..., object]:
+def call(child: Child, sent: list[str]) -> Callable[..., object]:
     """Run a function in the child."""
 
     def call(function: Callable[..., object], *arguments: object, deadline: Deadline = LONG) -> object:
-        return child.call(function, *arguments, environment={"WHERE": "child"}, deadline=deadline, tell=said.append)
+        return child.call(function, *arguments, environment={"WHERE": "child"}, deadline=deadline)
 
     return call
 
 
-def parts(*, tell: Tell) -> tuple[int, int, str, str]:
-    tell("running")
+def parts() -> tuple[int, int, str, str]:
+    messages.send("running")
+    messages.progress(1, 2, "rows")
     return os.getpid(), os.getpgid(0), os.environ["WHERE"], os.read(0, 1).decode()
 
 
@@ -56,13 +51,17 @@ def test_it_runs_in_a_process_group_of_its_own_without_input(child: Child, call:
     assert child.pid != os.getpid()
 
 
-def test_its_callbacks_are_called_here(call: Callable[..., object], said: list[str]) -> None:
-    call(parts)
+def test_its_messages_and_its_progress_arrive_here(call: Callable[..., object], sent: list[str]) -> None:
+    shown: list[tuple[int, int, str]] = []
 
-    assert said == ["running"]
+    with messages.sent_to(bar=lambda *progress: shown.append(progress)):
+        call(parts)
+
+    assert sent == ["running"]
+    assert shown == [(1, 2, "rows")]
 
 
-def fail(error: BaseException, *, tell: Tell) -> None:
+def fail(error: BaseException) -> None:
     raise error
 
 
@@ -74,7 +73,7 @@ def test_an_error_arrives_with_its_facts(call: Callable[..., object]) -> None:
     assert caught.value.facts == [("Why", "It is old."), ("Do", "mv x y"), ("State", "as it was")]
 
 
-def refuse(*, tell: Tell) -> None:
+def refuse() -> None:
     raise ProgrammingError("INSERT INTO users VALUES (:a)", {"a": object}, Exception("no"))
 
 
@@ -86,7 +85,7 @@ def test_an_error_of_the_database_arrives_without_the_rows(call: Callable[..., o
     assert caught.value.__cause__.params is None
 
 
-def divide(*, tell: Tell) -> float:
+def divide() -> float:
     return 1 / 0
 
 
@@ -95,7 +94,7 @@ def test_a_bug_arrives_with_its_traceback(call: Callable[..., object]) -> None:
         call(divide)
 
 
-def leave(how: str, *, tell: Tell) -> None:
+def leave(how: str) -> None:
     child_process.begins(str(ROOT / "alembic" / "versions" / "one.py"))
     if how == "sys.exit":
         sys.exit(0)
@@ -131,7 +130,7 @@ def test_after_its_end_nothing_more_is_run(call: Callable[..., object]) -> None:
         call(parts)
 
 
-def loop(*, swallow: bool, tell: Tell) -> None:
+def loop(*, swallow: bool) -> None:
     child_process.begins(str(ROOT / "alembic" / "versions" / "one.py"))
     while True:
         try:
@@ -142,12 +141,12 @@ def loop(*, swallow: bool, tell: Tell) -> None:
                 raise
 
 
-def stubborn(*, tell: Tell) -> None:
-    loop(swallow=True, tell=tell)
+def stubborn() -> None:
+    loop(swallow=True)
 
 
-def plain(*, tell: Tell) -> None:
-    loop(swallow=False, tell=tell)
+def plain() -> None:
+    loop(swallow=False)
 
 
 def test_what_loops_is_ended_at_the_deadline(call: Callable[..., object]) -> None:
@@ -169,7 +168,7 @@ def test_what_catches_that_is_killed(
 
 
 def test_an_interruption_of_the_parent_ends_the_child_and_takes_what_it_has(
-    child: Child, said: list[str], monkeypatch: pytest.MonkeyPatch
+    child: Child, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def interrupt(_text: str) -> None:
         raise KeyboardInterrupt
@@ -177,13 +176,13 @@ def test_an_interruption_of_the_parent_ends_the_child_and_takes_what_it_has(
     had: list[str] = []
 
     with pytest.raises(KeyboardInterrupt):
-        child.call(wait, environment={}, deadline=LONG, partial=had.append, tell=said.append, ready=interrupt)
+        child.call(wait, environment={}, deadline=LONG, partial=had.append, ready=interrupt)
 
     assert had == ["half"]
     assert child.status is not None
 
 
-def wait(*, tell: Tell, ready: Tell) -> str:
+def wait(*, ready: Callable[[str], None]) -> str:
     try:
         ready("now")
         time.sleep(60)
@@ -192,7 +191,7 @@ def wait(*, tell: Tell, ready: Tell) -> str:
     return "whole"
 
 
-def shout(folder: Path, *, tell: Tell) -> None:
+def shout(folder: Path) -> None:
     child_process.begins(str(folder / "one.py"))
     print("from Python to the user: alice")
     subprocess.run(["echo", "from a program"], check=True)
@@ -202,14 +201,14 @@ def shout(folder: Path, *, tell: Tell) -> None:
 
 
 def test_what_is_printed_is_shown_under_the_name_of_the_revision_without_contents_of_rows(
-    call: Callable[..., object], said: list[str], capfd: pytest.CaptureFixture[str], tmp_path: Path
+    call: Callable[..., object], sent: list[str], capfd: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     (tmp_path / "one.py").write_text("from Python to the user: a program line")
     (tmp_path / "two.py").write_text("to standard error")
 
     call(shout, tmp_path)
 
-    first, second = said
+    first, second = sent
     name = os.path.relpath(tmp_path, ROOT)
     assert first.startswith(f"{name}/one.py printed:\n    from Python to the user: …\n    from a program\n    line\n")
     assert first.endswith("… and 22 more lines")
@@ -217,11 +216,11 @@ def test_what_is_printed_is_shown_under_the_name_of_the_revision_without_content
     assert capfd.readouterr() == ("", "")
 
 
-def read_env(folder: Path, *, tell: Tell) -> str:
+def read_env(folder: Path) -> str:
     return (folder / ".env").read_text()
 
 
-def look_for_env(folder: Path, *, tell: Tell) -> bool:
+def look_for_env(folder: Path) -> bool:
     return (folder / ".env").is_file()
 
 

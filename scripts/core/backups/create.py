@@ -10,7 +10,7 @@ from pathlib import Path
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
-from scripts.core import overrides, sqlstates
+from scripts.core import messages, overrides, sqlstates
 from scripts.core.backups import (
     freshness,
     hash_partitions,
@@ -25,11 +25,9 @@ from scripts.core.backups import (
 )
 from scripts.core.backups.inventory import Inventory
 from scripts.core.backups.manifest import Check, Manifest
-from scripts.core.backups.progress import Show
 from scripts.core.backups.store import Backup
 from scripts.core.errors import UserError
 from scripts.core.postgres import advisory_lock, client_programs, connections, databases
-from scripts.core.postgres.advisory_lock import Tell
 from scripts.core.postgres.lock_modes import ACCESS_EXCLUSIVE
 from scripts.core.postgres.user_tables import FIRST_OID
 from scripts.core.revisions import migration_log
@@ -63,7 +61,7 @@ class Wanted:
     """Tables whose rows are left out."""
 
 
-def make(target: Settings, wanted: Wanted, tell: Tell, show: Show) -> Backup:
+def make(target: Settings, wanted: Wanted) -> Backup:
     """Take a backup of the target. No migration and no other backup of it runs meanwhile.
 
     Raise UserError if that fails. Then there is no new backup, and the old ones are as they were.
@@ -72,9 +70,9 @@ def make(target: Settings, wanted: Wanted, tell: Tell, show: Show) -> Backup:
     try:
         with (
             connections.connect(target, application_name=_application(), isolation_level="AUTOCOMMIT") as holder,
-            advisory_lock.hold(holder, target.limits.wait, tell),
+            advisory_lock.hold(holder, target.limits.wait),
         ):
-            made = take(target, holder, wanted, tell, show)
+            made = take(target, holder, wanted)
     except DBAPIError as error:
         raise UserError(
             f"The backup was interrupted: {connections.first_line(error)}",
@@ -82,10 +80,10 @@ def make(target: Settings, wanted: Wanted, tell: Tell, show: Show) -> Backup:
             state=NOTHING_KEPT,
         ) from error
     command = target.backups.after
-    return post_backup.run(made, command, tell) if command else made
+    return post_backup.run(made, command) if command else made
 
 
-def ensure_fresh(target: Settings, environment: str, tell: Tell, show: Show, *, of_now: bool = False) -> Backup | None:
+def ensure_fresh(target: Settings, environment: str, *, of_now: bool = False) -> Backup | None:
     """Return the backup that the guards require before a change of the database. Take one if there is none.
 
     The guards depend on `environment`. Return None in development, for an empty database, and if the user overrode the
@@ -99,12 +97,12 @@ def ensure_fresh(target: Settings, environment: str, tell: Tell, show: Show, *, 
         there = freshness.find(connection, target.backups.folder, target.limits.backup_fresh)
     if there and not of_now:
         return there
-    made = make(target, Wanted(), tell, show)
-    tell(f"Taking a backup first: {made.name}")
+    made = make(target, Wanted())
+    messages.send(f"Taking a backup first: {made.name}")
     return made
 
 
-def take(target: Settings, holder: Connection, wanted: Wanted, tell: Tell, show: Show) -> Backup:
+def take(target: Settings, holder: Connection, wanted: Wanted) -> Backup:
     """Take a backup as `make` does, in a command that holds the advisory lock. `holder` is a session in autocommit."""
     started = time.monotonic()
     pg_dump = client_programs.find("pg_dump", connections.version(holder) // 10000, tls=connections.uses_tls(holder))
@@ -118,13 +116,13 @@ def take(target: Settings, holder: Connection, wanted: Wanted, tell: Tell, show:
         rows = {name: table.rows for name, table in found.tables.items() if name not in excluded}
         _require_space(made, found, excluded)
         words = [*_words(pg_dump, made, shared, excluded), *_rows_words(snapshot, found, excluded)]
-        watch = _unlocking(snapshot, holder, progress.watch(holder, rows, show))
+        watch = _unlocking(snapshot, holder, progress.watch(holder, rows))
         said = client_programs.run(pg_dump, target.database_url, *words, tick=watch)
         _require_nothing(said, "pg_dump", list(holder.scalars(_LOCKED)) if said else [])
         schema_file.write(made, found_schema)
         without = left_out.find(snapshot)
         left_out.write(made, without)
-        left_out.tell_all(without.objects | schema_file.undumped(found_schema), tell)
+        left_out.send_all(without.objects | schema_file.undumped(found_schema))
         _dump_roles(target, holder, pg_dump, made)
         undecodable = integrity.undecodable(made / "dump", client_programs.major(pg_dump))
         _require_nothing(undecodable, "pg_restore, which reads the dump again,")
@@ -141,7 +139,7 @@ def take(target: Settings, holder: Connection, wanted: Wanted, tell: Tell, show:
             files=integrity.sums(made),
             checks=[Check(manifest.now(), "quick", True, 0.0, "")],
         )
-        return store.finish(made, whole, tell)
+        return store.finish(made, whole)
 
 
 def _words(pg_dump: str, made: Path, shared: str, excluded: Sequence[str]) -> list[str]:

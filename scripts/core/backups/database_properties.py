@@ -6,8 +6,8 @@ from typing import Any
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
+from scripts.core import messages
 from scripts.core.postgres import connections, environments, sql
-from scripts.core.postgres.advisory_lock import Tell
 from scripts.core.postgres.sql import Sql, compose, listed
 
 PRIVILEGES = ("CREATE", "CONNECT", "TEMPORARY")
@@ -51,31 +51,31 @@ def read(connection: Connection) -> Properties:
     )
 
 
-def apply(connection: Connection, database: str, properties: Properties, tell: Tell) -> None:
+def apply(connection: Connection, database: str, properties: Properties) -> None:
     """Apply the properties to a database, except the environment. `connection` is in autocommit, to another database.
 
     Report and leave out what the role may not set, and what names a missing role. The rows are already restored.
     """
     name, owner = sql.name(database), sql.name(properties.owner)
     # The owner comes first, because the owner's own rights are among the grants.
-    is_owned = _try(connection, compose("ALTER DATABASE {} OWNER TO {}", name, owner), tell)
+    is_owned = _try(connection, compose("ALTER DATABASE {} OWNER TO {}", name, owner))
     environments.set_comment(connection, database, properties.comment)
     for setting in properties.settings:
         of_role = compose("ROLE {} IN", sql.name(setting["role"])) if setting["role"] else Sql()
         given = compose("ALTER {} DATABASE {} SET {} FROM CURRENT", of_role, name, sql.name(setting["name"]))
-        _try(connection, given, tell, setting)
+        _try(connection, given, setting)
     if properties.grants is not None:
         holders = listed([Sql("PUBLIC"), *([owner] if is_owned else [])])
-        _try(connection, compose("REVOKE ALL ON DATABASE {} FROM {}", name, holders), tell)
+        _try(connection, compose("REVOKE ALL ON DATABASE {} FROM {}", name, holders))
     for grant in properties.grants or []:
         option = Sql("WITH GRANT OPTION" if grant["grantable"] else "")
         # A manifest is a file, so its contents cannot be trusted.
         privilege = Sql(grant["privilege"]) if grant["privilege"] in PRIVILEGES else sql.name(grant["privilege"])
         role = sql.name(grant["role"])
-        _try(connection, compose("GRANT {} ON DATABASE {} TO {} {}", privilege, name, role, option), tell)
+        _try(connection, compose("GRANT {} ON DATABASE {} TO {} {}", privilege, name, role, option))
 
 
-def _try(connection: Connection, statement: Sql, tell: Tell, setting: dict[str, str] | None = None) -> bool:
+def _try(connection: Connection, statement: Sql, setting: dict[str, str] | None = None) -> bool:
     """Return whether the statement succeeded.
 
     It may use a setting of the session as it is, because a list such as search_path has its own quotes.
@@ -90,6 +90,6 @@ def _try(connection: Connection, statement: Sql, tell: Tell, setting: dict[str, 
         if error.connection_invalidated:
             raise
         connection.exec_driver_sql("ROLLBACK")
-        tell(f"Left out: {statement}: {connections.first_line(error)}")
+        messages.send(f"Left out: {statement}: {connections.first_line(error)}")
         return False
     return True

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, text
 
-from scripts.core.postgres.advisory_lock import Tell
+from scripts.core import messages
 from scripts.core.postgres.user_tables import EVERY, not_reserved
 
 FILE = "left_out.json"
@@ -54,9 +54,9 @@ def find(connection: Connection) -> LeftOut:
     return LeftOut(objects, list(connection.scalars(_TABLESPACES)))
 
 
-def tell_all(objects: dict[str, str], tell: Tell) -> None:
+def send_all(objects: dict[str, str]) -> None:
     for name, why in sorted(objects.items()):
-        tell(f"Not in the backup: {name}: {why}.")
+        messages.send(f"Not in the backup: {name}: {why}.")
 
 
 def missing_tablespaces(connection: Connection, needed: list[str]) -> list[str]:

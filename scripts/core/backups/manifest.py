@@ -21,9 +21,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from scripts.core import messages
 from scripts.core.backups.database_properties import Properties
 from scripts.core.errors import UserError
-from scripts.core.postgres.advisory_lock import Tell
 
 FILE = "manifest.json"
 NEW = f"{FILE}.new"
@@ -144,13 +144,13 @@ def read(folder: Path) -> Manifest:
     return found
 
 
-def add(folder: Path, manifest: Manifest, check: Check, tell: Tell) -> Manifest:
+def add(folder: Path, manifest: Manifest, check: Check) -> Manifest:
     """Return the manifest with one more check, and write it. If it cannot be written, report that and go on."""
     new = replace(manifest, checks=[*manifest.checks, check])
     try:
         write(folder, new)
     except OSError as error:
-        tell(f"The result of the check of {folder.name} cannot be recorded: {error.strerror}.")
+        messages.send(f"The result of the check of {folder.name} cannot be recorded: {error.strerror}.")
     return new
 
 

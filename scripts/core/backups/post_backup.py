@@ -8,12 +8,11 @@ from scripts.core.backups import manifest
 from scripts.core.backups.manifest import Check
 from scripts.core.backups.store import Backup
 from scripts.core.errors import UserError
-from scripts.core.postgres.advisory_lock import Tell
 
 AFTER = "after"
 
 
-def run(backup: Backup, command: str, tell: Tell) -> Backup:
+def run(backup: Backup, command: str) -> Backup:
     """Run the command with sh and record the result. $1 is the backup's folder, standard input is its manifest.
 
     Raise UserError if it fails. The backup itself is complete.
@@ -22,7 +21,7 @@ def run(backup: Backup, command: str, tell: Tell) -> Backup:
     text = (backup.path / manifest.FILE).read_text(encoding="utf-8")
     said = subprocesses.failure(["sh", "-c", command, "sh", str(backup.path)], text)
     check = Check(manifest.now(), AFTER, not said, round(time.monotonic() - started, 2), said.rpartition("\n")[2])
-    checked = replace(backup, manifest=manifest.add(backup.path, backup.manifest, check, tell))
+    checked = replace(backup, manifest=manifest.add(backup.path, backup.manifest, check))
     if said:
         raise UserError(
             f"BACKUP_AFTER failed: {check.found}",

@@ -4,8 +4,7 @@ from collections.abc import Callable
 
 from sqlalchemy import Connection, text
 
-Show = Callable[[int, int, str], None]
-"""Gets the number done, the total, and what is counted."""
+from scripts.core import messages
 
 _COPYING = text(
     "SELECT format('%I.%I', n.nspname, c.relname) AS name, max(p.tuples_processed) AS rows FROM pg_stat_progress_copy p"
@@ -14,7 +13,7 @@ _COPYING = text(
 )
 
 
-def watch(connection: Connection, rows: dict[str, int], show: Show) -> Callable[[], None]:
+def watch(connection: Connection, rows: dict[str, int]) -> Callable[[], None]:
     """Return a function that reads and shows the progress through an autocommit connection to that database.
 
     A table that was seen before and is no longer copied is done.
@@ -25,6 +24,6 @@ def watch(connection: Connection, rows: dict[str, int], show: Show) -> Callable[
     def tick() -> None:
         now = {row.name: int(row.rows) for row in connection.execute(_COPYING) if row.name in rows}
         seen.update({name: rows[name] for name in seen if name not in now}, **now)
-        show(min(sum(seen.values()), total), total, "rows")
+        messages.progress(min(sum(seen.values()), total), total, "rows")
 
     return tick

@@ -8,9 +8,8 @@ from sqlalchemy import Connection
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
 
-from scripts.core import overrides, sqlstates
+from scripts.core import messages, overrides, sqlstates
 from scripts.core.backups import kept_databases, restore_into, verify
-from scripts.core.backups.progress import Show
 from scripts.core.backups.store import Backup
 from scripts.core.errors import DatabaseMissingError, UserError
 from scripts.core.postgres import (
@@ -23,7 +22,6 @@ from scripts.core.postgres import (
     roles,
     superuser,
 )
-from scripts.core.postgres.advisory_lock import Tell
 from scripts.core.revisions import history, migration_log
 from scripts.core.revisions.history import History
 from scripts.core.rows import row_estimate
@@ -66,7 +64,7 @@ def require_fitting(backup: Backup, revisions: History, environment: str | None)
         history.require_known(revisions, backup.manifest.revision)
 
 
-def put_in_place(target: Settings, backup: Backup, environment: str | None, tell: Tell, show: Show) -> str:
+def put_in_place(target: Settings, backup: Backup, environment: str | None) -> str:
     """Restore into a new database, check it, and swap it in. Return the name of the kept old database, or nothing.
 
     If that fails, raise UserError and leave the target as it was. After a kill, the target is one of the two databases.
@@ -74,27 +72,27 @@ def put_in_place(target: Settings, backup: Backup, environment: str | None, tell
     owner = target.database_url.username
     with (
         superuser.login(target) if overrides.accepted("superuser") else nullcontext(target) as acting,
-        _alone(acting, tell),
+        _alone(acting),
         replacement.new(acting, environment, owner) as made,
     ):
-        restore_into.fill(backup, replace(acting, database_url=made.url), tell, show)
-        _let_application_in(acting, made.url, backup, tell)
+        restore_into.fill(backup, replace(acting, database_url=made.url))
+        _let_application_in(acting, made.url, backup)
         return _swap(acting, made.session, databases.name_of(made.url))
 
 
-def _let_application_in(target: Settings, made: URL, backup: Backup, tell: Tell) -> None:
+def _let_application_in(target: Settings, made: URL, backup: Backup) -> None:
     """Give the application its usual rights if grants were left out. Otherwise grants are restored as they were."""
     role = roles.application(target)
     if role and overrides.accepted("roles"):
         databases.let_application_in(target, made)
-        tell(f"The backup was restored without owners and grants. {role} has its usual rights.")
+        messages.send(f"The backup was restored without owners and grants. {role} has its usual rights.")
     elif role and role not in backup.manifest.roles:
-        tell(f"The backup grants nothing to {role}. To grant its usual rights: make roles")
+        messages.send(f"The backup grants nothing to {role}. To grant its usual rights: make roles")
 
 
-def bring_back(target: Settings, name: str, tell: Tell) -> str:
+def bring_back(target: Settings, name: str) -> str:
     """Swap a kept database back in. Return the name under which the present one is kept, or nothing."""
-    with _alone(target, tell), databases.server(target) as server:
+    with _alone(target), databases.server(target) as server:
         replacement_lock.take(server, databases.name_of(target.database_url))
         return _swap(target, server, name)
 
@@ -107,7 +105,7 @@ def _swap(target: Settings, session: Connection, new: str) -> str:
 
 
 @contextmanager
-def _alone(target: Settings, tell: Tell) -> Iterator[None]:
+def _alone(target: Settings) -> Iterator[None]:
     """Keep migrations and backups of the target away while the block runs, if there is a target.
 
     Raise UserError if the server has ended one of our sessions, because then the result is unknown.
@@ -116,7 +114,7 @@ def _alone(target: Settings, tell: Tell) -> Iterator[None]:
     if name == connections.maintenance(target).database:
         raise UserError(f"{name} cannot be renamed: other databases are renamed from it.", do="restore TO=another")
     try:
-        with _advisory_lock(target, tell):
+        with _advisory_lock(target):
             yield
     except DBAPIError as error:
         lacking = sqlstates.of(error) == sqlstates.INSUFFICIENT_PRIVILEGE
@@ -130,7 +128,7 @@ def _alone(target: Settings, tell: Tell) -> Iterator[None]:
 
 
 @contextmanager
-def _advisory_lock(target: Settings, tell: Tell) -> Iterator[None]:
+def _advisory_lock(target: Settings) -> Iterator[None]:
     name = f"alembic-restore {migration_log.who()}"[:63]
     with ExitStack() as stack:
         try:
@@ -140,5 +138,5 @@ def _advisory_lock(target: Settings, tell: Tell) -> Iterator[None]:
         except DatabaseMissingError:
             yield
             return
-        stack.enter_context(advisory_lock.hold(holder, target.limits.wait, tell))
+        stack.enter_context(advisory_lock.hold(holder, target.limits.wait))
         yield

@@ -5,15 +5,13 @@ from collections.abc import Callable
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
-from scripts.core import overrides
+from scripts.core import messages, overrides
 from scripts.core.backups import database_properties, hash_partitions, inventory, left_out, progress, schema_file
 from scripts.core.backups.inventory import Inventory
 from scripts.core.backups.manifest import Manifest
-from scripts.core.backups.progress import Show
 from scripts.core.backups.store import Backup
 from scripts.core.errors import UserError
 from scripts.core.postgres import client_programs, connections, databases, sql
-from scripts.core.postgres.advisory_lock import Tell
 from scripts.core.postgres.sql import compose
 from scripts.core.postgres.user_tables import EVERY
 from scripts.core.schema import fingerprint
@@ -45,7 +43,7 @@ def require_server(backup: Backup, server: int) -> None:
     client_programs.find("pg_restore", backup.manifest.client)
 
 
-def fill(backup: Backup, into: Settings, tell: Tell, show: Show) -> None:
+def fill(backup: Backup, into: Settings) -> None:
     """Restore the dump into an empty database, and compare it. The first error ends the restore.
 
     Roles that the dump names and the server lacks are created first, without a login or any right. roles.sql has their
@@ -56,19 +54,19 @@ def fill(backup: Backup, into: Settings, tell: Tell, show: Show) -> None:
         if not overrides.accepted("roles"):
             _make_roles(connection, backup.manifest.roles)
         rows = {name: rows for name, rows in _rows(backup.manifest).items() if rows}
-        options = _options(backup, connection, tell)
-        _restore(backup, into, connection, options, progress.watch(connection, rows, show))
+        options = _options(backup, connection)
+        _restore(backup, into, connection, options, progress.watch(connection, rows))
     # Before the comparison, because search_path may decide where the version table is.
     with databases.server(into) as server:
-        database_properties.apply(server, databases.name_of(into.database_url), backup.manifest.properties, tell)
-    _compare(backup, into, tell)
+        database_properties.apply(server, databases.name_of(into.database_url), backup.manifest.properties)
+    _compare(backup, into)
 
 
-def _options(backup: Backup, connection: Connection, tell: Tell) -> list[str]:
+def _options(backup: Backup, connection: Connection) -> list[str]:
     """Return the arguments for pg_restore. They leave out what the server lacks and what belongs to other roles."""
     missing = left_out.missing_tablespaces(connection, left_out.read(backup.path).tablespaces)
     if missing:
-        tell(f"Tables and indexes are in the default tablespace: this role cannot use {', '.join(missing)}.")
+        messages.send(f"Tables and indexes are in the default tablespace: this role cannot use {', '.join(missing)}.")
     is_parallel = schema_file.restorable_in_parallel(schema_file.read(backup.path))
     return [
         f"--jobs={client_programs.JOBS if is_parallel else 1}",
@@ -117,7 +115,7 @@ def _make_roles(connection: Connection, roles: list[str]) -> None:
         ) from error
 
 
-def _compare(backup: Backup, into: Settings, tell: Tell) -> None:
+def _compare(backup: Backup, into: Settings) -> None:
     """Raise UserError unless the database has the schema, rows, large objects and revision of the backup."""
     with inventory.snapshot(into, "alembic-restore") as connection:
         found, found_schema = inventory.read(connection), fingerprint.read(connection)
@@ -129,7 +127,7 @@ def _compare(backup: Backup, into: Settings, tell: Tell) -> None:
     if backup.manifest.fingerprint_version != fingerprint.FINGERPRINT_VERSION:
         # Another version reads and prints definitions differently. Missing objects have the same names in both.
         changes = [one for one in changes if one.kind == "structure" and one.found is None]
-        tell(f"{backup.name} is of another version of these scripts: definitions and grants are not compared.")
+        messages.send(f"{backup.name} is of another version of these scripts: definitions and grants are not compared.")
     differences = [str(one) for one in changes] + _differences(backup.manifest, found, roots, heirs)
     if differences:
         raise UserError(
@@ -138,7 +136,7 @@ def _compare(backup: Backup, into: Settings, tell: Tell) -> None:
             do="restore another backup (make backups). If rights are missing, restore as a superuser: ACCEPT=superuser",
             state=ONLY_A_TRY,
         )
-    left_out.tell_all(left_out.read(backup.path).objects | schema_file.undumped(saved), tell)
+    left_out.send_all(left_out.read(backup.path).objects | schema_file.undumped(saved))
 
 
 def _differences(manifest: Manifest, found: Inventory, roots: dict[str, str], heirs: dict[str, list[str]]) -> list[str]:

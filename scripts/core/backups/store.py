@@ -15,10 +15,10 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from scripts.core import messages
 from scripts.core.backups import manifest
 from scripts.core.backups.manifest import Manifest
 from scripts.core.errors import USAGE, UserError
-from scripts.core.postgres.advisory_lock import Tell
 
 PARTIAL = ".partial-"
 LATEST = "latest"
@@ -112,7 +112,7 @@ def _unwritable(folder: Path, error: OSError) -> UserError:
     )
 
 
-def finish(made: Path, found: Manifest, tell: Tell) -> Backup:
+def finish(made: Path, found: Manifest) -> Backup:
     """Write the manifest and give the folder its name. Both are flushed to the disk.
 
     Its time is never before the newest backup of the database, so that `latest` is the one taken last.
@@ -124,7 +124,9 @@ def finish(made: Path, found: Manifest, tell: Tell) -> Backup:
         if newest and newest >= found.created:
             if newest - datetime.now(UTC) > timedelta(minutes=1):
                 says = f"{newest:%Y-%m-%d %H:%M %Z}"
-                tell(f"The clock of this machine is behind the newest backup ({says}). The new one is dated after it.")
+                messages.send(
+                    f"The clock of this machine is behind the newest backup ({says}). The new one is dated after it."
+                )
             found = _later(found, newest)
         # The name of another database may look the same in a folder's name.
         while (path := folder / name(found.database, found.created, found.label)).exists():

@@ -6,18 +6,16 @@ from dataclasses import replace
 from scripts.core import overrides
 from scripts.core.backups import integrity, manifest, restore_into
 from scripts.core.backups.manifest import Check
-from scripts.core.backups.progress import Show
 from scripts.core.backups.store import Backup
 from scripts.core.errors import UserError
 from scripts.core.postgres import scratch, scratch_extensions
-from scripts.core.postgres.advisory_lock import Tell
 from scripts.core.postgres.scratch import Scratch
 from scripts.core.settings import Settings
 
 QUICK, FULL = "quick", "full"
 
 
-def verify(target: Settings, backup: Backup, mode: str, tell: Tell, show: Show) -> Backup:
+def verify(target: Settings, backup: Backup, mode: str) -> Backup:
     """Return the backup with the check in its manifest.
 
     If it differs from what was backed up, record that and raise UserError. If the scratch server does not answer,
@@ -29,19 +27,19 @@ def verify(target: Settings, backup: Backup, mode: str, tell: Tell, show: Show) 
     if mode == FULL and not problem:
         with scratch.session(target) as server:
             try:
-                _restore(server, backup, tell, show)
+                _restore(server, backup)
             except UserError as error:
                 problem = error
     made = Check(
         manifest.now(), mode, not problem, round(time.monotonic() - started, 2), problem.problem if problem else ""
     )
-    checked = replace(backup, manifest=manifest.add(backup.path, backup.manifest, made, tell))
+    checked = replace(backup, manifest=manifest.add(backup.path, backup.manifest, made))
     if problem:
         raise problem
     return checked
 
 
-def restored(server: Scratch, backup: Backup, tell: Tell, show: Show) -> Settings:
+def restored(server: Scratch, backup: Backup) -> Settings:
     """Restore the backup on the scratch server, and return settings of the new database. No user code may run there.
 
     The administrator restores owners and grants. Without them, everything belongs to the migrating role. Raise
@@ -52,12 +50,12 @@ def restored(server: Scratch, backup: Backup, tell: Tell, show: Show) -> Setting
     else:
         scratch.make_roles(server, backup.manifest.roles)
         made = scratch.as_administrator(server, scratch.create(server, bare=True))
-    restore_into.fill(backup, made, tell, show)
+    restore_into.fill(backup, made)
     scratch_extensions.hand_over(server, made)
     return made
 
 
-def _restore(server: Scratch, backup: Backup, tell: Tell, show: Show) -> None:
+def _restore(server: Scratch, backup: Backup) -> None:
     """Restore the backup as `make restore` does: as the migrating role, or with ACCEPT=superuser as a superuser.
 
     Raise UserError as `make restore` does.
@@ -65,7 +63,7 @@ def _restore(server: Scratch, backup: Backup, tell: Tell, show: Show) -> None:
     made = scratch.create(server, bare=True)
     administrator = scratch.as_administrator(server, made)
     is_superuser = overrides.accepted("superuser") or server.rights.role.superuser
-    restore_into.fill(backup, administrator if is_superuser else made, tell, show)
+    restore_into.fill(backup, administrator if is_superuser else made)
 
 
 def require_whole(backup: Backup) -> None:

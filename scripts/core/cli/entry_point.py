@@ -12,6 +12,7 @@ from pathlib import Path
 from alembic.util import CommandError
 from sqlalchemy.exc import DBAPIError
 
+from scripts.core import messages
 from scripts.core.cli import console
 from scripts.core.errors import BUG, INTERRUPTED, HalfDoneError, UserError
 from scripts.core.postgres import connections
@@ -40,7 +41,7 @@ def run(main: Main, argv: Sequence[str] | None = None) -> int:
         if isinstance(stream, TextIOWrapper):
             # A terminal that cannot print ✓ must not cause an error in the middle of a migration.
             stream.reconfigure(errors=console.PLAIN_SIGNS)
-    with console.logged(Path(sys.argv[0]).stem), console.live():
+    with console.logged(Path(sys.argv[0]).stem), console.live(), messages.sent_to(console.warn, console.bar):
         try:
             return main(argv)
         except HalfDoneError as error:

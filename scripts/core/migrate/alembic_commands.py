@@ -16,51 +16,50 @@ from scripts.core import revision_files
 from scripts.core.migrate.guards import Seen
 from scripts.core.migrate.request import ATTRIBUTE, AlembicRequest
 from scripts.core.migrate.steps import OnStep, Tracer
-from scripts.core.postgres.advisory_lock import Tell
 from scripts.core.revisions import models
 from scripts.core.rows.data_loss import Loss
 from scripts.core.settings import Settings
 
 
-def upgrade(settings: Settings, target: str, on_step: OnStep, tell: Tell, url: URL | None = None) -> None:
+def upgrade(settings: Settings, target: str, on_step: OnStep, url: URL | None = None) -> None:
     """Apply everything up to `target` to the target's database or to `url`. Raise UserError if a step fails."""
-    request = AlembicRequest(settings, url, tell, on_step)
+    request = AlembicRequest(settings, url, on_step)
     _run(request, lambda config: command.upgrade(config, target))
 
 
-def upgrade_seen(settings: Settings, target: str, on_step: OnStep, tell: Tell, seen: Seen | None) -> None:
+def upgrade_seen(settings: Settings, target: str, on_step: OnStep, seen: Seen | None) -> None:
     """Upgrade after a plan that has shown `seen`. Outside development the guards require such a plan."""
-    request = AlembicRequest(settings, None, tell, on_step, seen)
+    request = AlembicRequest(settings, None, on_step, seen)
     _run(request, lambda config: command.upgrade(config, target))
 
 
-def traced(settings: Settings, target: str, on_step: OnStep, tell: Tell, tracer: Tracer) -> None:
+def traced(settings: Settings, target: str, on_step: OnStep, tracer: Tracer) -> None:
     """Apply everything up to `target` to a throwaway database. Raise UserError as `upgrade` does.
 
     `tracer` gets the migrating connection, a function that names the running revision, and each revision's commits.
     """
-    request = AlembicRequest(settings, None, tell, on_step, tracer=tracer)
+    request = AlembicRequest(settings, None, on_step, tracer=tracer)
     _run(request, lambda config: command.upgrade(config, target))
 
 
-def traced_downgrade(settings: Settings, target: str, tell: Tell, tracer: Tracer) -> None:
+def traced_downgrade(settings: Settings, target: str, tracer: Tracer) -> None:
     """Undo everything after `target` on a throwaway database, and call `tracer` as `traced` does."""
-    request = AlembicRequest(settings, tell=tell, confirmed=[], tracer=tracer)
+    request = AlembicRequest(settings, confirmed=[], tracer=tracer)
     _run(request, lambda config: command.downgrade(config, target))
 
 
-def downgrade(settings: Settings, target: str, confirmed: Sequence[Loss], on_step: OnStep, tell: Tell) -> None:
+def downgrade(settings: Settings, target: str, confirmed: Sequence[Loss], on_step: OnStep) -> None:
     """Undo everything after `target`, newest first.
 
     Raise UserError as `upgrade` does, and when more data would be lost now than was `confirmed`.
     """
-    request = AlembicRequest(settings, None, tell, on_step, confirmed=confirmed)
+    request = AlembicRequest(settings, None, on_step, confirmed=confirmed)
     _run(request, lambda config: command.downgrade(config, target))
 
 
-def stamp(settings: Settings, target: str, tell: Tell, *, forget: bool) -> None:
+def stamp(settings: Settings, target: str, *, forget: bool) -> None:
     """Record `target` as the schema's revision, and run none. `forget` deletes recorded revisions without a file."""
-    request = AlembicRequest(settings, tell=tell)
+    request = AlembicRequest(settings)
     _run(request, lambda config: command.stamp(config, target, purge=forget))
 
 

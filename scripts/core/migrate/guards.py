@@ -5,7 +5,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection
 
-from scripts.core import maintenance_window, overrides
+from scripts.core import maintenance_window, messages, overrides
 from scripts.core.backups import freshness
 from scripts.core.backups.store import Backup
 from scripts.core.errors import UserError
@@ -13,7 +13,6 @@ from scripts.core.migrate import failure_report
 from scripts.core.migrate.run_context import Conditions
 from scripts.core.migrate.steps import Steps
 from scripts.core.postgres import databases, environments, system_identifier
-from scripts.core.postgres.advisory_lock import Tell
 from scripts.core.reports import proof
 from scripts.core.revisions import history, migration_log
 from scripts.core.rows import data_loss
@@ -36,7 +35,7 @@ def check(conditions: Conditions, steps: Steps, files: dict[str, Path], seen: Se
     Raise UserError if a guard refuses. Its text names the override.
     """
     environment = environments.effective(conditions.settings, environments.read(conditions.observer))
-    used = check_edited(conditions.observer, environment, files, conditions.tell)
+    used = check_edited(conditions.observer, environment, files)
     careful = environment != "development" and steps.command != "stamp"
     if careful:
         used += _window(conditions.settings.limits)
@@ -52,7 +51,7 @@ def check(conditions: Conditions, steps: Steps, files: dict[str, Path], seen: Se
     return replace(conditions, overrides=used, backup=backup.name if backup else "")
 
 
-def check_edited(connection: Connection, environment: str, files: dict[str, Path], tell: Tell) -> list[str]:
+def check_edited(connection: Connection, environment: str, files: dict[str, Path]) -> list[str]:
     """Return ["edited"] if a revision was edited after it was applied and the user overrode that, else [].
 
     In development it is only a warning. Elsewhere raise UserError without the override.
@@ -61,7 +60,7 @@ def check_edited(connection: Connection, environment: str, files: dict[str, Path
     for revision in migration_log.edited(connection, files):
         what = f"{files[revision].name} was edited after revision {revision} was applied"
         if environment == "development" or overrides.accepted("edited"):
-            tell(f"{what}; this database has the result of the old version.")
+            messages.send(f"{what}; this database has the result of the old version.")
             used = [] if environment == "development" else ["edited"]
             continue
         raise UserError(

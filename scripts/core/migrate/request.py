@@ -1,6 +1,5 @@
 """The request of a command to Alembic: one object in `config.attributes`, which runner.py reads."""
 
-import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -8,12 +7,10 @@ from sqlalchemy.engine import URL
 
 from scripts.core.migrate.guards import Seen
 from scripts.core.migrate.steps import OnStep, Tracer
-from scripts.core.postgres.advisory_lock import Tell
 from scripts.core.rows.data_loss import Loss
 from scripts.core.settings import Settings
 
 ATTRIBUTE = "request"
-log = logging.getLogger("alembic.runner")
 
 
 @dataclass(frozen=True)
@@ -23,7 +20,6 @@ class AlembicRequest:
     settings: Settings
     database_url: URL | None = None
     """A database other than that of the settings."""
-    tell: Tell = log.info
     on_step: OnStep | None = None
     seen: Seen | None = None
     """The revisions and hazards that a plan has shown."""

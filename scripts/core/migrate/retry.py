@@ -8,6 +8,7 @@ from alembic.runtime.migration import MigrationContext, MigrationInfo
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.exc import DBAPIError
 
+from scripts.core import messages
 from scripts.core.formatting import counted
 from scripts.core.migrate import failure_report, guards, lock_watch, timeouts
 from scripts.core.migrate.run_context import Conditions
@@ -45,14 +46,14 @@ def run(conditions: Conditions, steps: Steps, once: Once) -> None:
             if not failure_report.is_of_a_revision(error, steps):
                 raise
             raise failure_report.failed(conditions, steps, error) from error
-        conditions.tell(_attempt_line(number, watch, pause))
+        messages.send(_attempt_line(number, watch, pause))
         time.sleep(pause)
         advisory_lock.require_held(conditions.observer)
         if steps.command == "downgrade":
             # The holder of the lock may have added rows before it released it.
             guards.check_losses(conditions, failure_report.between_attempts(conditions))
         # A deadlock inside CREATE INDEX CONCURRENTLY leaves an invalid index.
-        invalid_indexes.drop_invalid(conditions.observer, conditions.tell)
+        invalid_indexes.drop_invalid(conditions.observer)
 
 
 def _attempt(conditions: Conditions, engine: Engine, steps: Steps, once: Once, watch: lock_watch.Watch) -> None:
@@ -118,7 +119,7 @@ def _engine(conditions: Conditions) -> Engine:
 
 def _tell_who_is_waited_for(conditions: Conditions) -> None:
     for line in lock_watch.open_transactions(conditions.observer):
-        conditions.tell(f"CONCURRENTLY waits for {line}.")
+        messages.send(f"CONCURRENTLY waits for {line}.")
 
 
 def _attempt_line(number: int, watch: lock_watch.Watch, pause: float) -> str:

@@ -7,7 +7,6 @@ from sqlalchemy import Connection
 from sqlalchemy.engine import URL
 
 from scripts.core.migrate.steps import Tracer
-from scripts.core.postgres.advisory_lock import Tell
 from scripts.core.rows.data_loss import Loss
 from scripts.core.settings import Settings
 
@@ -20,7 +19,6 @@ class Conditions:
     """The application_name of the migrating session in pg_stat_activity."""
     observer: Connection
     """Another session, in autocommit, that reads the state of the database."""
-    tell: Tell
     overrides: Sequence[str] = ()
     """Ids of the refusals that the user overrode, for the migration log."""
     backup: str = ""

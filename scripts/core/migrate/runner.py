@@ -14,7 +14,7 @@ from alembic.util import CommandError
 from sqlalchemy import Connection, MetaData
 from sqlalchemy.engine import URL
 
-from scripts.core import revision_files, settings
+from scripts.core import messages, revision_files, settings
 from scripts.core.errors import UserError
 from scripts.core.migrate import guards, retry, unfinished_rollback
 from scripts.core.migrate.request import ATTRIBUTE, AlembicRequest
@@ -63,31 +63,30 @@ def _online(metadata: Metadata) -> None:
     if steps:
         _change_the_version(command, request)
     else:
-        unfinished_rollback.settle(request.settings, request.tell, request.url)
+        unfinished_rollback.settle(request.settings, request.url)
 
 
 def _change_the_version(command: MigrationContext, request: AlembicRequest) -> None:
-    target, url, tell = request.settings, request.url, request.tell
+    target, url = request.settings, request.url
     with (
         connections.connect(target, url, application_name=_application("alembic-lock"), **AUTOCOMMIT) as holder,
-        advisory_lock.hold(holder, target.limits.wait, tell),
+        advisory_lock.hold(holder, target.limits.wait),
     ):
         at = history.current(holder)
         steps = Steps(_plan(command, holder), at, request.on_step)
         if not steps:
-            tell("Nothing to do: another migration has done this meanwhile.")
+            messages.send("Nothing to do: another migration has done this meanwhile.")
             return
         conditions = Conditions(
             target,
             url,
             _application(f"alembic {steps.command}"),
             holder,
-            tell,
             confirmed=request.confirmed,
             tracer=request.tracer,
         )
         conditions = guards.check(conditions, steps, history.files(context.script, at), request.seen)
-        invalid_indexes.drop_invalid(holder, tell)
+        invalid_indexes.drop_invalid(holder)
         if not request.tracer:
             unfinished_rollback.record(conditions, steps, at, str(command.opts["destination_rev"]))
         retry.run(conditions, steps, _once)

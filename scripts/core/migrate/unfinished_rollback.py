@@ -13,11 +13,11 @@ from sqlalchemy import Connection, text
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
 
+from scripts.core import messages
 from scripts.core.errors import UserError
 from scripts.core.migrate.run_context import Conditions
 from scripts.core.migrate.steps import Steps
 from scripts.core.postgres import advisory_lock, connections
-from scripts.core.postgres.advisory_lock import Tell
 from scripts.core.postgres.own_tables import LOG
 from scripts.core.revisions import history, migration_log
 from scripts.core.revisions.history import History
@@ -101,9 +101,9 @@ def record(conditions: Conditions, steps: Steps, at: Sequence[str], destination:
     found = find(conditions.observer)
     if found and found.goal == goal and set(undoes) <= set(found.undoes):
         if conditions.confirmed is None:
-            conditions.tell(f"This continues {found}.")
+            messages.send(f"This continues {found}.")
         return
-    _close(conditions.observer, found, at, conditions.tell)
+    _close(conditions.observer, found, at)
     if goal:
         _write(conditions, undoes, at, goal)
 
@@ -114,13 +114,13 @@ def close(settings: Settings, url: URL | None = None) -> None:
         connection.execute(_CLOSE)
 
 
-def settle(settings: Settings, tell: Tell, url: URL | None = None) -> None:
+def settle(settings: Settings, url: URL | None = None) -> None:
     """Close an open rollback because the database stays as it is. Wait for a rollback that runs."""
     with connections.connect(settings, url, isolation_level="AUTOCOMMIT") as connection:
         if not find(connection):
             return
-        with advisory_lock.hold(connection, settings.limits.wait, tell):
-            _close(connection, find(connection), history.current(connection), tell)
+        with advisory_lock.hold(connection, settings.limits.wait):
+            _close(connection, find(connection), history.current(connection))
 
 
 def _goal(steps: Steps, destination: str) -> str | None:
@@ -134,11 +134,11 @@ def _goal(steps: Steps, destination: str) -> str | None:
     return named.revision if named else None if len(below) > 1 else next(iter(below), "base")
 
 
-def _close(connection: Connection, found: Rollback | None, at: Sequence[str], tell: Tell) -> None:
+def _close(connection: Connection, found: Rollback | None, at: Sequence[str]) -> None:
     if found:
         connection.execute(_CLOSE)
         is_complete = (*at,) == (found.goal,) or (not at and found.goal == "base")
-        tell(f"{'Completed' if is_complete else 'Closed before it was finished'}: {found}.")
+        messages.send(f"{'Completed' if is_complete else 'Closed before it was finished'}: {found}.")
 
 
 def _write(conditions: Conditions, undoes: list[str], at: Sequence[str], goal: str) -> None:

@@ -7,7 +7,6 @@ from scripts.core.errors import UserError
 from scripts.core.plan import plan, rehearsal, shadow, table_sizes
 from scripts.core.plan.plan import NOTHING, Plan
 from scripts.core.postgres import rights, scratch
-from scripts.core.postgres.advisory_lock import Tell
 from scripts.core.revisions import history
 from scripts.core.revisions.history import History
 from scripts.core.settings import Settings
@@ -30,7 +29,7 @@ def new(revisions: History) -> list[Script]:
     ]
 
 
-def make(settings: Settings, revisions: History, scripts: list[Script], tell: Tell) -> Plan:
+def make(settings: Settings, revisions: History, scripts: list[Script]) -> Plan:
     """Run these revisions, the newest ones, on a database that the files before them created.
 
     `settings` name the scratch server; their target is not used. Raise UserError without a scratch server.
@@ -42,8 +41,8 @@ def make(settings: Settings, revisions: History, scripts: list[Script], tell: Te
     earlier = [one.revision for one in revisions.walk_revisions() if one.revision not in later]
     before = history.newest(revisions, earlier)
     with scratch.session(settings, rights.default(settings)) as server:
-        copy = shadow.build(server, revisions, before, tell)
-        tried = rehearsal.run(server, copy, [script.revision for script in scripts], wanted, tell)
+        copy = shadow.build(server, revisions, before)
+        tried = rehearsal.run(server, copy, [script.revision for script in scripts], wanted)
     weights = table_sizes.unknown(settings.limits)
     return Plan(
         "the revision files",

@@ -17,7 +17,6 @@ from scripts.core.plan.rehearsal import Rehearsal
 from scripts.core.plan.table_sizes import BLOCK, Weights
 from scripts.core.plan.trace import Statement
 from scripts.core.postgres import scratch
-from scripts.core.postgres.advisory_lock import Tell
 from scripts.core.revisions import history
 from scripts.core.revisions.history import History
 from scripts.core.schema import catalog_snapshot
@@ -76,7 +75,7 @@ class Plan:
 NOTHING = Plan("nothing", [], None)
 
 
-def make(target: Settings, revisions: History, at: Sequence[str], wanted: str, tell: Tell) -> Plan:
+def make(target: Settings, revisions: History, at: Sequence[str], wanted: str) -> Plan:
     """Run the pending revisions up to `wanted` on a copy of the target's schema without rows. Only read the target.
 
     If the schema cannot be read, a database from the revision files replaces the copy, and every table counts as large.
@@ -86,9 +85,9 @@ def make(target: Settings, revisions: History, at: Sequence[str], wanted: str, t
     if not pending:
         return NOTHING
     with scratch.session(target) as server:
-        copy, tried_on = stand_in.make(server, target, revisions, at, tell)
+        copy, tried_on = stand_in.make(server, target, revisions, at)
         weighed = table_sizes.of(target, server.server)
-        tried = rehearsal.run(server, copy, [script.revision for script in pending], wanted, tell)
+        tried = rehearsal.run(server, copy, [script.revision for script in pending], wanted)
     return Plan(tried_on, [planned(script, tried, weighed) for script in pending], tried.failure)
 
 

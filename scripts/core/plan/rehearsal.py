@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
 
+from scripts.core import messages
 from scripts.core.errors import UserError
 from scripts.core.migrate import alembic_commands
 from scripts.core.migrate.steps import OnStep, Tracer
@@ -13,7 +14,6 @@ from scripts.core.plan import trace
 from scripts.core.plan.findings import Undone
 from scripts.core.plan.trace import Trace
 from scripts.core.postgres import connections, driver, extensions, trial
-from scripts.core.postgres.advisory_lock import Tell
 from scripts.core.postgres.scratch import Scratch
 from scripts.core.revisions import checksum, history
 from scripts.core.schema import compare, fingerprint
@@ -30,23 +30,23 @@ class Rehearsal:
     """The result of each downgrade that was run."""
 
 
-def run(server: Scratch, copy: Settings, pending: Sequence[str], wanted: str, tell: Tell) -> Rehearsal:
+def run(server: Scratch, copy: Settings, pending: Sequence[str], wanted: str) -> Rehearsal:
     """Upgrade the copy to `wanted`, and undo that again if the copy is at one revision or none."""
-    return trial.run(server, copy, up_and_down, pending, wanted, tell=tell)
+    return trial.run(server, copy, up_and_down, pending, wanted)
 
 
-def undo(server: Scratch, copy: Settings, wanted: str, tell: Tell) -> Trace:
+def undo(server: Scratch, copy: Settings, wanted: str) -> Trace:
     """Undo everything after `wanted` on the copy. Raise UserError if that fails."""
-    return trial.run(server, copy, down, wanted, tell=tell)
+    return trial.run(server, copy, down, wanted)
 
 
-def up_and_down(copy: Settings, pending: Sequence[str], wanted: str, *, tell: Tell) -> Rehearsal:
+def up_and_down(copy: Settings, pending: Sequence[str], wanted: str) -> Rehearsal:
     """Do the work of `run` in the child."""
     rehearsal = Rehearsal()
     with connections.connect(copy) as connection:
         at, schemas = history.current(connection), [fingerprint.read(connection)]
     try:
-        upgrade(copy, wanted, lambda _step: schemas.append(_read(copy)), tell, rehearsal.trace)
+        upgrade(copy, wanted, lambda _step: schemas.append(_read(copy)), rehearsal.trace)
     except UserError as error:
         rehearsal.failure = trial.failed(error)
     if not rehearsal.failure and len(at) < 2:
@@ -54,15 +54,15 @@ def up_and_down(copy: Settings, pending: Sequence[str], wanted: str, *, tell: Te
     return rehearsal
 
 
-def down(copy: Settings, wanted: str, *, tell: Tell) -> Trace:
+def down(copy: Settings, wanted: str) -> Trace:
     """Do the work of `undo` in the child."""
     found = Trace()
     with _observer(copy) as observer:
-        alembic_commands.traced_downgrade(copy, wanted, tell, _tracer(observer, found))
+        alembic_commands.traced_downgrade(copy, wanted, _tracer(observer, found))
     return found
 
 
-def upgrade(copy: Settings, wanted: str, on_step: OnStep, tell: Tell, into: Trace) -> None:
+def upgrade(copy: Settings, wanted: str, on_step: OnStep, into: Trace) -> None:
     """Upgrade the copy to `wanted`, and add each statement to the trace. Raise UserError if a revision fails."""
 
     def opened() -> None:
@@ -74,7 +74,6 @@ def upgrade(copy: Settings, wanted: str, on_step: OnStep, tell: Tell, into: Trac
             copy,
             wanted,
             on_step,
-            tell,
             _tracer(observer, into),
         )
 
@@ -100,7 +99,8 @@ def _undo(copy: Settings, pending: Sequence[str], start: str, schemas: list[Sche
         rehearsal.undone[revision] = Undone(differences=[str(one) for one in found if not one.harmless])
 
     try:
-        alembic_commands.downgrade(copy, start, [], lambda _step: check(), lambda _line: None)
+        with messages.sent_to(messages.nowhere):
+            alembic_commands.downgrade(copy, start, [], lambda _step: check())
     except UserError as error:
         revision, _ = newest_first[len(rehearsal.undone)]
         not_ours = extensions.refused(error.__cause__, "DROP EXTENSION")

@@ -12,7 +12,6 @@ from scripts.core import ROOT, sqlstates
 from scripts.core.errors import UserError
 from scripts.core.migrate import alembic_commands
 from scripts.core.postgres import databases, extensions, scratch, scratch_extensions, trial
-from scripts.core.postgres.advisory_lock import Tell
 from scripts.core.postgres.scratch import Scratch
 from scripts.core.revisions import history
 from scripts.core.revisions.history import History
@@ -25,7 +24,7 @@ _SERVER = text(
 )
 
 
-def build(server: Scratch, revisions: History, at: Sequence[str], tell: Tell) -> Settings:
+def build(server: Scratch, revisions: History, at: Sequence[str]) -> Settings:
     """Return settings of a new database with the schema of the files up to `at`.
 
     It is a copy of the shadow of exactly these files. A missing shadow is built from the nearest older one.
@@ -41,7 +40,7 @@ def build(server: Scratch, revisions: History, at: Sequence[str], tell: Tell) ->
         existing = list(server.server.scalars(_SHADOWS))
         try:
             if wanted not in existing:
-                _make(server, wanted, _nearest(revisions, keys, at, existing), at, tell)
+                _make(server, wanted, _nearest(revisions, keys, at, existing), at)
                 for name in existing[: max(0, len(existing) + 1 - MOST_SHADOWS)]:
                     databases.drop(server.server, name)
             return scratch.create(server, wanted)
@@ -51,13 +50,13 @@ def build(server: Scratch, revisions: History, at: Sequence[str], tell: Tell) ->
                 raise
 
 
-def _make(server: Scratch, name: str, template: str, at: Sequence[str], tell: Tell) -> None:
+def _make(server: Scratch, name: str, template: str, at: Sequence[str]) -> None:
     missing = scratch_extensions.needed(server)
     while True:
         made = scratch.create(server, template)
         scratch_extensions.make(server, made, missing)
         try:
-            run(server, made, at, tell)
+            run(server, made, at)
             break
         except UserError as error:
             # An administrator created these extensions where the files were applied, so the administrator does it here.
@@ -68,17 +67,15 @@ def _make(server: Scratch, name: str, template: str, at: Sequence[str], tell: Te
     scratch.keep(server, made, name)
 
 
-def run(server: Scratch, made: Settings, at: Sequence[str], tell: Tell) -> None:
+def run(server: Scratch, made: Settings, at: Sequence[str]) -> None:
     """Apply everything up to the revisions `at`. Raise UserError if one fails."""
-    trial.run(server, made, upgrade, at, tell=tell)
+    trial.run(server, made, upgrade, at)
 
 
-def upgrade(made: Settings, at: Sequence[str], *, tell: Tell) -> None:
+def upgrade(made: Settings, at: Sequence[str]) -> None:
     """Do the work of `run` in the child."""
     for revision in at:
-        alembic_commands.traced(
-            made, revision, lambda _step: None, tell, lambda session, *_: extensions.tolerate(session)
-        )
+        alembic_commands.traced(made, revision, lambda _step: None, lambda session, *_: extensions.tolerate(session))
 
 
 def _nearest(revisions: History, keys: dict[str, str], at: Sequence[str], existing: list[str]) -> str:

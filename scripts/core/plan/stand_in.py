@@ -2,19 +2,19 @@
 
 from collections.abc import Sequence
 
+from scripts.core import messages
 from scripts.core.errors import UserError
 from scripts.core.plan import shadow
 from scripts.core.postgres import schema_copy
-from scripts.core.postgres.advisory_lock import Tell
 from scripts.core.postgres.scratch import Scratch
 from scripts.core.revisions.history import History
 from scripts.core.settings import Settings
 
 
-def make(server: Scratch, target: Settings, revisions: History, at: Sequence[str], tell: Tell) -> tuple[Settings, str]:
+def make(server: Scratch, target: Settings, revisions: History, at: Sequence[str]) -> tuple[Settings, str]:
     """Return a copy of the target's schema, or else a shadow of `at`, and the description of that database."""
     try:
         return schema_copy.schema(server, target), f"a copy of the schema of {target.database_url.database}"
     except UserError as error:
-        tell(error.problem)
-        return shadow.build(server, revisions, at, tell), "a database built from the revision files alone"
+        messages.send(error.problem)
+        return shadow.build(server, revisions, at), "a database built from the revision files alone"

@@ -11,10 +11,9 @@ from contextlib import contextmanager
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
+from scripts.core import messages
 from scripts.core.errors import UserError
 from scripts.core.postgres import driver, own_tables, session_timeouts
-
-Tell = Callable[[str], None]
 
 POLL = 0.25
 """Seconds between two attempts."""
@@ -39,7 +38,7 @@ _ORPHAN = text(
 
 
 @contextmanager
-def hold(connection: Connection, seconds: float, tell: Tell) -> Iterator[None]:
+def hold(connection: Connection, seconds: float) -> Iterator[None]:
     """Hold the advisory lock of the connected database while the block runs.
 
     `connection` is in autocommit, and closing it releases the lock. The lock of a killed runner is free at once. Its
@@ -49,8 +48,8 @@ def hold(connection: Connection, seconds: float, tell: Tell) -> Iterator[None]:
     _refuse_pooler(connection)
     session_timeouts.allow_idle(connection)
     deadline = time.monotonic() + seconds
-    _wait(lambda: _taken_by(connection), deadline, "another migration or backup runs", seconds, tell)
-    _wait(lambda: connection.scalar(_ORPHAN), deadline, "a killed migration still works on the server", seconds, tell)
+    _wait(lambda: _taken_by(connection), deadline, "another migration or backup runs", seconds)
+    _wait(lambda: connection.scalar(_ORPHAN), deadline, "a killed migration still works on the server", seconds)
     yield
 
 
@@ -74,7 +73,7 @@ def _taken_by(connection: Connection) -> str | None:
     return str(connection.scalar(_HOLDER) or "a session that has just ended")
 
 
-def _wait(blocker: Callable[[], str | None], deadline: float, what: str, seconds: float, tell: Tell) -> None:
+def _wait(blocker: Callable[[], str | None], deadline: float, what: str, seconds: float) -> None:
     reported = 0.0
     while who := blocker():
         now = time.monotonic()
@@ -85,7 +84,7 @@ def _wait(blocker: Callable[[], str | None], deadline: float, what: str, seconds
                 do="wait for it or end it, then run this again. MIGRATION_WAIT in .env sets how long a command waits.",
             )
         if not reported or now - reported > REMIND:
-            tell(f"Waiting, because {what}: {who}.")
+            messages.send(f"Waiting, because {what}: {who}.")
             reported = now
         time.sleep(POLL)
 

@@ -2,9 +2,9 @@
 
 from sqlalchemy import Connection, text
 
+from scripts.core import messages
 from scripts.core.formatting import counted
 from scripts.core.postgres import sql
-from scripts.core.postgres.advisory_lock import Tell
 from scripts.core.postgres.sql import compose, spelled
 
 # Without those of partitioned tables, which are invalid until every partition has its own, and without one that is
@@ -22,13 +22,13 @@ def invalid(connection: Connection) -> list[str]:
     return [str(name) for name in connection.scalars(_INVALID)]
 
 
-def drop_invalid(connection: Connection, tell: Tell) -> None:
+def drop_invalid(connection: Connection) -> None:
     """Drop the indexes that an earlier failure left, and report them. IF NOT EXISTS would take one for the new index.
 
     `connection` is in autocommit.
     """
     for name in invalid(connection):
-        tell(f"Dropping the invalid index {name}, which an earlier CREATE INDEX CONCURRENTLY left.")
+        messages.send(f"Dropping the invalid index {name}, which an earlier CREATE INDEX CONCURRENTLY left.")
         _drop(connection, name)
 
 

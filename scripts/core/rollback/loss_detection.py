@@ -10,7 +10,6 @@ from sqlalchemy import Connection, text
 from scripts.core.plan import rehearsal
 from scripts.core.plan.trace import Statement
 from scripts.core.postgres import connections, schema_copy, scratch
-from scripts.core.postgres.advisory_lock import Tell
 from scripts.core.postgres.lock_modes import ACCESS_SHARE
 from scripts.core.postgres.sql import Sql, compose, spelled
 from scripts.core.postgres.user_tables import RELATIONS
@@ -69,7 +68,7 @@ class _Schema:
     columns: dict[tuple[int, int], _Column]
 
 
-def find(target: Settings, wanted: str, tell: Tell) -> list[Loss]:
+def find(target: Settings, wanted: str) -> list[Loss]:
     """Return what is lost by a rollback of the target to `wanted`, including raw SQL. The target is only read.
 
     Changes by the application's own triggers are not seen. Raise UserError if the schema cannot be copied, the
@@ -81,7 +80,7 @@ def find(target: Settings, wanted: str, tell: Tell) -> list[Loss]:
         with connections.connect(ours) as connection:
             before = _read(connection)
             write_triggers.watch(connection)
-        statements = rehearsal.undo(server, copy, wanted, tell).statements
+        statements = rehearsal.undo(server, copy, wanted).statements
         with connections.connect(ours) as connection:
             after, changed = _read(connection), write_triggers.seen(connection)
     found = _compare(before, after, changed, statements)

@@ -5,15 +5,13 @@ from dataclasses import dataclass, field
 
 from alembic.script import Script
 
-from scripts.core import overrides
+from scripts.core import messages, overrides
 from scripts.core.backups import database_properties
-from scripts.core.backups.progress import Show
 from scripts.core.backups.store import Backup
 from scripts.core.plan.plan import Planned
 from scripts.core.plan.table_sizes import Weights
 from scripts.core.plan.trace import Trace
 from scripts.core.postgres import databases, scratch
-from scripts.core.postgres.advisory_lock import Tell
 from scripts.core.postgres.scratch import Scratch
 from scripts.core.revisions.history import History
 from scripts.core.rows.content_hash import Contents
@@ -83,8 +81,6 @@ class Case:
     """The revision up to which it upgrades."""
     wanted_backup: str
     server: Scratch
-    tell: Tell
-    show: Show
     release: Release | None = None
     """The running release. The migrated copy has to pass its checks too."""
     backup: Backup | None = None
@@ -118,7 +114,8 @@ def clone(case: Case, source: Settings) -> Settings:
     assert case.backup
     made = scratch.create(case.server, databases.name_of(source.database_url))
     name = databases.name_of(made.database_url)
-    database_properties.apply(case.server.server, name, case.backup.manifest.properties, lambda _line: None)
+    with messages.sent_to(messages.nowhere):
+        database_properties.apply(case.server.server, name, case.backup.manifest.properties)
     return made
 
 

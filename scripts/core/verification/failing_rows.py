@@ -17,7 +17,6 @@ from scripts.core.errors import UserError
 from scripts.core.formatting import counted
 from scripts.core.plan import shadow
 from scripts.core.postgres import connections, schema_copy, scratch, sql
-from scripts.core.postgres.advisory_lock import Tell
 from scripts.core.postgres.scratch import Scratch
 from scripts.core.postgres.sql import Sql, compose, listed, spelled
 from scripts.core.postgres.user_tables import RELATIONS
@@ -97,12 +96,12 @@ def clue(error: BaseException | None) -> Clue | None:
     return Clue(sqlstates.of(error), *(value or "" for value in named))
 
 
-def describe(server: Scratch, copy: Settings, found: Clue | None, revision: str, tell: Tell) -> list[str]:
+def describe(server: Scratch, copy: Settings, found: Clue | None, revision: str) -> list[str]:
     """Return lines about the rows that made `revision` fail on the unchanged `copy`; none for other errors."""
     if not found or found.code not in (*_QUERIES, STRING_DATA_RIGHT_TRUNCATION):
         return []
     try:
-        empty = copy if found.code == NOT_NULL_VIOLATION else _without_rows(server, copy, revision, tell)
+        empty = copy if found.code == NOT_NULL_VIOLATION else _without_rows(server, copy, revision)
     except UserError:
         return [f"{NOT_COUNTED}the revision cannot run on a copy without rows."]
     with (
@@ -116,10 +115,10 @@ def describe(server: Scratch, copy: Settings, found: Clue | None, revision: str,
     return [f"{NOT_COUNTED}the failed object is in no catalog, or the revision created it."]
 
 
-def _without_rows(server: Scratch, copy: Settings, revision: str, tell: Tell) -> Settings:
+def _without_rows(server: Scratch, copy: Settings, revision: str) -> Settings:
     """Return settings of the same schema without rows, after the revision has run on it."""
     made = schema_copy.schema(server, scratch.as_administrator(server, copy))
-    shadow.run(server, made, [revision], tell)
+    shadow.run(server, made, [revision])
     return made
 
 

@@ -9,7 +9,6 @@ from alembic.runtime.migration import MigrationContext
 from scripts.core.formatting import counted
 from scripts.core.plan import shadow
 from scripts.core.postgres import connections, trial
-from scripts.core.postgres.advisory_lock import Tell
 from scripts.core.revisions import migration_log, models
 from scripts.core.schema import compare
 from scripts.core.settings import Settings
@@ -22,10 +21,10 @@ _OPTIONS = {"compare_type": True, "compare_server_default": True, "include_name"
 def check(case: Case) -> Outcome:
     """Compare database, files and models. Owners and grants differ between servers and do not count."""
     assert case.migrated
-    built = shadow.build(case.server, case.revisions, [] if case.wanted == "base" else [case.wanted], case.tell)
+    built = shadow.build(case.server, case.revisions, [] if case.wanted == "base" else [case.wanted])
     found = compare.compare(case.server, built, case.migrated)
     differences = [f"Differs from the revision files: {one}" for one in found if one.kind == "structure"]
-    found_by_models = trial.run(case.server, case.migrated, of_models, tell=case.tell)
+    found_by_models = trial.run(case.server, case.migrated, of_models)
     differences += [f"Differs from the models: {one}" for one in found_by_models]
     if differences:
         return Outcome(
@@ -37,7 +36,7 @@ def check(case: Case) -> Outcome:
     return Outcome("the migrated copy equals the revision files and the models", order)
 
 
-def of_models(copy: Settings, *, tell: Tell) -> list[str]:
+def of_models(copy: Settings) -> list[str]:
     """Return what the models want to change, in the child."""
     with connections.connect(copy) as connection:
         context = MigrationContext.configure(connection, opts=dict(_OPTIONS))

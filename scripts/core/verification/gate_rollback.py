@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from scripts.core import messages
 from scripts.core.child_process import Deadline
 from scripts.core.errors import UserError
 from scripts.core.formatting import counted
@@ -9,7 +10,6 @@ from scripts.core.migrate import alembic_commands
 from scripts.core.migrate.steps import OnStep, Step
 from scripts.core.plan.trace import Statement
 from scripts.core.postgres import connections, extensions, trial
-from scripts.core.postgres.advisory_lock import Tell
 from scripts.core.rows import content_hash
 from scripts.core.rows.content_hash import Table
 from scripts.core.schema import compare, fingerprint
@@ -58,14 +58,13 @@ def _move(case: Case, copy: Settings, *, down: bool) -> Outcome | None:
 
     def on_step(step: Step) -> None:
         done.append(step)
-        case.show(len(done), len(case.pending), f"revisions {'down' if down else 'up'}")
+        messages.progress(len(done), len(case.pending), f"revisions {'down' if down else 'up'}")
 
     try:
         trial.run(
             *(case.server, copy, downgrade if down else upgrade, wanted),
             deadline=Deadline(limits.max_seconds, why, "MAX_SECONDS"),
             statement_timeout=limits.statement_timeout,
-            tell=case.tell,
             on_step=on_step,
         )
     except UserError as error:
@@ -78,14 +77,16 @@ def _move(case: Case, copy: Settings, *, down: bool) -> Outcome | None:
     return None
 
 
-def downgrade(copy: Settings, wanted: str, *, tell: Tell, on_step: OnStep) -> None:
+def downgrade(copy: Settings, wanted: str, *, on_step: OnStep) -> None:
     """Undo everything after `wanted`, in the child."""
-    alembic_commands.downgrade(copy, wanted, [], on_step, lambda _line: None)
+    with messages.sent_to(messages.nowhere):
+        alembic_commands.downgrade(copy, wanted, [], on_step)
 
 
-def upgrade(copy: Settings, wanted: str, *, tell: Tell, on_step: OnStep) -> None:
+def upgrade(copy: Settings, wanted: str, *, on_step: OnStep) -> None:
     """Apply everything up to `wanted`, in the child."""
-    alembic_commands.upgrade(copy, wanted, on_step, lambda _line: None)
+    with messages.sent_to(messages.nowhere):
+        alembic_commands.upgrade(copy, wanted, on_step)
 
 
 def _differences(when: str, expected: Schema, case: Case, copy: Settings) -> list[str]:

@@ -14,7 +14,6 @@ from scripts.core.child_process import Deadline
 from scripts.core.errors import UserError
 from scripts.core.formatting import counted
 from scripts.core.postgres import client_programs, connections, sql, trial
-from scripts.core.postgres.advisory_lock import Tell
 from scripts.core.postgres.sql import Sql
 from scripts.core.settings import Settings
 from scripts.core.verification.context import FAILED, Case, Outcome, clone
@@ -49,12 +48,11 @@ def _run_all(case: Case, tree: Path, prefix: str = "") -> dict[str, str]:
         *(case.server, clone(case, case.migrated), run_all, files, tree, settings.secret_files(case.target)),
         deadline=Deadline(len(files) * seconds, "A check sleeps, loops or waits.", "STATEMENT_TIMEOUT"),
         statement_timeout=seconds,
-        tell=case.tell,
     )
     return {prefix + name: words for name, words in said.items()}
 
 
-def run_all(copy: Settings, files: Sequence[Path], tree: Path, hidden: Sequence[str], *, tell: Tell) -> dict[str, str]:
+def run_all(copy: Settings, files: Sequence[Path], tree: Path, hidden: Sequence[str]) -> dict[str, str]:
     """Return the failure of each check, or nothing for it, in the child."""
     seconds = copy.limits.statement_timeout
     return {

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import text
 
+from scripts.core import messages
 from scripts.core.backups import create, restore_into, selection, store, verify
 from scripts.core.backups.store import Backup
 from scripts.core.errors import UserError
@@ -52,8 +53,8 @@ def _find(case: Case, at: list[str] | None) -> Backup:
     ours = selection.of_database(store.list_all(folder), database, case.cluster)
     if ours and (at is None or _is_fresh(ours[-1], at)):
         return ours[-1]
-    case.tell("Taking a backup first: there is none of the last 24 hours at the database's revision.")
-    return create.make(case.target, create.Wanted(), case.tell, case.show)
+    messages.send("Taking a backup first: there is none of the last 24 hours at the database's revision.")
+    return create.make(case.target, create.Wanted())
 
 
 def _is_fresh(backup: Backup, at: list[str]) -> bool:
@@ -68,7 +69,7 @@ def _version(case: Case) -> list[str] | None:
             case.cluster = system_identifier.identity(connection)
             return sorted(history.current(connection))
     except UserError as error:
-        case.tell(error.problem)
+        messages.send(error.problem)
         return None
 
 

@@ -7,8 +7,7 @@ from pathlib import Path
 
 from sqlalchemy import text
 
-from scripts.core import child_process, overrides, redaction
-from scripts.core.backups.progress import Show
+from scripts.core import child_process, messages, overrides, redaction
 from scripts.core.child_process import Deadline
 from scripts.core.errors import UserError
 from scripts.core.formatting import counted
@@ -16,7 +15,6 @@ from scripts.core.migrate.steps import Step
 from scripts.core.plan import plan, rehearsal
 from scripts.core.plan.trace import Trace
 from scripts.core.postgres import connections, trial
-from scripts.core.postgres.advisory_lock import Tell
 from scripts.core.schema import fingerprint
 from scripts.core.settings import Settings
 from scripts.core.verification import failing_rows, lock_durations
@@ -61,18 +59,16 @@ def _apply(case: Case, copy: Settings) -> Outcome | None:
         deadline=Deadline(limits.max_seconds, why, "MAX_SECONDS"),
         statement_timeout=limits.statement_timeout,
         partial=partial(_take, case),
-        tell=case.tell,
-        show=case.show,
     )
     _take(case, applied)
     if applied.failure:
         failed = [one.revision for one in case.pending[len(case.timed) :]]
-        details = failing_rows.describe(case.server, copy, applied.clue, failed[0], case.tell) if failed else []
+        details = failing_rows.describe(case.server, copy, applied.clue, failed[0]) if failed else []
         return replace(applied.failure, details=[*applied.failure.details, *details])
     return None
 
 
-def apply(copy: Settings, wanted: str, files: Mapping[str, str], *, tell: Tell, show: Show) -> Applied:
+def apply(copy: Settings, wanted: str, files: Mapping[str, str]) -> Applied:
     """Apply the revisions up to `wanted` in the child. `files` are their texts."""
     applied = Applied()
     trace, measured, looked = applied.trace, [_measure(copy)], [0.0]
@@ -83,12 +79,12 @@ def apply(copy: Settings, wanted: str, files: Mapping[str, str], *, tell: Tell, 
         seconds = max(0.0, step.seconds - (trace.looking - looked[0]))
         looked[0] = trace.looking
         applied.timed.append(Timed(step.revision, seconds, size - size_before, wal - wal_before))
-        show(len(applied.timed), len(files), "revisions")
+        messages.progress(len(applied.timed), len(files), "revisions")
 
     trace.peak = measured[0][0]
     try:
         if files:
-            rehearsal.upgrade(copy, wanted, on_step, tell, trace)
+            rehearsal.upgrade(copy, wanted, on_step, trace)
         trace.peak -= measured[0][0]
     except UserError as error:
         applied.failure, applied.clue = _failure(error), failing_rows.clue(error.__cause__)

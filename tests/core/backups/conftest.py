@@ -26,10 +26,6 @@ INSERT INTO events SELECT '2026-12-30'::timestamptz + n * interval '1 day', 'eve
 """
 
 
-def silent(*_: object) -> None:
-    """Nobody listens."""
-
-
 def execute(target: Settings, *statements: str) -> None:
     """Each on its own."""
     with connections.connect(target, isolation_level="AUTOCOMMIT") as connection:
@@ -43,7 +39,7 @@ def value(target: Settings, query: str) -> object:
 
 
 def take(target: Settings, label: str = "", *exclude: str) -> Backup:
-    return create.make(target, create.Wanted(label, exclude), silent, silent)
+    return create.make(target, create.Wanted(label, exclude))
 
 
 def flip(path: Path, position: int) -> None:

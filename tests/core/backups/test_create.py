@@ -20,7 +20,7 @@ from scripts.core.backups.store import Backup
 from scripts.core.errors import UserError
 from scripts.core.postgres import client_programs, connections, environments
 from scripts.core.settings import Backups, Settings
-from tests.core.backups.conftest import execute, silent, take, value
+from tests.core.backups.conftest import execute, take, value
 from tests.core.running import session, wait_until
 
 
@@ -116,7 +116,7 @@ def test_manifest_and_dump_see_the_same_moment(filled: Settings, monkeypatch: py
     backup = take(filled)
 
     assert backup.manifest.tables["public.users"].rows == 100
-    assert verify.verify(filled, backup, "full", silent, silent).manifest.checks[-1].passed
+    assert verify.verify(filled, backup, "full").manifest.checks[-1].passed
 
 
 def test_rows_of_excluded_tables_stay_out_and_the_manifest_says_so(filled: Settings) -> None:
@@ -124,7 +124,7 @@ def test_rows_of_excluded_tables_stay_out_and_the_manifest_says_so(filled: Setti
 
     assert backup.manifest.excluded == ["public.events_2026", "public.events_other", "public.posts"]
     assert backup.manifest.rows == 101
-    assert verify.verify(filled, backup, "full", silent, silent).manifest.checks[-1].passed
+    assert verify.verify(filled, backup, "full").manifest.checks[-1].passed
 
 
 def test_no_value_of_an_excluded_table_is_in_the_statistics_of_a_dump(filled: Settings) -> None:
@@ -414,16 +414,16 @@ def test_what_a_living_backup_makes_is_left_alone(filled: Settings, folder: Path
         assert (made / "x").exists()
 
 
-def test_a_clock_that_goes_back_does_not_make_an_older_backup_the_latest(filled: Settings, folder: Path) -> None:
+def test_a_clock_that_goes_back_does_not_make_an_older_backup_the_latest(
+    filled: Settings, folder: Path, sent: list[str]
+) -> None:
     first = take(filled)
     tomorrow = (datetime.now(UTC) + timedelta(days=1)).isoformat(timespec="seconds")
     manifest.write(first.path, replace(first.manifest, created_at=tomorrow))
-    messages: list[str] = []
-
-    second = create.make(filled, create.Wanted(), messages.append, silent)
+    second = create.make(filled, create.Wanted())
 
     assert selection.find(folder, second.manifest.database, None, "latest") == second
-    assert "The clock of this machine is behind the newest backup" in messages[0]
+    assert "The clock of this machine is behind the newest backup" in sent[0]
     with connections.connect(filled) as connection:
         assert freshness.find(connection, folder, 60) == second, "it was taken just now, whatever its name says"
 
@@ -441,7 +441,7 @@ def test_databases_whose_names_look_the_same_in_a_folder_s_name_have_folders_of_
     found = []
     for database in ("a b", "a_b", "a/b"):
         with store.partial(folder) as made:
-            found.append(store.finish(made, replace(backup.manifest, database=database), silent))
+            found.append(store.finish(made, replace(backup.manifest, database=database)))
 
     assert len({one.path for one in found}) == 3
     assert [selection.find(folder, database, None, "latest") for database in ("a b", "a_b", "a/b")] == found

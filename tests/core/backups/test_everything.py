@@ -7,11 +7,12 @@ import pytest
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
 
+from scripts.core import messages
 from scripts.core.backups import create, restore, schema_file, verify
 from scripts.core.postgres import connections, databases
 from scripts.core.schema import fingerprint
 from scripts.core.settings import Settings
-from tests.core.backups.conftest import execute, granted, silent, value
+from tests.core.backups.conftest import execute, granted, value
 from tests.core.schemas import STATEMENTS, make
 
 MORE = """
@@ -107,13 +108,16 @@ def test_every_kind_comes_back_as_it_was_and_what_cannot_is_named(target: Settin
     with connections.connect(target) as connection:
         before = fingerprint.read(connection)
     grants, contents = [one for one in granted(target) if "in_extension" not in one], rows(target)
-    messages: tuple[list[str], ...] = ([], [], [])
+    sent: tuple[list[str], ...] = ([], [], [])
 
-    backup = create.make(target, create.Wanted(), messages[0].append, silent)
-    verify.verify(target, backup, verify.FULL, messages[1].append, silent)
-    restore.put_in_place(target, backup, "development", messages[2].append, silent)
+    with messages.sent_to(sent[0].append):
+        backup = create.make(target, create.Wanted())
+    with messages.sent_to(sent[1].append):
+        verify.verify(target, backup, verify.FULL)
+    with messages.sent_to(sent[2].append):
+        restore.put_in_place(target, backup, "development")
 
-    assert messages == ([f"Not in the backup: {line}" for line in LEFT_OUT],) * 3
+    assert sent == ([f"Not in the backup: {line}" for line in LEFT_OUT],) * 3
     with connections.connect(target) as connection:
         after = fingerprint.read(connection)
     assert schema_file.changes(before, after) == []

@@ -9,7 +9,7 @@ from scripts.core.backups import integrity, manifest, restore, schema_file, veri
 from scripts.core.backups.store import Backup
 from scripts.core.errors import UserError
 from scripts.core.settings import Settings
-from tests.core.backups.conftest import execute, silent, take, value
+from tests.core.backups.conftest import execute, take, value
 
 OLD = [
     *("format", "sha256", "database", "environment", "label", "created_at", "seconds", "server", "client"),
@@ -42,21 +42,19 @@ def test_its_manifest_stays_as_that_version_wrote_it(old: Backup) -> None:
     assert (old.manifest.cluster, old.manifest.fingerprint_version) == (None, None)
 
 
-def test_it_is_verified_and_what_comes_out_is_written_down(filled: Settings, old: Backup) -> None:
-    messages: list[str] = []
-
-    verify.verify(filled, old, verify.FULL, messages.append, silent)
+def test_it_is_verified_and_what_comes_out_is_written_down(filled: Settings, old: Backup, sent: list[str]) -> None:
+    verify.verify(filled, old, verify.FULL)
 
     found = manifest.read(old.path)
     assert found.format == 1
     assert [one.kind for one in found.checks] == ["quick", "full"]
-    assert f"{old.name} is of another version of these scripts: definitions and grants are not compared." in messages
+    assert f"{old.name} is of another version of these scripts: definitions and grants are not compared." in sent
 
 
 def test_it_is_restored(filled: Settings, old: Backup) -> None:
     execute(filled, "DROP TABLE posts")
 
-    old_name = restore.put_in_place(filled, old, "development", silent, silent)
+    old_name = restore.put_in_place(filled, old, "development")
 
     assert value(filled, "SELECT count(*) FROM posts") == 50
     execute(filled, f'DROP DATABASE "{old_name}"')
@@ -68,7 +66,7 @@ def test_what_it_has_lost_is_told_all_the_same(filled: Settings, old: Backup) ->
     manifest.write(old.path, replace(old.manifest, files=integrity.sums(old.path)))
 
     with pytest.raises(UserError, match="table lost is missing"):
-        verify.verify(filled, Backup(old.path, manifest.read(old.path)), verify.FULL, silent, silent)
+        verify.verify(filled, Backup(old.path, manifest.read(old.path)), verify.FULL)
 
 
 def test_a_new_one_says_which_server_and_which_reading(filled: Settings) -> None:

@@ -1,13 +1,13 @@
 """Every right is after a restore what it was before, of every kind"""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 
 from scripts.core.backups import restore
 from scripts.core.postgres import connections, databases, environments
 from scripts.core.settings import Settings
-from tests.core.backups.conftest import execute, granted, silent, take, value
+from tests.core.backups.conftest import execute, granted, take, value
 
 TABLES = """
 CREATE TABLE users (id serial PRIMARY KEY, email text, secret text);
@@ -60,21 +60,23 @@ def run(target: Settings, script: str) -> None:
     execute(target, *script.format(**names).strip().split(";\n"))
 
 
-def restored(target: Settings, messages: Callable[[str], None]) -> None:
-    restore.put_in_place(target, take(target), "development", messages, silent)
+def restored(target: Settings, sent: list[str]) -> None:
+    """Restore a backup, and leave only what was said of that."""
+    backup = take(target)
+    sent.clear()
+    restore.put_in_place(target, backup, "development")
 
 
-def test_what_was_taken_from_the_application_stays_taken(two_roles: Settings) -> None:
+def test_what_was_taken_from_the_application_stays_taken(two_roles: Settings, sent: list[str]) -> None:
     run(two_roles, TABLES)
     run(two_roles, RIGHTS)
     before = granted(two_roles)
-    messages: list[str] = []
 
-    restored(two_roles, messages.append)
+    restored(two_roles, sent)
 
     assert granted(two_roles) == before
     assert len([one for one in before if "test_role" in one]) > 15
-    assert messages == []
+    assert sent == []
     execute(two_roles, "CREATE TABLE later (id int)")
     application = two_roles.application_url.username
     rights = f"SELECT has_table_privilege('{application}', 'later', 'INSERT'),"
@@ -83,7 +85,7 @@ def test_what_was_taken_from_the_application_stays_taken(two_roles: Settings) ->
     assert tuple(found) == (True, False)
 
 
-def test_a_database_in_which_the_application_has_no_right_comes_back_so(two_roles: Settings) -> None:
+def test_a_database_in_which_the_application_has_no_right_comes_back_so(two_roles: Settings, sent: list[str]) -> None:
     """As elsewhere before `make roles`."""
     name, owner = two_roles.database_url.database, two_roles.database_url.username
     with databases.server(two_roles) as server:
@@ -92,13 +94,12 @@ def test_a_database_in_which_the_application_has_no_right_comes_back_so(two_role
         environments.write(server, str(name), "development")
     run(two_roles, TABLES)
     before = granted(two_roles)
-    messages: list[str] = []
 
-    restored(two_roles, messages.append)
+    restored(two_roles, sent)
 
     assert granted(two_roles) == before
     assert [one for one in before if "test_role" in one] == []
-    assert messages == [
+    assert sent == [
         f"The backup grants nothing to {two_roles.application_url.username}. To grant its usual rights: make roles"
     ]
     assert (
@@ -107,15 +108,14 @@ def test_a_database_in_which_the_application_has_no_right_comes_back_so(two_role
 
 
 def test_without_grants_the_application_gets_its_usual_rights_and_that_is_told(
-    two_roles: Settings, monkeypatch: pytest.MonkeyPatch
+    two_roles: Settings, monkeypatch: pytest.MonkeyPatch, sent: list[str]
 ) -> None:
     run(two_roles, TABLES)
     run(two_roles, RIGHTS)
-    messages: list[str] = []
     monkeypatch.setenv("ACCEPT", "roles")
 
-    restored(two_roles, messages.append)
+    restored(two_roles, sent)
 
     application = two_roles.application_url.username
     assert value(two_roles, f"SELECT has_table_privilege('{application}', 'users', 'DELETE')")
-    assert f"The backup was restored without owners and grants. {application} has its usual rights." in messages
+    assert f"The backup was restored without owners and grants. {application} has its usual rights." in sent

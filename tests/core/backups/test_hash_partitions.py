@@ -8,7 +8,7 @@ from scripts.core.backups import manifest, restore, restore_into
 from scripts.core.errors import UserError
 from scripts.core.postgres import databases, scratch
 from scripts.core.settings import Settings
-from tests.core.backups.conftest import execute, silent, take, value
+from tests.core.backups.conftest import execute, take, value
 from tests.core.backups.test_verify import changed
 
 SPREAD = "SELECT string_agg(tableoid::regclass || ' ' || k::text, ',' ORDER BY k::text) FROM {table}"
@@ -54,7 +54,7 @@ def test_rows_that_move_are_restored_and_counted_together(target: Settings, type
 
     moved = False
     for _ in range(4):
-        restore.put_in_place(target, backup, "development", silent, silent)
+        restore.put_in_place(target, backup, "development")
         moved = moved or value(target, SPREAD.format(table="t")) != before
         if moved:
             break
@@ -80,7 +80,7 @@ def test_a_lost_row_is_found_wherever_the_others_went(target: Settings) -> None:
     tables["public.t_2"] = manifest.TableSize(11, 0)
 
     with pytest.raises(UserError) as caught, scratch.session(target) as server:
-        restore_into.fill(changed(backup, tables=tables), scratch.create(server), silent, silent)
+        restore_into.fill(changed(backup, tables=tables), scratch.create(server))
 
     assert "rows of public.t_1: 10, expected 11" in caught.value.problem
     assert "rows of public.t_2: 10, expected 11" in caught.value.problem
@@ -91,6 +91,6 @@ def test_the_rows_of_one_partition_can_stay_out(target: Settings) -> None:
     execute(target, *statements, MOVING["enum"][1])
     backup = take(target, "", "t_1")
 
-    restore.put_in_place(target, backup, "development", silent, silent)
+    restore.put_in_place(target, backup, "development")
 
     assert value(target, "SELECT count(*) FROM t") == backup.manifest.rows < 8

@@ -10,7 +10,7 @@ from scripts.core.backups import kept_databases, restore
 from scripts.core.errors import UserError
 from scripts.core.postgres import databases, environments, replacement
 from scripts.core.settings import Settings
-from tests.core.backups.conftest import execute, silent, take, value
+from tests.core.backups.conftest import execute, take, value
 
 WHEN = "20261127T071800Z"
 
@@ -49,14 +49,14 @@ def test_databases_whose_names_begin_alike_keep_their_own_rows(create: Callable[
     first, second = (create(end, 64 - len(end.encode())) for end in ends)
     for one, rows in ((first, 1), (second, 2)):
         execute(one, f"CREATE TABLE mine AS SELECT generate_series(1, {rows})")
-        old = restore.put_in_place(one, take(one), "development", silent, silent)
+        old = restore.put_in_place(one, take(one), "development")
         assert old
         execute(one, "INSERT INTO mine VALUES (0)")
 
     with databases.server(first) as server:
         (of_first,), (of_second,) = names(server, first), names(server, second)
-    restore.bring_back(first, of_first, silent)
-    restore.bring_back(second, of_second, silent)
+    restore.bring_back(first, of_first)
+    restore.bring_back(second, of_second)
 
     assert (value(first, "SELECT count(*) FROM mine"), value(second, "SELECT count(*) FROM mine")) == (1, 2)
 

@@ -7,11 +7,12 @@ from dataclasses import replace
 import pytest
 from sqlalchemy.exc import DBAPIError
 
+from scripts.core import messages
 from scripts.core.backups import create, restore, verify
 from scripts.core.errors import UserError
 from scripts.core.postgres import databases, schema_copy, scratch
 from scripts.core.settings import Settings
-from tests.core.backups.conftest import execute, silent, take, value
+from tests.core.backups.conftest import execute, take, value
 from tests.core.backups.test_verify import changed
 
 INVALID = "it is invalid, and no query uses it. Drop it, or REINDEX it."
@@ -28,12 +29,15 @@ def _drop_old_databases(target: Settings) -> Iterator[None]:
 
 def round_trip(target: Settings) -> list[str]:
     """Back up, verify, restore; the lines that each of the three told."""
-    messages: tuple[list[str], ...] = ([], [], [])
-    backup = create.make(target, create.Wanted(), messages[0].append, silent)
-    verify.verify(target, backup, verify.FULL, messages[1].append, silent)
-    restore.put_in_place(target, backup, "development", messages[2].append, silent)
-    assert messages[0] == messages[1] == messages[2]
-    return messages[0]
+    sent: tuple[list[str], ...] = ([], [], [])
+    with messages.sent_to(sent[0].append):
+        backup = create.make(target, create.Wanted())
+    with messages.sent_to(sent[1].append):
+        verify.verify(target, backup, verify.FULL)
+    with messages.sent_to(sent[2].append):
+        restore.put_in_place(target, backup, "development")
+    assert sent[0] == sent[1] == sent[2]
+    return sent[0]
 
 
 def fails(target: Settings, statement: str) -> None:
@@ -202,7 +206,7 @@ def test_a_table_that_was_added_to_an_extension_is_named(target: Settings) -> No
     ]
 
 
-def test_a_subscription_is_named_and_holds_no_database(target: Settings) -> None:
+def test_a_subscription_is_named_and_holds_no_database(target: Settings, sent: list[str]) -> None:
     """A database with one in it cannot be dropped."""
     execute(target, "CREATE TABLE t (a int)")
     execute(
@@ -211,22 +215,22 @@ def test_a_subscription_is_named_and_holds_no_database(target: Settings) -> None
         " WITH (connect = false, slot_name = NONE)",
     )
     try:
-        backup = create.make(target, create.Wanted(), silent, silent)
-        messages: list[str] = []
-        verify.verify(target, backup, verify.FULL, messages.append, silent)
+        backup = create.make(target, create.Wanted())
+        sent.clear()
+        verify.verify(target, backup, verify.FULL)
         with scratch.session(target) as server:
             schema_copy.restored(server, target)
     finally:
         execute(target, "DROP SUBSCRIPTION news")
 
-    assert messages == [
+    assert sent == [
         "Not in the backup: subscription news: it belongs to one server. After a restore create it again with"
         " CREATE SUBSCRIPTION."
     ]
     with databases.server(target) as server:
         assert server.exec_driver_sql("SELECT count(*) FROM pg_subscription").scalar() == 0
-    restore.put_in_place(target, backup, "development", messages.append, silent)
-    assert messages[0] == messages[1]
+    restore.put_in_place(target, backup, "development")
+    assert sent[0] == sent[1]
 
 
 @pytest.fixture
@@ -237,27 +241,26 @@ def tablespace(target: Settings) -> Iterator[str]:
     execute(target, f"DROP TABLESPACE IF EXISTS {name}")
 
 
-def test_a_tablespace_that_the_server_lacks_is_named(target: Settings, tablespace: str) -> None:
+def test_a_tablespace_that_the_server_lacks_is_named(target: Settings, tablespace: str, sent: list[str]) -> None:
     execute(
         target,
         f"CREATE TABLE t (a int PRIMARY KEY USING INDEX TABLESPACE {tablespace}) TABLESPACE {tablespace}",
         "INSERT INTO t VALUES (1)",
     )
-    backup = create.make(target, create.Wanted(), silent, silent)
-    messages: list[str] = []
-    restore.put_in_place(target, backup, "development", messages.append, silent)
+    backup = create.make(target, create.Wanted())
+    restore.put_in_place(target, backup, "development")
     space = "SELECT spcname FROM pg_class c JOIN pg_tablespace t ON t.oid = c.reltablespace WHERE relname = 't'"
-    assert (messages, value(target, space)) == ([], tablespace)
+    assert (sent, value(target, space)) == ([], tablespace)
     with databases.server(target) as server:
         for name in server.exec_driver_sql("SELECT datname FROM pg_database").scalars().all():
             if name.startswith(f"{target.database_url.database}__"):
                 databases.drop(server, name)
     execute(target, "DROP TABLE t", f"DROP TABLESPACE {tablespace}")
 
-    verify.verify(target, backup, verify.FULL, messages.append, silent)
-    restore.put_in_place(target, backup, "development", messages.append, silent)
+    verify.verify(target, backup, verify.FULL)
+    restore.put_in_place(target, backup, "development")
 
-    assert messages == [f"Tables and indexes are in the default tablespace: this role cannot use {tablespace}."] * 2
+    assert sent == [f"Tables and indexes are in the default tablespace: this role cannot use {tablespace}."] * 2
     assert value(target, "SELECT a FROM t") == 1
 
 
@@ -323,14 +326,16 @@ def test_an_older_backup_counted_the_rows_of_heirs_too(target: Settings) -> None
     older = {"public.child": 1, "public.grandchild": 1, "public.parent": 3}
     tables = {name: replace(table, rows=older[name]) for name, table in backup.manifest.tables.items()}
 
-    verify.verify(target, changed(backup, tables=tables), verify.FULL, silent, silent)
+    verify.verify(target, changed(backup, tables=tables), verify.FULL)
 
     tables["public.parent"] = replace(tables["public.parent"], rows=4)
     with pytest.raises(UserError, match=r"rows of public\.parent: 2, expected 4"):
-        verify.verify(target, changed(backup, tables=tables), verify.FULL, silent, silent)
+        verify.verify(target, changed(backup, tables=tables), verify.FULL)
 
 
-def test_an_owner_who_is_kept_from_rows_is_told_what_helps(two_roles: Settings, configured: Settings) -> None:
+def test_an_owner_who_is_kept_from_rows_is_told_what_helps(
+    two_roles: Settings, configured: Settings, sent: list[str]
+) -> None:
     execute(
         two_roles,
         "CREATE TABLE t (a int)",
@@ -345,9 +350,8 @@ def test_an_owner_who_is_kept_from_rows_is_told_what_helps(two_roles: Settings, 
     (cure,) = [fact.removesuffix(", as a superuser") for name, fact in caught.value.facts if name == "Do"]
     execute(configured, cure)
     backup = take(two_roles)
-    messages: list[str] = []
-    restore.put_in_place(two_roles, backup, "development", messages.append, silent)
-    assert messages == []
+    restore.put_in_place(two_roles, backup, "development")
+    assert sent == []
     assert value(two_roles, "SELECT count(*) FROM t") == 2
     with databases.server(two_roles) as server:
         for name in server.exec_driver_sql("SELECT datname FROM pg_database").scalars().all():

@@ -2,27 +2,29 @@
 
 from typing import Any
 
+from scripts.core import messages
 from scripts.core.backups import create, progress
 from scripts.core.postgres import connections
 from scripts.core.settings import Settings
-from tests.core.backups.conftest import execute, silent
+from tests.core.backups.conftest import execute
 
 
 def test_the_rows_of_a_dump_are_told_while_it_runs(filled: Settings) -> None:
     execute(filled, "CREATE TABLE big AS SELECT n, repeat(md5(n::text), 20) AS t FROM generate_series(1, 300000) n")
-    messages: list[tuple[int, int]] = []
+    shown: list[tuple[int, int, str]] = []
 
-    create.make(filled, create.Wanted(), silent, lambda done, total, what: messages.append((done, total)))
+    with messages.sent_to(bar=lambda *progress: shown.append(progress)):
+        create.make(filled, create.Wanted())
 
-    assert messages
-    assert {total for _, total in messages} == {300161}
-    done = [done for done, _ in messages]
+    assert shown
+    assert {(total, what) for _, total, what in shown} == {(300161, "rows")}
+    done = [done for done, _, _ in shown]
     assert done == sorted(done)
     assert 0 < max(done) <= 300161
 
 
 def test_a_table_that_was_seen_and_is_done_counts_whole(filled: Settings) -> None:
-    messages: list[tuple[int, int]] = []
+    shown: list[tuple[int, int, str]] = []
     copying = [{"public.a": 10}, {"public.a": 60, "public.b": 1}, {"public.b": 2}, {}]
 
     class Looks:
@@ -33,16 +35,20 @@ def test_a_table_that_was_seen_and_is_done_counts_whole(filled: Settings) -> Non
 
     looks: Any = Looks()
     rows = {"public.a": 100, "public.b": 5}
-    tick = progress.watch(looks, rows, lambda done, total, _: messages.append((done, total)))
-    for _ in range(4):
-        tick()
+    tick = progress.watch(looks, rows)
+    with messages.sent_to(bar=lambda *progress: shown.append(progress)):
+        for _ in range(4):
+            tick()
 
-    assert messages == [(10, 105), (61, 105), (102, 105), (105, 105)]
+    assert shown == [(10, 105, "rows"), (61, 105, "rows"), (102, 105, "rows"), (105, 105, "rows")]
 
 
 def test_it_looks_at_its_own_database_only(filled: Settings, target: Settings) -> None:
-    with connections.connect(target, isolation_level="AUTOCOMMIT") as connection:
-        messages: list[tuple[int, int]] = []
-        progress.watch(connection, {"public.users": 3}, lambda done, total, _: messages.append((done, total)))()
+    shown: list[tuple[int, int, str]] = []
+    with (
+        connections.connect(target, isolation_level="AUTOCOMMIT") as connection,
+        messages.sent_to(bar=lambda *progress: shown.append(progress)),
+    ):
+        progress.watch(connection, {"public.users": 3})()
 
-    assert messages == [(0, 3)]
+    assert shown == [(0, 3, "rows")]

@@ -22,7 +22,7 @@ from scripts.core.postgres import client_programs, connections, databases, wheel
 from scripts.core.revisions import history
 from scripts.core.settings import Settings
 from tests.conftest import needs_embedded
-from tests.core.backups.conftest import execute, flip, silent, take, value
+from tests.core.backups.conftest import execute, flip, take, value
 from tests.core.running import session, wait_until
 
 
@@ -42,7 +42,7 @@ def names(target: Settings) -> list[str]:
 
 
 def put(target: Settings, backup: Backup, environment: str | None = "development") -> str:
-    return restore.put_in_place(target, backup, environment, silent, silent)
+    return restore.put_in_place(target, backup, environment)
 
 
 def test_what_was_dropped_by_mistake_is_back_and_the_other_is_kept(filled: Settings, backup: Backup) -> None:
@@ -61,7 +61,7 @@ def test_the_two_can_change_places_again(filled: Settings, backup: Backup) -> No
     execute(filled, "INSERT INTO users (name) VALUES ('later')")
     first = put(filled, backup)
 
-    second = restore.bring_back(filled, first, silent)
+    second = restore.bring_back(filled, first)
 
     assert value(filled, "SELECT count(*) FROM users") == 101
     assert names(filled) == [filled.database_url.database, second]
@@ -99,7 +99,9 @@ def test_the_mark_is_set_on_purpose_and_the_rest_of_the_comment_comes_back(fille
     assert value(filled, comment) == "it's 100%\nmore\nenvironment=test"
 
 
-def test_settings_and_grants_of_the_database_come_back(filled: Settings, new_role: Callable[..., URL]) -> None:
+def test_settings_and_grants_of_the_database_come_back(
+    filled: Settings, new_role: Callable[..., URL], sent: list[str]
+) -> None:
     name, role = filled.database_url.database, new_role("secret").username
     execute(
         filled,
@@ -111,29 +113,27 @@ def test_settings_and_grants_of_the_database_come_back(filled: Settings, new_rol
         f"GRANT CONNECT ON DATABASE {name} TO {role} WITH GRANT OPTION",
     )
     backup = take(filled)
-    messages: list[str] = []
-
-    old = restore.put_in_place(filled, backup, "development", messages.append, silent)
+    old = restore.put_in_place(filled, backup, "development")
     again = take(filled)
     with databases.server(filled) as server:
         for one in (str(name), old):
             databases.drop(server, one)
 
-    assert messages == []
+    assert sent == []
     assert again.manifest.properties == backup.manifest.properties
 
 
-def test_what_names_a_role_that_is_gone_is_left_out_and_told(filled: Settings, new_role: Callable[..., URL]) -> None:
+def test_what_names_a_role_that_is_gone_is_left_out_and_told(
+    filled: Settings, new_role: Callable[..., URL], sent: list[str]
+) -> None:
     role = new_role("secret").username
     execute(filled, f"ALTER ROLE {role} IN DATABASE {filled.database_url.database} SET work_mem = '7MB'")
     backup = take(filled)
     execute(filled, f"DROP OWNED BY {role}", f"DROP ROLE {role}")
-    messages: list[str] = []
+    restore.put_in_place(filled, backup, None)
 
-    restore.put_in_place(filled, backup, None, messages.append, silent)
-
-    assert len(messages) == 1
-    assert f'role "{role}" does not exist' in messages[0]
+    assert len(sent) == 1
+    assert f'role "{role}" does not exist' in sent[0]
 
 
 @pytest.mark.parametrize("damage", ["flipped", "missing", "added"])

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from scripts.core import messages
 from scripts.core.backups import restore, verify
 from scripts.core.backups.store import Backup
 from scripts.core.errors import UserError
@@ -15,7 +16,7 @@ from scripts.core.schema import fingerprint
 from scripts.core.schema.fingerprint import Schema
 from scripts.core.settings import Settings
 from tests.conftest import needs_embedded
-from tests.core.backups.conftest import execute, granted, silent, take, value
+from tests.core.backups.conftest import execute, granted, take, value
 from tests.core.postgres.test_embedded import another_checkout, cluster, login, settings_for
 
 # {other} is a role that the one which migrates is no member of; {owner} is that one, and {app} the application's.
@@ -70,8 +71,8 @@ def refused(target: Settings, backup: Backup) -> tuple[str, str]:
     """What verify-backup and restore say."""
     said = []
     for attempt in (
-        lambda: verify.verify(target, backup, verify.FULL, silent, silent),
-        lambda: restore.put_in_place(target, backup, "development", silent, silent),
+        lambda: verify.verify(target, backup, verify.FULL),
+        lambda: restore.put_in_place(target, backup, "development"),
     ):
         with pytest.raises(UserError) as caught:
             attempt()
@@ -95,11 +96,12 @@ def test_a_proof_and_a_restore_judge_alike_and_a_superuser_restores_all_of_it(
     assert whole(two_roles) == before
 
     monkeypatch.setenv("ACCEPT", "superuser")
-    messages: list[str] = []
-    verify.verify(two_roles, backup, verify.FULL, messages.append, silent)
-    restore.put_in_place(superuser, backup, "development", messages.append, silent)
+    sent: list[str] = []
+    with messages.sent_to(sent.append):
+        verify.verify(two_roles, backup, verify.FULL)
+        restore.put_in_place(superuser, backup, "development")
 
-    assert messages == []
+    assert sent == []
     assert whole(two_roles) == before
     assert value(two_roles, "SELECT count(*) FROM ours") == 1
     execute(superuser, f"REASSIGN OWNED BY {other} TO {owner}", f"DROP OWNED BY {other}")
@@ -122,7 +124,7 @@ def test_who_is_no_superuser_of_another_server_is_told_how_to_be_one(
     monkeypatch.setenv("ACCEPT", "superuser")
 
     with pytest.raises(UserError, match="is no superuser of") as caught:
-        restore.put_in_place(replace(two_roles, external=True), backup, "development", silent, silent)
+        restore.put_in_place(replace(two_roles, external=True), backup, "development")
 
     assert "MIGRATION_DATABASE_URL=" in str(caught.value)
 
@@ -144,10 +146,10 @@ def test_the_embedded_superuser_is_let_in_for_a_restore_only(
             password = acting.database_url
         backup = take(target)
         with pytest.raises(UserError, match="cannot be restored"):
-            restore.put_in_place(target, backup, "development", silent, silent)
+            restore.put_in_place(target, backup, "development")
         monkeypatch.setenv("ACCEPT", "superuser")
 
-        restore.put_in_place(target, backup, "development", silent, silent)
+        restore.put_in_place(target, backup, "development")
 
         assert value(target, "SELECT count(*) FROM ours") == 1
         extension = "SELECT pg_get_userbyid(extowner) FROM pg_extension WHERE extname = 'pageinspect'"

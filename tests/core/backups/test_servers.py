@@ -15,7 +15,6 @@ from scripts.core.backups import integrity, restore, restore_into, store
 from scripts.core.errors import UserError
 from scripts.core.postgres import connections, embedded, environments
 from tests.conftest import Project, copy_project, needs_embedded
-from tests.core.backups.conftest import silent
 from tests.core.postgres.test_embedded import another_checkout, cluster, settings_for
 from tests.core.running import Running, begin, call, wait_until
 
@@ -92,7 +91,7 @@ def test_a_restore_does_not_go_on_where_its_server_has_started_again(
 
     monkeypatch.setattr(restore_into, "fill", after_a_kill)
     with pytest.raises(UserError, match="The restore was interrupted"):
-        restore.put_in_place(target, store.list_all(folder).backups[-1], "development", silent, silent)
+        restore.put_in_place(target, store.list_all(folder).backups[-1], "development")
 
     with connections.connect(target) as connection:
         assert environments.read(connection) == "development"

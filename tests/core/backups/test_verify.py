@@ -15,13 +15,13 @@ from scripts.core.postgres import scratch
 from scripts.core.schema import fingerprint
 from scripts.core.schema.fingerprint import Schema
 from scripts.core.settings import Settings
-from tests.core.backups.conftest import execute, flip, silent, take
+from tests.core.backups.conftest import execute, flip, take
 
 Changes = Callable[[Manifest], dict[str, object]]
 
 
 def full(target: Settings, backup: Backup) -> Backup:
-    return verify.verify(target, backup, "full", silent, silent)
+    return verify.verify(target, backup, "full")
 
 
 def changed(backup: Backup, **changes: object) -> Backup:
@@ -73,7 +73,7 @@ def test_damage_is_found_before_anything_is_restored_and_written_down(
     flip(backup.dump / "toc.dat", 100)
 
     with pytest.raises(UserError, match=r"is damaged: dump/toc\.dat was changed"):
-        verify.verify(filled, backup, mode, silent, silent)
+        verify.verify(filled, backup, mode)
 
     assert not last(backup).passed
     assert last(backup).found == f"{backup.name} is damaged: dump/toc.dat was changed."
@@ -132,7 +132,7 @@ def test_what_only_prints_differently_after_a_restore_is_the_same(filled: Settin
     backup = take(filled)
     with scratch.session(filled) as server:
         made = scratch.create(server)
-        restore_into.fill(backup, made, silent, silent)
+        restore_into.fill(backup, made)
         with inventory.snapshot(made, "alembic-test") as connection:
             restored = fingerprint.read(connection)
 
@@ -179,15 +179,13 @@ def test_a_backup_of_a_newer_major_is_refused(filled: Settings, backup: Backup) 
         full(filled, newer)
 
 
-def test_what_cannot_be_written_down_is_told_and_counts(filled: Settings, backup: Backup) -> None:
+def test_what_cannot_be_written_down_is_told_and_counts(filled: Settings, backup: Backup, sent: list[str]) -> None:
     """As in a folder that is read-only, or full."""
     (backup.path / manifest.NEW).mkdir()
-    messages: list[str] = []
-
-    checked = verify.verify(filled, backup, "quick", messages.append, silent)
+    checked = verify.verify(filled, backup, "quick")
 
     assert checked.manifest.checks[-1].passed
-    assert messages == [f"The result of the check of {backup.name} cannot be recorded: Is a directory."]
+    assert sent == [f"The result of the check of {backup.name} cannot be recorded: Is a directory."]
     assert manifest.read(backup.path) == backup.manifest
 
 
@@ -196,7 +194,7 @@ def test_a_manifest_that_was_being_written_when_all_was_killed_damages_nothing(
 ) -> None:
     (backup.path / manifest.NEW).write_text('{"format": 1, ')
 
-    verify.verify(filled, backup, "quick", silent, silent)
+    verify.verify(filled, backup, "quick")
 
     assert last(backup).passed
     assert not (backup.path / manifest.NEW).exists()

@@ -45,10 +45,10 @@ def test_each_revision_goes_up_and_down_and_up_again(target: Settings, revisions
     below = "base"
     for revision in revisions:
         steps: list[Step] = []
-        alembic_commands.upgrade(target, revision, steps.append, print)
+        alembic_commands.upgrade(target, revision, steps.append)
         there = schema(target)
-        alembic_commands.downgrade(target, below, [], steps.append, print)
-        alembic_commands.upgrade(target, revision, steps.append, print)
+        alembic_commands.downgrade(target, below, [], steps.append)
+        alembic_commands.upgrade(target, revision, steps.append)
 
         assert [(step.revision, step.upgrade) for step in steps] == [
             (revision, True),
@@ -60,14 +60,14 @@ def test_each_revision_goes_up_and_down_and_up_again(target: Settings, revisions
 
 
 def test_at_base_nothing_is_left(target: Settings, revisions: list[str]) -> None:
-    alembic_commands.upgrade(target, revisions[-1], lambda _: None, print)
+    alembic_commands.upgrade(target, revisions[-1], lambda _: None)
 
-    alembic_commands.downgrade(target, "base", [], lambda _: None, print)
+    alembic_commands.downgrade(target, "base", [], lambda _: None)
 
     assert {line.split()[0] for line in schema(target) if "CREATE" not in line} == {"alembic_version", "migration_log"}
 
 
 def test_models_and_migrations_match(target: Settings, config: Config, revisions: list[str]) -> None:
-    alembic_commands.upgrade(target, revisions[-1], lambda _: None, print)
+    alembic_commands.upgrade(target, revisions[-1], lambda _: None)
 
     command.check(config)

@@ -108,7 +108,7 @@ def half(three: Project, target: Settings, monkeypatch: pytest.MonkeyPatch) -> P
 
 def stop(target: Settings, goal: str) -> None:
     """A rollback without the report at its end, which closes it."""
-    alembic_commands.downgrade(target, goal, [], lambda _: None, print)
+    alembic_commands.downgrade(target, goal, [], lambda _: None)
 
 
 @pytest.mark.parametrize(

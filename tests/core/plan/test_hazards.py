@@ -109,7 +109,7 @@ def find(
         revisions = history.load()
         pending = history.pending(revisions, ("shop",), "head")
         ids = [script.revision for script in pending]
-        return pending, rehearsal.up_and_down(copies[0], ids, history.head(revisions), tell=lambda _line: None)
+        return pending, rehearsal.up_and_down(copies[0], ids, history.head(revisions))
 
     def find(example: Path) -> list[Finding]:
         lay(example, versions)

@@ -51,7 +51,7 @@ def ran(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def test_a_shadow_has_the_schema_of_the_files_up_to_its_revision(throwaway: Scratch, revisions: list[str]) -> None:
     files = history.load()
 
-    nothing, first, head = [shadow.build(throwaway, files, at, print) for at in ([], revisions[:1], revisions[-1:])]
+    nothing, first, head = [shadow.build(throwaway, files, at) for at in ([], revisions[:1], revisions[-1:])]
 
     assert tables(nothing) == set()
     assert tables(first) == {"alembic_version", "migration_log", "users"}
@@ -60,7 +60,7 @@ def test_a_shadow_has_the_schema_of_the_files_up_to_its_revision(throwaway: Scra
 
 
 def test_the_next_time_nothing_is_run(throwaway: Scratch, revisions: list[str], ran: list[str]) -> None:
-    made = [shadow.build(throwaway, history.load(), revisions[-1:], print) for _ in range(2)]
+    made = [shadow.build(throwaway, history.load(), revisions[-1:]) for _ in range(2)]
 
     assert made[0] != made[1]
     assert version(made[1]) == (revisions[-1],)
@@ -71,7 +71,7 @@ def test_a_newer_shadow_is_made_from_the_older_one(
     throwaway: Scratch, revisions: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     files = history.load()
-    shadow.build(throwaway, files, revisions[:1], print)
+    shadow.build(throwaway, files, revisions[:1])
     templates: list[str] = []
     create = scratch.create
 
@@ -81,7 +81,7 @@ def test_a_newer_shadow_is_made_from_the_older_one(
 
     monkeypatch.setattr(scratch, "create", record)
 
-    shadow.build(throwaway, files, revisions[-1:], print)
+    shadow.build(throwaway, files, revisions[-1:])
 
     assert [template.partition("_")[0] for template in templates] == ["shadow", "shadow"]
     assert templates[0] != templates[1]
@@ -101,7 +101,7 @@ def test_only_so_many_are_kept(throwaway: Scratch, revisions: list[str], monkeyp
     monkeypatch.setattr(shadow, "KEPT", 1)
     monkeypatch.setattr(databases, "drop", lambda _server, name: dropped.append(name))
 
-    shadow.build(throwaway, history.load(), revisions[:1], print)
+    shadow.build(throwaway, history.load(), revisions[:1])
 
     assert len(dropped) == len(set(dropped))
     assert all(name.startswith("shadow_") for name in dropped)

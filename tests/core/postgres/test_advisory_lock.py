@@ -35,33 +35,31 @@ def applied_once(project: Project) -> bool:
     return project.sql("SELECT revision FROM migration_log GROUP BY revision HAVING count(*) > 1") == []
 
 
-def test_the_second_waits_names_the_first_and_goes_on_after_it(url: URL) -> None:
-    messages: list[str] = []
-
+def test_the_second_waits_names_the_first_and_goes_on_after_it(url: URL, sent: list[str]) -> None:
     def second() -> None:
-        with polling(url) as connection, advisory_lock.hold(connection, 10, messages.append):
-            messages.append("mine")
+        with polling(url) as connection, advisory_lock.hold(connection, 10):
+            sent.append("mine")
 
     with polling(url, "alembic-lock first") as connection:
-        with advisory_lock.hold(connection, 1, messages.append):
-            assert messages == []
+        with advisory_lock.hold(connection, 1):
+            assert sent == []
             thread = Thread(target=second)
             thread.start()
-            wait_until(lambda: messages)
+            wait_until(lambda: sent)
             time.sleep(2 * advisory_lock.POLL)
         holder = pid(connection)
     thread.join(timeout=10)
 
-    assert len(messages) == 2, "told once, not at every poll"
-    assert f"Waiting, because another migration or backup runs: pid {holder}, alembic-lock first" in messages[0]
-    assert ", since " in messages[0]
-    assert messages[1] == "mine"
+    assert len(sent) == 2, "told once, not at every poll"
+    assert f"Waiting, because another migration or backup runs: pid {holder}, alembic-lock first" in sent[0]
+    assert ", since " in sent[0]
+    assert sent[1] == "mine"
 
 
 def test_after_the_wait_the_holder_is_named_in_the_error(url: URL) -> None:
-    with polling(url, "alembic-lock first") as first, polling(url) as second, advisory_lock.hold(first, 1, print):
+    with polling(url, "alembic-lock first") as first, polling(url) as second, advisory_lock.hold(first, 1):
         words = f"Waited 0.3 s, .*pid {pid(first)}, alembic-lock first"
-        with pytest.raises(UserError, match=words) as caught, advisory_lock.hold(second, 0.3, print):
+        with pytest.raises(UserError, match=words) as caught, advisory_lock.hold(second, 0.3):
             raise AssertionError("both have it")
 
     assert "State: nothing was changed." in str(caught.value)
@@ -72,27 +70,26 @@ def test_databases_do_not_wait_for_each_other(new_database: Callable[..., URL]) 
 
     with (
         polling(one) as first,
-        advisory_lock.hold(first, 1, print),
+        advisory_lock.hold(first, 1),
         polling(two) as second,
-        advisory_lock.hold(second, 0, print),
+        advisory_lock.hold(second, 0),
     ):
         pass
 
 
-def test_who_waits_holds_no_snapshot(url: URL) -> None:
+def test_who_waits_holds_no_snapshot(url: URL, sent: list[str]) -> None:
     """CREATE INDEX CONCURRENTLY waits for every older snapshot: holder and waiter would wait for each other."""
     held = text("SELECT count(*) FROM pg_stat_activity WHERE pid = :pid AND backend_xmin IS NOT NULL")
-    with polling(url) as first, polling(url) as second, session(url) as observer, advisory_lock.hold(first, 1, print):
-        messages: list[str] = []
+    with polling(url) as first, polling(url) as second, session(url) as observer, advisory_lock.hold(first, 1):
         waiting = pid(second)
 
         def wait() -> None:
-            with pytest.raises(UserError), advisory_lock.hold(second, 1, messages.append):
+            with pytest.raises(UserError), advisory_lock.hold(second, 1):
                 pass
 
         thread = Thread(target=wait)
         thread.start()
-        wait_until(lambda: messages)
+        wait_until(lambda: sent)
         looks: list[int] = []
         for _ in range(5):
             looks.append(int(observer.scalar(held, {"pid": waiting}) or 0))
@@ -105,21 +102,20 @@ def test_who_waits_holds_no_snapshot(url: URL) -> None:
     ("application", "waits"), [("alembic upgrade ada@host", True), ("alembic-look ada@host", False), ("shop", False)]
 )
 def test_what_a_killed_runner_left_at_work_is_waited_for(
-    url: URL, new_database: Callable[..., URL], application: str, waits: bool
+    url: URL, new_database: Callable[..., URL], application: str, waits: bool, sent: list[str]
 ) -> None:
-    messages: list[str] = []
     with session(url, application) as orphan, session(new_database(), "alembic upgrade elsewhere"):
         number = pid(orphan)
         with polling(url) as connection:
             if not waits:
-                with advisory_lock.hold(connection, 0, messages.append):
-                    assert messages == []
+                with advisory_lock.hold(connection, 0):
+                    assert sent == []
                 return
             words = f"killed migration still works on the server: pid {number}, alembic"
-            with pytest.raises(UserError, match=words), advisory_lock.hold(connection, 0.3, messages.append):
+            with pytest.raises(UserError, match=words), advisory_lock.hold(connection, 0.3):
                 raise AssertionError("did not wait")
-    assert "a killed migration still works on the server" in messages[0]
-    with polling(url) as connection, advisory_lock.hold(connection, 5, messages.append):
+    assert "a killed migration still works on the server" in sent[0]
+    with polling(url) as connection, advisory_lock.hold(connection, 5):
         pass
 
 
@@ -131,7 +127,7 @@ def test_a_connection_through_a_pooler_is_refused(url: URL) -> None:
 
 
 def refused(connection: Connection) -> str:
-    with pytest.raises(UserError, match="goes through a pooler") as caught, advisory_lock.hold(connection, 1, print):
+    with pytest.raises(UserError, match="goes through a pooler") as caught, advisory_lock.hold(connection, 1):
         pass
     return str(caught.value)
 
@@ -164,7 +160,7 @@ def pooler(url: URL) -> Iterator[int]:
 
 def test_of_ten_runners_at_once_one_migrates_and_all_succeed(empty_project: Project, revisions: list[str]) -> None:
     empty_project.write_revision("abcd01", revisions[-1])
-    with polling(empty_project.url) as holder, advisory_lock.hold(holder, 1, print):
+    with polling(empty_project.url) as holder, advisory_lock.hold(holder, 1):
         processes = [begin(empty_project) for _ in range(10)]
         wait_until(lambda: all("Waiting, because" in process.printed for process in processes))
 
@@ -181,7 +177,7 @@ def test_of_ten_runners_at_once_one_migrates_and_all_succeed(empty_project: Proj
 
 def test_patience_with_another_migration_ends(project: Project, revisions: list[str]) -> None:
     project.write_revision("abcd01", revisions[-1])
-    with polling(project.url, "alembic-lock grace@elsewhere") as holder, advisory_lock.hold(holder, 1, print):
+    with polling(project.url, "alembic-lock grace@elsewhere") as holder, advisory_lock.hold(holder, 1):
         result = call(project, "migrate", MIGRATION_WAIT="0.3")
         number = pid(holder)
 

@@ -129,7 +129,7 @@ def test_statements_are_told_by_their_sqlstate(abroad: Settings, new_database: C
     """A lock timeout leads to another attempt, and no message calls anything our bug."""
     url = abroad.database_url.set(database=new_database().database)
 
-    alembic_commands.upgrade(replace(abroad, database_url=url, application_url=url), "head", lambda _: None, print)
+    alembic_commands.upgrade(replace(abroad, database_url=url, application_url=url), "head", lambda _: None)
 
 
 def test_roles_are_not_said_to_be_right_while_the_application_cannot_log_in(abroad: Settings, owned: Project) -> None:

@@ -2,7 +2,6 @@
 
 import os
 import random
-from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -64,7 +63,7 @@ def test_what_a_killed_maker_left_is_dropped_and_what_a_living_one_has_is_not(co
             assert mine in names(second)
 
 
-def found(copy: Settings, *, tell: Callable[[str], None]) -> tuple[Settings, URL, dict[str, str]]:
+def found(copy: Settings) -> tuple[Settings, URL, dict[str, str]]:
     """Return what code of the user is given, and what it finds when it looks for a database."""
     return copy, application.load().database_url, dict(os.environ)
 
@@ -81,7 +80,7 @@ def test_the_users_code_finds_the_throwaway_database_and_no_way_to_the_target(co
     with scratch.session(configured) as server:
         made = scratch.create(server)
         server.environment = settings.without_target(target)
-        handed, named, environment = trial.run(server, replace(made, values=target.values), found, tell=print)
+        handed, named, environment = trial.run(server, replace(made, values=target.values), found)
 
     assert named == handed.database_url == handed.application_url == made.database_url
     assert not handed.values

@@ -11,7 +11,7 @@ from tests.core.running import session
 
 
 def hold(connection: Connection) -> None:
-    advisory_lock.hold(connection, 1, print).__enter__()
+    advisory_lock.hold(connection, 1).__enter__()
 
 
 def take(connection: Connection) -> None:

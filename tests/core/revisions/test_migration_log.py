@@ -77,15 +77,15 @@ def execute(target: Settings, statement: str) -> None:
 
 
 def upgrade(target: Settings, to: str = "head") -> None:
-    alembic_commands.upgrade(target, to, lambda _: None, print)
+    alembic_commands.upgrade(target, to, lambda _: None)
 
 
 def downgrade(target: Settings, to: str) -> None:
-    alembic_commands.downgrade(target, to, [], lambda _: None, print)
+    alembic_commands.downgrade(target, to, [], lambda _: None)
 
 
 def stamp(target: Settings, to: str) -> None:
-    alembic_commands.stamp(target, to, print, forget=False)
+    alembic_commands.stamp(target, to, forget=False)
 
 
 def edited(target: Settings) -> list[str]:
@@ -187,7 +187,7 @@ def test_a_stamp_from_a_revision_without_a_file_has_a_row(target: Settings, revi
     upgrade(target, revisions[0])
     execute(target, "UPDATE alembic_version SET version_num = 'abcd01'")
 
-    alembic_commands.stamp(target, revisions[1], print, forget=True)
+    alembic_commands.stamp(target, revisions[1], forget=True)
 
     assert rows(target)[-1] == (revisions[1], "stamp")
 

@@ -45,7 +45,7 @@ def undo(database: Callable[..., None], target: Settings) -> Undo:
 
     def undo(downgrade: str, *statements: str) -> list[Loss]:
         database(downgrade, *statements)
-        return loss_detection.find(target, "base", print)
+        return loss_detection.find(target, "base")
 
     return undo
 
@@ -280,7 +280,7 @@ def test_a_foreign_table_is_not_written_to(database: Callable[..., None], target
     )
 
     with pytest.raises(UserError, match=r"the rows of the foreign table public.far are on another server") as caught:
-        loss_detection.find(target, "base", print)
+        loss_detection.find(target, "base")
 
     assert ("State", "it failed on a throwaway database; the target was only read.") in caught.value.facts
     with session(url) as owner:
@@ -324,9 +324,7 @@ def test_a_role_that_may_not_read_a_table_is_told_which(
     database(execute("DROP TABLE shop"), SHOP)
 
     with pytest.raises(UserError, match=r"permission denied for table (shop|alembic_version)"):
-        loss_detection.find(
-            replace(target, database_url=role.set(database=target.database_url.database)), "base", print
-        )
+        loss_detection.find(replace(target, database_url=role.set(database=target.database_url.database)), "base")
 
 
 def test_a_table_that_somebody_locks_cannot_be_counted(database: Callable[..., None], target: Settings) -> None:
@@ -334,4 +332,4 @@ def test_a_table_that_somebody_locks_cannot_be_counted(database: Callable[..., N
     with session(target.database_url) as owner:
         run(owner, "LOCK TABLE shop")
         with pytest.raises(UserError, match="cannot be read: canceling statement"):
-            loss_detection.find(target, "base", print)
+            loss_detection.find(target, "base")

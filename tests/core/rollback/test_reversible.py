@@ -91,7 +91,7 @@ LOSSES = Loss("users", None, "rows", 0)
 @pytest.fixture
 def applied(target: Settings, revisions: list[str]) -> Iterator[Connection]:
     """A session on a database at the first revision, which was just applied."""
-    alembic_commands.upgrade(target, revisions[0], lambda _: None, print)
+    alembic_commands.upgrade(target, revisions[0], lambda _: None)
     with connections.connect(target, isolation_level="AUTOCOMMIT") as connection:
         yield connection
 
@@ -134,8 +134,8 @@ def test_a_new_revision_is_better_where_what_is_older_than_a_day_was_in_use(
 
 def test_what_was_undone_and_applied_again_is_new(applied: Connection, target: Settings, revisions: list[str]) -> None:
     age(applied, 99)
-    alembic_commands.downgrade(target, "base", [], lambda _: None, print)
-    alembic_commands.upgrade(target, revisions[0], lambda _: None, print)
+    alembic_commands.downgrade(target, "base", [], lambda _: None)
+    alembic_commands.upgrade(target, revisions[0], lambda _: None)
     write(applied)
 
     assert not is_better(applied)
@@ -143,7 +143,7 @@ def test_what_was_undone_and_applied_again_is_new(applied: Connection, target: S
 
 def test_the_age_of_what_stays_says_nothing(applied: Connection, target: Settings, revisions: list[str]) -> None:
     age(applied, 99)
-    alembic_commands.upgrade(target, revisions[1], lambda _: None, print)
+    alembic_commands.upgrade(target, revisions[1], lambda _: None)
     write(applied)
 
     assert not is_better(applied)
