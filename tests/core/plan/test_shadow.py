@@ -98,7 +98,7 @@ def test_another_file_is_another_shadow(throwaway: Scratch, revisions: list[str]
 
 def test_only_so_many_are_kept(throwaway: Scratch, revisions: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     dropped: list[str] = []
-    monkeypatch.setattr(shadow, "KEPT", 1)
+    monkeypatch.setattr(shadow, "MOST_SHADOWS", 1)
     monkeypatch.setattr(databases, "drop", lambda _server, name: dropped.append(name))
 
     shadow.build(throwaway, history.load(), revisions[:1])
