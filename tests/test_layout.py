@@ -164,6 +164,7 @@ DOORS = [
     ),
     ("the driver", r"psycopg2?\b.*", ["core/postgres/connections.py", "core/postgres/driver.py"]),
     ("printing", r"print|sys\.std(out|err)\.write", ["core/cli/console.py", "app/health.py"]),
+    ("bringing files onto the disk", r"os\.f(data)?sync", ["core/durable_files.py"]),
     ("asking", r"input|getpass\b.*", ["core/cli/console.py"]),
     ("command lines", r"argparse(?!\.Namespace$)\b.+|.*ArgumentParser", ["core/cli/entry_point.py"]),
 ]
@@ -258,7 +259,7 @@ def unparsed(node: ast.AST) -> str:
 
 SQL = re.compile(
     r"\s*\(?(SELECT|WITH|INSERT INTO|UPDATE|DELETE FROM|ALTER|DROP|CREATE|GRANT|REVOKE|COMMENT ON|TRUNCATE|LOCK TABLE"
-    r"|COPY|SET (?!up)|RESET|SAVEPOINT|VACUUM|ANALYZE)\s"
+    r"|COPY|SET(?! up)|RESET|SAVEPOINT|VACUUM|ANALYZE)\s"
 )
 NO_NAMES_OF_OTHERS = ("core/plan/advice.py", "core/plan/hazards/", "core/schema/catalogs/")
 """Advice is shown to people and not executed; the others put together what stands in their own source."""

@@ -1,6 +1,5 @@
 """Taking a backup. pg_dump and the manifest see one snapshot, and a folder is named as a backup only when complete."""
 
-import os
 import shutil
 import time
 from collections.abc import Callable, Sequence
@@ -10,7 +9,7 @@ from pathlib import Path
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
-from scripts.core import messages, overrides, sqlstates
+from scripts.core import durable_files, messages, overrides, sqlstates
 from scripts.core.backups import (
     freshness,
     hash_partitions,
@@ -187,8 +186,7 @@ def _dump_roles(target: Settings, holder: Connection, pg_dump: str, made: Path) 
     pg_dumpall = client_programs.find("pg_dumpall", client_programs.major(pg_dump), tls=connections.uses_tls(holder))
     words = ("--roles-only", "--no-role-passwords", f"--file={made / 'roles.sql'}")
     _require_nothing(client_programs.run(pg_dumpall, target.database_url, *words), "pg_dumpall")
-    with (made / "roles.sql").open() as file:
-        os.fsync(file.fileno())
+    durable_files.sync(made / "roles.sql")
 
 
 def _require_nothing(said: str, who: str, locked: Sequence[str] = ()) -> None:

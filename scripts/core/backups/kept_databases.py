@@ -102,10 +102,6 @@ def _name(database: str, when: str) -> str:
     return database_names.derived(database, KEPT_INFIX + when)
 
 
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
-
-
 def _psql(statement: str) -> str:
     """Return the command that runs the statement, quoted for a shell."""
     return f"make psql c={shlex.quote(statement)}"

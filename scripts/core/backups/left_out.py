@@ -1,13 +1,12 @@
 """Objects that a dump leaves out, or that need something on the server. A backup lists them in a file."""
 
 import json
-import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from sqlalchemy import Connection, text
 
-from scripts.core import messages
+from scripts.core import durable_files, messages
 from scripts.core.postgres.user_tables import EVERY, not_reserved
 
 FILE = "left_out.json"
@@ -66,10 +65,7 @@ def missing_tablespaces(connection: Connection, needed: list[str]) -> list[str]:
 
 
 def write(folder: Path, found: LeftOut) -> None:
-    with (folder / FILE).open("w", encoding="utf-8") as file:
-        json.dump(asdict(found), file, indent=1)
-        file.flush()
-        os.fsync(file.fileno())
+    durable_files.write(folder / FILE, json.dumps(asdict(found), indent=1))
 
 
 def read(folder: Path) -> LeftOut:

@@ -15,18 +15,17 @@ Programs may rely on the names. FORMAT grows when one of them changes its meanin
 
 import hashlib
 import json
-import os
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from scripts.core import messages
+from scripts.core import durable_files, messages
 from scripts.core.backups.database_properties import Properties
 from scripts.core.errors import UserError
 
 FILE = "manifest.json"
-NEW = f"{FILE}.new"
+NEW = durable_files.unfinished(FILE)
 FORMAT = 2
 _NEW_IN_2 = ("cluster", "fingerprint_version")
 
@@ -117,14 +116,8 @@ def now() -> str:
 
 
 def write(folder: Path, manifest: Manifest) -> None:
-    """Write it in one step and flush it to the disk. After a crash the file has the old or the new content."""
-    new = folder / NEW
-    with new.open("w", encoding="utf-8") as file:
-        file.write(_text(manifest))
-        file.flush()
-        os.fsync(file.fileno())
-    new.replace(folder / FILE)
-    sync(folder)
+    """Write the manifest of the backup in this folder."""
+    durable_files.write(folder / FILE, _text(manifest))
 
 
 def read(folder: Path) -> Manifest:
@@ -152,15 +145,6 @@ def add(folder: Path, manifest: Manifest, check: Check) -> Manifest:
     except OSError as error:
         messages.send(f"The result of the check of {folder.name} cannot be recorded: {error.strerror}.")
     return new
-
-
-def sync(folder: Path) -> None:
-    """Flush the names in a folder to the disk."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _manifest(document: dict[str, Any]) -> Manifest:

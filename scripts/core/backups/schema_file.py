@@ -7,12 +7,12 @@ object could be wrong, and that shows.
 """
 
 import json
-import os
 import re
 from collections.abc import Collection
 from dataclasses import asdict
 from pathlib import Path
 
+from scripts.core import durable_files
 from scripts.core.schema import compare
 from scripts.core.schema.compare import Difference
 from scripts.core.schema.fingerprint import Schema
@@ -25,10 +25,7 @@ _CAST = re.compile(rf'::(?:{_LONG_TYPES}|(?:"[^"]+"|\w+)(?:\.(?:"[^"]+"|\w+))?)(
 
 
 def write(folder: Path, schema: Schema) -> None:
-    with (folder / FILE).open("w", encoding="utf-8") as file:
-        json.dump(asdict(schema), file, indent=1)
-        file.flush()
-        os.fsync(file.fileno())
+    durable_files.write(folder / FILE, json.dumps(asdict(schema), indent=1))
 
 
 def read(folder: Path) -> Schema:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from scripts.core import messages
+from scripts.core import durable_files, messages
 from scripts.core.backups import manifest
 from scripts.core.backups.manifest import Manifest
 from scripts.core.errors import USAGE, UserError
@@ -133,7 +133,7 @@ def finish(made: Path, found: Manifest) -> Backup:
             found = _later(found, found.created)
         manifest.write(made, found)
         made.rename(path)
-        manifest.sync(folder)
+        durable_files.sync(folder)
     return Backup(path, found)
 
 

@@ -13,8 +13,9 @@ from sqlalchemy import Connection, event
 from sqlalchemy.engine import ExceptionContext
 
 from scripts.core.migrate.lock_watch import Watch
-from scripts.core.postgres import driver, statements
+from scripts.core.postgres import driver, sql, statements
 from scripts.core.postgres.driver import Session
+from scripts.core.postgres.sql import Sql, compose
 from scripts.core.settings import Limits
 
 
@@ -65,6 +66,10 @@ class Timeouts:
     def _session(self) -> Session:
         return driver.session(self._connection)
 
+    @property
+    def _lock_timeout(self) -> Sql:
+        return sql.value(milliseconds(self._limits.lock_timeout))
+
     @contextmanager
     def restored(self) -> Iterator[None]:
         """Apply the limits to all statements of the block."""
@@ -88,7 +93,7 @@ class Timeouts:
         if long:
             self._lift(sql)
         else:
-            driver.ask(self._session, f"SET lock_timeout = '{milliseconds(self._limits.lock_timeout)}'")
+            driver.ask(self._session, compose("SET lock_timeout = {}", self._lock_timeout))
 
     def _lift(self, sql: str) -> None:
         self._lifted = driver.ask(self._session, "SHOW statement_timeout")
@@ -112,5 +117,6 @@ class Timeouts:
         if self._lifted is None or self._session.closed:
             return
         self._watch.suspended = False
-        lock, statement, self._lifted = milliseconds(self._limits.lock_timeout), self._lifted, None
-        driver.ask(self._session, f"SET lock_timeout = '{lock}'; SET statement_timeout = '{statement}'")
+        statement, self._lifted = sql.value(self._lifted), None
+        given = "SET lock_timeout = {}; SET statement_timeout = {}"
+        driver.ask(self._session, compose(given, self._lock_timeout, statement))

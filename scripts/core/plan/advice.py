@@ -3,6 +3,7 @@
 import textwrap
 from collections.abc import Iterable
 
+from scripts.core.postgres.sql import typed
 from scripts.core.schema.catalog_snapshot import Constraint, Index, Relation, Snapshot
 
 
@@ -54,9 +55,4 @@ def create_index(index: Index, relation: Relation, after: Snapshot, definition: 
 
 def validate(constraint: Constraint, relation: Relation) -> str:
     """Return code for a revision of its own. It may take long, but reads and writes go on."""
-    return later(execute(f"ALTER TABLE {relation.name} VALIDATE CONSTRAINT {identifier(constraint.name)}"))
-
-
-def identifier(name: str) -> str:
-    """Return an identifier as SQL writes it."""
-    return name if name.isidentifier() and name.islower() else '"' + name.replace('"', '""') + '"'
+    return later(execute(f"ALTER TABLE {relation.name} VALIDATE CONSTRAINT {typed(constraint.name)}"))

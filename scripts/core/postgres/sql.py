@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, CursorResult
+from sqlalchemy.dialects import postgresql
 
 
 class Sql(str):
@@ -16,11 +17,17 @@ class Sql(str):
 
 PLACE = Sql("\0")
 """The place of a value that is sent separately from the statement. No text of PostgreSQL has this character."""
+_PREPARER = postgresql.dialect(paramstyle="named").identifier_preparer  # type: ignore[no-untyped-call]
 
 
 def name(*parts: str) -> Sql:
     """Return a quoted identifier. Several parts are joined by dots."""
     return Sql(".".join('"' + part.replace('"', '""') + '"' for part in parts))
+
+
+def typed(identifier: str) -> Sql:
+    """Return an identifier as people type it, for texts: quoted only where SQL needs it."""
+    return Sql(_PREPARER.quote(identifier))
 
 
 def value(text: str) -> Sql:

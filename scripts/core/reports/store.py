@@ -1,11 +1,11 @@
 """REPORT_DIR: a folder for each verification, named by its time. report.json is written last."""
 
 import json
-import os
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from scripts.core import durable_files
 from scripts.core.errors import UserError
 from scripts.core.reports import FILE, page, summary
 
@@ -20,12 +20,7 @@ def write(folder: Path, document: dict[str, Any]) -> Path:
         made = _new(folder, started)
         (made / PAGE).write_text(page.render(document), encoding="utf-8")
         (made / SUMMARY).write_text(summary.render(document), encoding="utf-8")
-        new = made / f"{FILE}.new"
-        with new.open("w", encoding="utf-8") as file:
-            json.dump(document, file, indent=1)
-            file.flush()
-            os.fsync(file.fileno())
-        new.replace(made / FILE)
+        durable_files.write(made / FILE, json.dumps(document, indent=1))
     except OSError as error:
         raise UserError(
             f"The report cannot be written into {folder}: {error.strerror}.",

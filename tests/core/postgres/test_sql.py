@@ -1,7 +1,7 @@
 """Names and values of any characters stay names and values, and nothing else becomes SQL"""
 
 import pytest
-from sqlalchemy import Connection
+from sqlalchemy import Connection, text
 
 from scripts.core.postgres import connections, sql
 from scripts.core.postgres.sql import PLACE, Sql, compose, listed
@@ -19,6 +19,17 @@ def test_a_name_and_a_value_arrive_as_they_are(target: Settings, odd: str, confo
 
     assert tuple(row) == (odd, odd)
     assert next(iter(row._mapping)) == odd
+
+
+@pytest.mark.parametrize("odd", [*ODD, "Users", "user_id"])
+def test_a_name_that_people_type_is_the_same_name(target: Settings, odd: str) -> None:
+    with connections.connect(target) as connection:
+        sql.run(connection, compose("CREATE TABLE {} (id int)", sql.typed(odd)))
+        sql.run(connection, compose("ALTER TABLE {} RENAME id TO {}", sql.typed(odd), sql.typed(odd)))
+        found = connection.scalars(text("SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = 2200"))
+        assert list(found) == [odd]
+
+    assert (sql.typed(odd) == odd) == (odd in ("plain", "user_id"))
 
 
 def test_a_statement_is_made_of_pieces_only(target: Settings) -> None:

@@ -11,6 +11,7 @@ from scripts.core.plan import advice, row_writes
 from scripts.core.plan.findings import Finding, Subject
 from scripts.core.plan.hazards import h09_computed_column
 from scripts.core.plan.trace import Statement
+from scripts.core.postgres.sql import typed
 from scripts.core.schema.catalog_snapshot import MAY_HAVE_ROWS, Column, Relation
 
 ID, NAME = "H01", "table rewrite"
@@ -50,6 +51,6 @@ def _new_column(relation: Relation, was: Column, now: Column) -> str:
     column = f"{now.name}_new"
     return (
         "Add a column. Let the application write both, fill it in batches, read it, and drop the old one later:\n"
-        + advice.execute(f"ALTER TABLE {relation.name} ADD COLUMN {advice.identifier(column)} {now.type}")
+        + advice.execute(f"ALTER TABLE {relation.name} ADD COLUMN {typed(column)} {now.type}")
         + f"\n# then, in batches with a commit each: {column} = {was.name}"
     )

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from scripts.core.plan import advice
 from scripts.core.plan.findings import Finding, Subject
 from scripts.core.plan.trace import Statement
+from scripts.core.postgres.sql import typed
 from scripts.core.schema.catalog_snapshot import Constraint, Index, Relation
 
 ID, NAME = "H03", "index not CONCURRENTLY"
@@ -53,7 +54,7 @@ def _instead(subject: Subject, index: Index) -> str:
 
 
 def _partitioned(relation: Relation, index: Index, definition: str) -> str:
-    name = advice.identifier(advice.bare(index.name))
+    name = typed(advice.bare(index.name))
     return (
         "PostgreSQL cannot build a partitioned table's index CONCURRENTLY. Build one per partition and revision:\n"
         + advice.execute(definition)

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from scripts.core.plan import advice
 from scripts.core.plan.findings import Finding, Subject, blocks, whom
 from scripts.core.plan.trace import Statement
+from scripts.core.postgres.sql import typed
 from scripts.core.schema.catalog_snapshot import Column, Constraint, Relation
 
 ID, NAME = "H04", "constraint validated at once"
@@ -63,7 +64,7 @@ def _instead(subject: Subject, what: Constraint | Column) -> str:
     if isinstance(what, Column):
         return _not_null(subject.after.relations[what.relation], what)
     if what.domain:
-        name = advice.identifier(what.name)
+        name = typed(what.name)
         return (
             f"Add it with NOT VALID, and validate it later:\n"
             f"{advice.execute(f'ALTER DOMAIN {what.domain} ADD CONSTRAINT {name} CHECK (…) NOT VALID')}\n"
@@ -102,11 +103,11 @@ def _with_index(_: Subject, relation: Relation, what: Constraint, columns: list[
         f"op.create_index({advice.quoted(what.name)}, {advice.table(relation)}, {advice.listed(columns)}, unique=True,"
         f" postgresql_concurrently=True, if_not_exists=True{advice.schema(relation)})"
     )
-    add = f"ALTER TABLE {relation.name} ADD CONSTRAINT {advice.identifier(what.name)}"
+    add = f"ALTER TABLE {relation.name} ADD CONSTRAINT {typed(what.name)}"
     return (
         "Build the index while writes go on, then turn it into the constraint:\n"
         f"{advice.autocommit(create)}\n"
-        + advice.later(advice.execute(f"{add} {KINDS[what.type]} USING INDEX {advice.identifier(what.name)}"))
+        + advice.later(advice.execute(f"{add} {KINDS[what.type]} USING INDEX {typed(what.name)}"))
     )
 
 
@@ -116,8 +117,8 @@ def _exclusion(_: Subject, relation: Relation, _what: Constraint, _columns: list
 
 def _not_null(relation: Relation, column: Column) -> str:
     name = f"ck_{relation.bare}_{column.name}_not_null"
-    constraint, table, schema = advice.identifier(name), advice.table(relation), advice.schema(relation)
-    condition = advice.quoted(f"{advice.identifier(column.name)} IS NOT NULL")
+    constraint, table, schema = typed(name), advice.table(relation), advice.schema(relation)
+    condition = advice.quoted(f"{typed(column.name)} IS NOT NULL")
     return (
         "If a valid CHECK exists, PostgreSQL does not read the table:\n"
         f"op.create_check_constraint({advice.quoted(name)}, {table}, {condition}, postgresql_not_valid=True{schema})\n"

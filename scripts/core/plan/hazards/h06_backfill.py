@@ -11,6 +11,7 @@ from scripts.core.plan import advice, row_writes
 from scripts.core.plan.findings import Finding, Subject
 from scripts.core.plan.table_sizes import BLOCK, WARN
 from scripts.core.plan.trace import Statement
+from scripts.core.postgres.sql import typed
 
 ID, NAME = "H06", "backfill in one transaction"
 
@@ -62,5 +63,5 @@ def _key(subject: Subject, name: str) -> str:
     for constraint in subject.before.constraints.values():
         is_ours = relation is not None and constraint.relation == relation.number
         if is_ours and constraint.type == "p" and len(constraint.columns) == 1:
-            return advice.identifier(subject.before.names(constraint.relation, constraint.columns)[0])
+            return typed(subject.before.names(constraint.relation, constraint.columns)[0])
     return "id"

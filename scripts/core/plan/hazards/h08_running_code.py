@@ -11,6 +11,7 @@ from scripts.core.plan import advice
 from scripts.core.plan.findings import Finding, Subject
 from scripts.core.plan.table_sizes import BLOCK
 from scripts.core.plan.trace import Statement
+from scripts.core.postgres.sql import typed
 from scripts.core.schema.catalog_snapshot import Change, Column, Relation
 
 ID, NAME = "H08", "breaks running code"
@@ -68,7 +69,7 @@ def _columns(subject: Subject, statement: Statement) -> Iterator[Broken]:
 
 
 def _renamed(subject: Subject, name: str, was: Column, now: Column) -> Broken:
-    add = advice.execute(f"ALTER TABLE {name} ADD COLUMN {advice.identifier(now.name)} {now.type}")
+    add = advice.execute(f"ALTER TABLE {name} ADD COLUMN {typed(now.name)} {now.type}")
     return (
         name,
         subject.expects(name, was.name),

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from scripts.core.plan import advice
 from scripts.core.plan.findings import Finding, Subject
 from scripts.core.plan.trace import Statement
+from scripts.core.postgres.sql import typed
 from scripts.core.schema.catalog_snapshot import Column
 
 ID, NAME = "H09", "column computed for every row"
@@ -39,7 +40,7 @@ def added(subject: Subject, statement: Statement) -> dict[str, Column]:
 
 
 def _instead(subject: Subject, name: str, column: Column) -> str:
-    field = advice.identifier(column.name)
+    field = typed(column.name)
     fill = f"# then fill {column.name} in batches with a commit each"
     add = advice.execute(f"ALTER TABLE {name} ADD COLUMN {field} {column.type}")
     if column.generated or column.identity:
