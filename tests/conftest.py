@@ -5,8 +5,10 @@ import gc
 import os
 import random
 import shutil
+import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
@@ -24,6 +26,12 @@ from scripts.core.revisions import history
 
 ROOT = Path(__file__).parents[1]
 OURS = shutil.ignore_patterns(".git", ".venv", ".postgres", ".env", ".*_cache", "containers", "__pycache__")
+
+
+def pytest_configure() -> None:
+    # A shell starts a job in the background deaf to Ctrl-C, and the commands of these tests would be so too.
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN and threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_finish() -> None:

@@ -62,7 +62,7 @@ class Running:
 
     def end(self) -> "subprocess.CompletedProcess[str]":
         """Wait for its exit code and what it printed; never a traceback."""
-        self._process.join(100)
+        self._process.join()
         assert self._process.exitcode is not None
         printed, said = self._printed.read_text(), self._said.read_text()
         assert "Traceback" not in printed + said, said
