@@ -18,7 +18,7 @@ CREATE TABLE rollback_watch.changed (relation oid);
 CREATE FUNCTION rollback_watch.note() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog
 AS $$ BEGIN
     IF EXISTS (SELECT FROM pg_foreign_table WHERE ftrelid = TG_RELID) THEN
-        RAISE 'the rows of the foreign table % are on another server, which is not tried', TG_RELID::regclass
+        RAISE 'the rows of the foreign table % are on another server, so this is not run', TG_RELID::regclass
             USING ERRCODE = 'feature_not_supported';
     END IF;
     INSERT INTO rollback_watch.changed WITH RECURSIVE reached (relation) AS (
