@@ -50,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     else:
         if whose := selection.whose(backup, name, identity):
             console.warn(
-                f"{backup.name} is a backup {whose}. It is restored to {name} at {connections.address(target)}."
+                f"{backup.name} is a backup {whose}. It will be restored to {name} at {connections.address(target)}."
             )
         require_confirmation(target, state, arguments.backup)
     old = restore.put_in_place(target, backup, state.environment)

@@ -67,7 +67,7 @@ def test_drops_the_rows_and_builds_again_from_the_files(project: Project, revisi
     assert result.returncode == 0, result.stderr
     assert f"Database {name(project)}: 5 tables with 9 rows will be lost." in result.stdout
     assert "  users: 2 rows\n" in result.stdout
-    assert "  by_hand: 7\n" in result.stdout
+    assert "  by_hand: 7 rows\n" in result.stdout
     for revision in revisions:
         assert f"{revision}  applied in" in result.stdout
     assert f"✓ Database {name(project)} is empty and at {revisions[-1]}." in result.stdout

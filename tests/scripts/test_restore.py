@@ -168,7 +168,10 @@ def test_whose_backup_it_is_is_told_before_the_name_is_typed(backed_up: Project)
     result = backed_up.run("restore", f"backups/{made.name}/", POSTGRES_DB=other)
 
     assert result.returncode == 1
-    assert f"! {made.name} is a backup of the database {name(backed_up)}; it goes to {other} at " in result.stderr
+    assert (
+        f"! {made.name} is a backup of the database {name(backed_up)}. It will be restored to {other} at "
+        in result.stderr
+    )
     assert f"Do:    make restore BACKUP=backups/{made.name}/ CONFIRM={other}" in result.stderr
 
 
