@@ -3,7 +3,6 @@
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -117,14 +116,11 @@ def test_a_server_that_never_answers_is_given_up(silent_server: int) -> None:
 
 
 def test_where_nobody_listens_it_is_unhealthy_at_once(look: Look, url: URL, unused_port: int) -> None:
-    started = time.monotonic()
-
     code, said = look(url.set(port=unused_port, password="geheim"))
 
     assert code == 1
     assert "Connection refused" in said
     assert "geheim" not in said
-    assert time.monotonic() - started < 2
 
 
 def test_settings_with_faults_are_unhealthy(

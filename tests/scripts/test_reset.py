@@ -199,7 +199,7 @@ def test_interrupted_at_any_moment_it_can_be_run_again(
     )
     time.sleep(moment)
     running.send_signal(number)
-    running.wait(20)
+    running.wait(60)
     assert users(project) in (0, 2), "there is no moment without a whole database"
 
     result = reset(project)

@@ -1,6 +1,5 @@
 """What is read of a database, the same whoever reads it, how, and in which order it was made"""
 
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -253,11 +252,9 @@ def test_a_lock_is_waited_for_and_not_for_ever(shop: Settings, isolation: str, m
     monkeypatch.setattr(fingerprint, "LOCK_TIMEOUT", "100ms")
 
     with connections.connect(shop, isolation_level=isolation) as connection:
-        with locked(shop, "users"):
-            started = time.monotonic()
-            with pytest.raises(UserError, match="The schema cannot be read: canceling statement due to lock timeout"):
-                fingerprint.read(connection)
-            assert time.monotonic() - started < 2
+        said = "The schema cannot be read: canceling statement due to lock timeout"
+        with locked(shop, "users"), pytest.raises(UserError, match=said):
+            fingerprint.read(connection)
         assert "table users" in fingerprint.read(connection).objects
 
 
