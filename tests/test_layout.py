@@ -190,6 +190,8 @@ def written(path: Path) -> set[str]:
 
 KNOWLEDGE = [
     ("the driver's session", r"(dbapi|driver)_connection", "core/postgres/driver.py"),
+    ("the driver's cursors", r"cursor", "core/postgres/driver.py"),
+    ("raw SQL", r"exec_driver_sql", "core/postgres/sql.py"),
     ("the driver's %", r"%%", "core/postgres/sql.py"),
     ("lock modes", r".*\b(Access|Row|Share|Update|Exclusive)+Lock\b.*", "core/postgres/lock_modes.py"),
     (

@@ -81,15 +81,15 @@ def _try(connection: Connection, statement: Sql, setting: dict[str, str] | None 
     It may use a setting of the session as it is, because a list such as search_path has its own quotes.
     """
     try:
-        connection.exec_driver_sql("BEGIN")
+        sql.run(connection, Sql("BEGIN"))
         if setting:
             connection.execute(text("SELECT set_config(:name, :value, true)"), setting)
         sql.run(connection, statement)
-        connection.exec_driver_sql("COMMIT")
+        sql.run(connection, Sql("COMMIT"))
     except DBAPIError as error:
         if error.connection_invalidated:
             raise
-        connection.exec_driver_sql("ROLLBACK")
+        sql.run(connection, Sql("ROLLBACK"))
         messages.send(f"Left out: {statement}: {connections.first_line(error)}")
         return False
     return True

@@ -13,7 +13,7 @@ from scripts.core.backups.database_properties import Properties
 from scripts.core.backups.manifest import TableSize
 from scripts.core.errors import USAGE, UserError
 from scripts.core.postgres import connections, databases, driver, environments, sql, system_identifier
-from scripts.core.postgres.sql import PLACE, compose, spelled
+from scripts.core.postgres.sql import PLACE, Sql, compose, spelled
 from scripts.core.postgres.user_tables import EVERY, NOT_OF_EXTENSION
 from scripts.core.revisions import history
 from scripts.core.settings import Settings
@@ -124,7 +124,7 @@ def lock(connection: Connection) -> None:
     """
     _require_readable(connection)
     tables = connection.scalars(_TABLES).all()
-    connection.exec_driver_sql("SAVEPOINT locked")
+    sql.run(connection, Sql("SAVEPOINT locked"))
     for table in tables:
         with _naming(table):
             sql.run(connection, compose("LOCK TABLE ONLY {} IN ACCESS SHARE MODE", spelled(table)))
@@ -132,7 +132,7 @@ def lock(connection: Connection) -> None:
 
 def unlock(connection: Connection) -> None:
     """Release these locks. The transaction goes on, with the same snapshot."""
-    connection.exec_driver_sql("ROLLBACK TO SAVEPOINT locked")
+    sql.run(connection, Sql("ROLLBACK TO SAVEPOINT locked"))
 
 
 def _require_readable(connection: Connection) -> None:

@@ -9,7 +9,8 @@ from sqlalchemy.exc import DBAPIError
 
 from scripts.core.errors import UserError
 from scripts.core.formatting import counted
-from scripts.core.postgres import connections
+from scripts.core.postgres import connections, sql
+from scripts.core.postgres.sql import Sql
 from scripts.core.postgres.user_tables import RELATIONS
 from scripts.core.settings import Limits, Settings
 
@@ -88,7 +89,7 @@ def unknown(limits: Limits) -> Weights:
 def _sizes(target: Settings) -> dict[str, Size] | None:
     try:
         with connections.connect(target) as connection:
-            connection.exec_driver_sql("SET LOCAL lock_timeout = '2s'")
+            sql.run(connection, Sql("SET LOCAL lock_timeout = '2s'"))
             return {row.name: Size(row.rows, row.bytes) for row in connection.execute(_SIZES)}
     except (UserError, DBAPIError):
         return None
@@ -105,10 +106,10 @@ def scan_rate(scratch: Connection) -> float:
     """
     scratch.execute(_SAMPLE, {"rows": _SAMPLE_ROWS})
     started = time.monotonic()
-    scratch.exec_driver_sql("SELECT count(x) FROM sample")
+    sql.run(scratch, Sql("SELECT count(x) FROM sample"))
     seconds = time.monotonic() - started
     size = scratch.scalar(text("SELECT pg_table_size('sample')"))
-    scratch.exec_driver_sql("DROP TABLE sample")
+    sql.run(scratch, Sql("DROP TABLE sample"))
     return float(size or 0) / seconds
 
 

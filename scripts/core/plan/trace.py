@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from threading import Event, Thread
 from typing import Any
 
-from sqlalchemy import Connection, event, text
+from sqlalchemy import Connection, event
 
 from scripts.core.migrate.steps import Commits
 from scripts.core.postgres import driver
@@ -26,7 +26,7 @@ SAMPLE = 0.001
 
 _SIZE = "SELECT pg_database_size(current_database())"
 _COUNTS = "SELECT relid, seq_scan, n_tup_ins + n_tup_upd + n_tup_del FROM pg_stat_xact_user_tables"
-_LOCKS = "SELECT relation, mode FROM pg_locks WHERE pid = {pid} AND locktype = 'relation' AND granted"
+_LOCKS = "SELECT relation, mode FROM pg_locks WHERE pid = %s AND locktype = 'relation' AND granted"
 
 
 @dataclass
@@ -214,19 +214,14 @@ def _rewritten(before: Snapshot, now: Snapshot, existing: Collection[int]) -> It
 
 
 def _look(session: Session, known: Snapshot, own: Collection[int]) -> _Moment:
-    with session.cursor() as cursor:
-        cursor.execute(_COUNTS)
-        counts = cursor.fetchall()
-        cursor.execute(_LOCKS.format(pid=session.info.backend_pid))
-        locks = set(cursor.fetchall())
+    counts = driver.rows(session, _COUNTS)
+    locks = set(driver.rows(session, _LOCKS, session.info.backend_pid))
     scans, written = ({row[0]: row[column] for row in counts} for column in (1, 2))
     return _Moment(catalog_snapshot.read(session, known, own), scans, written, locks)
 
 
 def _size(session: Session) -> int:
-    with session.cursor() as cursor:
-        cursor.execute(_SIZE)
-        return int(cursor.fetchone()[0])
+    return int(driver.ask(session, _SIZE) or 0)
 
 
 @contextmanager
@@ -234,11 +229,11 @@ def _sampled(observer: Connection, pid: int) -> Iterator[set[tuple[int, str]]]:
     """Yield the locks that the session holds during the block. After a statement that commits, no lock is left."""
     seen: set[tuple[int, str]] = set()
     over = Event()
-    query = text(_LOCKS.format(pid=pid))
+    session = driver.session(observer)
 
     def look() -> None:
         while not over.wait(SAMPLE):
-            seen.update((row.relation, row.mode) for row in observer.execute(query))
+            seen.update(driver.rows(session, _LOCKS, pid))
 
     thread = Thread(target=look, daemon=True)
     thread.start()

@@ -52,15 +52,20 @@ def is_alone(session: Session) -> bool:
     return bool(session.autocommit) or (session.status == STATUS_BEGIN and is_idle(session))
 
 
-def ask(session: Session, sql: str, *values: object) -> str | None:
-    """Execute a text without SQLAlchemy. Return the value of its last statement, if it has one."""
+def rows(session: Session, sql: str, *values: object) -> list[tuple[Any, ...]]:
+    """Execute a text without SQLAlchemy. Return the rows of its last statement. With values, the driver reads %."""
     try:
         with session.cursor() as cursor:
             cursor.execute(sql, values or None)
-            row = cursor.fetchone() if cursor.description else None
+            return cursor.fetchall() if cursor.description else []
     except psycopg2.Error as error:
         raise OperationalError(sql, None, error, connection_invalidated=bool(session.closed)) from error
-    return None if row is None or row[0] is None else str(row[0])
+
+
+def ask(session: Session, sql: str, *values: object) -> str | None:
+    """Execute a text without SQLAlchemy. Return the value of its last statement, if it has one."""
+    found = rows(session, sql, *values)
+    return str(found[0][0]) if found and found[0][0] is not None else None
 
 
 @contextmanager

@@ -109,13 +109,13 @@ def swap(settings: Settings, session: Connection, new: str, old_name: str) -> No
 @contextmanager
 def _transaction(session: Connection) -> Iterator[None]:
     """Make one transaction of a block. The session is in autocommit."""
-    session.exec_driver_sql("BEGIN")
+    sql.run(session, Sql("BEGIN"))
     try:
         yield
-        session.exec_driver_sql("COMMIT")
+        sql.run(session, Sql("COMMIT"))
     except BaseException:
         if not session.invalidated:
-            session.exec_driver_sql("ROLLBACK")
+            sql.run(session, Sql("ROLLBACK"))
         raise
 
 

@@ -12,7 +12,8 @@ from dataclasses import replace
 from sqlalchemy.exc import DBAPIError
 
 from scripts.core.errors import UserError
-from scripts.core.postgres import connections, embedded, roles
+from scripts.core.postgres import connections, embedded, roles, sql
+from scripts.core.postgres.sql import Sql
 from scripts.core.settings import Settings
 
 HANDED_OVER = "SUPERUSER_PASSWORD"
@@ -42,7 +43,7 @@ def login(target: Settings) -> Iterator[Settings]:
             suppress(UserError, DBAPIError),
             connections.connect(acting, connections.maintenance(acting)) as connection,
         ):
-            connection.exec_driver_sql(OVER)
+            sql.run(connection, Sql(OVER))
             connection.commit()
 
 

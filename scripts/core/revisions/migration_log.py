@@ -47,12 +47,11 @@ _RENEW = text(
     " ADD COLUMN IF NOT EXISTS undoes text[], ADD COLUMN IF NOT EXISTS database_id text,"
     " ADD COLUMN IF NOT EXISTS closed_at timestamptz"
 )
-# In the driver's own format, because it runs once for each revision.
-_INSERT = (
+_INSERT = text(
     f"INSERT INTO {LOG} (revision, direction, started_at, seconds, run_by, app_version, git_commit, git_dirty,"
-    " overrides, file_sha256, source_sha256, backup) VALUES (%(revision)s, %(direction)s, clock_timestamp()"
-    " - make_interval(secs => %(seconds)s), %(seconds)s, %(run_by)s, %(app_version)s, %(git_commit)s, %(git_dirty)s,"
-    " %(overrides)s, %(file_sha256)s, %(source_sha256)s, %(backup)s)"
+    " overrides, file_sha256, source_sha256, backup) VALUES (:revision, :direction, clock_timestamp()"
+    " - make_interval(secs => :seconds), :seconds, :run_by, :app_version, :git_commit, :git_dirty,"
+    " :overrides, :file_sha256, :source_sha256, :backup)"
 )
 _LAST = text(
     "SELECT DISTINCT ON (revision) revision, direction, started_at, seconds, run_by, file_sha256, source_sha256"
@@ -81,7 +80,7 @@ def write(connection: Connection, step: MigrationInfo, seconds: float, how: Circ
     revisions = step.destination_revision_ids if step.is_stamp else step.up_revision_ids
     path = getattr(step.revision_map.get_revision(revisions[0]), "path", None) if revisions else None
     sums = checksum.sums(Path(path)) if path else (None, None)
-    connection.exec_driver_sql(
+    connection.execute(
         _INSERT,
         {
             "revision": ", ".join(revisions) or "base",

@@ -150,10 +150,10 @@ def _sums(connection: Connection, table: Sql, hashes: Sequence[Sql], part: Range
     if part is None:
         return _numbers(sql.run(connection, statement).one())
     # The planner cannot know how few rows are in a range of a multi-column key.
-    connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
+    sql.run(connection, Sql("SET LOCAL enable_seqscan = off"))
     statement = compose("{} WHERE {}", statement, part.condition)
     found = [_numbers(sql.run(connection, statement, values).one()) for values in part.values]
-    connection.exec_driver_sql("SET LOCAL enable_seqscan = on")
+    sql.run(connection, Sql("SET LOCAL enable_seqscan = on"))
     return tuple(map(sum, zip(*found, strict=True)))
 
 

@@ -10,7 +10,7 @@ from scripts.core.errors import UserError
 from scripts.core.formatting import counted
 from scripts.core.postgres import connections, sql
 from scripts.core.postgres.lock_modes import ACCESS_EXCLUSIVE
-from scripts.core.postgres.sql import compose, spelled
+from scripts.core.postgres.sql import Sql, compose, spelled
 from scripts.core.postgres.user_tables import RELATIONS
 
 SMALL = 1024 * 1024
@@ -43,9 +43,9 @@ def read(connection: Connection) -> dict[str, Rows]:
 
     Raise UserError if another session locks a table against reads.
     """
-    connection.exec_driver_sql("SET lock_timeout = '2s'")
+    sql.run(connection, Sql("SET lock_timeout = '2s'"))
     # Row-level security would hide rows from the count; off turns that into an error.
-    connection.exec_driver_sql("SET row_security = off")
+    sql.run(connection, Sql("SET row_security = off"))
     try:
         tables = connection.execute(_TABLES).all()
     except DBAPIError as error:

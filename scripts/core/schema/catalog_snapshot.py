@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from scripts.core.postgres import driver
 from scripts.core.postgres.driver import Session
 from scripts.core.postgres.own_tables import NUMBERS
 from scripts.core.postgres.user_tables import EVERY, FIRST_OID
@@ -151,9 +152,8 @@ class Change:
 
 def own_tables(session: Session) -> list[int]:
     """Return the numbers of Alembic's table and ours. They are found by search_path, which a revision may change."""
-    with session.cursor() as cursor:
-        cursor.execute(_OWN)
-        return list(cursor.fetchone()[0])
+    [(numbers,)] = driver.rows(session, _OWN)
+    return list(numbers)
 
 
 def read(session: Session, known: Snapshot = EMPTY, own: Collection[int] = ()) -> Snapshot:
@@ -163,15 +163,13 @@ def read(session: Session, known: Snapshot = EMPTY, own: Collection[int] = ()) -
     schema takes ten times as long as checking it for changes.
     """
     found: dict[type[Any], list[Any]] = {}
-    with session.cursor() as cursor:
-        cursor.execute(_VERSIONS)
-        versions = cursor.fetchone()
-        if versions == known.versions:
-            return known
-        for kind, query in _QUERIES.items():
-            cursor.execute(query)
-            things = [kind(*(tuple(v) if isinstance(v, list) else v for v in row)) for row in cursor.fetchall()]
-            found[kind] = [thing for thing in things if _relation(thing) not in own]
+    [versions] = driver.rows(session, _VERSIONS)
+    if versions == known.versions:
+        return known
+    for kind, query in _QUERIES.items():
+        rows = driver.rows(session, query)
+        things = [kind(*(tuple(v) if isinstance(v, list) else v for v in row)) for row in rows]
+        found[kind] = [thing for thing in things if _relation(thing) not in own]
     return Snapshot(
         relations={thing.number: thing for thing in found[Relation]},
         indexes={thing.number: thing for thing in found[Index]},
@@ -188,22 +186,21 @@ def definitions(session: Session, changed: Iterable[Change]) -> dict[Thing, str]
     This locks their tables (ACCESS SHARE). The statement that created them has locked them anyway.
     """
     found: dict[Thing, str] = {}
-    with session.cursor() as cursor:
-        for change in changed:
-            if change.before is None and isinstance(change.after, Constraint | Index | Column):
-                cursor.execute(*_definition(change.after))
-                for (text,) in cursor.fetchall():
-                    found[change.after] = text
+    for change in changed:
+        if change.before is None and isinstance(change.after, Constraint | Index | Column):
+            query, *values = _definition(change.after)
+            for (text,) in driver.rows(session, query, *values):
+                found[change.after] = text
     return found
 
 
-def _definition(thing: Constraint | Index | Column) -> tuple[str, tuple[int, ...]]:
+def _definition(thing: Constraint | Index | Column) -> tuple[str, *tuple[int, ...]]:
     if isinstance(thing, Constraint):
-        return "SELECT pg_get_constraintdef(%s::oid)", (thing.number,)
+        return "SELECT pg_get_constraintdef(%s::oid)", thing.number
     if isinstance(thing, Index):
-        return "SELECT pg_get_indexdef(%s::oid)", (thing.number,)
+        return "SELECT pg_get_indexdef(%s::oid)", thing.number
     query = "SELECT pg_get_expr(adbin, adrelid) FROM pg_attrdef WHERE adrelid = %s AND adnum = %s"
-    return query, (thing.relation, thing.number)
+    return query, thing.relation, thing.number
 
 
 def changes(before: Snapshot, after: Snapshot, old: Collection[int]) -> list[Change]:

@@ -11,6 +11,7 @@ from sqlalchemy.exc import DBAPIError
 
 from scripts.core.errors import UserError
 from scripts.core.postgres import connections, driver, own_tables, sql
+from scripts.core.postgres.sql import Sql
 from scripts.core.schema.catalogs import query
 
 OLDEST = 160000
@@ -101,16 +102,16 @@ def _pinned(connection: Connection) -> Iterator[tuple[int | None, ...]]:
     A rollback restores the settings, of our own transaction or to a savepoint.
     """
     session, ours = driver.session(connection), not connection.in_transaction()
-    begin, end = "SAVEPOINT pinned", "ROLLBACK TO pinned; RELEASE pinned"
+    begin, end = Sql("SAVEPOINT pinned"), Sql("ROLLBACK TO pinned; RELEASE pinned")
     if session.autocommit and driver.is_idle(session):
-        begin, end = "BEGIN READ ONLY", "ROLLBACK"
-    connection.exec_driver_sql(begin)
+        begin, end = Sql("BEGIN READ ONLY"), Sql("ROLLBACK")
+    sql.run(connection, begin)
     try:
         left_out = tuple(connection.execute(_LEFT_OUT).one())
         connection.execute(_PIN, {**_PINNED, "lock_timeout": LOCK_TIMEOUT})
         yield left_out
     finally:
         if not connection.invalidated:  # an interruption, or an end of the session, invalidates it
-            connection.exec_driver_sql(end)
+            sql.run(connection, end)
         if ours:
             connection.rollback()
