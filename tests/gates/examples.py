@@ -4,6 +4,7 @@ The gate is the one that stops a bad one; the lines of its docstring after the f
 """
 
 import ast
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ from typing import Any
 HERE = Path(__file__).parent
 BAD = sorted(HERE.glob("*/bad*.py"))
 GOOD = sorted(HERE.glob("*/good*.py"))
+CHAINS = [[path for path in GOOD if ("UPDATE" in path.read_text()) == writes] for writes in (False, True)]
+"""The good ones as two histories. Where no rows are written, all rows have to stay what they are."""
 SECRET = "secret"
 """In all texts of all rows."""
 
@@ -38,15 +41,19 @@ def settings(example: Path) -> dict[str, str]:
     }
 
 
-def lay(folder: Path, example: Path | None = None) -> None:
-    """Put the shop into a checkout, in the place of its application, and an example after its first revision."""
+def lay(folder: Path, *chain: Path) -> None:
+    """Put the shop into a checkout, in the place of its application, and examples after its first revision."""
     for part in ("alembic/versions", "app/models", "tests/staging"):
         shutil.rmtree(folder / part, ignore_errors=True)
         (folder / part).mkdir(parents=True)
     shutil.copy(HERE / "models.py", folder / "app" / "models" / "__init__.py")
     shutil.copy(HERE / "negative_points.sql", folder / "tests" / "staging")
-    versions = folder / "alembic" / "versions"
-    if not example or "down_revision = None" not in example.read_text():
+    versions, before = folder / "alembic" / "versions", "start"
+    if not any("down_revision = None" in example.read_text() for example in chain):
         shutil.copy(HERE / "start.py", versions)
-    if example:
-        shutil.copy(example, versions)
+    for example in chain:
+        revision = name(example).replace("/", "_")
+        text = re.sub(r'^revision = ".+"', f'revision = "{revision}"', example.read_text(), flags=re.MULTILINE)
+        text = text.replace('down_revision = "start"', f'down_revision = "{before}"')
+        (versions / f"{revision}.py").write_text(text)
+        before = revision

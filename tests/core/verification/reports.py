@@ -1,9 +1,22 @@
-"""What a verification has left: its report, and throwaway databases"""
+"""What a verification is given, a pending revision, and what it has left: its report, and throwaway databases"""
 
 import json
 from typing import Any
 
 from tests.conftest import Project
+
+ADD = "ALTER TABLE users ADD COLUMN note text"
+DROP = "ALTER TABLE users DROP COLUMN note"
+
+
+def execute(*statements: str) -> str:
+    return "; ".join(f"op.execute({statement!r})" for statement in statements)
+
+
+def pend(project: Project, upgrade: str, downgrade: str = "pass") -> None:
+    """One revision is pending, which the models know nothing of."""
+    project.write_revision("abcd01", project.version[0], upgrade, downgrade)
+    project.environment["ACCEPT"] = "drift"
 
 
 def document(project: Project) -> dict[str, Any]:

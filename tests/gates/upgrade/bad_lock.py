@@ -1,6 +1,6 @@
 """a column, and long work in the same transaction
 
-MAX_BLOCK_MS is 2000, but bad_lock blocks reads and writes of customers for
+MAX_BLOCK_MS is 2000, but upgrade_bad_lock blocks reads and writes of customers for
 ACCEPT=budget
 """
 
