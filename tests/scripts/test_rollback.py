@@ -18,7 +18,7 @@ def test_undoes_the_newest_revision_and_says_which(project: Project, revisions: 
     result = project.run("rollback")
 
     assert result.returncode == 0, result.stderr
-    assert "1 to undo:" in result.stdout
+    assert "1 revision to undo:" in result.stdout
     assert f"{revisions[-1]}  undone in" in result.stdout
     assert f"✓ The database is at {revisions[-2]}." in result.stdout
     assert project.version == revisions[-2:-1]

@@ -57,7 +57,7 @@ def test_killed_between_two_steps_it_is_finished(three: Project, again: tuple[st
 
     assert "! Not finished: the rollback from abcd03 to abcd01, started " in shown.stderr
     assert "This continues the rollback from abcd03 to abcd01, started " in result.stdout
-    assert "1 to undo:" in result.stdout
+    assert "1 revision to undo:" in result.stdout
     assert "✓ The database is at abcd01." in result.stdout
     assert three.version == ["abcd01"]
     assert not is_open(three)
