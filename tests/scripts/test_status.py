@@ -79,13 +79,13 @@ def test_behind_it_names_what_is_pending(empty_project: Project, revisions: list
     assert facts["pending"] == revisions
 
 
-def test_a_database_without_a_mark_counts_as_production(project: Project) -> None:
+def test_a_database_without_an_environment_counts_as_production(project: Project) -> None:
     project.sql(f"COMMENT ON DATABASE {project.url.database} IS 'the shop'")
 
     result = project.run("status")
 
     assert result.returncode == 0
-    assert "not at all, which counts as production" in result.stdout
+    assert "not set (treated as production)" in result.stdout
 
 
 def test_two_heads_are_in_doubt(edited: Project, revisions: list[str]) -> None:

@@ -138,7 +138,7 @@ def test_no_value_of_an_excluded_table_is_in_the_statistics_of_a_dump(filled: Se
 def test_a_table_that_others_reference_cannot_be_excluded(filled: Settings) -> None:
     error = fails(filled, "", "users")
 
-    assert "cannot be restored: posts references users" in error.problem
+    assert "could not be restored: posts references users" in error.problem
 
 
 @pytest.mark.parametrize("word", ["nowhere", "users_id_seq", "pg_class_not", "a b c"])
@@ -457,7 +457,7 @@ def test_a_backup_is_found_by_its_name_its_label_or_as_the_latest(
     assert selection.find(folder, database, None, "x") == second
     assert selection.find(folder, database, None, "latest") == third
     assert selection.find(folder, "other", None, f"backups/{first.name}/") == first
-    with pytest.raises(UserError, match="There is no backup of other in"):
+    with pytest.raises(UserError, match="There is no backup of other on this server in"):
         selection.find(folder, "other", None, "latest")
     with pytest.raises(UserError, match="There is no backup y of") as caught:
         selection.find(folder, database, None, "y")
