@@ -10,7 +10,8 @@ from sqlalchemy import NullPool, create_engine, text
 from sqlalchemy.engine import URL
 
 from scripts.core import messages, settings
-from scripts.core.postgres import databases
+from scripts.core.postgres import databases, sql
+from scripts.core.postgres.sql import Sql, compose
 from scripts.core.settings import Settings
 from tests.conftest import ADMINISTRATOR, Project, copy_project
 
@@ -63,8 +64,8 @@ def new_role(server: URL) -> Iterator[Callable[..., URL]]:
 
     def make(password: str, options: str = "LOGIN") -> URL:
         names.append(f"test_role_{random.getrandbits(31)}")
-        literal = "'" + password.replace("'", "''").replace("%", "%%") + "'"
-        connection.exec_driver_sql(f"CREATE ROLE {names[-1]} {options} PASSWORD {literal}")
+        given = compose("CREATE ROLE {} {} PASSWORD {}", sql.name(names[-1]), Sql(options), sql.value(password))
+        sql.run(connection, given)
         return server.set(username=names[-1], password=password)
 
     with engine.connect() as connection:

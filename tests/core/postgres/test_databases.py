@@ -9,7 +9,8 @@ from sqlalchemy import Connection, text
 from sqlalchemy.engine import URL
 
 from scripts.core.errors import DatabaseMissingError
-from scripts.core.postgres import connections, databases, environments
+from scripts.core.postgres import connections, databases, environments, sql
+from scripts.core.postgres.sql import compose
 from scripts.core.settings import Settings
 
 NAMES = [
@@ -86,8 +87,8 @@ def test_a_mark_is_one_line_and_the_rest_of_the_comment_stays(target: Settings) 
     name = str(target.database_url.database)
     others = ["it's Ada's: 100% \\ :name", "", '"owner" $1']
     with connections.connect(target, isolation_level="AUTOCOMMIT") as connection:
-        comment = "\n".join([others[0], "environment=staging", *others[1:]]).replace("'", "''").replace("%", "%%")
-        connection.exec_driver_sql(f"COMMENT ON DATABASE {name} IS '{comment}'")
+        comment = sql.value("\n".join([others[0], "environment=staging", *others[1:]]))
+        sql.run(connection, compose("COMMENT ON DATABASE {} IS {}", sql.name(name), comment))
 
         environments.write(connection, name, "development")
 

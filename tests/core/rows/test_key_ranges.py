@@ -5,7 +5,8 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import Connection
 
-from scripts.core.postgres import connections
+from scripts.core.postgres import connections, sql
+from scripts.core.postgres.sql import PLACE, compose, listed
 from scripts.core.rows import content_hash, key_ranges
 from scripts.core.rows.content_hash import Contents
 from scripts.core.settings import Settings
@@ -49,9 +50,8 @@ def test_of_a_large_table_some_ranges_are_read_by_the_key(connection: Connection
     assert 40 < was.hash[0] <= 50
     assert was == read(connection, "large", 0)
     assert read(connection, "large", 1_000_000).ranges is None
-    key = ", ".join(was.ranges.key).replace("%", "%%")
-    places = ", ".join(["%s"] * len(was.ranges.key))
-    connection.exec_driver_sql(f"UPDATE large SET t = 'y' WHERE ({key}) = ({places})", first[0])
+    key, places = listed(was.ranges.key), listed([PLACE] * len(was.ranges.key))
+    sql.run(connection, compose("UPDATE large SET t = 'y' WHERE ({}) = ({})", key, places), first[0])
     assert again(connection, was)[1] != was.hash[1]
 
 
