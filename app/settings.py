@@ -1,6 +1,7 @@
 """Settings from the environment and `.env`. Only this module builds a database URL."""
 
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from io import StringIO
@@ -21,6 +22,20 @@ APPLICATION = ("APP_DB_USER", "APP_DB_PASSWORD")
 
 LONGEST_NAME = 63
 """Bytes. PostgreSQL cuts longer names, even in the middle of a character."""
+
+# What python-dotenv, Compose and scripts/env.awk would read differently is a fault, with these words.
+ASSIGNMENT = re.compile(r"(?:export[ \t]+)?(?!export\b)[A-Za-z_][A-Za-z0-9_]*[ \t]*=[ \t]*(.*)", re.DOTALL)
+QUOTED = {quote: re.compile(rf"{quote}((?:[^{quote}\\]|\\.)*){quote}", re.DOTALL) for quote in "'\""}
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
+DOLLAR = (r"\$", "has a $ outside of single quotes")
+TWO_WAYS = "has a backslash that is read in two ways"
+IN_QUOTES = {"'": [(r"\\\\", TWO_WAYS)], '"': [(r'^(?:[^\\]|\\[\\"nrt])*\\[^\\"nrt]', TWO_WAYS), DOLLAR]}
+PLAIN = [
+    (r"^#|\t#", "has a # that may begin a comment: put the value in quotes"),
+    DOLLAR,
+    (r"[^\S \t]", "has a blank that is no space: put the value in quotes"),
+]
+LF = b"\n"
 
 T = TypeVar("T")
 
@@ -162,19 +177,46 @@ def read(environ: Mapping[str, str] | None = None, env_file: Path = ENV_FILE) ->
 
 def _read_file(path: Path, reader: Reader) -> None:
     try:
-        stream = StringIO(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
+        content = path.read_bytes()
+        text = content.decode("utf-8-sig")
+    except OSError as error:
         reader.faults.append(f"cannot read {path}: {_reason(error)}")
         return
-    for binding in parse_stream(stream):
+    except UnicodeDecodeError as error:
+        reader.faults.append(f"line {content[: error.start].count(LF) + 1} is not UTF-8 text")
+        return
+    for number, line in enumerate(text.split("\n"), start=1):
+        if CONTROL.search(line.removesuffix("\r")):
+            reader.faults.append(f"line {number} has a control character")
+    for binding in parse_stream(StringIO(text, newline="")):
         # The parser counts the blank lines before a binding to it.
         original = binding.original.string
-        line = binding.original.line + original[: len(original) - len(original.lstrip())].count("\n")
-        if binding.error or (binding.key and binding.value is None):
-            reader.faults.append(f"line {line} is not NAME=value")
+        line_number = binding.original.line + original[: len(original) - len(original.lstrip())].count("\n")
+        fault = _fault(original.strip(" \t\r\n")) if binding.key or binding.error else ""
+        if fault or binding.error:
+            reader.faults.append(f"line {line_number} {fault or 'is not NAME=value'}")
         elif binding.key and binding.value is not None:
             reader.values[binding.key] = binding.value
-            reader.lines[binding.key] = line
+            reader.lines[binding.key] = line_number
+
+
+def _fault(statement: str) -> str:
+    """Return why Compose or scripts/env.awk would read a line in another way, or nothing."""
+    found = ASSIGNMENT.fullmatch(statement)
+    if not found:
+        return "is not NAME=value"
+    value = found[1]
+    if value[:1] not in QUOTED:
+        value = value.partition(" #")[0].rstrip(" \t")
+        return next((fault for pattern, fault in PLAIN if re.search(pattern, value)), "")
+    inner = QUOTED[value[0]].match(value)
+    if not inner:
+        return "opens a quote that is never closed"
+    if not re.fullmatch(r"[ \t]*(#.*)?", value[inner.end() :]):
+        return "has text after its closing quote"
+    if "\r" in inner[1]:
+        return "has a control character"
+    return next((fault for pattern, fault in IN_QUOTES[value[0]] if re.search(pattern, inner[1])), "")
 
 
 def _reason(error: OSError | UnicodeDecodeError) -> str:

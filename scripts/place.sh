@@ -23,10 +23,13 @@ old_path=
 random_hex() { od -An -N"$1" -tx1 /dev/urandom | tr -d ' \n'; }
 is_accepted() { case ",$(printf %s "${ACCEPT:-}" | tr -d ' ')," in *",$1,"*) ;; *) return 1 ;; esac; }
 
-# The value of a setting: from the environment, else from .env without quotes and comment.
+# A NUL ends the line for some awks.
+read_env() { tr '\000' '\001' <.env | LC_ALL=C awk "$@" -f scripts/env.awk; }
+
+# The value of a setting: from the environment, else from .env.
 setting() {
     eval "value=\${$1:-}"
-    [ -n "$value" ] || value=$(sed -n "s/ #.*//; s/^\(export \)\{0,1\}$1=//p" .env | tail -n 1 | tr -d "\"'\r")
+    [ -n "$value" ] || value=$(read_env -v "name=$1")
     printf '%s\n' "$value"
 }
 
@@ -115,8 +118,9 @@ give_new_names() {
             "On a staging host you choose the names yourself." \
             "set another COMPOSE_PROJECT_NAME and DB_VOLUME in .env, then: rm $place" "nothing was changed." ;;
     esac
-    (umask 077 && sed -e "s/^COMPOSE_PROJECT_NAME=.*/COMPOSE_PROJECT_NAME=$(new_project)/" \
-        -e "s/^DB_PORT=.*/DB_PORT=$(new_port)/" .env >".env.new.$$")
+    before='^[[:blank:]]*\(export[[:blank:]]\{1,\}\)\{0,1\}' after='[[:blank:]]*=.*'
+    (umask 077 && sed -e "s/${before}COMPOSE_PROJECT_NAME${after}/COMPOSE_PROJECT_NAME=$(new_project)/" \
+        -e "s/${before}DB_PORT${after}/DB_PORT=$(new_port)/" .env >".env.new.$$")
     mv ".env.new.$$" .env
     note "Changed COMPOSE_PROJECT_NAME and DB_PORT in .env: $(setting COMPOSE_PROJECT_NAME), $(setting DB_PORT)."
 }
@@ -177,7 +181,6 @@ stop_process() {
 
 # Records the lines that a new .env would need.
 record_names() {
-    lines=$(sed -n -e 's/^export //' -e '/^RUNTIME=/p' -e '/^COMPOSE_PROJECT_NAME=/p' -e '/^DB_PORT=/p' \
-        -e '/^POSTGRES_DB=/p' -e '/^POSTGRES_USER=/p' -e '/^APP_DB_USER=/p' -e '/^HOST_[UG]ID=/p' .env)
+    lines=$(read_env -v "lines=RUNTIME COMPOSE_PROJECT_NAME DB_PORT POSTGRES_DB POSTGRES_USER APP_DB_USER HOST_UID HOST_GID")
     [ "$lines" = "$(recorded env)" ] || record env "$lines"
 }

@@ -18,8 +18,7 @@ check_place
 sh scripts/setup.sh
 require_readable .env
 record_names
-[ -n "${RUNTIME:-}" ] ||
-    RUNTIME=$(sed -n "s/ #.*//; s/^\(export \)\{0,1\}RUNTIME=//p" .env | tail -n 1 | tr -d "\"' \r")
+RUNTIME=$(setting RUNTIME)
 check_runtime "$RUNTIME"
 export RUNTIME
 

@@ -17,7 +17,7 @@ required() {
 
 # Lists all faults of .env. Compose would stop at the first one.
 check_env() {
-    faults=$(awk -v required="$(required | tr '\n' ' ')" -f scripts/runtimes/env_faults.awk .env)
+    faults=$(read_env -v faults=1 -v "required=$(required | tr '\n' ' ')")
     [ -n "$faults" ] || return 0
     complain ".env has these faults:
 $(printf '%s\n' "$faults" | sed 's/^/    /')" "" "correct them; .env.example explains every setting" "nothing was changed."
