@@ -28,7 +28,7 @@ class Bar:
 
     @property
     def label(self) -> str:
-        """The text in the bar, if it fits."""
+        """Return the text in the bar, or nothing if it does not fit."""
         return self.name if len(self.name) * CHARACTER + MARGIN <= self.width else ""
 
 
