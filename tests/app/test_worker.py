@@ -3,17 +3,15 @@
 import re
 import signal
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 from sqlalchemy import NullPool, create_engine, text
 
 from tests.conftest import Project
+from tests.core.running import Running
 
 ADD_POSTS = (
     "WITH the_user AS (INSERT INTO users (username, email) VALUES ('ada', 'ada@example.com') RETURNING id),"
@@ -30,11 +28,10 @@ UNPUBLISHED = "SELECT count(*) FROM social_posts WHERE published_at IS NULL"
 class Worker:
     """`python -m app` in a copy of the project."""
 
-    process: "subprocess.Popen[str]"
-    log: Path
+    process: Running
 
     def said(self) -> str:
-        return self.log.read_text()
+        return self.process.printed
 
     def published(self) -> list[int]:
         return [int(number) for number in re.findall(r"published post (\d+)", self.said())]
@@ -44,8 +41,8 @@ class Worker:
 
     def stop(self, number: int = signal.SIGTERM) -> int:
         """The exit code, long before the next round of a worker with PUBLISH_INTERVAL=1000."""
-        self.process.send_signal(number)
-        return self.process.wait(60)
+        self.process.send(number)
+        return self.process.end().returncode
 
 
 def wait_until(condition: Callable[[], bool], complaint: Callable[[], str] = lambda: "") -> None:
@@ -59,27 +56,17 @@ Start = Callable[..., Worker]
 
 
 @pytest.fixture
-def start(project: Project, tmp_path: Path) -> Iterator[Start]:
+def start(project: Project) -> Iterator[Start]:
     """Starts workers that look for due posts ten times a second."""
     workers: list[Worker] = []
 
     def start(**environment: str) -> Worker:
-        log = tmp_path / f"worker{len(workers)}.log"
-        process = subprocess.Popen(
-            [sys.executable, "-m", "app"],
-            cwd=project.path,
-            env={**project.variables(), "PUBLISH_INTERVAL": "0.1", **environment},
-            stdout=log.open("w"),
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        workers.append(Worker(process, log))
+        workers.append(Worker(Running(project, "app", (), {"PUBLISH_INTERVAL": "0.1", **environment})))
         return workers[-1]
 
     yield start
     for worker in workers:
         worker.process.kill()
-        worker.process.wait()
 
 
 @pytest.fixture
@@ -114,13 +101,13 @@ def test_several_workers_publish_every_post_once(project: Project, start: Start)
         worker.wait_for("publishing due posts")
 
     for _ in range(4):
-        add_posts(project, 150)
+        add_posts(project, 40)
     wait_until(lambda: is_published(project))
     for worker in workers:
         worker.stop()
 
     published = [number for worker in workers for number in worker.published()]
-    assert len(published) == len(set(published)) == 600
+    assert len(published) == len(set(published)) == 160
 
 
 def test_goes_on_after_its_session_was_ended(project: Project, start: Start) -> None:
@@ -132,7 +119,7 @@ def test_goes_on_after_its_session_was_ended(project: Project, start: Start) -> 
     add_posts(project)
 
     wait_until(lambda: is_published(project), worker.said)
-    assert worker.process.poll() is None
+    assert worker.process.runs
 
 
 def test_goes_on_after_a_table_was_missing(project: Project, start: Start) -> None:
@@ -201,6 +188,6 @@ def test_publishes_nothing_from_a_throwaway_database(project: Project, start: St
 def test_settings_with_faults_end_it_with_all_of_them(start: Start) -> None:
     worker = start(POSTGRES_PORT="x", PUBLISH_INTERVAL="often")
 
-    assert worker.process.wait(20) == 1
+    assert worker.process.end().returncode == 1
     assert "POSTGRES_PORT is 'x', not a number; PUBLISH_INTERVAL is 'often', not a number" in worker.said()
     assert "Traceback" not in worker.said()

@@ -3,7 +3,6 @@
 import multiprocessing
 import os
 import random
-import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -24,13 +23,13 @@ MIGRATING = "datname = current_database() AND application_name LIKE 'alembic %'"
 
 
 class Running:
-    """python -m scripts.<verb>, in a process that is forked for it."""
+    """python -m <module>, in a process that is forked for it."""
 
-    def __init__(self, project: Project, verb: str, words: tuple[str, ...], environment: dict[str, str]) -> None:
+    def __init__(self, project: Project, module: str, words: tuple[str, ...], environment: dict[str, str]) -> None:
         number, folder = random.getrandbits(31), project.path.parent
         self._printed, self._said = folder / f"stdout-{number}", folder / f"stderr-{number}"
         command = forked.Command(
-            module=f"scripts.{verb}",
+            module=module,
             words=words,
             folder=str(project.path),
             environment={**project.variables(), **project.environment, **environment},
@@ -53,7 +52,7 @@ class Running:
         """What it has printed by now, and then what it has said of faults."""
         return "".join(path.read_text() for path in (self._printed, self._said) if path.exists())
 
-    def send(self, number: signal.Signals) -> None:
+    def send(self, number: int) -> None:
         os.kill(self.pid, number)
 
     def kill(self) -> None:
@@ -73,7 +72,7 @@ def begin(project: Project, verb: str = "migrate", *words: str, **environment: s
     if verb == "migrate":
         # Without a plan: what is waited for, killed and raced here shall happen on the target only.
         environment = {"SCRATCH_HOST": "", **environment}
-    return Running(project, verb, words, environment)
+    return Running(project, f"scripts.{verb}", words, environment)
 
 
 def call(

@@ -17,7 +17,7 @@ from tests.core.running import Running
 @pytest.fixture(autouse=True)
 def _run_by_forking(monkeypatch: pytest.MonkeyPatch) -> None:
     def run(project: Project, verb: str, *words: str, **environment: str) -> "subprocess.CompletedProcess[str]":
-        return checked(project, Running(project, verb, words, environment).end(), environment)
+        return checked(project, Running(project, f"scripts.{verb}", words, environment).end(), environment)
 
     monkeypatch.setattr(Project, "run", run)
 
