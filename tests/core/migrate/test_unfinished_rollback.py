@@ -71,7 +71,7 @@ def test_killed_before_its_first_step_it_is_begun_once_more(three: Project) -> N
 
     result = call(three, "rollback")
 
-    assert "2 to undo:" in result.stdout
+    assert "2 revisions to undo:" in result.stdout
     assert "✓ The database is at " in result.stdout
     assert three.version not in (["abcd01"], ["abcd02"])
 
