@@ -88,10 +88,10 @@ def in_shop(staging: Stack, shop: Path, verb: str, **environment: str) -> Result
     return staging.compose(*words, POSTGRES_DB="shop", **environment)
 
 
-def stopped_by(staging: Stack, shop: Path, example: Path) -> str:
-    """The gate that stops the example; "passed" where none does."""
-    examples.lay(shop, example)
-    result = in_shop(staging, shop, "verify_staging", **examples.settings(example))
+def stopped_by(staging: Stack, shop: Path, *chain: Path) -> str:
+    """The gate that stops these migrations; "passed" where none does."""
+    examples.lay(shop, *chain)
+    result = in_shop(staging, shop, "verify_staging", **examples.settings(chain[-1]))
     report = json.loads(max((staging.folder / "reports").glob("*/report.json")).read_text())
     assert result.code == (1 if report["verdict"] == "failed" else 0), result.output
     return str(examples.stopped_by(report)["id"] if report["verdict"] == "failed" else report["verdict"])
@@ -102,10 +102,13 @@ def test_bad_migrations_are_stopped_by_the_right_gate_and_good_ones_pass(staging
     examples.lay(tmp_path)
     assert in_shop(staging, tmp_path, "migrate").code == 0
 
-    found = {example: stopped_by(staging, tmp_path, example) for example in [*examples.BAD, *examples.GOOD]}
+    # One for each gate: the others of a gate differ in what PostgreSQL says, not in where they run.
+    bad = {example.parent.name: example for example in examples.BAD}
 
-    expected = {**{bad: bad.parent.name for bad in examples.BAD}, **dict.fromkeys(examples.GOOD, "passed")}
-    assert found == expected
+    assert {gate: stopped_by(staging, tmp_path, example) for gate, example in bad.items()} == {
+        gate: gate for gate in bad
+    }
+    assert [stopped_by(staging, tmp_path, *chain) for chain in examples.CHAINS] == ["passed", "passed"]
 
 
 def test_nothing_is_published_and_everything_comes_back_after_a_reboot(staging: Stack) -> None:
