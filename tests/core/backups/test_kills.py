@@ -16,7 +16,7 @@ from tests.core.running import Running, begin, call, wait_until
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(300)]
 
-SEEDS = range(6)
+SEEDS = range(3)
 KILLS = 5
 
 

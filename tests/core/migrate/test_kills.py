@@ -64,7 +64,7 @@ def undisturbed(new_database: Callable[..., URL], tmp_path_factory: pytest.TempP
     return made
 
 
-@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("seed", range(5))
 def test_a_run_that_is_killed_anywhere_is_finished_by_another(
     new_database: Callable[..., URL], tmp_path: Path, undisturbed: str, seed: int
 ) -> None:
