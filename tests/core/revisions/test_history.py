@@ -148,7 +148,7 @@ def test_more_steps_than_there_are_is_refused_with_their_number(files: Files, at
 
 @pytest.mark.parametrize("at", [("dd55",), ("bb33", "cc44")])
 def test_steps_across_a_fork_are_refused(files: Files, at: tuple[str, ...]) -> None:
-    with pytest.raises(UserError, match="not one") as caught:
+    with pytest.raises(UserError, match="ambiguous") as caught:
         history.steps_back(files(MERGED), at, 2)
 
     assert any("REV=" in fact for _, fact in caught.value.facts)
@@ -166,7 +166,7 @@ def test_a_revision_without_a_file_is_unknown(files: Files) -> None:
 def test_the_place_of_an_error_is_the_innermost_line_of_a_revision_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: str
 ) -> None:
-    monkeypatch.setattr(history, "ROOT", tmp_path)
+    monkeypatch.setattr(revision_files, "ROOT", tmp_path)
     path = tmp_path / folder / "aa11_add.py"
     path.parent.mkdir(parents=True)
     path.touch()
