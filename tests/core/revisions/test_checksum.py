@@ -157,7 +157,16 @@ def printed_by(python: str, path: Path) -> list[str]:
     found = shutil.which(python)
     # pyenv has every name on the PATH, and runs those that it is told to.
     environment = {**os.environ, "PYENV_VERSION": python.removeprefix("python")}
-    words = [found or "false", "-I", "-W", "ignore", "-c", ALONE, f"{ROOT}/scripts/core/revisions/checksum.py", str(path)]
+    words = [
+        found or "false",
+        "-I",
+        "-W",
+        "ignore",
+        "-c",
+        ALONE,
+        f"{ROOT}/scripts/core/revisions/checksum.py",
+        str(path),
+    ]
     exists = found and subprocess.run([*words[:2], "-c", ""], env=environment, capture_output=True, check=False)
     if not exists or exists.returncode:
         return []
