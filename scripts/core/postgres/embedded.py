@@ -93,11 +93,10 @@ def start(cluster: Cluster) -> int:
         port = running(cluster)
         if port and cluster.port not in (0, port):
             # DB_PORT has changed, and everything else expects the server there.
-            _require_free(cluster.port)
+            _require_free(cluster, cluster.port)
             stop(cluster)
             port = 0
         if not port:
-            _require_ended(cluster)
             _ensure_data(cluster)
             port = cluster.port or _free_port()
             _start(cluster, port)
@@ -199,7 +198,7 @@ def _make_roles(data: Path, logins: tuple[URL, ...]) -> None:
 
 
 def _start(cluster: Cluster, port: int) -> None:
-    _require_free(port)
+    _require_free(cluster, port)
     words = ("pg_ctl", "start", "--wait", f"--pgdata={wheel.here(cluster.data)}", f"--options=-p {port} -c {LOCKS}")
     code, _ = wheel.run(*words, data=cluster.data, log=cluster.log)
     if code:
@@ -217,29 +216,29 @@ def _alone() -> Iterator[None]:
         yield
 
 
-def _require_free(port: int) -> None:
+def _require_free(cluster: Cluster, port: int) -> None:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port))
         except OSError as error:
-            raise UserError(
-                f"Port {port} of 127.0.0.1 is taken by another program.",
-                why="The embedded PostgreSQL of this checkout listens on DB_PORT.",
-                do="set another DB_PORT in .env, then: make up",
-            ) from error
+            raise _taken(port, cluster.data) from error
 
 
-def _require_ended(cluster: Cluster) -> None:
-    """Raise UserError while a server runs whose data folder was deleted. A scratch server ends by itself."""
-    pid = 0 if cluster.keeps_password else pidfile.of_deleted(cluster.data)
+def _taken(port: int, data: Path) -> UserError:
+    pid = pidfile.of_deleted(data)
     if pid:
-        raise UserError(
-            f"A PostgreSQL server still runs in the deleted folder {cluster.data}: process {pid}.",
-            why="The folder was deleted while the server was running.",
+        return UserError(
+            f"Port {port} of 127.0.0.1 is taken: a PostgreSQL server still runs in the deleted folder {data}.",
+            why=f"The folder was deleted while the server was running. It is process {pid}.",
             do=f"kill -INT {pid}, then run this again",
             state="the data in that folder is gone. Nothing else was changed.",
         )
+    return UserError(
+        f"Port {port} of 127.0.0.1 is taken by another program.",
+        why="The embedded PostgreSQL of this checkout listens on DB_PORT.",
+        do="set another DB_PORT in .env, then: make up",
+    )
 
 
 def _free_port() -> int:
