@@ -62,13 +62,24 @@ def has_revision(branch: str, revision: str) -> bool:
 
 
 def extract(name: str, folder: Path) -> bool:
-    """Write the files of a commit, tag or branch into a folder. Return whether git has it."""
+    """Write the files of a commit, tag or branch into a folder, without links that lead out of it. Return whether git
+    has it.
+    """
     commit = (_git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}") or "").strip()
     with tempfile.NamedTemporaryFile(suffix=".tar") as file:
         if not commit or _git("archive", f"--output={file.name}", commit) is None:
             return False
         with tarfile.open(file.name) as tar:
-            tar.extractall(folder, filter="data")
+            inside = [member for member in tar if _stays_inside(member, folder)]
+            tar.extractall(folder, inside, filter="data")
+    return True
+
+
+def _stays_inside(member: tarfile.TarInfo, folder: Path) -> bool:
+    try:
+        tarfile.data_filter(member, str(folder))
+    except tarfile.FilterError:
+        return False
     return True
 
 

@@ -151,3 +151,16 @@ def test_a_project_inside_a_larger_repository_gets_paths_of_its_own(
     assert place
     do(inner, "checkout", place.commit, "--", place.path)
     assert path.exists()
+
+
+def test_a_release_is_extracted_without_the_links_that_lead_out_of_it(repository: Path) -> None:
+    write(repository, "ab12.py", "ab12")
+    for name, to in {"inside": VERSIONS, "absolute": "/etc/passwd", "outside": "../../secret"}.items():
+        (repository / name).symlink_to(to)
+    commit(repository, "add links")
+    release = repository / "release"
+
+    assert git.extract("HEAD", release)
+
+    assert (release / "inside" / "ab12.py").is_file()
+    assert sorted(path.name for path in release.iterdir()) == ["alembic", "inside"]
