@@ -398,11 +398,11 @@ def test_a_release_is_pulled_and_is_told_from_an_image_of_this_machine(staging: 
     again = staging.make("status", APP_IMAGE=release)
 
     docker("image", "rm", "--no-prune", release)
-    assert f"! {built} comes from no registry: it was built of c0ffee." in local.output
+    assert f"! {built} was built on this host, from c0ffee. It comes from no registry." in local.output
     assert (pulled.code, again.code) == (0, 0), pulled.output + again.output
     assert f"Pulling {release}" in pulled.output
     assert "Pulling" not in again.output
-    assert "comes from no registry" not in pulled.output + again.output
+    assert "It comes from no registry" not in pulled.output + again.output
 
 
 def test_an_image_that_compose_built_in_the_place_of_a_release_is_refused(staging: Stack) -> None:
@@ -450,7 +450,7 @@ def test_a_release_without_a_commit_is_not_built(host: Stack) -> None:
     by_hand = host.compose("build", "release", APP_IMAGE="nameless:1")
 
     assert by_make.code != 0
-    assert "✗ Nothing says which commit this checkout is." in by_make.output
+    assert "✗ git does not know the commit of this checkout." in by_make.output
     assert by_hand.code != 0
     assert "GIT_COMMIT: is empty" in by_hand.output
     assert docker("image", "ls", "--quiet", "nameless") == ""
