@@ -3,6 +3,7 @@
 import contextlib
 import os
 import pty
+import select
 import signal
 import subprocess
 import sys
@@ -185,37 +186,45 @@ def test_a_migration_in_a_container_of_its_own_ends_with_its_caller(slow: Stack)
 LOG_IN = "import os, sys; os.login_tty(0); os.execvp('make', ['make', 'migrate'])"
 
 
-def test_a_migration_whose_terminal_is_closed_ends(slow: Stack) -> None:
+def on_a_terminal(slow: Stack, said: list[bytes]) -> tuple[subprocess.Popen[bytes], int]:
+    """Start a migration on a terminal whose output is read, and wait until it runs. Return the terminal too."""
     ours, theirs = pty.openpty()
     running = subprocess.Popen(
         [sys.executable, "-c", LOG_IN], cwd=slow.folder, stdin=theirs, stdout=theirs, stderr=theirs
     )
     os.close(theirs)
-    wait_until(lambda: sleeping(slow))
 
-    os.close(ours)
+    def runs() -> bool:
+        # A terminal whose output is not read stops the program that writes to it.
+        while select.select([ours], [], [], 0)[0]:
+            said.append(os.read(ours, 65536))
+        return sleeping(slow)
+
+    wait_until(runs)
+    return running, ours
+
+
+def test_a_migration_whose_terminal_is_closed_ends(slow: Stack) -> None:
+    running, terminal = on_a_terminal(slow, [])
+
+    os.close(terminal)
 
     running.wait(120)
     assert settled(slow) == ()
 
 
 def test_ctrl_c_on_a_terminal_is_the_migrations(slow: Stack) -> None:
-    ours, theirs = pty.openpty()
-    running = subprocess.Popen(
-        [sys.executable, "-c", LOG_IN], cwd=slow.folder, stdin=theirs, stdout=theirs, stderr=theirs
-    )
-    os.close(theirs)
-    wait_until(lambda: sleeping(slow))
+    said: list[bytes] = []
+    running, terminal = on_a_terminal(slow, said)
 
-    os.write(ours, b"\x03")
+    os.write(terminal, b"\x03")
 
-    said = b""
     with contextlib.suppress(OSError):
-        while part := os.read(ours, 65536):
-            said += part
+        while part := os.read(terminal, 65536):
+            said.append(part)
     running.wait(120)
-    os.close(ours)
-    assert "✗ Interrupted." in said.decode()
+    os.close(terminal)
+    assert "✗ Interrupted." in b"".join(said).decode()
     assert settled(slow) == ()
 
 

@@ -118,7 +118,7 @@ def test_psql_reads_statements_from_a_pipe(dev: Stack) -> None:
 
 
 def test_tests_run_in_the_dev_image_against_scratch(dev: Stack) -> None:
-    result = dev.make("test", "T=tests/core/test_history.py")
+    result = dev.make("test", "T=tests/core/revisions/test_history.py")
 
     assert result.code == 0, result.output
     assert "passed" in result.output
