@@ -65,7 +65,7 @@ def test_what_an_interrupted_exec_left_running_is_waited_for_and_named(dev: Stac
     assert result.code == 0, result.output
     assert "Waiting, because another migration or backup runs: pid " in result.output
     assert "Nothing to do: another migration has done this meanwhile." in result.output
-    assert dev.make("rollback").code == 0
+    assert dev.make("rollback", "CONFIRM=app").code == 0
     path.unlink()
 
 

@@ -104,7 +104,7 @@ def test_app_is_healthy_with_a_revision_that_it_does_not_know(dev: Stack) -> Non
 
 
 def test_app_is_unhealthy_when_the_database_is_behind(dev: Stack) -> None:
-    dev.make("rollback")
+    dev.make("rollback", "CONFIRM=app")
 
     health = dev.execute("app", *healthcheck(dev))
 

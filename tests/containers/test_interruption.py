@@ -196,8 +196,10 @@ def on_a_terminal(slow: Stack, said: list[bytes]) -> tuple[subprocess.Popen[byte
 
     def runs() -> bool:
         # A terminal whose output is not read stops the program that writes to it.
+        assert running.poll() is None, b"".join(said).decode()
         while select.select([ours], [], [], 0)[0]:
-            said.append(os.read(ours, 65536))
+            with contextlib.suppress(OSError):
+                said.append(os.read(ours, 65536))
         return sleeping(slow)
 
     wait_until(runs)
