@@ -189,8 +189,10 @@ LOG_IN = "import os, sys; os.login_tty(0); os.execvp('make', ['make', 'migrate']
 def on_a_terminal(slow: Stack, said: list[bytes]) -> tuple[subprocess.Popen[bytes], int]:
     """Start a migration on a terminal whose output is read, and wait until it runs. Return the terminal too."""
     ours, theirs = pty.openpty()
+    # Without what `make test` gives to this process, such as its RUNTIME.
+    environment = {name: os.environ[name] for name in INHERITED if name in os.environ}
     running = subprocess.Popen(
-        [sys.executable, "-c", LOG_IN], cwd=slow.folder, stdin=theirs, stdout=theirs, stderr=theirs
+        [sys.executable, "-c", LOG_IN], cwd=slow.folder, env=environment, stdin=theirs, stdout=theirs, stderr=theirs
     )
     os.close(theirs)
 
