@@ -38,13 +38,17 @@ class Result:
     """Standard output and standard error, as a terminal would show them."""
 
 
+def inherited() -> dict[str, str]:
+    """Return what a command gets of our environment. What `make test` adds, such as RUNTIME, is not for it."""
+    return {name: os.environ[name] for name in INHERITED if name in os.environ}
+
+
 def run(words: list[str], folder: Path = ROOT, stdin: str = "", **environment: str) -> Result:
     """Run a command with nothing of our environment but the way to Docker."""
-    inherited = {name: os.environ[name] for name in INHERITED if name in os.environ}
     done = subprocess.run(
         words,
         cwd=folder,
-        env={**inherited, **environment},
+        env={**inherited(), **environment},
         input=stdin,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.containers.stack import INHERITED, POSTGRES_IMAGE, SOMEBODY, Stack, docker, run
+from tests.containers.stack import POSTGRES_IMAGE, SOMEBODY, Stack, docker, inherited, run
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -54,7 +54,7 @@ def test_what_an_interrupted_exec_left_running_is_waited_for_and_named(dev: Stac
     )
     # By hand, which plans nothing before: what sleeps is the target's session.
     words = ["docker", "compose", "exec", "-T", "app", "alembic", "upgrade", "head"]
-    interrupted = subprocess.Popen(words, cwd=dev.folder, stdin=subprocess.DEVNULL)
+    interrupted = subprocess.Popen(words, cwd=dev.folder, env=inherited(), stdin=subprocess.DEVNULL)
     while "(0 rows)" in dev.sql("SELECT 1 FROM pg_stat_activity WHERE wait_event = 'PgSleep'"):
         time.sleep(0.2)
     interrupted.send_signal(signal.SIGTERM)
@@ -160,11 +160,10 @@ def test_base_image_that_cannot_be_pulled_is_named(fresh: Stack) -> None:
 def killed_in_the_middle(dev: Stack, *words: str) -> str:
     """What the command says whose server is killed while it copies rows."""
     for _ in range(5):
-        environment = {name: os.environ[name] for name in INHERITED if name in os.environ}
         running = subprocess.Popen(
             ["make", *words],
             cwd=dev.folder,
-            env=environment,
+            env=inherited(),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.containers.stack import INHERITED, Stack, docker, run
+from tests.containers.stack import Stack, docker, inherited, run
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -73,11 +73,10 @@ def in_app(stack: Stack, statement: str) -> str:
 
 def started(stack: Stack, *words: str, terminal: int | None = None, **environment: str) -> "subprocess.Popen[str]":
     """A command in the middle of its first revision."""
-    inherited = {name: os.environ[name] for name in INHERITED if name in os.environ}
     running = subprocess.Popen(
         words,
         cwd=stack.folder,
-        env={**inherited, **environment},
+        env={**inherited(), **environment},
         stdin=subprocess.DEVNULL if terminal is None else terminal,
         stdout=subprocess.PIPE if terminal is None else terminal,
         stderr=subprocess.STDOUT,
@@ -189,10 +188,8 @@ LOG_IN = "import os, sys; os.login_tty(0); os.execvp('make', ['make', 'migrate']
 def on_a_terminal(slow: Stack, said: list[bytes]) -> tuple[subprocess.Popen[bytes], int]:
     """Start a migration on a terminal whose output is read, and wait until it runs. Return the terminal too."""
     ours, theirs = pty.openpty()
-    # Without what `make test` gives to this process, such as its RUNTIME.
-    environment = {name: os.environ[name] for name in INHERITED if name in os.environ}
     running = subprocess.Popen(
-        [sys.executable, "-c", LOG_IN], cwd=slow.folder, env=environment, stdin=theirs, stdout=theirs, stderr=theirs
+        [sys.executable, "-c", LOG_IN], cwd=slow.folder, env=inherited(), stdin=theirs, stdout=theirs, stderr=theirs
     )
     os.close(theirs)
 

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from tests.containers.stack import POSTGRES_IMAGE, Result, Stack, docker
+from tests.containers.stack import POSTGRES_IMAGE, Result, Stack, docker, inherited
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -92,7 +92,7 @@ def test_up_without_git_works(fresh: Stack) -> None:
 
 @pytest.mark.parametrize("seconds", [2, 4])
 def test_up_that_was_interrupted_can_be_run_again(fresh: Stack, seconds: int) -> None:
-    running = subprocess.Popen(["make", "up"], cwd=fresh.folder, start_new_session=True)
+    running = subprocess.Popen(["make", "up"], cwd=fresh.folder, env=inherited(), start_new_session=True)
     time.sleep(seconds)
     os.killpg(running.pid, signal.SIGKILL)
     running.wait()
