@@ -18,7 +18,7 @@ TICK, GRACE = 0.3, 5.0
 
 
 def programs() -> dict[str, str]:
-    """Return the environment of a program that needs to find others, and nothing else of ours."""
+    """Return only what a program needs of the environment to find other programs."""
     return {"PATH": os.environ.get("PATH", os.defpath)}
 
 

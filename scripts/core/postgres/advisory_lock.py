@@ -20,7 +20,7 @@ POLL = 0.25
 REMIND = 30
 """Seconds between two lines about the holder."""
 MIGRATES = "alembic %"
-"""The application_name of a session that migrates. Other sessions of ours begin with `alembic-`."""
+"""The application_name of a session that migrates. The other sessions of the scripts begin with `alembic-`."""
 
 _KEY = f"hashtextextended('{own_tables.VERSION}', 0)"
 _TAKE = text(f"SELECT pg_try_advisory_lock({_KEY})")

@@ -1,4 +1,4 @@
-"""What PostgreSQL did, whoever wrote the SQL"""
+"""What PostgreSQL did, for SQL from every source"""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -110,7 +110,7 @@ def test_of_two_at_once_the_second_is_refused(target: Settings, monkeypatch: pyt
 
 
 def test_what_a_killed_run_still_does_on_the_server_is_waited_for(target: Settings) -> None:
-    """A session goes on with CREATE DATABASE, and keeps its lock, when nobody waits for it any more."""
+    """A session continues CREATE DATABASE, and keeps its lock, after its client was killed."""
     maintenance = connections.maintenance(target)
     with connections.connect(target, maintenance) as orphan:
         key = {"key": f"beside {target.database_url.database}"}

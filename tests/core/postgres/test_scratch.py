@@ -1,4 +1,4 @@
-"""Throwaway databases are nobody's target, and none is left over"""
+"""Throwaway databases are never the target, and none is left over"""
 
 import os
 import random

@@ -1,4 +1,4 @@
-"""What is read of a database, the same whoever reads it, how, and in which order it was made"""
+"""A fingerprint does not depend on the reader, or on the order in which objects were created"""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
