@@ -6,19 +6,24 @@ Half of the time of a short command would go into importing that.
 import encodings.idna  # noqa: F401
 import gc
 import importlib
+import logging.config  # noqa: F401
 import os
 import pkgutil
 import runpy
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
+from multiprocessing.connection import Connection
 from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import Any
 
 import dotenv.parser  # noqa: F401
 import psycopg2.extras  # noqa: F401
-import sqlalchemy.dialects.postgresql.psycopg2  # noqa: F401
+import sqlalchemy.dialects.postgresql.psycopg2
+import sqlalchemy.future
+import sqlalchemy.orm  # noqa: F401
 
 from scripts import core
 from scripts.core import ROOT
@@ -28,19 +33,18 @@ UNCHANGED = Path("app", "settings.py"), Path("scripts", "core")
 
 for found in pkgutil.walk_packages(core.__path__, f"{core.__name__}."):
     importlib.import_module(found.name)
-gc.freeze()  # A quarter of a fork's time would go into looking through all that for garbage.
 
 
 @dataclass(frozen=True)
 class Command:
-    """python -m <module>, in a copy of the project."""
+    """What Python is called with, in a copy of the project or in this checkout."""
 
-    module: str
     words: Sequence[str]
+    """-m MODULE or -c CODE, and its arguments."""
     folder: str
     environment: dict[str, str]
-    files: Sequence[str]
-    """Of standard input, output and error."""
+    files: Sequence[str] | Connection
+    """Paths for standard input, output and error; or a terminal."""
 
 
 def become(command: Command) -> None:
@@ -48,37 +52,76 @@ def become(command: Command) -> None:
     os.chdir(command.folder)
     os.environ.clear()
     os.environ.update(command.environment)
-    for number, path in enumerate(command.files):
-        os.dup2(os.open(path, os.O_RDWR | os.O_CREAT), number)
-    _move(Path(command.folder))
+    _open(command.files)
+    if Path(command.folder) != ROOT:
+        _move(Path(command.folder))
     sys.path[:0] = [command.folder]
     sys.dont_write_bytecode = True
-    sys.argv = ["-m", *command.words]
-    runpy.run_module(command.module, run_name="__main__", alter_sys=True)
+    kind, what, *words = command.words
+    sys.argv = [kind, *words]
+    if kind == "-m":
+        runpy.run_module(what, run_name="__main__", alter_sys=True)
+    else:
+        exec(what, {"__name__": "__main__"})
+
+
+def _open(files: Sequence[str] | Connection) -> None:
+    if isinstance(files, Connection):
+        os.login_tty(files.fileno())
+        encoding = os.environ.get("PYTHONIOENCODING", "utf-8")
+        streams = [os.fdopen(number, "w" if number else "r", 1, encoding, closefd=False) for number in range(3)]
+        sys.stdin, sys.stdout, sys.stderr = streams
+        return
+    for number, path in enumerate(files):
+        os.dup2(os.open(path, os.O_RDWR | os.O_CREAT), number)
 
 
 def _move(folder: Path) -> None:
     """Let what is imported name the copy where it names this checkout, or forget it where the copy has other code."""
-    ours = {name: module for name, module in sys.modules.items() if name.split(".")[0] in ("app", "scripts", "tests")}
     is_unchanged = all(_is_same(folder / part, ROOT / part) for part in UNCHANGED)
-    for name, module in ours.items():
-        if is_unchanged and name.split(".")[0] != "tests":
-            _name_the_copy(module, folder)
-        else:
-            del sys.modules[name]
+    for name in _ours("tests") if is_unchanged else _ours("app", "scripts", "tests"):
+        del sys.modules[name]
+    if is_unchanged:
+        for name_the_copy in PLACES:
+            name_the_copy(folder)
 
 
 def _is_same(copied: Path, original: Path) -> bool:
     return copied.is_symlink() if copied.is_dir() else copied.read_bytes() == original.read_bytes()
 
 
-def _name_the_copy(module: ModuleType, folder: Path) -> None:
-    def moved(value: Any) -> Any:
-        return folder / value.relative_to(ROOT) if isinstance(value, Path) and value.is_relative_to(ROOT) else value
+def _ours(*packages: str) -> list[str]:
+    return [name for name in sys.modules if name.split(".")[0] in packages]
 
-    for name, value in list(vars(module).items()):
-        setattr(module, name, moved(value))
-        if isinstance(value, FunctionType) and value.__defaults__:
-            value.__defaults__ = tuple(map(moved, value.__defaults__))
+
+def _places(module: ModuleType) -> Iterator[Callable[[Path], None]]:
+    """What writes the path of a copy where the module has that of this checkout."""
+    for name, value in vars(module).items():
+        if _is_here(value):
+            yield partial(_set_path, module, name, value.relative_to(ROOT))
+        defaults = value.__defaults__ if isinstance(value, FunctionType) else None
+        if defaults and any(map(_is_here, defaults)):
+            yield partial(_set_defaults, value, defaults)
     if hasattr(module, "__path__"):
-        module.__path__ = [str(moved(Path(path))) for path in module.__path__]
+        yield partial(_set_search_path, module, [Path(path).relative_to(ROOT) for path in module.__path__])
+
+
+def _is_here(value: object) -> bool:
+    return isinstance(value, Path) and value.is_relative_to(ROOT)
+
+
+def _set_path(module: ModuleType, name: str, path: Path, folder: Path) -> None:
+    setattr(module, name, folder / path)
+
+
+def _set_defaults(function: FunctionType, defaults: tuple[Any, ...], folder: Path) -> None:
+    function.__defaults__ = tuple(folder / one.relative_to(ROOT) if _is_here(one) else one for one in defaults)
+
+
+def _set_search_path(module: ModuleType, paths: list[Path], folder: Path) -> None:
+    module.__path__ = [str(folder / path) for path in paths]
+
+
+PLACES = [place for name in _ours("app", "scripts") for place in _places(sys.modules[name])]
+"""Sought before the fork: a command would need as long for that as for all else it does to begin."""
+gc.freeze()  # A quarter of a fork's time would go into looking through all that for garbage.

@@ -29,8 +29,7 @@ class Running:
         number, folder = random.getrandbits(31), project.path.parent
         self._printed, self._said = folder / f"stdout-{number}", folder / f"stderr-{number}"
         command = forked.Command(
-            module=module,
-            words=words,
+            words=("-m", module, *words),
             folder=str(project.path),
             environment={**project.variables(), **project.environment, **environment},
             files=[os.devnull, str(self._printed), str(self._said)],
@@ -79,6 +78,11 @@ def call(
     project: Project, verb: str = "migrate", *words: str, **environment: str
 ) -> "subprocess.CompletedProcess[str]":
     return begin(project, verb, *words, **environment).end()
+
+
+def by_hand(project: Project, *words: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+    """alembic, without anything of ours before it."""
+    return Running(project, "alembic", words, environment).end()
 
 
 def wait_until(condition: Callable[[], object], seconds: float = 60) -> None:

@@ -6,12 +6,14 @@ import pty
 import re
 import select
 import struct
-import subprocess
-import sys
 import termios
 import time
 from collections.abc import Callable, Mapping, Sequence
+from multiprocessing.connection import Connection
 from pathlib import Path
+
+from tests.core.forked import Command, become
+from tests.core.running import FORKS
 
 _PART = re.compile(r"\x1b\[(?P<number>\d*)(?:;\d+)*(?P<what>[AKm])|(?P<strange>\x1b.{,8})|(?P<character>.)", re.DOTALL)
 
@@ -39,11 +41,8 @@ def screen(printed: str) -> list[str]:
     return lines
 
 
-LOG_IN = "import os, sys; os.login_tty(0); os.execv(sys.executable, [sys.executable, *sys.argv[1:]])"
-
-
 class Terminal:
-    """A program in Python with a person in front of it."""
+    """python <words>, in a process that is forked for it, with a person in front of it."""
 
     def __init__(
         self, words: Sequence[str], folder: Path, environment: Mapping[str, str], columns: int = 80, rows: int = 24
@@ -51,15 +50,10 @@ class Terminal:
         self._printed = b""
         self._terminal, theirs = pty.openpty()
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
-        self._process = subprocess.Popen(
-            [sys.executable, "-c", LOG_IN, *words],
-            cwd=folder,
-            env={"TERM": "xterm", **environment},
-            stdin=theirs,
-            stdout=theirs,
-            stderr=theirs,
-        )
-        os.close(theirs)
+        with Connection(theirs) as passed:
+            command = Command(words, str(folder), {"TERM": "xterm", **environment}, passed)
+            self._process = FORKS.Process(target=become, args=(command,))
+            self._process.start()
 
     @property
     def printed(self) -> str:
@@ -87,7 +81,9 @@ class Terminal:
         while self._read():
             pass
         os.close(self._terminal)
-        return self._process.wait()
+        self._process.join()
+        assert self._process.exitcode is not None
+        return self._process.exitcode
 
     def _read(self) -> bool:
         """Whether there may be more to read."""

@@ -1,16 +1,12 @@
 """make alembic, history, current, merge — and `alembic` typed by hand"""
 
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import Project
-
-
-def by_hand(project: Project, *words: str, **environment: str) -> "subprocess.CompletedProcess[str]":
-    return project.call(sys.executable, "-m", "alembic", *words, **environment)
+from tests.core.running import by_hand
 
 
 def test_typed_by_hand_it_migrates_and_rolls_back_and_stamps(empty_project: Project, revisions: list[str]) -> None:
@@ -21,7 +17,7 @@ def test_typed_by_hand_it_migrates_and_rolls_back_and_stamps(empty_project: Proj
     }
 
     for words, version in steps.items():
-        result = by_hand(empty_project, *words)
+        result = empty_project.call(sys.executable, "-m", "alembic", *words)
 
         assert result.returncode == 0, result.stderr
         assert "INFO  [alembic.runtime.migration] Running " in result.stderr

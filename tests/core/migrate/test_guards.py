@@ -1,8 +1,6 @@
 """What the guards refuse: the environment, an edited revision, the maintenance window, rows to be lost"""
 
 import json
-import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -17,7 +15,7 @@ from scripts.core.errors import UserError
 from scripts.core.postgres import environments
 from scripts.core.settings import Settings
 from tests.conftest import Project, copy_project
-from tests.core.running import begin, run, session, wait_until, waits_for_lock
+from tests.core.running import begin, by_hand, run, session, wait_until, waits_for_lock
 from tests.scripts.conftest import _check_calls, _run_by_forking  # noqa: F401  (commands run as they do there)
 
 SOON = datetime.now(UTC) + timedelta(days=3)
@@ -41,10 +39,6 @@ def edit(project: Project, revision: str, old: str = "length=50", new: str = "le
     assert old in path.read_text()
     path.write_text(path.read_text().replace(old, new))
     return path.name
-
-
-def by_hand(project: Project, *words: str, **environment: str) -> "subprocess.CompletedProcess[str]":
-    return project.call(sys.executable, "-m", "alembic", *words, **environment)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,5 @@
 """Killed and run again, a rollback undoes what was asked for, and no more"""
 
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -12,7 +11,7 @@ from scripts.core.postgres import connections
 from scripts.core.revisions import history
 from scripts.core.settings import Settings
 from tests.conftest import Project
-from tests.core.running import begin, call, run, session, wait_until, waits_for_lock
+from tests.core.running import begin, by_hand, call, run, session, wait_until, waits_for_lock
 
 THREE = ["abcd01", "abcd02", "abcd03"]
 WAIT = "op.execute('SELECT pg_advisory_xact_lock(42)')"
@@ -40,8 +39,8 @@ def is_open(project: Project) -> bool:
     return bool(project.sql("SELECT 1 FROM migration_log WHERE direction = 'rollback' AND closed_at IS NULL"))
 
 
-def by_hand(project: Project, *words: str) -> str:
-    result = project.call(sys.executable, "-m", "alembic", *words)
+def finished_by_hand(project: Project, *words: str) -> str:
+    result = by_hand(project, *words)
     assert result.returncode == 0, result.stderr
     return result.stderr
 
@@ -133,18 +132,18 @@ def test_whatever_leads_elsewhere_closes_it_and_says_so(
 
 
 def test_typed_by_hand_the_same_count_finishes_it_too(half: Project) -> None:
-    said = by_hand(half, "downgrade", "-2")
+    said = finished_by_hand(half, "downgrade", "-2")
 
     assert "This continues the rollback from abcd03 to abcd01" in said
     assert half.version == ["abcd01"]
     assert not is_open(half)
-    by_hand(half, "downgrade", "-1")
+    finished_by_hand(half, "downgrade", "-1")
     assert half.version != ["abcd01"]
     assert not is_open(half)
 
 
 def test_typed_by_hand_another_count_closes_it(half: Project) -> None:
-    said = by_hand(half, "downgrade", "-4")
+    said = finished_by_hand(half, "downgrade", "-4")
 
     assert "Closed before it was finished: the rollback from abcd03 to abcd01" in said
     assert half.version == []
@@ -154,7 +153,7 @@ def test_typed_by_hand_another_count_closes_it(half: Project) -> None:
 def test_typed_by_hand_and_at_its_end_it_is_closed(half: Project, target: Settings) -> None:
     stop(replace(target, database_url=half.url), "abcd01")
 
-    said = by_hand(half, "downgrade", "-2")
+    said = finished_by_hand(half, "downgrade", "-2")
 
     assert "Completed: the rollback from abcd03 to abcd01" in said
     assert half.version == ["abcd01"]

@@ -2,7 +2,6 @@
 
 import hashlib
 import shutil
-import sys
 from argparse import Namespace
 from collections.abc import Callable
 from dataclasses import replace
@@ -24,6 +23,7 @@ from scripts.core.postgres import connections
 from scripts.core.revisions import checksum, history, migration_log
 from scripts.core.settings import Settings
 from tests.conftest import Project
+from tests.core.running import by_hand
 
 Write = Callable[..., Path]
 
@@ -206,7 +206,7 @@ def test_dropped_by_hand_it_is_made_again(target: Settings, revisions: list[str]
 
 
 def test_alembic_typed_by_hand_writes_it_too(empty_project: Project, revisions: list[str]) -> None:
-    result = empty_project.call(sys.executable, "-m", "alembic", "upgrade", "head", APP_VERSION="7")
+    result = by_hand(empty_project, "upgrade", "head", APP_VERSION="7")
 
     assert result.returncode == 0, result.stderr
     assert empty_project.sql("SELECT revision, direction, app_version FROM migration_log ORDER BY id") == [
