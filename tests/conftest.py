@@ -1,4 +1,4 @@
-"""One PostgreSQL a session, one database a test, and a copy of the project to be hard on."""
+"""One PostgreSQL a worker, one database a test, and a copy of the project to be hard on."""
 
 import compileall
 import gc
@@ -10,18 +10,20 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, mkdtemp
 
 import pytest
 from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.engine import URL
 from sqlalchemy.pool import NullPool
 
+from app import settings as app_settings
 from scripts.core import settings
-from scripts.core.postgres import embedded
+from scripts.core.postgres import embedded, wheel
 from scripts.core.revisions import history
 
 ROOT = Path(__file__).parents[1]
@@ -32,6 +34,20 @@ def pytest_configure() -> None:
     # A shell starts a job in the background deaf to Ctrl-C, and the commands of these tests would be so too.
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN and threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    forget_this_checkout()
+
+
+def forget_this_checkout() -> None:
+    """No test reads the .env of this checkout, nor, outside of the containers, which database its user has named."""
+    app_settings.ENV_FILE = ROOT / "tests" / ".env"
+    if "SCRATCH_HOST" not in os.environ:
+        for name in filter(settings.TARGET.fullmatch, list(os.environ)):
+            del os.environ[name]
+        os.environ |= {
+            "POSTGRES_USER": "tests",
+            "POSTGRES_PASSWORD": "tests",
+            "POSTGRES_DB": "no_database_of_the_tests",
+        }
 
 
 def pytest_collection_finish() -> None:
@@ -44,60 +60,81 @@ needs_embedded = pytest.mark.skipif("SCRATCH_HOST" in os.environ, reason="the em
 
 ADMINISTRATOR: dict[str, str] = {}
 """The login to the scratch server, as commands find it in their environment."""
+ENOUGH = 2 * 1024**3
+"""Bytes of free memory for the databases of a session."""
+REMOVE = """cat
+for file in "$1"/*/postmaster.pid; do [ ! -e "$file" ] || kill -QUIT "$(head -n 1 "$file")"; done
+rm -rf "$1" || { sleep 1; rm -rf "$1"; }"""
+MADE = text("SELECT datname FROM pg_database WHERE substring(datname FROM '^test_[0-9]+') = ANY(:made)")
+"""Also what the project made of them, such as test_1__kept_…"""
 
 
 @pytest.fixture(scope="session")
-def server() -> URL:
-    """The scratch server: of Compose where SCRATCH_HOST names it, else an embedded one."""
-    url = settings.scratch_server(settings.load()) or embedded.start_scratch()
-    ADMINISTRATOR.update({"SCRATCH_USER": str(url.username), "SCRATCH_PASSWORD": str(url.password)})
-    return url
+def server() -> Iterator[URL]:
+    """The scratch server: of Compose where SCRATCH_HOST names it, else one of this session."""
+    with ExitStack() as stack:
+        url = settings.scratch_server(settings.load())
+        if not url:
+            url = embedded.start_scratch(replace(embedded.scratch(), home=stack.enter_context(throwaway_home())))
+        ADMINISTRATOR.update({"SCRATCH_USER": str(url.username), "SCRATCH_PASSWORD": str(url.password)})
+        yield url
+
+
+@contextmanager
+def throwaway_home() -> Iterator[Path]:
+    """A folder of clusters, in memory where there is enough. It goes away with this process, however that ends."""
+    memory = Path("/dev/shm")
+    is_large = memory.is_dir() and shutil.disk_usage(memory).free > ENOUGH
+    home = Path(mkdtemp(prefix="clusters-", dir=memory if is_large else None))
+    wheel.give(home)
+    # The shell reads until this process closes the pipe or dies.
+    with subprocess.Popen(
+        ["sh", "-c", REMOVE, "sh", str(home)], stdin=subprocess.PIPE, start_new_session=True
+    ) as guard:
+        yield home
+        guard.communicate()
 
 
 @pytest.fixture(scope="session")
-def new_database(server: URL) -> Iterator[Callable[..., URL]]:
-    """Makes databases that last for the session: new_database(template=..., environment=...).
-
-    Their names carry a number that this session holds as an advisory lock; the next session drops those of a session
-    that was killed.
-    """
+def administration(server: URL) -> Iterator[Connection]:
+    """A session of the administrator's."""
     engine = create_engine(server, isolation_level="AUTOCOMMIT", poolclass=NullPool)
-    session = random.getrandbits(31)
     with engine.connect() as connection:
-        connection.execute(text("SELECT pg_advisory_lock(:session)"), {"session": session})
-        for name in databases(connection):
-            if connection.scalar(text("SELECT pg_try_advisory_lock(:n)"), {"n": int(name.split("_")[1])}):
-                drop(connection, name)
-        made = 0
-
-        def make(template: str = "template0", environment: str | None = "development") -> URL:
-            nonlocal made
-            made += 1
-            name = f"test_{session}_{made}"
-            # Without fsync, copying files is five times as fast as the default, which writes them to the log too.
-            connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy"))
-            if environment:
-                connection.execute(text(f"COMMENT ON DATABASE {name} IS 'environment={environment}'"))
-            return server.set(database=name)
-
-        yield make
-        for name in databases(connection):
-            if name.startswith(f"test_{session}_"):
-                drop(connection, name)
-
-
-def databases(connection: Connection) -> list[str]:
-    return list(connection.scalars(text("SELECT datname FROM pg_database WHERE datname ~ '^test_[0-9]+_'")))
-
-
-def drop(connection: Connection, name: str) -> None:
-    connection.execute(text(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)'))
+        yield connection
 
 
 @pytest.fixture(scope="session")
-def template(new_database: Callable[..., URL], tmp_path_factory: pytest.TempPathFactory) -> str:
+def lasting_database(administration: Connection) -> Iterator[Callable[..., URL]]:
+    """Makes databases that last for the session: lasting_database(template=..., environment=...)."""
+    yield from makes_databases(administration)
+
+
+@pytest.fixture
+def new_database(administration: Connection) -> Iterator[Callable[..., URL]]:
+    """Makes databases that last for the test, as lasting_database does for the session."""
+    yield from makes_databases(administration)
+
+
+def makes_databases(administration: Connection) -> Iterator[Callable[..., URL]]:
+    made: list[str] = []
+
+    def make(template: str = "template0", environment: str | None = "development") -> URL:
+        made.append(f"test_{random.getrandbits(31)}")
+        # Without fsync, copying files is five times as fast as the default, which writes them to the log too.
+        administration.execute(text(f"CREATE DATABASE {made[-1]} TEMPLATE {template} STRATEGY file_copy"))
+        if environment:
+            administration.execute(text(f"COMMENT ON DATABASE {made[-1]} IS 'environment={environment}'"))
+        return administration.engine.url.set(database=made[-1])
+
+    yield make
+    for name in administration.scalars(MADE, {"made": made}).all():
+        administration.execute(text(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)'))
+
+
+@pytest.fixture(scope="session")
+def template(lasting_database: Callable[..., URL], tmp_path_factory: pytest.TempPathFactory) -> str:
     """A database at head that others are copied from."""
-    project = Project(copy_project(tmp_path_factory.mktemp("template")), new_database())
+    project = Project(copy_project(tmp_path_factory.mktemp("template")), lasting_database())
     assert project.run("migrate").returncode == 0
     return str(project.url.database)
 

@@ -16,9 +16,9 @@ SOCIAL = ["social_accounts", "social_pages", "social_posts"]
 
 
 @pytest.fixture(scope="module")
-def connection(new_database: Callable[..., URL], template: str) -> Iterator[Connection]:
+def connection(lasting_database: Callable[..., URL], template: str) -> Iterator[Connection]:
     """To a database at head."""
-    with create_engine(new_database(template), poolclass=NullPool).connect() as connection:
+    with create_engine(lasting_database(template), poolclass=NullPool).connect() as connection:
         yield connection
 
 

@@ -17,8 +17,8 @@ SEEN = ("s3cret", "in quotes", "second line")
 
 
 @pytest.fixture(scope="module")
-def connection(new_database: Callable[..., URL]) -> Iterator[Connection]:
-    engine = create_engine(new_database(), poolclass=NullPool, isolation_level="AUTOCOMMIT")
+def connection(lasting_database: Callable[..., URL]) -> Iterator[Connection]:
+    engine = create_engine(lasting_database(), poolclass=NullPool, isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
         connection.execute(
             text(

@@ -45,9 +45,9 @@ def checked(
 
 
 @pytest.fixture(scope="session")
-def settled(new_database: Callable[..., URL], template: str, tmp_path_factory: pytest.TempPathFactory) -> Project:
+def settled(lasting_database: Callable[..., URL], template: str, tmp_path_factory: pytest.TempPathFactory) -> Project:
     """A project at head that many tests share, because what they do must not change it."""
-    return Project(copy_project(tmp_path_factory.mktemp("settled")), new_database(template))
+    return Project(copy_project(tmp_path_factory.mktemp("settled")), lasting_database(template))
 
 
 @pytest.fixture

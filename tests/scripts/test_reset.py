@@ -45,8 +45,8 @@ def environment(project: Project) -> object:
 
 
 @pytest.fixture(scope="module")
-def shared(new_database: Callable[..., URL], template: str, tmp_path_factory: pytest.TempPathFactory) -> Project:
-    shared = Project(copy_project(tmp_path_factory.mktemp("precious")), new_database(template))
+def shared(lasting_database: Callable[..., URL], template: str, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    shared = Project(copy_project(tmp_path_factory.mktemp("precious")), lasting_database(template))
     seed(shared)
     return shared
 

@@ -114,7 +114,7 @@ def _on_apply(conditions: Conditions, steps: Steps) -> Callable[..., None]:
 def _engine(conditions: Conditions) -> Engine:
     # The driver needs this date style. If the driver set it, the first RESET ALL would undo it.
     options = f"{timeouts.options(conditions.settings.limits)} -c datestyle=ISO"
-    return connections.engine(conditions.url, conditions.application, options)
+    return connections.engine(conditions.url, conditions.application, options, use_native_hstore=True)
 
 
 def _tell_who_is_waited_for(conditions: Conditions) -> None:

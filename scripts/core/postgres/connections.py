@@ -36,6 +36,8 @@ def engine(url: URL, application_name: str = "alembic-tools", options: str = "",
         "keepalives_idle": 60,  # some routers forget a connection after a few minutes of silence
         "options": options,
     }
+    # With hstore, each new connection would ask the server for the number of that type.
+    arguments.setdefault("use_native_hstore", False)
     return create_engine(url, poolclass=NullPool, connect_args=connect_args, hide_parameters=True, **arguments)
 
 

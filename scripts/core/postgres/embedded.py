@@ -10,17 +10,16 @@ import contextlib
 import fcntl
 import secrets
 import shutil
-import socket
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from sqlalchemy.engine import URL
 
 from scripts.core import overrides, place
 from scripts.core.errors import UserError
-from scripts.core.postgres import cluster_roles, pidfile, wheel
+from scripts.core.postgres import cluster_roles, pidfile, ports, wheel
 from scripts.core.settings import Settings
 
 SUPERUSER, ADMINISTRATOR = "postgres", "scratch_administrator"
@@ -43,14 +42,16 @@ class Cluster:
     """The owner's login and the application's, which are created besides the superuser."""
     keeps_password: bool = False
     """Whether the superuser's password is in a file of the data folder."""
+    home: Path = field(default_factory=wheel.home)
+    """The folder of its data and its log."""
 
     @property
     def data(self) -> Path:
-        return wheel.home() / self.name
+        return self.home / self.name
 
     @property
     def log(self) -> Path:
-        return wheel.home() / f"{self.name}.log"
+        return self.home / f"{self.name}.log"
 
     @property
     def password_file(self) -> Path:
@@ -72,10 +73,11 @@ def scratch() -> Cluster:
     return Cluster("scratch", ADMINISTRATOR, secrets.token_hex(20), 0, THROWAWAY, keeps_password=True)
 
 
-def start_scratch() -> URL:
+def start_scratch(cluster: Cluster | None = None) -> URL:
     """Start the scratch server, and return its administrator's login. Raise UserError as `start` does."""
-    port, file = start(scratch()), scratch().password_file
-    return URL.create("postgresql+psycopg2", ADMINISTRATOR, file.read_text(), "127.0.0.1", port, "postgres")
+    cluster = cluster or scratch()
+    port, password = start(cluster), cluster.password_file.read_text()
+    return URL.create("postgresql+psycopg2", ADMINISTRATOR, password, "127.0.0.1", port, "postgres")
 
 
 def start(cluster: Cluster) -> int:
@@ -86,19 +88,19 @@ def start(cluster: Cluster) -> int:
     port = running(cluster)
     if port and cluster.port in (0, port) and not cluster.is_old():
         return port
-    with _alone():
+    with _alone(cluster):
         if cluster.is_old():
             stop(cluster)
             shutil.rmtree(cluster.data)
         port = running(cluster)
         if port and cluster.port not in (0, port):
             # DB_PORT has changed, and everything else expects the server there.
-            _require_free(cluster, cluster.port)
+            ports.require_free(cluster.port, cluster.data)
             stop(cluster)
             port = 0
         if not port:
             _ensure_data(cluster)
-            port = cluster.port or _free_port()
+            port = cluster.port or ports.any_free()
             _start(cluster, port)
     return port
 
@@ -110,7 +112,8 @@ def stop(cluster: Cluster) -> bool:
     data = cluster.data
     code, said = wheel.run("pg_ctl", "stop", "--wait", "--mode=fast", f"--pgdata={wheel.here(data)}", data=data)
     if code:
-        raise UserError(f"The embedded {cluster.name} server does not stop: {said}", state="it may still run.")
+        problem = f"The embedded {cluster.name} server does not stop:{_last_lines(said)}"
+        raise UserError(problem, state="it may still run.")
     return True
 
 
@@ -119,7 +122,7 @@ def make_roles(cluster: Cluster) -> None:
 
     Raise UserError if PostgreSQL refuses the roles.
     """
-    with _alone():
+    with _alone(cluster):
         port = running(cluster)
         if port:
             stop(cluster)
@@ -161,7 +164,7 @@ def _initdb(cluster: Cluster) -> None:
     shutil.rmtree(new, ignore_errors=True)
     new.mkdir(mode=0o700)
     wheel.give(new)
-    with tempfile.NamedTemporaryFile("w", dir=wheel.home()) as password:
+    with tempfile.NamedTemporaryFile("w", dir=cluster.home) as password:
         password.write(cluster.password)
         password.flush()
         wheel.give(Path(password.name))
@@ -175,7 +178,7 @@ def _initdb(cluster: Cluster) -> None:
         if cluster.keeps_password:
             shutil.copy(password.name, new / cluster.password_file.name)
     if code:
-        raise UserError(f"initdb failed: {said}")
+        raise UserError(f"initdb failed:{_last_lines(said)}")
     with (new / "postgresql.conf").open("a") as configuration:
         configuration.write("listen_addresses = '127.0.0.1'\nunix_socket_directories = ''\n")
         configuration.writelines(f"{setting}\n" for setting in cluster.settings)
@@ -198,50 +201,21 @@ def _make_roles(data: Path, logins: tuple[URL, ...]) -> None:
 
 
 def _start(cluster: Cluster, port: int) -> None:
-    _require_free(cluster, port)
+    ports.require_free(port, cluster.data)
     words = ("pg_ctl", "start", "--wait", f"--pgdata={wheel.here(cluster.data)}", f"--options=-p {port} -c {LOCKS}")
-    code, _ = wheel.run(*words, data=cluster.data, log=cluster.log)
+    code, said = wheel.run(*words, data=cluster.data, log=cluster.log)
     if code:
-        last = cluster.log.read_text(errors="replace").splitlines()[-5:]
-        raise UserError(
-            f"The embedded {cluster.name} server did not start:" + "".join(f"\n    {line}" for line in last)
-        )
+        raise UserError(f"The embedded {cluster.name} server did not start:{_last_lines(said)}")
+
+
+def _last_lines(said: str) -> str:
+    """Return the end of what a program said. The reason is not always in its last line."""
+    return "".join(f"\n    {line}" for line in said.splitlines()[-5:])
 
 
 @contextlib.contextmanager
-def _alone() -> Iterator[None]:
+def _alone(cluster: Cluster) -> Iterator[None]:
     """Let one process start servers in this checkout at a time. The lock ends with the process."""
-    with (wheel.home() / "lock").open("w") as lock:
+    with (cluster.home / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
-
-
-def _require_free(cluster: Cluster, port: int) -> None:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError as error:
-            raise _taken(port, cluster.data) from error
-
-
-def _taken(port: int, data: Path) -> UserError:
-    pid = pidfile.of_deleted(data)
-    if pid:
-        return UserError(
-            f"Port {port} of 127.0.0.1 is taken: a PostgreSQL server still runs in the deleted folder {data}.",
-            why=f"The folder was deleted while the server was running. It is process {pid}.",
-            do=f"kill -INT {pid}, then run this again",
-            state="the data in that folder is gone. Nothing else was changed.",
-        )
-    return UserError(
-        f"Port {port} of 127.0.0.1 is taken by another program.",
-        why="The embedded PostgreSQL of this checkout listens on DB_PORT.",
-        do="set another DB_PORT in .env, then: make up",
-    )
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -104,15 +104,14 @@ def here(data: Path) -> str:
 def run(name: str, *arguments: str, data: Path, typed: str = "", log: Path | None = None) -> tuple[int, str]:
     """Run a server program in its data folder, as an account that PostgreSQL accepts.
 
-    Return its exit code and the last line that it printed. The file `log` gets all output, also of a server later.
+    Return its exit code and what it printed. The file `log` gets all output, also of a server later.
     """
-    with tempfile.TemporaryFile("w+") if log is None else log.open("a+") as output:
+    with tempfile.TemporaryFile("w+", errors="replace") if log is None else log.open("a+", errors="replace") as output:
         code = subprocesses.run(
             [str(programs() / name), *arguments], folder=data, log=output, account=account(), typed=typed
         )
         output.seek(0)
-        said = output.read().strip().splitlines()
-    return code, said[-1] if said else ""
+        return code, output.read().strip()
 
 
 def give(path: Path) -> None:

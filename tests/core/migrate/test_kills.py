@@ -53,9 +53,9 @@ def schema(url: URL) -> str:
 
 
 @pytest.fixture(scope="session")
-def undisturbed(new_database: Callable[..., URL], tmp_path_factory: pytest.TempPathFactory) -> str:
+def undisturbed(lasting_database: Callable[..., URL], tmp_path_factory: pytest.TempPathFactory) -> str:
     """The schema after a run that nobody has killed."""
-    project = Project(copy_project(tmp_path_factory.mktemp("undisturbed")), new_database())
+    project = Project(copy_project(tmp_path_factory.mktemp("undisturbed")), lasting_database())
     write_all(project)
     assert call(project).returncode == 0
     made = schema(project.url)

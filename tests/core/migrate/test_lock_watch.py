@@ -41,8 +41,8 @@ def wait(
 
 
 @pytest.fixture(scope="module")
-def url(new_database: Callable[..., URL]) -> URL:
-    found = new_database()
+def url(lasting_database: Callable[..., URL]) -> URL:
+    found = lasting_database()
     with session(found) as connection:
         run(connection, "CREATE TABLE one (n int); CREATE TABLE two (n int); INSERT INTO two VALUES (1)")
         connection.commit()

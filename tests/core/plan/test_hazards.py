@@ -45,9 +45,9 @@ def examples(hazard: ModuleType, kind: str) -> list[Path]:
 
 
 @pytest.fixture(scope="session")
-def shop(new_database: Callable[..., URL]) -> str:
+def shop(lasting_database: Callable[..., URL]) -> str:
     """A database with the schema that the examples find."""
-    url = new_database()
+    url = lasting_database()
     engine = create_engine(url, poolclass=NullPool)
     with engine.begin() as connection:
         connection.exec_driver_sql((EXAMPLES / "shop.sql").read_text())

@@ -21,8 +21,8 @@ SLEEP = 'op.execute("SELECT pg_sleep(1.5)")'
 
 
 @pytest.fixture(scope="module")
-def url(new_database: Callable[..., URL]) -> URL:
-    return new_database()
+def url(lasting_database: Callable[..., URL]) -> URL:
+    return lasting_database()
 
 
 @contextmanager

@@ -30,9 +30,9 @@ NAMES = [
 
 
 @pytest.fixture(scope="module")
-def prefix(new_database: Callable[..., URL]) -> str:
+def prefix(lasting_database: Callable[..., URL]) -> str:
     """What the names of all databases of this session may begin with."""
-    return str(new_database().database)
+    return str(lasting_database().database)
 
 
 @pytest.fixture

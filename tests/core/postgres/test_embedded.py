@@ -2,6 +2,7 @@
 
 import os
 import re
+import resource
 import shutil
 import signal
 import socket
@@ -213,6 +214,18 @@ def test_a_cluster_is_made_started_and_stopped(checkout: Path) -> None:
     assert embedded.stop(cluster()) is True
     assert embedded.stop(cluster()) is False
     assert embedded.running(cluster()) == 0
+
+
+def test_a_failed_initdb_says_why(checkout: Path) -> None:
+    """Its last line says only that it removes the folder."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2**16, before[1]))
+    try:
+        with pytest.raises(UserError, match="File too large"):
+            embedded.start(cluster())
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert not (checkout / ".postgres" / "target").exists()
 
 
 def test_what_an_interrupted_initdb_left_is_made_anew(checkout: Path) -> None:

@@ -132,3 +132,15 @@ def test_lint_takes_what_older_files_create_for_created(migrated: Project) -> No
 
     assert result.returncode == 0, result.stdout + result.stderr
     assert "Nothing blocks in 1 revision" in result.stdout
+
+
+def test_a_revision_writes_a_dictionary_into_an_hstore_column_as_with_alembic_alone(project: Project) -> None:
+    """psycopg2 needs the number of that type, which only the connection that migrates asks for."""
+    project.sql("CREATE EXTENSION hstore; CREATE TABLE tagged (tags hstore)")
+    insert = 'op.get_bind().exec_driver_sql("INSERT INTO tagged VALUES (%s)", ({"colour": "red"},))'
+    project.write_revision("abcd01", project.version[0], insert)
+
+    result = call(project, ACCEPT="drift")
+
+    assert result.returncode == 0, result.stderr
+    assert project.sql("SELECT tags -> 'colour' FROM tagged") == [("red",)]

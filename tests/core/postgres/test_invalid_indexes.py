@@ -32,8 +32,8 @@ def add_duplicates(project: Project) -> None:
 
 
 @pytest.fixture(scope="module")
-def url(new_database: Callable[..., URL]) -> URL:
-    return new_database()
+def url(lasting_database: Callable[..., URL]) -> URL:
+    return lasting_database()
 
 
 @pytest.fixture

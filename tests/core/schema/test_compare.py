@@ -26,9 +26,11 @@ NOT_DUMPED = {
 
 
 @pytest.fixture(scope="module")
-def everything(new_database: Callable[..., URL]) -> Settings:
+def everything(lasting_database: Callable[..., URL]) -> Settings:
     """A database with the schema of everything.sql, which nobody changes."""
-    made = replace(settings.load(), app_env="development", runtime="none", external=False, database_url=new_database())
+    made = replace(
+        settings.load(), app_env="development", runtime="none", external=False, database_url=lasting_database()
+    )
     make(made, STATEMENTS)
     return made
 
@@ -39,9 +41,9 @@ def whole(everything: Settings) -> Schema:
 
 
 @pytest.fixture(scope="module")
-def session(everything: Settings, new_database: Callable[..., URL]) -> Iterator[Connection]:
+def session(everything: Settings, lasting_database: Callable[..., URL]) -> Iterator[Connection]:
     """One on a copy, for all changes: the first reading of the catalogs in a session takes longer than the next."""
-    url = new_database(str(everything.database_url.database))
+    url = lasting_database(str(everything.database_url.database))
     with connections.connect(replace(everything, database_url=url)) as connection:
         yield connection
 

@@ -41,9 +41,9 @@ def staged(project: Project) -> Project:
 
 
 @pytest.fixture(scope="module")
-def any_backup(new_database: Callable[..., URL], template: str, tmp_path_factory: pytest.TempPathFactory) -> Backup:
+def any_backup(lasting_database: Callable[..., URL], template: str, tmp_path_factory: pytest.TempPathFactory) -> Backup:
     """Of another database. A copy of one that was never dumped takes the settings of a database from it."""
-    url = new_database(template)
+    url = lasting_database(template)
     ours = replace(settings.load(), app_env="development", runtime="none", external=False)
     backups = Backups(tmp_path_factory.mktemp("any") / "backups", "")
     target = replace(ours, database_url=url, application_url=url, backups=backups)

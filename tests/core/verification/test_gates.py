@@ -23,9 +23,9 @@ from tests.gates import examples
 
 
 @pytest.fixture(scope="module")
-def shop(new_database: Callable[..., URL], tmp_path_factory: pytest.TempPathFactory) -> Project:
+def shop(lasting_database: Callable[..., URL], tmp_path_factory: pytest.TempPathFactory) -> Project:
     """A project whose application is the shop of the examples, with its rows."""
-    project = Project(copy_project(tmp_path_factory.mktemp("shop")), new_database())
+    project = Project(copy_project(tmp_path_factory.mktemp("shop")), lasting_database())
     examples.lay(project.path)
     result = call(project)
     assert result.returncode == 0, result.stderr
