@@ -43,8 +43,8 @@ class Command:
     """-m MODULE or -c CODE, and its arguments."""
     folder: str
     environment: dict[str, str]
-    files: Sequence[str] | Connection
-    """Paths for standard input, output and error; or a terminal."""
+    files: Sequence[str | Connection] | Connection
+    """Of standard input, output and error, open or by their paths; or a terminal."""
 
 
 def become(command: Command) -> None:
@@ -65,15 +65,18 @@ def become(command: Command) -> None:
         exec(what, {"__name__": "__main__"})
 
 
-def _open(files: Sequence[str] | Connection) -> None:
+def _open(files: Sequence[str | Connection] | Connection) -> None:
     if isinstance(files, Connection):
         os.login_tty(files.fileno())
-        encoding = os.environ.get("PYTHONIOENCODING", "utf-8")
-        streams = [os.fdopen(number, "w" if number else "r", 1, encoding, closefd=False) for number in range(3)]
-        sys.stdin, sys.stdout, sys.stderr = streams
-        return
-    for number, path in enumerate(files):
-        os.dup2(os.open(path, os.O_RDWR | os.O_CREAT), number)
+    else:
+        for number, file in enumerate(files):
+            opened = os.open(file, os.O_RDWR | os.O_CREAT) if isinstance(file, str) else file.fileno()
+            os.dup2(opened, number)
+    encoding = os.environ.get("PYTHONIOENCODING", "utf-8")
+    # A buffering of 1 is by lines, and of -1 on a terminal only.
+    modes = ("r", -1), ("w", -1), ("w", 1)
+    streams = [os.fdopen(n, mode, buffering, encoding, closefd=False) for n, (mode, buffering) in enumerate(modes)]
+    sys.stdin, sys.stdout, sys.stderr = streams
 
 
 def _move(folder: Path) -> None:

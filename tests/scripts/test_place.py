@@ -10,13 +10,14 @@ import stat
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import copy_project, needs_embedded
+from tests.core import forking_python
 from tests.test_makefile import MENU, env_of, path_with, run
 
 pytestmark = needs_embedded
@@ -59,11 +60,22 @@ def stop(checkout: Path) -> None:
     subprocess.run(["sh", "-c", ". scripts/place.sh; stop_servers"], cwd=checkout, check=True)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def python(home: Path) -> Iterator[Path]:
+    """A python for .venv/bin. One test uses the real one."""
+    with forking_python.served(home) as text:
+        program = home / "python"
+        program.write_text(text)
+        program.chmod(0o755)
+        yield program
+
+
 @pytest.fixture(scope="session")
-def made(home: Path) -> Path:
+def made(home: Path, python: Path) -> Path:
     """A checkout below a folder that is closed to others, with data; nothing runs."""
     (home / "closed").mkdir(mode=0o700)
     checkout = copy_project(home / "closed")
+    shutil.copy(python, checkout / ".venv" / "bin")
     done(run(checkout, "sh", "scripts/setup.sh", RUNTIME="embedded"))
     change(checkout / ".env", POSTGRES_DB="postgres")
     done(make(checkout, "psql", "c=CREATE DATABASE ada"))
@@ -104,9 +116,16 @@ def copied(checkout: Path, *options: str) -> Path:
     return copy
 
 
-def clone(checkout: Path) -> None:
-    checkout.with_name("clone").mkdir()
-    copy_project(checkout.with_name("clone")).rename(checkout)
+@pytest.fixture
+def clone(python: Path) -> Callable[[Path], None]:
+    """Puts a new clone into a folder."""
+
+    def put(checkout: Path) -> None:
+        checkout.with_name("clone").mkdir()
+        copy_project(checkout.with_name("clone")).rename(checkout)
+        shutil.copy(python, checkout / ".venv" / "bin")
+
+    return put
 
 
 def snapshot(folder: Path) -> dict[str, tuple[int, int]]:
@@ -173,7 +192,7 @@ def test_a_checkout_that_was_moved_goes_on_with_its_rows_and_says_so_once(checko
     assert not checkout.exists()
 
 
-def test_the_old_path_may_be_another_checkout_by_now(checkout: Path) -> None:
+def test_the_old_path_may_be_another_checkout_by_now(checkout: Path, clone: Callable[[Path], None]) -> None:
     moved = checkout.rename(checkout.with_name("moved"))
     clone(checkout)
     done(make(checkout, "ps", RUNTIME="embedded"))
@@ -192,7 +211,7 @@ def start(checkout: Path, **environment: str) -> Result:
     )
 
 
-def test_a_new_clone_in_the_same_folder_starts_empty(checkout: Path) -> None:
+def test_a_new_clone_in_the_same_folder_starts_empty(checkout: Path, clone: Callable[[Path], None]) -> None:
     server = server_of(checkout) if rows(checkout) else None
     shutil.rmtree(checkout)
     clone(checkout)
@@ -206,7 +225,9 @@ def test_a_new_clone_in_the_same_folder_starts_empty(checkout: Path) -> None:
 
 
 @needs_root
-def test_what_an_older_checkout_left_elsewhere_is_named_and_not_used(checkout: Path) -> None:
+def test_what_an_older_checkout_left_elsewhere_is_named_and_not_used(
+    checkout: Path, clone: Callable[[Path], None]
+) -> None:
     clone(checkout.with_name("again"))
     with elsewhere(checkout.with_name("again")) as left:
         said = done(make(checkout.with_name("again"), "ps", RUNTIME="embedded"))
@@ -263,7 +284,7 @@ def test_a_copy_refuses_every_target_and_leaves_the_original_alone(checkout: Pat
         assert "make up ACCEPT=new" in said
 
     for runtime in ("embedded", "docker"):
-        by_hand = run(copy, sys.executable, "-m", "scripts.status", RUNTIME=runtime)
+        by_hand = run(copy, ".venv/bin/python", "-m", "scripts.status", RUNTIME=runtime)
         assert "This checkout was copied or moved" in refused(by_hand)
     assert not (copy / "called").exists()
     assert application.poll() is None
