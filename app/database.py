@@ -13,6 +13,8 @@ NAMING_CONVENTION = {
     "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
     "pk": "pk_%(table_name)s",
 }
+CONNECT_TIMEOUT = 5
+"""Seconds. Docker kills a health check that takes longer than 10 s."""
 
 
 class Base(DeclarativeBase):
@@ -24,5 +26,5 @@ def make_engine(settings: AppSettings) -> Engine:
     return create_engine(
         settings.database_url,
         pool_pre_ping=True,
-        connect_args={"application_name": "app", "connect_timeout": 5},
+        connect_args={"application_name": "app", "connect_timeout": CONNECT_TIMEOUT},
     )

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import NullPool, create_engine, text
 from sqlalchemy.engine import URL
 
-from app import health
+from app import database, health
 from tests.conftest import ROOT, Project, copy_project
 
 
@@ -91,6 +91,13 @@ def test_a_missing_database_is_unhealthy(look: Look, url: URL) -> None:
     assert '"nowhere" does not exist' in said
 
 
+IMPATIENT = """
+from app import database, health
+database.CONNECT_TIMEOUT = 1
+raise SystemExit(health.main())
+"""
+
+
 @pytest.fixture
 def silent_server() -> Iterator[int]:
     """A port where somebody listens and never answers."""
@@ -100,8 +107,10 @@ def silent_server() -> Iterator[int]:
 
 def test_a_server_that_never_answers_is_given_up(silent_server: int) -> None:
     """As a program, because only its end can end it. The container's health check allows it 10 s."""
+    assert database.CONNECT_TIMEOUT < 10
+
     result = subprocess.run(
-        [sys.executable, "-m", "app.health"],
+        [sys.executable, "-c", IMPATIENT],
         cwd=ROOT,
         env={"DATABASE_URL": f"postgresql://app:geheim@127.0.0.1:{silent_server}/app"},
         capture_output=True,

@@ -8,9 +8,11 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, NullPool, create_engine, inspect, text
 from sqlalchemy.engine import URL
 
+import app.models  # noqa: F401  (fills the metadata)
 from app.database import Base
 from scripts.core.revisions.migration_log import include_name
 from tests.conftest import Project
+from tests.core.running import call
 
 SOCIAL = ["social_accounts", "social_pages", "social_posts"]
 
@@ -78,11 +80,11 @@ def test_every_constraint_and_index_has_a_name_by_the_convention(connection: Con
 
 
 def test_the_social_tables_are_made_by_one_revision(empty_project: Project, revisions: list[str]) -> None:
-    empty_project.run("migrate", revisions[0])
+    call(empty_project, "migrate", revisions[0])
     tables = "SELECT relname FROM pg_class WHERE relkind = 'r' AND relname ~ '^(users|social_)' ORDER BY 1"
     first = empty_project.sql(tables)
 
-    result = empty_project.run("migrate", revisions[1])
+    result = call(empty_project, "migrate", revisions[1])
 
     assert result.stdout.count("applied in") == 1, result.stderr
     assert first == [("users",)]

@@ -10,7 +10,7 @@ from sqlalchemy import NullPool, create_engine, text
 from sqlalchemy.engine import URL
 
 from scripts.core import messages, settings
-from scripts.core.postgres import databases, sql
+from scripts.core.postgres import databases, session_timeouts, sql
 from scripts.core.postgres.sql import Sql, compose
 from scripts.core.settings import Settings
 from tests.conftest import ADMINISTRATOR, Project, copy_project
@@ -40,6 +40,12 @@ def sent() -> Iterator[list[str]]:
     lines: list[str] = []
     with messages.sent_to(lines.append):
         yield lines
+
+
+@pytest.fixture
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What only reads waits for no lock of another session."""
+    monkeypatch.setattr(session_timeouts, "READING_LOCK", "50ms")
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ from sqlalchemy.exc import DBAPIError
 
 from scripts.core.errors import UserError
 from scripts.core.formatting import counted
-from scripts.core.postgres import connections, sql
-from scripts.core.postgres.sql import Sql
+from scripts.core.postgres import connections, session_timeouts, sql
+from scripts.core.postgres.sql import Sql, compose
 from scripts.core.postgres.user_tables import RELATIONS
 from scripts.core.settings import Limits, Settings
 
@@ -89,7 +89,7 @@ def unknown(limits: Limits) -> Weights:
 def _sizes(target: Settings) -> dict[str, Size] | None:
     try:
         with connections.connect(target) as connection:
-            sql.run(connection, Sql("SET LOCAL lock_timeout = '2s'"))
+            sql.run(connection, compose("SET LOCAL lock_timeout = {}", sql.value(session_timeouts.READING_LOCK)))
             return {row.name: Size(row.rows, row.bytes) for row in connection.execute(_SIZES)}
     except (UserError, DBAPIError):
         return None

@@ -7,7 +7,16 @@ from pathlib import Path
 from sqlalchemy import Connection, text
 
 from scripts.core.errors import UserError
-from scripts.core.postgres import client_programs, connections, databases, own_tables, scratch, scratch_extensions, sql
+from scripts.core.postgres import (
+    client_programs,
+    connections,
+    databases,
+    own_tables,
+    scratch,
+    scratch_extensions,
+    session_timeouts,
+    sql,
+)
 from scripts.core.postgres.scratch import Scratch
 from scripts.core.postgres.sql import compose
 from scripts.core.settings import Settings
@@ -53,7 +62,12 @@ def _dump(target: Settings, dump: Path) -> int:
     with connections.connect(target) as connection:
         tls = connections.uses_tls(connection)
         pg_dump = client_programs.find("pg_dump", connections.version(connection) // 10000, tls=tls)
-    words = ("--schema-only", "--format=custom", "--lock-wait-timeout=2000", f"--file={dump}")
+    words = (
+        "--schema-only",
+        "--format=custom",
+        f"--lock-wait-timeout={session_timeouts.READING_LOCK}",
+        f"--file={dump}",
+    )
     said = client_programs.run(pg_dump, target.database_url, *words)
     if said:
         raise UserError(

@@ -1,7 +1,9 @@
-"""Timeouts of the server that would end one of our sessions."""
+"""Timeouts of our sessions: for locks, and of the server that would end one."""
 
 from sqlalchemy import Connection, text
 
+READING_LOCK = "2s"
+"""The longest time that a session which only reads waits for another session's lock."""
 # PostgreSQL 13 has no such setting.
 _IDLE = text(
     "SELECT set_config('idle_session_timeout', '0', false)"

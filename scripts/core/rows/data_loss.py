@@ -11,13 +11,11 @@ from sqlalchemy.exc import DBAPIError
 from scripts.core import sqlstates
 from scripts.core.errors import UserError
 from scripts.core.formatting import counted
-from scripts.core.postgres import connections, driver, sql
+from scripts.core.postgres import connections, driver, session_timeouts, sql
 from scripts.core.postgres.sql import Sql, compose, spelled
 from scripts.core.postgres.user_tables import RELATIONS
 from scripts.core.settings import Settings
 
-# Wait for locks only shortly. Row-level security would hide rows from the count; off turns that into an error.
-_SESSION = "-c lock_timeout=2s -c row_security=off"
 GONE = (sqlstates.INVALID_SCHEMA_NAME, sqlstates.UNDEFINED_TABLE, sqlstates.UNDEFINED_COLUMN)
 """An earlier step of the same downgrade has dropped it."""
 NO_CAST = (
@@ -68,8 +66,10 @@ class Loss:
 @contextmanager
 def counting(settings: Settings, url: URL | None = None) -> Iterator[Connection]:
     """Yield a session on the target's database, or on `url`. It counts, and keeps no lock."""
+    # Row-level security would hide rows from the count; off turns that into an error.
+    options = f"-c lock_timeout={session_timeouts.READING_LOCK} -c row_security=off"
     with connections.connect(
-        settings, url, "alembic-count", options=_SESSION, isolation_level="AUTOCOMMIT"
+        settings, url, "alembic-count", options=options, isolation_level="AUTOCOMMIT"
     ) as connection:
         yield connection
 

@@ -8,7 +8,7 @@ from sqlalchemy.exc import DBAPIError
 from scripts.core import sqlstates
 from scripts.core.errors import UserError
 from scripts.core.formatting import counted
-from scripts.core.postgres import connections, sql
+from scripts.core.postgres import connections, session_timeouts, sql
 from scripts.core.postgres.lock_modes import ACCESS_EXCLUSIVE
 from scripts.core.postgres.sql import Sql, compose, spelled
 from scripts.core.postgres.user_tables import RELATIONS
@@ -43,7 +43,7 @@ def read(connection: Connection) -> dict[str, Rows]:
 
     Raise UserError if another session locks a table against reads.
     """
-    sql.run(connection, Sql("SET lock_timeout = '2s'"))
+    sql.run(connection, compose("SET lock_timeout = {}", sql.value(session_timeouts.READING_LOCK)))
     # Row-level security would hide rows from the count; off turns that into an error.
     sql.run(connection, Sql("SET row_security = off"))
     try:

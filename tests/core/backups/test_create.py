@@ -229,6 +229,7 @@ def test_a_change_that_waits_for_a_table_ends_a_dump_with_its_name(
     filled: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """pg_dump's workers lock without waiting; with one job there is nobody to be turned away."""
+    monkeypatch.setattr(inventory, "LOCK_WAIT", 1)
     look = create._require_space
     with session(filled.database_url) as other, ThreadPoolExecutor(1) as pool:
 

@@ -78,6 +78,7 @@ def test_sizes_are_read_and_partitions_are_added_up(target: Settings, scratch: C
     assert "seen" not in sizes
 
 
+@pytest.mark.usefixtures("hasty")
 def test_a_table_that_somebody_locks_is_not_waited_for(target: Settings, scratch: Connection) -> None:
     with session(target.database_url) as owner:
         run(owner, "CREATE TABLE users (n int)")

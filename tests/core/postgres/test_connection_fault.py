@@ -15,6 +15,7 @@ from scripts.core.migrate import alembic_commands
 from scripts.core.postgres import connection_fault, connections, roles
 from scripts.core.settings import Settings
 from tests.conftest import Project
+from tests.core.running import call
 from tests.core.translating import WORDS, translating
 
 
@@ -137,8 +138,8 @@ def test_roles_are_not_said_to_be_right_while_the_application_cannot_log_in(abro
     elsewhere = {"POSTGRES_HOST": str(url.host), "POSTGRES_PORT": str(url.port)}
     owned.sql(f"REVOKE CONNECT ON DATABASE {owned.url.database} FROM PUBLIC")
 
-    fits = owned.run("roles", **elsewhere)
-    other = owned.run("roles", APP_DB_PASSWORD="an0ther", **elsewhere)
+    fits = call(owned, "roles", **elsewhere)
+    other = call(owned, "roles", APP_DB_PASSWORD="an0ther", **elsewhere)
 
     assert (fits.returncode, other.returncode) == (0, 1), fits.stderr
     assert "✓ The application is " in fits.stdout

@@ -50,6 +50,7 @@ def test_the_target_is_only_read(throwaway: Scratch, target: Settings) -> None:
         schema_copy.schema(throwaway, target)
 
 
+@pytest.mark.usefixtures("hasty")
 def test_a_table_that_is_locked_against_reading_is_not_waited_for(throwaway: Scratch, target: Settings) -> None:
     with session(target.database_url) as owner:
         run(owner, "CREATE TABLE users (n int)")

@@ -327,6 +327,7 @@ def test_a_role_that_may_not_read_a_table_is_told_which(
         loss_detection.find(replace(target, database_url=role.set(database=target.database_url.database)), "base")
 
 
+@pytest.mark.usefixtures("hasty")
 def test_a_table_that_somebody_locks_cannot_be_counted(database: Callable[..., None], target: Settings) -> None:
     database(execute("DROP TABLE shop"), SHOP)
     with session(target.database_url) as owner:

@@ -61,6 +61,7 @@ def test_what_is_there_now_is_counted(target: Settings, loss: Loss, number: int)
     assert count(target, loss) == number
 
 
+@pytest.mark.usefixtures("hasty")
 @pytest.mark.parametrize("ask", [lambda target: count(target, ROWS), table_with_rows])
 def test_a_locked_table_is_not_waited_for(target: Settings, ask: Callable[[Settings], object]) -> None:
     make(target, SHOP)

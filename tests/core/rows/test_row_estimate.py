@@ -74,6 +74,7 @@ def test_temporary_tables_are_no_rows_of_the_database(two_roles: Settings) -> No
         assert row_estimate.read(connection) == {}
 
 
+@pytest.mark.usefixtures("hasty")
 @pytest.mark.parametrize("size", [1, MANY])
 def test_a_table_that_is_locked_against_reading_is_named(target: Settings, looking: Connection, size: int) -> None:
     execute(target, f"CREATE TABLE busy AS SELECT generate_series(1, {size})")
