@@ -110,11 +110,11 @@ def take(target: Settings, holder: Connection, wanted: Wanted) -> Backup:
     with store.partial(target.backups.folder) as made, inventory.snapshot(target, _application()) as snapshot:
         shared = inventory.export(snapshot)
         inventory.lock(snapshot)
-        found, found_schema = inventory.read(snapshot, shared), fingerprint.read(snapshot)
+        found, found_schema = inventory.read(snapshot), fingerprint.read(snapshot)
         excluded = inventory.excluded(snapshot, wanted.exclude)
         rows = {name: table.rows for name, table in found.tables.items() if name not in excluded}
         _require_space(made, found, excluded)
-        words = [*_words(pg_dump, made, shared, excluded), *_rows_words(snapshot, found, excluded)]
+        words = [*_words(pg_dump, made, shared), *_rows_words(snapshot, found, excluded)]
         watch = _unlocking(snapshot, holder, progress.watch(holder, rows))
         said = client_programs.run(pg_dump, target.database_url, *words, tick=watch)
         _require_nothing(said, "pg_dump", list(holder.scalars(_LOCKED)) if said else [])
@@ -141,22 +141,23 @@ def take(target: Settings, holder: Connection, wanted: Wanted) -> Backup:
         return store.finish(made, whole)
 
 
-def _words(pg_dump: str, made: Path, shared: str, excluded: Sequence[str]) -> list[str]:
+def _words(pg_dump: str, made: Path, shared: str) -> list[str]:
     """Return the arguments for pg_dump, except those about rows."""
     return [
         "--format=directory",
-        f"--jobs={client_programs.JOBS}",
         f"--compress={client_programs.compression(pg_dump)}",
         f"--snapshot={shared}",
         f"--lock-wait-timeout={inventory.LOCK_WAIT}s",
         f"--file={made / 'dump'}",
-        *(f"--exclude-table-data={table}" for table in excluded),
     ]
 
 
 def _rows_words(snapshot: Connection, found: Inventory, excluded: Sequence[str]) -> list[str]:
-    """Return the arguments for pg_dump that say how rows are dumped, and whether planner statistics are included."""
+    """Return the arguments for pg_dump that say which rows are dumped and how, and whether with planner statistics."""
+    size = sum(table.bytes for name, table in found.tables.items() if name not in excluded)
     return [
+        f"--jobs={client_programs.jobs(size)}",
+        *(f"--exclude-table-data={table}" for table in excluded),
         *(["--load-via-partition-root"] if hash_partitions.may_move(snapshot) else []),
         *(["--statistics"] if found.server >= 180000 and not excluded else []),  # they contain values of rows
     ]

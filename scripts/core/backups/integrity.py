@@ -40,15 +40,22 @@ def undecodable(dump: Path, major: int) -> str:
     if cut := [path.name for path in sorted(dump.iterdir()) if frames.cut_short(path)]:
         return f"{cut[0]} ends too early"
     words = [client_programs.find("pg_restore", major), f"--file={os.devnull}", str(dump)]
-    entries = re.findall(r"^\d+;.+", subprocesses.output([words[0], "--list", str(dump)]) or "", re.MULTILINE)
-    commands = []
+    jobs = client_programs.jobs(sum(path.stat().st_size for path in dump.iterdir()))
     with tempfile.TemporaryDirectory() as folder:
-        for number in range(min(client_programs.JOBS, len(entries))):
-            part = Path(folder, str(number))
-            part.write_text("\n".join(entries[number :: client_programs.JOBS]), encoding="utf-8")
-            commands.append([*words, f"--use-list={part}"])
-        said = subprocesses.follow_all(commands or [words], {})
+        parts = _parts(words, Path(folder), jobs) if jobs > 1 else []
+        said = subprocesses.follow_all(parts or [words], {})
     return client_programs.reason(said) if said else ""
+
+
+def _parts(words: list[str], folder: Path, jobs: int) -> list[list[str]]:
+    """Return a command for each part of the dump. Its list of entries is written into the folder."""
+    entries = re.findall(r"^\d+;.+", subprocesses.output([words[0], "--list", words[-1]]) or "", re.MULTILINE)
+    commands = []
+    for number in range(min(jobs, len(entries))):
+        part = folder / str(number)
+        part.write_text("\n".join(entries[number::jobs]), encoding="utf-8")
+        commands.append([*words, f"--use-list={part}"])
+    return commands
 
 
 def _sum(path: Path) -> File:

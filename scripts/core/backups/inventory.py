@@ -12,7 +12,7 @@ from scripts.core.backups import database_properties, named_roles
 from scripts.core.backups.database_properties import Properties
 from scripts.core.backups.manifest import TableSize
 from scripts.core.errors import USAGE, UserError
-from scripts.core.postgres import connections, databases, driver, environments, sql, system_identifier
+from scripts.core.postgres import connections, databases, environments, sql, system_identifier
 from scripts.core.postgres.sql import PLACE, Sql, compose, spelled
 from scripts.core.postgres.user_tables import EVERY, NOT_OF_EXTENSION
 from scripts.core.revisions import history
@@ -31,8 +31,8 @@ _NO_TRANSACTION_TIMEOUT = text(
     "SELECT set_config(name, '0', false) FROM pg_settings WHERE name = 'transaction_timeout'"
 )
 AT_ONCE = 100
-"""Tables that are counted in one transaction. It locks them and their indexes, and a server has room for some thousand
-locks (max_locks_per_transaction, times its sessions).
+"""Tables that are counted before their locks are released. They and their indexes are locked, and a server has room for
+some thousand locks (max_locks_per_transaction, times its sessions).
 """
 _CLASSES = f"FROM {EVERY} WHERE {NOT_OF_EXTENSION}"
 _TABLES = text(f"SELECT format('%I.%I', n.nspname, c.relname) {_CLASSES} AND c.relkind = 'r' ORDER BY 1")
@@ -97,8 +97,8 @@ def export(connection: Connection) -> str:
     return str(connection.scalar(text("SELECT pg_export_snapshot()")))
 
 
-def read(connection: Connection, shared: str = "") -> Inventory:
-    """Return the contents of the connected database. `shared`: the name of the snapshot, if it is exported already.
+def read(connection: Connection) -> Inventory:
+    """Return the contents of the connected database, in its transaction.
 
     Raise UserError for tables that this role cannot read, and for a table that another session locks or has dropped.
     """
@@ -109,7 +109,7 @@ def read(connection: Connection, shared: str = "") -> Inventory:
         environment=environments.read(connection),
         server=connections.version(connection),
         revision=sorted(history.current(connection)),
-        tables=_measured(connection, connection.scalars(_TABLES).all(), shared or export(connection)),
+        tables=_measured(connection, connection.scalars(_TABLES).all()),
         large_objects=connection.scalar(text("SELECT count(*) FROM pg_largeobject_metadata")) or 0,
         extensions=dict(connection.execute(text("SELECT extname, extversion FROM pg_extension ORDER BY 1")).all()),
         properties=database_properties.read(connection),
@@ -179,16 +179,13 @@ def excluded(connection: Connection, words: Sequence[str]) -> list[str]:
     return found
 
 
-def _measured(connection: Connection, tables: Sequence[str], shared: str) -> dict[str, TableSize]:
-    """Return the rows and bytes of tables in this snapshot. Another session reads them in short transactions."""
+def _measured(connection: Connection, tables: Sequence[str]) -> dict[str, TableSize]:
+    """Return the rows and bytes of tables in this snapshot. A rollback releases their locks."""
     found: dict[str, TableSize] = {}
-    with connection.engine.connect() as counting, connections.interruptible(driver.session(counting)):
-        counting.execute(_NO_TRANSACTION_TIMEOUT)
-        counting.commit()
-        for first in range(0, len(tables), AT_ONCE):
-            with counting.begin():
-                sql.run(counting, compose("SET TRANSACTION SNAPSHOT {}", sql.value(shared)))
-                found |= {table: _count(counting, table) for table in tables[first : first + AT_ONCE]}
+    for first in range(0, len(tables), AT_ONCE):
+        sql.run(connection, Sql("SAVEPOINT counted"))
+        found |= {table: _count(connection, table) for table in tables[first : first + AT_ONCE]}
+        sql.run(connection, Sql("ROLLBACK TO counted; RELEASE counted"))
     return found
 
 

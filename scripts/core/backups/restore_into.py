@@ -69,7 +69,7 @@ def _options(backup: Backup, connection: Connection) -> list[str]:
         messages.send(f"Tables and indexes are in the default tablespace: this role cannot use {', '.join(missing)}.")
     is_parallel = schema_file.restorable_in_parallel(schema_file.read(backup.path))
     return [
-        f"--jobs={client_programs.JOBS if is_parallel else 1}",
+        f"--jobs={_jobs(backup) if is_parallel else 1}",
         # Two databases cannot have the same subscription, and a database with one cannot be dropped.
         "--no-subscriptions",
         *(["--no-tablespaces"] if missing else []),
@@ -81,7 +81,7 @@ def _restore(
     backup: Backup, into: Settings, connection: Connection, options: list[str], tick: Callable[[], None]
 ) -> None:
     words = ("--exit-on-error", *options, str(backup.dump))
-    jobs = f"--jobs={client_programs.JOBS}"
+    jobs = f"--jobs={_jobs(backup)}"
     tls = connections.uses_tls(connection)
     pg_restore, vacuumdb = (
         client_programs.find(name, backup.manifest.client, tls=tls) for name in ("pg_restore", "vacuumdb")
@@ -99,6 +99,10 @@ def _restore(
             " superuser, and ACCEPT=roles without owners and grants.",
             state=ONLY_A_TRY,
         )
+
+
+def _jobs(backup: Backup) -> int:
+    return client_programs.jobs(sum(table.bytes for table in backup.manifest.tables.values()))
 
 
 def _make_roles(connection: Connection, roles: list[str]) -> None:

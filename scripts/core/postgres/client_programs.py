@@ -18,6 +18,8 @@ from scripts.core.postgres import wheel
 CORES = os.cpu_count() or 1
 JOBS = min(4, CORES)
 """How many jobs a program runs at once."""
+SMALL = 10_000_000
+"""Bytes of rows. Up to this size, a second job takes more time to connect than it saves."""
 
 ENGLISH = {"LC_ALL": "", "LANGUAGE": "", "LC_MESSAGES": "C"}
 """For the programs' own messages. The server's messages are in its own language."""
@@ -56,6 +58,11 @@ def newest(name: str, *, tls: bool = False) -> str:
     if not here:
         raise UserError(f"{name} is not installed.", do="install PostgreSQL's client programs")
     return max(here, key=lambda found: found[0])[1]
+
+
+def jobs(size: int) -> int:
+    """Return how many jobs dump or restore tables of `size` bytes."""
+    return JOBS if size > SMALL else 1
 
 
 def major(path: str) -> int:

@@ -240,6 +240,7 @@ def test_a_change_that_waits_for_a_table_ends_a_dump_with_its_name(
             assert not altered.done()
 
         monkeypatch.setattr(create, "_require_space", meanwhile)
+        monkeypatch.setattr(client_programs, "SMALL", 0)
         error = fails(filled)
 
     assert error.problem.startswith("pg_dump failed: ")
@@ -278,7 +279,8 @@ def test_sessions_that_are_ended_in_the_middle_are_an_error(filled: Settings, ap
     def end_all() -> None:
         with session(filled.database_url) as other:
             while not over.wait(0.02):
-                if other.scalar(text("SELECT count(*) FROM pg_stat_progress_copy")):
+                copies = "SELECT count(*) FROM pg_stat_progress_copy WHERE datname = current_database()"
+                if other.scalar(text(copies)):
                     other.execute(end, {"name": application})
                 other.rollback()
 

@@ -9,7 +9,7 @@ from sqlalchemy.exc import DBAPIError
 
 from scripts.core import messages
 from scripts.core.backups import create, restore, schema_file, verify
-from scripts.core.postgres import connections, databases
+from scripts.core.postgres import client_programs, connections, databases
 from scripts.core.schema import fingerprint
 from scripts.core.settings import Settings
 from tests.core.backups.conftest import execute, granted, value
@@ -98,7 +98,11 @@ def rows(target: Settings) -> list[object]:
     return [value(target, query) for query in queries]
 
 
-def test_every_kind_comes_back_as_it_was_and_what_cannot_is_named(target: Settings, roles: tuple[str, str]) -> None:
+@pytest.mark.parametrize("small", [0, client_programs.SMALL])
+def test_every_kind_comes_back_as_it_was_and_what_cannot_is_named(
+    target: Settings, roles: tuple[str, str], small: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client_programs, "SMALL", small)
     make(target, STATEMENTS)
     names = {"other": roles[0], "app": roles[1], "name": str(target.database_url.database)}
     for statement in MORE.format(**names).strip().removesuffix(";").split(";\n"):

@@ -9,6 +9,7 @@ import pytest
 from scripts.core.backups import integrity, manifest, store
 from scripts.core.backups.store import Backup
 from scripts.core.errors import UserError
+from scripts.core.postgres import client_programs
 from tests.core.backups.conftest import flip
 
 
@@ -96,7 +97,9 @@ def test_what_pg_restore_cannot_read_is_told_in_its_words(backup: Backup) -> Non
     assert integrity.undecodable(backup.dump, backup.manifest.client) == "could not read from input file: end of file"
 
 
-def test_the_rows_of_every_table_are_decoded(backup: Backup) -> None:
+@pytest.mark.parametrize("small", [0, client_programs.SMALL], ids=["in parts", "at once"])
+def test_the_rows_of_every_table_are_decoded(backup: Backup, small: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client_programs, "SMALL", small)
     tables = list(backup.dump.glob("[0-9]*.dat*"))
 
     for path in tables:

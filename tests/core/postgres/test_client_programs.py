@@ -226,3 +226,9 @@ def test_the_umask_does_not_open_a_passfile(configured: Settings, tmp_path: Path
         os.umask(before)
 
     assert stat.S_IMODE((tmp_path / "copy").stat().st_mode) == 0o600
+
+
+def test_a_second_job_is_for_large_tables_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client_programs, "JOBS", 4)
+
+    assert [client_programs.jobs(size) for size in (0, client_programs.SMALL, client_programs.SMALL + 1)] == [1, 1, 4]
