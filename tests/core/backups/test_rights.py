@@ -81,20 +81,32 @@ def refused(target: Settings, backup: Backup) -> tuple[str, str]:
     return said[0], said[1]
 
 
-@pytest.mark.parametrize("script", MADE_BY_A_SUPERUSER.values(), ids=MADE_BY_A_SUPERUSER)
-def test_a_proof_and_a_restore_judge_alike_and_a_superuser_restores_all_of_it(
-    two_roles: Settings, superuser: Settings, other: str, script: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def make(two_roles: Settings, superuser: Settings, other: str, *scripts: str) -> None:
     owner, app = two_roles.database_url.username, two_roles.application_url.username
     execute(two_roles, "CREATE TABLE ours (id serial PRIMARY KEY)", "INSERT INTO ours DEFAULT VALUES")
-    execute(superuser, *script.format(other=other, owner=owner, app=app).split("; "), "RESET ROLE")
+    for script in scripts:
+        execute(superuser, *script.format(other=other, owner=owner, app=app).split("; "), "RESET ROLE")
+
+
+@pytest.mark.parametrize("script", MADE_BY_A_SUPERUSER.values(), ids=MADE_BY_A_SUPERUSER)
+def test_a_proof_and_a_restore_judge_alike(two_roles: Settings, superuser: Settings, other: str, script: str) -> None:
+    make(two_roles, superuser, other, script)
     before = whole(two_roles)
     backup = take(superuser if "large object" in script.lower() else two_roles)
 
     proof, restored = refused(two_roles, backup)
+
     assert proof == restored
     assert whole(two_roles) == before
+    forget(superuser, other)
 
+
+def test_a_superuser_restores_all_of_it(
+    two_roles: Settings, superuser: Settings, other: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make(two_roles, superuser, other, *MADE_BY_A_SUPERUSER.values())
+    before = whole(superuser)
+    backup = take(superuser)
     monkeypatch.setenv("ACCEPT", "superuser")
     sent: list[str] = []
     with messages.sent_to(sent.append):
@@ -102,12 +114,16 @@ def test_a_proof_and_a_restore_judge_alike_and_a_superuser_restores_all_of_it(
         restore.put_in_place(superuser, backup, "development")
 
     assert sent == []
-    assert whole(two_roles) == before
+    assert whole(superuser) == before
     assert value(two_roles, "SELECT count(*) FROM ours") == 1
-    execute(superuser, f"REASSIGN OWNED BY {other} TO {owner}", f"DROP OWNED BY {other}")
-    for name in databases_of(superuser):
-        old = replace(superuser, database_url=superuser.database_url.set(database=name))
-        execute(old, f"REASSIGN OWNED BY {other} TO {owner}", f"DROP OWNED BY {other}")
+    forget(superuser, other)
+
+
+def forget(superuser: Settings, other: str) -> None:
+    """Leave nothing of the role, which is dropped after the test."""
+    for name in [str(superuser.database_url.database), *databases_of(superuser)]:
+        one = replace(superuser, database_url=superuser.database_url.set(database=name))
+        execute(one, f"REASSIGN OWNED BY {other} TO CURRENT_USER", f"DROP OWNED BY {other}")
 
 
 def databases_of(target: Settings) -> list[str]:
