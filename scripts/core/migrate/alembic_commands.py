@@ -42,9 +42,9 @@ def traced(settings: Settings, target: str, on_step: OnStep, tracer: Tracer) -> 
     _run(request, lambda config: command.upgrade(config, target))
 
 
-def traced_downgrade(settings: Settings, target: str, tracer: Tracer) -> None:
+def traced_downgrade(settings: Settings, target: str, on_step: OnStep, tracer: Tracer) -> None:
     """Undo everything after `target` on a throwaway database, and call `tracer` as `traced` does."""
-    request = AlembicRequest(settings, confirmed=[], tracer=tracer)
+    request = AlembicRequest(settings, None, on_step, confirmed=[], tracer=tracer)
     _run(request, lambda config: command.downgrade(config, target))
 
 

@@ -116,7 +116,8 @@ def check_losses(conditions: Conditions, state: str = "nothing was changed.") ->
     Nothing was confirmed for a downgrade typed by hand. CONFIRM=<database> allows it despite rows.
     """
     name, confirmed = str(conditions.url.database), conditions.confirmed
-    if confirmed is None and overrides.confirmed() == name:
+    nothing_to_count = overrides.confirmed() == name if confirmed is None else not confirmed
+    if nothing_to_count:
         return
     with data_loss.counting(conditions.settings, conditions.url) as connection:
         table = data_loss.table_with_rows(connection) if confirmed is None else None

@@ -11,7 +11,7 @@ from alembic import context
 from alembic.runtime.migration import MigrationContext
 from alembic.script.revision import RevisionError
 from alembic.util import CommandError
-from sqlalchemy import Connection, MetaData
+from sqlalchemy import Connection, MetaData, text
 from sqlalchemy.engine import URL
 
 from scripts.core import messages, revision_files, settings
@@ -28,7 +28,7 @@ __all__ = ["Step", "run"]
 
 Metadata = Callable[[], MetaData]
 
-AUTOCOMMIT = {"isolation_level": "AUTOCOMMIT"}
+_RENAME = text("SELECT set_config('application_name', :name, false)")
 
 
 def run(metadata: Metadata) -> None:
@@ -60,18 +60,18 @@ def _online(metadata: Metadata) -> None:
             _guarded(context.run_migrations, request)
             return
         steps = _guarded(lambda: _plan(command, connection), request)
-    if steps:
-        _change_the_version(command, request)
-    else:
-        unfinished_rollback.settle(request.settings, request.url)
+        connection.rollback()
+        if steps:
+            connection.execution_options(isolation_level="AUTOCOMMIT")
+            connection.execute(_RENAME, {"name": _application("alembic-lock")})
+            _change_the_version(command, request, connection)
+            return
+    unfinished_rollback.settle(request.settings, request.url)
 
 
-def _change_the_version(command: MigrationContext, request: AlembicRequest) -> None:
+def _change_the_version(command: MigrationContext, request: AlembicRequest, holder: Connection) -> None:
     target, url = request.settings, request.url
-    with (
-        connections.connect(target, url, application_name=_application("alembic-lock"), **AUTOCOMMIT) as holder,
-        advisory_lock.hold(holder, target.limits.wait),
-    ):
+    with advisory_lock.hold(holder, target.limits.wait):
         at = history.current(holder)
         steps = Steps(_plan(command, holder), at, request.on_step)
         if not steps:

@@ -13,7 +13,7 @@ from scripts.core.migrate.steps import OnStep, Tracer
 from scripts.core.plan import trace
 from scripts.core.plan.findings import Undone
 from scripts.core.plan.trace import Trace
-from scripts.core.postgres import connections, driver, extensions, trial
+from scripts.core.postgres import connections, driver, extensions, session_timeouts, trial
 from scripts.core.postgres.scratch import Scratch
 from scripts.core.revisions import checksum, history
 from scripts.core.schema import compare, fingerprint
@@ -43,39 +43,38 @@ def undo(server: Scratch, copy: Settings, wanted: str) -> Trace:
 def up_and_down(copy: Settings, pending: Sequence[str], wanted: str) -> Rehearsal:
     """Do the work of `run` in the child."""
     rehearsal = Rehearsal()
-    with connections.connect(copy) as connection:
-        at, schemas = history.current(connection), [fingerprint.read(connection)]
-    try:
-        upgrade(copy, wanted, lambda _step: schemas.append(_read(copy)), rehearsal.trace)
-    except UserError as error:
-        rehearsal.failure = trial.failed(error)
-    if not rehearsal.failure and len(at) < 2:
-        _undo(copy, pending, at[0] if at else "base", schemas, rehearsal)
+    with observed(copy) as observer:
+        at, schemas = history.current(observer), [fingerprint.read(observer)]
+        try:
+            upgrade(copy, wanted, lambda _step: schemas.append(fingerprint.read(observer)), observer, rehearsal.trace)
+        except UserError as error:
+            rehearsal.failure = trial.failed(error)
+        if not rehearsal.failure and len(at) < 2:
+            before = list(zip(pending, schemas[:-1], strict=True))
+            _undo(copy, at[0] if at else "base", before[::-1], observer, rehearsal)
     return rehearsal
 
 
 def down(copy: Settings, wanted: str) -> Trace:
     """Do the work of `undo` in the child."""
     found = Trace()
-    with _observer(copy) as observer:
-        alembic_commands.traced_downgrade(copy, wanted, _tracer(observer, found))
+    with observed(copy) as observer:
+        alembic_commands.traced_downgrade(copy, wanted, lambda _step: None, _tracer(observer, found))
     return found
 
 
-def upgrade(copy: Settings, wanted: str, on_step: OnStep, into: Trace) -> None:
-    """Upgrade the copy to `wanted`, and add each statement to the trace. Raise UserError if a revision fails."""
+def upgrade(copy: Settings, wanted: str, on_step: OnStep, observer: Connection, into: Trace) -> None:
+    """Upgrade the copy to `wanted`, and add each statement to the trace. Raise UserError if a revision fails.
+
+    `observer` is from `observed`. It is free while `on_step` runs.
+    """
 
     def opened() -> None:
         place = checksum.running()
         into.sessions += [place] if place else []
 
-    with _observer(copy) as observer, driver.noticing(opened):
-        alembic_commands.traced(
-            copy,
-            wanted,
-            on_step,
-            _tracer(observer, into),
-        )
+    with driver.noticing(opened):
+        alembic_commands.traced(copy, wanted, on_step, _tracer(observer, into))
 
 
 def _tracer(observer: Connection, into: Trace) -> Tracer:
@@ -83,30 +82,27 @@ def _tracer(observer: Connection, into: Trace) -> Tracer:
 
 
 @contextmanager
-def _observer(copy: Settings) -> Iterator[Connection]:
-    """Yield another session on the copy, which observes it."""
+def observed(copy: Settings) -> Iterator[Connection]:
+    """Yield another session on the copy, in autocommit, which reads what the revisions do there."""
     with connections.connect(copy, application_name="alembic-trace", isolation_level="AUTOCOMMIT") as observer:
+        session_timeouts.allow_idle(observer)
         yield observer
 
 
-def _undo(copy: Settings, pending: Sequence[str], start: str, schemas: list[Schema], rehearsal: Rehearsal) -> None:
-    """Undo the revisions one by one. `schemas` has the schema at the start, then that after each revision."""
-    newest_first = list(reversed(list(zip(pending, schemas[:-1], strict=True))))
+def _undo(
+    copy: Settings, start: str, newest_first: list[tuple[str, Schema]], observer: Connection, rehearsal: Rehearsal
+) -> None:
+    """Undo the revisions one by one. `newest_first` are the revisions, each with the schema before it."""
 
     def check() -> None:
         revision, expected = newest_first[len(rehearsal.undone)]
-        found = compare.between(expected, _read(copy))
+        found = compare.between(expected, fingerprint.read(observer))
         rehearsal.undone[revision] = Undone(differences=[str(one) for one in found if not one.harmless])
 
     try:
         with messages.sent_to(messages.nowhere):
-            alembic_commands.downgrade(copy, start, [], lambda _step: check())
+            alembic_commands.traced_downgrade(copy, start, lambda _step: check(), lambda *_: None)
     except UserError as error:
         revision, _ = newest_first[len(rehearsal.undone)]
         not_ours = extensions.refused(error.__cause__, "DROP EXTENSION")
         rehearsal.undone[revision] = Undone(failure=error.problem, is_of_another_owner=not_ours)
-
-
-def _read(copy: Settings) -> Schema:
-    with connections.connect(copy) as connection:
-        return fingerprint.read(connection)

@@ -1,5 +1,6 @@
 """Sizes of tables. Work that is a note on a small table stops the application on a large one."""
 
+import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -28,7 +29,7 @@ _SIZES = text(
     " WHERE c.relkind = 'p' AND t.isleaf) l"
     " WHERE c.relkind IN ('r', 'p', 'm') GROUP BY 1"
 )
-_SAMPLE_ROWS = 20_000
+_SAMPLE_ROWS, _SAMPLE_BYTES = 20_000, 20_000_000
 _SAMPLE = text("CREATE TEMP TABLE sample AS SELECT repeat('x', 1000) AS x FROM generate_series(1, :rows)")
 
 
@@ -78,7 +79,10 @@ class Weights:
 
 def of(target: Settings, scratch: Connection) -> Weights:
     """Return the sizes of the target's tables. The target is only read, without waiting for locks."""
-    return Weights(_sizes(target), _large(target.limits), scan_rate(scratch))
+    sizes = _sizes(target)
+    # Below the size of the sample, a scan takes less time than any that is shown.
+    is_measured = sizes is not None and any(size.bytes > _SAMPLE_BYTES for size in sizes.values())
+    return Weights(sizes, _large(target.limits), scan_rate(scratch) if is_measured else math.inf)
 
 
 def unknown(limits: Limits) -> Weights:

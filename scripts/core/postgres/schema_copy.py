@@ -34,8 +34,10 @@ def schema(server: Scratch, target: Settings) -> Settings:
 
     The target is only read. Raise UserError if it cannot be read, or if the scratch server cannot hold its schema.
     """
-    made = restored(server, target)
     with connections.connect(target) as connection:
+        session_timeouts.allow_idle(connection)
+        connection.commit()
+        made = _copied(server, target, _pg_dump(connection))
         _take_over(connection, server, made)
     return made
 
@@ -45,23 +47,32 @@ def restored(server: Scratch, source: Settings) -> Settings:
 
     Raise UserError as `schema` does.
     """
+    with connections.connect(source) as connection:
+        pg_dump = _pg_dump(connection)
+    return _copied(server, source, pg_dump)
+
+
+def _pg_dump(source: Connection) -> str:
+    """Return the path of the pg_dump that fits the server."""
+    tls = connections.uses_tls(source)
+    return client_programs.find("pg_dump", connections.version(source) // 10000, tls=tls)
+
+
+def _copied(server: Scratch, source: Settings, pg_dump: str) -> Settings:
     made = scratch.create(server)
     administrator = scratch.as_administrator(server, made)
     with tempfile.TemporaryDirectory() as folder:
         dump = Path(folder) / "schema"
-        major = _dump(source, dump)
-        pg_restore = client_programs.find("pg_restore", major, tls=connections.uses_tls(server.server))
+        _dump(pg_dump, source, dump)
+        major, tls = client_programs.major(pg_dump), connections.uses_tls(server.server)
+        pg_restore = client_programs.find("pg_restore", major, tls=tls)
         # The administrator's restore sets owners and grants. An ordinary role may not set them.
         _restore(pg_restore, administrator, dump, () if server.login.is_separate else ("--no-owner", "--no-privileges"))
     scratch_extensions.hand_over(server, made)
     return made
 
 
-def _dump(target: Settings, dump: Path) -> int:
-    """Write the dump, and return the major version of the pg_dump that wrote it."""
-    with connections.connect(target) as connection:
-        tls = connections.uses_tls(connection)
-        pg_dump = client_programs.find("pg_dump", connections.version(connection) // 10000, tls=tls)
+def _dump(pg_dump: str, target: Settings, dump: Path) -> None:
     words = (
         "--schema-only",
         "--format=custom",
@@ -75,7 +86,6 @@ def _dump(target: Settings, dump: Path) -> int:
             why="pg_dump locks every table against being dropped, and waits at most two seconds for that.",
             do="grant the role the right to read every table, or wait for the migration or VACUUM FULL that locks one",
         )
-    return client_programs.major(pg_dump)
 
 
 def _restore(pg_restore: str, made: Settings, dump: Path, without: Sequence[str]) -> None:

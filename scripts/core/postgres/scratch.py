@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from sqlalchemy import Connection, text
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import ProgrammingError
+from sqlalchemy.exc import DBAPIError, InvalidRequestError, ProgrammingError
 
 from scripts.core import children, sqlstates
 from scripts.core import settings as configuration
@@ -192,11 +192,21 @@ def _url(settings: Settings) -> URL:
 
 
 def _drop(scratch: Scratch) -> None:
-    """Drop the created databases in a new session, because an interruption ends the running one.
+    """Drop the created databases, in a new session if an interruption has ended the running one.
 
     If the server has stopped, the next command drops them.
     """
     answering = _on(scratch, scratch.administrator.database_url)
-    with suppress(UserError), connections.connect(answering, isolation_level="AUTOCOMMIT") as server:
+    with ExitStack() as stack, suppress(UserError):
+        server = scratch.server
+        if not _answers(server):
+            server = stack.enter_context(connections.connect(answering, isolation_level="AUTOCOMMIT"))
         for name in scratch.made:
             scratch_databases.drop(answering, server, name)
+
+
+def _answers(server: Connection) -> bool:
+    try:
+        return server.scalar(text("SELECT true")) is True
+    except (DBAPIError, InvalidRequestError):
+        return False

@@ -12,5 +12,5 @@ _IDLE = text(
 
 
 def allow_idle(connection: Connection) -> None:
-    """Let the session be idle for as long as it holds a lock, whatever the server's idle_session_timeout is."""
+    """Let the session be idle for as long as it is needed, whatever the server's idle_session_timeout is."""
     connection.execute(_IDLE)

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, text
 
 from scripts.core.plan import rehearsal
 from scripts.core.plan.trace import Statement
-from scripts.core.postgres import connections, schema_copy, scratch
+from scripts.core.postgres import connections, schema_copy, scratch, session_timeouts
 from scripts.core.postgres.lock_modes import ACCESS_SHARE
 from scripts.core.postgres.sql import Sql, compose, spelled
 from scripts.core.postgres.user_tables import RELATIONS
@@ -78,10 +78,10 @@ def find(target: Settings, wanted: str) -> list[Loss]:
         copy = schema_copy.schema(server, target)
         ours = scratch.as_administrator(server, copy)
         with connections.connect(ours) as connection:
+            session_timeouts.allow_idle(connection)
             before = _read(connection)
             write_triggers.watch(connection)
-        statements = rehearsal.undo(server, copy, wanted).statements
-        with connections.connect(ours) as connection:
+            statements = rehearsal.undo(server, copy, wanted).statements
             after, changed = _read(connection), write_triggers.seen(connection)
     found = _compare(before, after, changed, statements)
     with data_loss.counting(target) as connection:

@@ -52,15 +52,17 @@ def between(expected: Schema, found: Schema) -> list[Difference]:
     return sorted((one for one in differences if not _is_part(one.name, whole)), key=lambda one: one.name)
 
 
-def compare(server: Scratch, expected: Settings, found: Settings) -> list[Difference]:
+def compare(server: Scratch, expected: Settings, found: Settings, known: Schema | None = None) -> list[Difference]:
     """Return all differences between the schemas of two databases, which are only read.
+
+    `known`: the schema of `found`, if it was read before and nothing has changed it.
 
     PostgreSQL prints some expressions differently after a dump and a restore: CHECK (state IN ('new')) on a varchar,
     and similar ones in views, partial indexes and policies. If definitions differ, both schemas go through pg_dump and
     pg_restore on the scratch server. Definitions that are equal afterwards are no difference. Raise UserError if a
     schema cannot be read, or does not fit the scratch server.
     """
-    differences = between(_read(expected), _read(found))
+    differences = between(_read(expected), known or _read(found))
     if not any(_may_be_rephrased(one) for one in differences):
         return differences
     expected_copy, found_copy = (_restored(server, one).objects for one in (expected, found))

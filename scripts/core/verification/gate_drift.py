@@ -22,7 +22,7 @@ def check(case: Case) -> Outcome:
     """Compare database, files and models. Owners and grants differ between servers and do not count."""
     assert case.migrated
     built = shadow.build(case.server, case.revisions, [] if case.wanted == "base" else [case.wanted])
-    found = compare.compare(case.server, built, case.migrated)
+    found = compare.compare(case.server, built, case.migrated, case.migrated_schema)
     differences = [f"Differs from the revision files: {one}" for one in found if one.kind == "structure"]
     found_by_models = trial.run(case.server, case.migrated, of_models)
     differences += [f"Differs from the models: {one}" for one in found_by_models]

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 
 from scripts.core import child_process, messages, overrides, redaction
 from scripts.core.child_process import Deadline
@@ -71,27 +71,32 @@ def _apply(case: Case, copy: Settings) -> Outcome | None:
 def apply(copy: Settings, wanted: str, files: Mapping[str, str]) -> Applied:
     """Apply the revisions up to `wanted` in the child. `files` are their texts."""
     applied = Applied()
-    trace, measured, looked = applied.trace, [_measure(copy)], [0.0]
+    with rehearsal.observed(copy) as observer:
+        _apply_observed(copy, wanted, len(files), observer, applied)
+    return applied
+
+
+def _apply_observed(copy: Settings, wanted: str, pending: int, observer: Connection, applied: Applied) -> None:
+    trace, measured, looked = applied.trace, [_measure(observer)], [0.0]
 
     def on_step(step: Step) -> None:
-        measured.append(_measure(copy))
+        measured.append(_measure(observer))
         (size, wal), (size_before, wal_before) = measured[-1], measured[-2]
         seconds = max(0.0, step.seconds - (trace.looking - looked[0]))
         looked[0] = trace.looking
         applied.timed.append(Timed(step.revision, seconds, size - size_before, wal - wal_before))
-        messages.progress(len(applied.timed), len(files), "revisions")
+        messages.progress(len(applied.timed), pending, "revisions")
 
     trace.peak = measured[0][0]
     try:
-        if files:
-            rehearsal.upgrade(copy, wanted, on_step, trace)
+        if pending:
+            rehearsal.upgrade(copy, wanted, on_step, observer, trace)
         trace.peak -= measured[0][0]
     except UserError as error:
         applied.failure, applied.clue = _failure(error), failing_rows.clue(error.__cause__)
     except KeyboardInterrupt as error:
         # An interrupted parent wants the results so far. Otherwise a revision was interrupted by itself.
         applied.failure = Outcome(child_process.interrupted(error), (), FAILED)
-    return applied
 
 
 def _failure(error: UserError) -> Outcome:
@@ -147,7 +152,6 @@ def _rehearsal(case: Case) -> rehearsal.Rehearsal:
     return rehearsal.Rehearsal(case.trace)
 
 
-def _measure(copy: Settings) -> tuple[int, int]:
-    with connections.connect(copy) as connection:
-        row = connection.execute(_MEASURE).one()
-        return int(row.size), int(row.wal)
+def _measure(observer: Connection) -> tuple[int, int]:
+    row = observer.execute(_MEASURE).one()
+    return int(row.size), int(row.wal)

@@ -1,5 +1,6 @@
 """How large the target's tables are"""
 
+import math
 from collections.abc import Iterator
 
 import pytest
@@ -90,3 +91,15 @@ def test_a_table_that_somebody_locks_is_not_waited_for(target: Settings, scratch
 
 def test_the_scan_rate_is_that_of_the_server(scratch: Connection) -> None:
     assert 10_000_000 < table_sizes.scan_rate(scratch) < 1_000_000_000_000
+
+
+def test_the_scan_rate_is_measured_only_if_a_table_is_large_enough_to_show_it(
+    target: Settings, scratch: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with session(target.database_url) as owner:
+        run(owner, "CREATE TABLE users AS SELECT 1 AS n")
+        owner.commit()
+
+    assert table_sizes.of(target, scratch).rate == math.inf
+    monkeypatch.setattr(table_sizes, "_SAMPLE_BYTES", 1)
+    assert table_sizes.of(target, scratch).rate < math.inf

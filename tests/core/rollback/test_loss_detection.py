@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from sqlalchemy.engine import URL
@@ -12,7 +13,7 @@ from scripts.core.postgres.sql import Sql
 from scripts.core.rollback import loss_detection
 from scripts.core.rows.data_loss import Loss
 from scripts.core.settings import Settings
-from tests.conftest import Project
+from tests.conftest import Project, copy_project
 from tests.core.running import run, session
 
 Undo = Callable[..., list[Loss]]
@@ -22,8 +23,9 @@ READ = "rows that are read, and may then be changed or deleted"
 
 
 @pytest.fixture
-def database(project: Project, target: Settings, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+def database(target: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Makes what the statements make, at the only revision that there is, whose downgrade is one line of code."""
+    project = Project(copy_project(tmp_path), target.database_url)
     monkeypatch.setattr("scripts.core.revision_files.ROOT", project.path)
 
     def make(downgrade: str, *statements: str) -> None:
