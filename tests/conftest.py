@@ -254,15 +254,28 @@ UNCHANGED = ("docs", "scripts/core", "tests/bench", "tests/gates")
 """What is a link in a copy, because no test writes there, unless it makes it its own: most of the files."""
 
 
+@cache
+def contents() -> "dict[str, tuple[os.stat_result, bytes] | None]":
+    """What is no link in a copy, read once: a copy takes a quarter of the time then. Folders (None) come first."""
+    source, found = Path(original().name) / "project", dict[str, tuple[os.stat_result, bytes] | None]()
+    for path in sorted(source.rglob("*")):
+        place = str(path.relative_to(source))
+        if not any(f"{place}/".startswith(f"{folder}/") for folder in UNCHANGED):
+            found[place] = None if path.is_dir() else (path.stat(), path.read_bytes())
+    return found
+
+
 def copy_project(to: Path) -> Path:
     source, copy = Path(original().name) / "project", to / "project"
-    linked = {source / folder for folder in UNCHANGED}
-    shutil.copytree(
-        source,
-        copy,
-        ignore=lambda folder, names: {name for name in names if Path(folder) / name in linked},
-        symlinks=True,
-    )
+    copy.mkdir()
+    for place, file in contents().items():
+        if file is None:
+            os.mkdir(f"{copy}/{place}")
+            continue
+        status, content = file
+        with open(os.open(f"{copy}/{place}", os.O_CREAT | os.O_WRONLY, status.st_mode), "wb", 0) as written:
+            written.write(content)
+            os.utime(written.fileno(), ns=(status.st_atime_ns, status.st_mtime_ns))  # what is compiled depends on it
     for folder in UNCHANGED:
         (copy / folder).symlink_to(source / folder)
     return copy
