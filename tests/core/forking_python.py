@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection
-from pathlib import Path
+from tempfile import TemporaryDirectory
 from threading import Thread
 
 from tests.core.forked import Command, become
@@ -28,10 +28,10 @@ os.execv({python!r}, [{python!r}, *sys.argv[1:]])
 
 
 @contextmanager
-def served(folder: Path) -> Iterator[str]:
+def served() -> Iterator[str]:
     """The text of that program, which works during the block."""
-    address = str(folder / "python.socket")
-    with socket.socket(socket.AF_UNIX) as listening:
+    with TemporaryDirectory() as folder, socket.socket(socket.AF_UNIX) as listening:
+        address = f"{folder}/python"
         listening.bind(address)
         listening.listen()
         Thread(target=_accept, args=(listening,), daemon=True).start()

@@ -63,7 +63,7 @@ def stop(checkout: Path) -> None:
 @pytest.fixture(scope="session", autouse=True)
 def python(home: Path) -> Iterator[Path]:
     """A python for .venv/bin. One test uses the real one."""
-    with forking_python.served(home) as text:
+    with forking_python.served() as text:
         program = home / "python"
         program.write_text(text)
         program.chmod(0o755)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.conftest import Project
+from tests.core import forking_python
 
 
 def name(project: Project) -> str:
@@ -21,6 +22,14 @@ def restore(project: Project, *words: str, **environment: str) -> "subprocess.Co
 
 def users(project: Project) -> object:
     return project.sql("SELECT count(*) FROM users")[0][0]
+
+
+@pytest.fixture
+def _forking_python(backed_up: Project) -> Iterator[None]:
+    """Make targets of the project have their Python forked."""
+    with forking_python.served() as text:
+        (backed_up.path / ".venv" / "bin" / "python").write_text(text)
+        yield
 
 
 @pytest.fixture
@@ -78,6 +87,7 @@ def test_the_commands_that_go_back_and_that_drop_the_old_one_work_as_they_are_pr
     assert old_name not in databases(backed_up)
 
 
+@pytest.mark.usefixtures("_forking_python")
 def test_names_that_a_shell_would_read_are_printed_as_they_are_typed(backed_up: Project) -> None:
     odd = f"{name(backed_up)}_o'dd $x \\"
     assert backed_up.run("restore", "one", f"--to={odd}").returncode == 0
@@ -102,6 +112,7 @@ def _typed(project: Project, before: str, said: str) -> str:
     return result.stdout
 
 
+@pytest.mark.usefixtures("_forking_python")
 @pytest.mark.parametrize("target", ["restore", "verify-backup"])
 def test_a_backup_whose_name_begins_like_an_option_is_a_backup(backed_up: Project, target: str) -> None:
     backed_up.environment = {

@@ -1,7 +1,6 @@
 """python -m scripts.servers, and every script where RUNTIME=embedded"""
 
 import socket
-import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +9,7 @@ import pytest
 from sqlalchemy.engine import URL
 
 from tests.conftest import Project, copy_project, needs_embedded
+from tests.core.running import Running
 
 pytestmark = needs_embedded
 USES_OF_SCRATCH = (("rollback",), ("plan",), ("backup",), ("verify_backup",), ("verify_staging",))
@@ -81,7 +81,7 @@ def test_a_new_server_has_an_owner_who_is_no_superuser_and_a_role_for_the_applic
 
     status = checkout.run("status")
     reset = checkout.run("reset", CONFIRM="shop")
-    health = checkout.call(sys.executable, "-m", "app.health", POSTGRES_PASSWORD="")
+    health = Running(checkout, "app.health", (), {"POSTGRES_PASSWORD": ""}).end()
 
     assert "Migrates as  ada: may create databases, no superuser\n" in status.stdout
     assert "Application  rows: reads and writes rows\n" in status.stdout
@@ -95,7 +95,7 @@ def test_a_new_server_has_an_owner_who_is_no_superuser_and_a_role_for_the_applic
     assert roles.returncode == 0, roles.stderr
     assert "superuser" not in roles.stderr
     assert checkout.run("status", **changed).returncode == 0
-    assert checkout.call(sys.executable, "-m", "app.health", **changed).stdout == "healthy\n"
+    assert Running(checkout, "app.health", (), changed).end().stdout == "healthy\n"
     assert checkout.run("servers", "show").stdout.startswith("target   running at ")
     # The scratch server has a login of its own.
     checkout.environment |= {**changed, "SCRATCH_HOST": "", "CONFIRM": "shop"}
