@@ -30,7 +30,9 @@ look() {
 label='{{.Label "com.docker.compose.'
 columns="${label}service\"}} {{.ID}} ${label}config-hash\"}} ${label}image\"}} {{.Image}} {{.Status}}"
 
+uses_db() { is_wanted db && [ -z "$(setting DATABASE_URL)" ]; }
 is_wanted() { echo "$wanted" | grep -q "^$1 "; }
+is_unhealthy() { echo "$running" | grep -q "^$1 .* Up .*(unhealthy)"; }
 is_running() { echo "$running" | grep -q "^$1 "; }
 
 # Prints the lines of a service's containers that have today's settings.
@@ -50,6 +52,13 @@ is_up() {
 
 start() {
     if is_up "$1"; then return; fi
+    # The health check of an application that cannot log in takes two minutes to say so.
+    if [ "$1" = app ] && uses_db && refuses_login; then explain_login; fi
+    # Compose does not wait for the next check of an unhealthy container. It was behind until now, for example.
+    if [ "$1" = app ] && is_unhealthy app; then
+        recreate app
+        return
+    fi
     # PostgreSQL's container reads these files as another user than the owner of the checkout.
     chmod a+r scripts/roles.sh scripts/roles.sql 2>/dev/null || true
     say "Starting $1 …"

@@ -122,13 +122,13 @@ explain_service() {
     case $log in
     *"not compatible with this version"*) explain_major "$log" ;;
     esac
-    if [ "$1" = app ] && refuses_login; then
-        quote "$log" 3
-        complain "app cannot log in to the database." "The server has no such role, or has another password for it." \
-            "make roles" "the data is untouched."
-    fi
     quote "$log"
     complain "$1 does not become healthy. Its last log lines are above." "" "make logs c=$1" "the data is untouched."
+}
+
+explain_login() {
+    complain "app cannot log in to the database." "The server has no such role, or has another password for it." \
+        "make roles, then: make up" "app was not started. The data is untouched."
 }
 
 # Whether Compose's server refuses the application's password. The password comes from a file, because then psql's message
