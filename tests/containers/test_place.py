@@ -17,16 +17,16 @@ pytestmark = pytest.mark.timeout(900)
 @pytest.fixture
 def running(dev: Stack) -> Iterator[Stack]:
     """The session's stack with a database that no other has; its files are put back."""
-    dev.sql_as_superuser("CREATE DATABASE ada")
+    dev.sql("CREATE DATABASE ada", "postgres")
     saved = {name: (dev.folder / name).read_text() for name in (".env", ".postgres/place")}
     yield dev
     for name, text in saved.items():
         (dev.folder / name).write_text(text)
-    dev.sql_as_superuser("DROP DATABASE IF EXISTS ada")
+    dev.sql("DROP DATABASE IF EXISTS ada", "postgres")
 
 
 def names(stack: Stack) -> str:
-    return stack.sql_as_superuser("SELECT datname FROM pg_database").output
+    return stack.sql("SELECT datname FROM pg_database", "postgres", "postgres")
 
 
 def refused(result: Result) -> str:
@@ -40,8 +40,10 @@ def done(result: Result) -> str:
     return result.output
 
 
-def volumes() -> set[str]:
-    return set(docker("volume", "ls", "--quiet").split())
+def volumes(stack: Stack) -> list[str]:
+    """Its own, and what any command here would make. Other tests make theirs meanwhile."""
+    names = docker("volume", "ls", "--quiet").split()
+    return [name for name in names if name.startswith((f"{stack.folder.name}-", "another-project"))]
 
 
 def test_the_place_of_the_database_is_written_down(dev: Stack) -> None:
@@ -55,12 +57,12 @@ def test_the_place_of_the_database_is_written_down(dev: Stack) -> None:
 def test_a_copy_is_refused_and_the_original_runs_on(running: Stack, tmp_path: Path, target: str) -> None:
     copy = Stack(tmp_path / "copy")
     subprocess.run(["cp", "-a", running.folder, copy.folder], check=True)
-    before = docker("ps", "--quiet")
+    before = running.ps("status=running")
 
     said = refused(copy.make(target, CONFIRM="app"))
 
     assert f"This checkout is a copy of {running.folder}, and has the same database." in said
-    assert docker("ps", "--quiet") == before
+    assert running.ps("status=running") == before
 
 
 @pytest.mark.parametrize("target", ["down", "status", "reset"])
@@ -68,12 +70,12 @@ def test_a_checkout_with_a_copied_env_is_refused(running: Stack, tmp_path: Path,
     copy = Stack(tmp_path)
     copy_checkout(copy.folder)
     shutil.copy(running.env_file, copy.env_file)
-    before = docker("ps", "--quiet")
+    before = running.ps("status=running")
 
     said = refused(copy.make(target, CONFIRM="app"))
 
     assert f"Compose project {running.project} belongs to the checkout {running.folder}." in said
-    assert docker("ps", "--quiet") == before
+    assert running.ps("status=running") == before
 
 
 def test_a_copy_gets_a_database_of_its_own_by_one_command(running: Stack, tmp_path: Path) -> None:
@@ -88,7 +90,7 @@ def test_a_copy_gets_a_database_of_its_own_by_one_command(running: Stack, tmp_pa
         done(copy.make("down"))
     finally:
         if copy.project != running.project:
-            remove(copy)
+            remove(copy.project)
     assert "ada" in names(running)
     assert running.is_healthy("db", "app")
 
@@ -96,7 +98,7 @@ def test_a_copy_gets_a_database_of_its_own_by_one_command(running: Stack, tmp_pa
 def test_without_env_the_recorded_project_is_named_and_used_by_one_command(running: Stack) -> None:
     before, project = running.env_file.read_text(), running.project
     running.env_file.unlink()
-    existing = volumes()
+    existing = volumes(running)
 
     said = refused(running.make("up"))
     assert (
@@ -108,7 +110,7 @@ def test_without_env_the_recorded_project_is_named_and_used_by_one_command(runni
     assert running.project == project
     assert running.setting("POSTGRES_PASSWORD") not in before
     assert "ada" in names(running)
-    assert volumes() == existing
+    assert volumes(running) == existing
     done(running.make("status"))
     running.env_file.write_text(before)
     done(running.make("roles"))
@@ -132,7 +134,7 @@ def test_without_env_and_record_a_project_of_the_folders_name_is_named_and_used(
 
 @pytest.mark.parametrize("way", ["in .env", "in the environment"])
 def test_another_project_name_makes_no_second_database(running: Stack, way: str) -> None:
-    before, existing = running.project, volumes()
+    before, existing = running.project, volumes(running)
     if way == "in .env":
         running.set(COMPOSE_PROJECT_NAME="another-project")
         said = refused(running.make("up"))
@@ -140,12 +142,12 @@ def test_another_project_name_makes_no_second_database(running: Stack, way: str)
         said = refused(running.make("status", COMPOSE_PROJECT_NAME="another-project"))
 
     assert f"This checkout's database is in volume {before}_db, of Compose project {before}." in said
-    assert volumes() == existing
+    assert volumes(running) == existing
 
 
 def test_a_stack_that_is_moved_goes_on_and_a_volume_that_is_gone_is_not_replaced(fresh: Stack) -> None:
     done(fresh.make("psql", "c=SELECT 1", POSTGRES_DB="postgres"))
-    fresh.sql_as_superuser("CREATE DATABASE ada")
+    fresh.sql("CREATE DATABASE ada", "postgres", "postgres")
     moved = Stack(fresh.folder.rename(fresh.folder.with_name(f"{fresh.folder.name}-moved")))
     try:
         said = done(moved.make("psql", "c=SELECT 1", POSTGRES_DB="postgres"))
@@ -154,10 +156,10 @@ def test_a_stack_that_is_moved_goes_on_and_a_volume_that_is_gone_is_not_replaced
         assert "ada" in names(moved)
 
         moved.compose("--profile", "*", "down", "--volumes", "--timeout", "0")
-        existing = volumes()
+        existing = volumes(fresh)
         said = refused(moved.make("up"))
         assert f"The volume {moved.project}_db of this checkout's database is gone." in said
-        assert volumes() == existing
+        assert volumes(fresh) == existing
     finally:
         moved.folder.rename(fresh.folder)
 

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import time
+from collections.abc import Callable
 
 import pytest
 
@@ -63,52 +64,46 @@ def test_up_rebuilds_a_changed_image_and_uses_it(dev: Stack) -> None:
 
 def test_data_survives_down_and_the_second_start_of_the_hardened_database(dev: Stack) -> None:
     dev.sql("CREATE TABLE kept (id int); INSERT INTO kept VALUES (4711)")
+    assert dev.compose("up", "--detach", "scratch").code == 0
 
-    down = dev.make("down")
+    down = [dev.make("down"), dev.make("down")]
     nothing = dev.everything()
     up = dev.make("up")
 
-    assert (down.code, nothing, up.code) == (0, [], 0), down.output + up.output
-    assert "4711" in dev.sql("SELECT * FROM kept")
+    assert ([result.code for result in down], nothing, up.code) == ([0, 0], [], 0), down[0].output + up.output
+    assert dev.sql("SELECT * FROM kept") == "4711\n"
     dev.sql("DROP TABLE kept")
 
 
-def test_down_also_stops_scratch_and_twice_is_no_fault(fresh: Stack) -> None:
-    fresh.compose("up", "--detach", "scratch")
-
-    results = [fresh.make("down"), fresh.make("down")]
-
-    assert [result.code for result in results] == [0, 0]
-    assert fresh.everything() == []
+@pytest.fixture(scope="module")
+def another(new_stack: Callable[[], Stack]) -> Stack:
+    """A stack of which nothing runs yet, for the tests that follow one another."""
+    return new_stack()
 
 
-def test_up_without_git_works(fresh: Stack) -> None:
-    docker("run", "--rm", "--volume", f"{fresh.folder}:/srv", POSTGRES_IMAGE, "rm", "-r", "/srv/.git")
+def test_up_that_was_interrupted_can_be_run_again(another: Stack) -> None:
+    for seconds in (2, 4):
+        running = subprocess.Popen(["make", "up"], cwd=another.folder, env=inherited(), start_new_session=True)
+        time.sleep(seconds)
+        os.killpg(running.pid, signal.SIGKILL)
+        running.wait()
 
-    result = fresh.make("up")
-
-    assert result.code == 0, result.output
-
-
-@pytest.mark.parametrize("seconds", [2, 4])
-def test_up_that_was_interrupted_can_be_run_again(fresh: Stack, seconds: int) -> None:
-    running = subprocess.Popen(["make", "up"], cwd=fresh.folder, env=inherited(), start_new_session=True)
-    time.sleep(seconds)
-    os.killpg(running.pid, signal.SIGKILL)
-    running.wait()
-
-    result = fresh.make("up")
+    result = another.make("up")
 
     assert result.code == 0, result.output
 
 
-def test_broken_application_stops_no_migration(fresh: Stack) -> None:
-    (fresh.folder / "app/__main__.py").write_text("raise SystemExit('broken')\n")
+def test_broken_application_stops_no_migration(another: Stack) -> None:
+    main = another.folder / "app/__main__.py"
+    text = main.read_text()
+    main.write_text("raise SystemExit('broken')\n")
+    docker("rm", "--force", *another.container("app").split())
 
-    up = fresh.make("up")
-    rollback = fresh.make("rollback")
-    migrate = fresh.make("migrate")
+    up = another.make("up")
+    rollback = another.make("rollback", "CONFIRM=app")
+    migrate = another.make("migrate")
 
+    main.write_text(text)
     assert up.code != 0
     assert "broken" in up.output
     assert "✗ app" in up.output
@@ -116,8 +111,35 @@ def test_broken_application_stops_no_migration(fresh: Stack) -> None:
     assert "applied" in migrate.output
 
 
-def test_database_starts_on_demand(fresh: Stack) -> None:
-    result = fresh.make("migrate")
+def test_up_without_git_works(another: Stack) -> None:
+    assert another.make("down").code == 0
+    docker("run", "--rm", "--volume", f"{another.folder}:/srv", POSTGRES_IMAGE, "rm", "-r", "/srv/.git")
+
+    result = another.make("up")
+
+    assert result.code == 0, result.output
+
+
+def test_database_starts_on_demand(another: Stack) -> None:
+    assert another.make("down").code == 0
+
+    result = another.make("migrate", POSTGRES_DB="later")
+
+    assert result.code == 0, result.output
+    assert "applied" in result.output
+
+
+def test_up_migrates_and_waits_for_an_application_that_was_behind_for_long(another: Stack) -> None:
+    (another.folder / "quick.yml").write_text(
+        "services: {app: {healthcheck: {interval: 500ms, retries: 2, start_period: 0s}}}\n"
+    )
+    another.set(COMPOSE_FILE="docker-compose.yml:quick.yml")
+    assert another.make("up").code == 0
+    assert another.make("rollback", "CONFIRM=app").code == 0
+    while not another.ps("health=unhealthy"):
+        time.sleep(0.1)
+
+    result = another.make("up")
 
     assert result.code == 0, result.output
     assert "applied" in result.output

@@ -11,31 +11,21 @@ pytestmark = pytest.mark.timeout(600)
 
 
 def head(stack: Stack) -> str:
-    found: str = json.loads(stack.make("status", "JSON=1").output)["head"]
-    return found
+    return stack.sql("SELECT version_num FROM alembic_version").strip()
 
 
-def test_rollback_and_migrate_move_the_database(dev: Stack) -> None:
+def test_rollback_plan_and_migrate_move_the_database(dev: Stack) -> None:
     rollback = dev.make("rollback", "CONFIRM=app")
+    plan = dev.make("plan")
     behind = dev.make("status")
     migrate = dev.make("migrate")
     status = dev.make("status")
 
-    assert (rollback.code, migrate.code, status.code) == (0, 0, 0), rollback.output + migrate.output
-    assert behind.code != 0
-    assert "nothing" in status.output
-
-
-def test_plan_runs_what_is_pending_on_the_scratch_server(dev: Stack) -> None:
-    assert dev.make("rollback", "CONFIRM=app").code == 0
-    plan = dev.make("plan")
-    behind = dev.make("status")
-    assert dev.make("migrate").code == 0
-
-    assert plan.code == 0, plan.output
+    assert [result.code for result in (rollback, plan, migrate, status)] == [0] * 4, rollback.output + migrate.output
     assert "1 pending revision, run on a copy of the schema of app, without rows:" in plan.output
     assert "CREATE TABLE social_posts" in plan.output
-    assert behind.code != 0
+    assert behind.code != 0, "the plan moved nothing"
+    assert "nothing" in status.output
     assert dev.is_healthy("scratch")
 
 
@@ -46,7 +36,7 @@ def test_a_dropped_table_comes_back_from_a_backup_that_lies_on_the_host(dev: Sta
     manifest = json.loads((made / "manifest.json").read_text())
     verified = dev.make("verify-backup")
     count = "SELECT count(*) FROM social_posts"
-    before = dev.sql_as_application(count).output
+    before = dev.sql(count, "app")
     dev.sql("DROP TABLE social_posts")
     started = dev.inspect("app")["State"]["StartedAt"]
 
@@ -60,7 +50,7 @@ def test_a_dropped_table_comes_back_from_a_backup_that_lies_on_the_host(dev: Sta
     assert restored.code == 0, restored.output
     assert dev.make("status").code == 0
     assert dev.inspect("app")["State"]["StartedAt"] == started, "it works again by itself"
-    assert dev.sql_as_application(count).output == before
+    assert dev.sql(count, "app") == before
     (drop,) = [line.split(":  ")[1].strip() for line in restored.output.splitlines() if "Drop it:" in line]
     assert run(["sh", "-c", drop], dev.folder).code == 0
 
@@ -110,7 +100,7 @@ def test_seed_adds_rows(dev: Stack) -> None:
     result = dev.make("seed")
 
     assert result.code == 0, result.output
-    assert "(0 rows)" not in dev.sql("SELECT * FROM users")
+    assert dev.sql("SELECT * FROM users") != ""
 
 
 def test_psql_reads_statements_from_a_pipe(dev: Stack) -> None:
