@@ -1,9 +1,7 @@
 """The schema of a backup, stored beside the dump, so that a restored copy can be compared object by object.
 
-PostgreSQL prints some expressions differently after a restore: casts and parentheses of CHECK (state IN ('new')) on a
-varchar move. So the fingerprint of the original differs from its restored copy's. Texts that differ only in casts and
-parentheses count as equal here. pg_restore ran the original's text without an error, so only a missing or another
-object could be wrong, and that shows.
+PostgreSQL prints some expressions differently after a restore (schema/restored_text.py). So the fingerprint of the
+original differs from its restored copy's. Only what a dump and a restore change counts as equal here.
 """
 
 import json
@@ -16,12 +14,11 @@ from scripts.core import durable_files
 from scripts.core.schema import compare
 from scripts.core.schema.compare import Difference
 from scripts.core.schema.fingerprint import Schema
+from scripts.core.schema.restored_text import canonical
 
 FILE = "schema.json"
-_LONG_TYPES = "character varying|double precision|bit varying|time(?:stamp)? with(?:out)? time zone"
 _QUOTED = re.compile(r"""'(?:[^']|'')*'|"(?:[^"]|"")*\"""")
 _INVALID = re.compile(f"{_QUOTED.pattern}| INVALID")
-_CAST = re.compile(rf'::(?:{_LONG_TYPES}|(?:"[^"]+"|\w+)(?:\.(?:"[^"]+"|\w+))?)(?:\(\d+(?:,\d+)?\))?(?:\[\])*')
 
 
 def write(folder: Path, schema: Schema) -> None:
@@ -84,22 +81,20 @@ def changes(expected: Schema, found: Schema) -> list[Difference]:
 def _is_the_same(difference: Difference) -> bool:
     if difference.kind != "structure" or difference.expected is None or difference.found is None:
         return False
+    if difference.name.endswith(", comment"):
+        return False
     is_valid = difference.found == _as_valid(difference.found)
     before = _as_valid(difference.expected) if is_valid else difference.expected
-    return difference.name.startswith("extension ") or _bare(before) == _bare(difference.found)
+    return difference.name.startswith("extension ") or canonical(before) == canonical(difference.found)
 
 
 def _is_unchecked(difference: Difference, left_out: Collection[str]) -> bool:
     if difference.name not in left_out or difference.expected is None or difference.found is None:
         return False
     unchecked = difference.expected.removesuffix(" INHERITED") + " NOT VALID INHERITED"
-    return _bare(unchecked) == _bare(difference.found)
+    return canonical(unchecked) == canonical(difference.found)
 
 
 def _as_valid(definition: str) -> str:
     """Return the definition as valid. A partitioned index becomes valid when its last partition is attached again."""
     return _INVALID.sub(lambda found: "" if found[0] == " INVALID" else found[0], definition)
-
-
-def _bare(definition: str) -> str:
-    return re.sub(r"[()\[\]\s]", "", _CAST.sub("", definition))

@@ -126,6 +126,13 @@ def test_what_only_prints_differently_after_a_restore_is_the_same(filled: Settin
         "CREATE TABLE odd (state varchar(10) CHECK (state IN ('new', 'old')), a varchar, b text)",
         "CREATE INDEX part ON odd (a) WHERE state IN ('a', 'b') AND a <> 'x'",
         "CREATE VIEW seen AS SELECT * FROM odd WHERE state IN ('a', 'b') OR a = ANY (ARRAY['x', b])",
+        "CREATE VIEW more AS SELECT * FROM odd WHERE length(a) BETWEEN 1 AND 2 AND state NOT IN ('a', lower('B'))"
+        " AND (a = 'x' OR b NOT BETWEEN 'a' AND 'b' OR b = 'c')",
+        "CREATE FUNCTION f() RETURNS boolean BEGIN ATOMIC UPDATE odd AS o SET a = 'x' WHERE o.a IN ('a', 'b')"
+        " AND length(o.a) NOT BETWEEN 1 AND 2 OR o.b = 'x'; SELECT true; END",
+        "CREATE TABLE typed (a varchar(5)[] CHECK (a[1] IN ('a', 'b')), d \"char\"[], n numeric, s char(2),"
+        " CHECK (n IN (1, 2.5) AND s IN ('a', 'b')))",
+        "CREATE VIEW nested AS SELECT ARRAY[ARRAY[state, 'b'::varchar]] || ARRAY[ARRAY[b]] AS n FROM odd",
         "ALTER TABLE odd ENABLE ROW LEVEL SECURITY",
         "CREATE POLICY own ON odd USING (state IN ('x', 'y'))",
     )
@@ -149,12 +156,34 @@ def test_what_only_prints_differently_after_a_restore_is_the_same(filled: Settin
         ("CHECK (a = 'x'::text)", "CHECK (a = 'y'::text)"),
         ("CHECK (a)", "CHECK (a) NOT VALID"),
         ("a AND b", "a OR b"),
+        ("CHECK (((a OR b) AND c))", "CHECK ((a OR (b AND c)))"),
+        ("CHECK ((a = 'x(1)'::text))", "CHECK ((a = 'x1'::text))"),
+        ("CHECK ((a = 'a  b'::text))", "CHECK ((a = 'ab'::text))"),
+        ("CHECK ((a = 'x::text'::text))", "CHECK ((a = 'x'::text))"),
+        ("varchar(5)", "varchar5"),
+        ("varchar(5)", "varchar"),
+        ("numeric(1,11)", "numeric(11,1)"),
+        ("text[]", "text"),
+        ("date DEFAULT ('x'::text)::date", "date DEFAULT 'x'::date"),
+        (
+            "CHECK ((a = ANY ((ARRAY['b'::character varying])::text[])))",
+            "CHECK ((a = ANY (ARRAY['b'::character varying])))",
+        ),
+        ("CHECK (f(((a AND b) OR c)))", "CHECK (f((a AND b OR c)))"),
+        ('"a  b"', '"ab"'),
+        ("FUNCTION f() AS $$ a  b $$", "FUNCTION f() AS $$ a b $$"),
     ],
 )
 def test_another_meaning_is_a_change(expected: str, found: str) -> None:
     schemas = [Schema({"table t, constraint c": one}, {}, {}) for one in (expected, found)]
 
     assert [one.name for one in schema_file.changes(*schemas)] == ["table t, constraint c"]
+
+
+def test_a_comment_is_restored_to_the_letter() -> None:
+    schemas = [Schema({"table t, comment": one}, {}, {}) for one in ("((a AND b) AND c)", "(a AND b AND c)")]
+
+    assert len(schema_file.changes(*schemas)) == 1
 
 
 def test_roles_that_the_scratch_server_lacks_are_made_without_rights(
