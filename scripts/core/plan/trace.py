@@ -5,28 +5,25 @@ a scan counts even if it finds nothing, and a rewrite gives a table another file
 """
 
 import time
-from collections.abc import Callable, Collection, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Collection
+from contextlib import ExitStack
 from dataclasses import dataclass, field
-from threading import Event, Thread
+from functools import partial
 from typing import Any
 
 from sqlalchemy import Connection, event
 
 from scripts.core.migrate.steps import Commits
+from scripts.core.plan import dry_run, session_state
+from scripts.core.plan.session_state import Effects, Moment
 from scripts.core.postgres import driver
 from scripts.core.postgres.driver import Session
 from scripts.core.postgres.sql import sent
 from scripts.core.revisions import checksum
 from scripts.core.schema import catalog_snapshot
-from scripts.core.schema.catalog_snapshot import Change, Index, Relation, Snapshot, Thing
-
-SAMPLE = 0.001
-"""Seconds between two reads of the locks of a statement that commits by itself."""
+from scripts.core.schema.catalog_snapshot import Change, Snapshot, Thing
 
 _SIZE = "SELECT pg_database_size(current_database())"
-_COUNTS = "SELECT relid, seq_scan, n_tup_ins + n_tup_upd + n_tup_del FROM pg_stat_xact_user_tables"
-_LOCKS = "SELECT relation, mode FROM pg_locks WHERE pid = %s AND locktype = 'relation' AND granted"
 
 
 @dataclass
@@ -81,17 +78,6 @@ class Trace:
         return time.monotonic() - self.start - self.looking
 
 
-@dataclass
-class _Moment:
-    """The state that the migrating session sees."""
-
-    state: Snapshot
-    scans: dict[int, int]
-    written: dict[int, int]
-    locks: set[tuple[int, str]]
-    at: float = 0.0
-
-
 def attach(
     connection: Connection, observer: Connection, revision: Callable[[], str], commits: Commits, trace: Trace
 ) -> None:
@@ -110,6 +96,19 @@ def attach(
 
 
 @dataclass
+class _Running:
+    """A statement between its start and its end."""
+
+    statement: Statement
+    before: Moment
+    tried: Effects | None
+    """Its effects in a transaction that was rolled back."""
+    sampled: set[tuple[int, str]]
+    sampling: ExitStack
+    at: float = 0.0
+
+
+@dataclass
 class _Tracer:
     """Reads the state before and after each statement of one session."""
 
@@ -125,9 +124,9 @@ class _Tracer:
     """Alembic's table and ours."""
     existing: Collection[int] | None = None
     """Relations that existed when the transaction began; None before its first statement."""
-    running: list[tuple[Statement, _Moment, set[tuple[int, str]], ExitStack]] = field(default_factory=list)
+    running: list[_Running] = field(default_factory=list)
 
-    def before(self, _connection: Any, _cursor: Any, sql: str, *_: Any) -> None:
+    def before(self, _connection: Any, _cursor: Any, sql: str, parameters: Any, context: Any, many: bool) -> None:
         line = checksum.line()
         if line is None:
             return
@@ -137,33 +136,42 @@ class _Tracer:
         self.committed, alone, looked = committed, driver.is_alone(self.session), time.monotonic()
         if self.revision() not in self.trace.before:
             self.own = catalog_snapshot.own_tables(self.session)
-        moment = _look(self.session, self.known, self.own)
+        moment = self._look(alone)
+        self.known = moment.state
         if self.existing is None:
             self.existing = moment.state.relations.keys() | moment.state.indexes.keys()
         self.trace.before.setdefault(self.revision(), moment.state)
-        sampling = ExitStack()
-        sampled = set[tuple[int, str]]()
-        if alone:
-            sampled = sampling.enter_context(_sampled(self.observer, self.session.info.backend_pid))
         statement = Statement(self.revision(), sent(sql), line, self.transaction, alone=alone)
-        self.running.append((statement, moment, sampled, sampling))
-        moment.at = time.monotonic()
-        self.trace.looking += moment.at - looked
+        running = _Running(statement, moment, None, set(), ExitStack())
+        if alone and self.trace.peak is None:
+            executed = partial(driver.execute, self.session, sql, parameters, many=many)
+            running.tried = dry_run.effects(self.session, sql, executed, moment.state, self.own)
+        if alone and not running.tried:
+            running.sampled = running.sampling.enter_context(
+                session_state.sampled(self.observer, self.session.info.backend_pid)
+            )
+            running.before = self._look(alone)
+        self.running.append(running)
+        running.at = time.monotonic()
+        self.trace.looking += running.at - looked
         statement.began = self.trace.clock
 
     def after(self, *_: Any) -> None:
         if checksum.line() is None or not self.running:
             return
-        statement, moment, sampled, sampling = self.running.pop()
-        ended = time.monotonic()
-        statement.seconds = ended - moment.at
-        sampling.close()
-        now = _look(self.session, moment.state, self.own)
-        now.locks |= sampled
+        running = self.running.pop()
+        statement, before, ended = running.statement, running.before, time.monotonic()
+        statement.seconds = ended - running.at
+        running.sampling.close()
+        now = self._look(statement.alone)
+        if statement.alone:
+            now.locks |= running.sampled | session_state.implied(before.state, now.state)
         self.known = now.state
-        _compare(statement, moment, now, self.existing or ())
-        found = self.trace.before[statement.revision].relations
-        statement.changes = catalog_snapshot.changes(moment.state, now.state, found)
+        found = running.tried or session_state.effects(before, now, self.existing or ())
+        statement.locks, statement.rewrites = found.locks, found.rewrites
+        statement.scans, statement.rows_written = found.scans, found.rows_written
+        there = self.trace.before[statement.revision].relations
+        statement.changes = catalog_snapshot.changes(before.state, now.state, there)
         self.trace.statements.append(statement)
         self.trace.definitions |= catalog_snapshot.definitions(
             self.session, (one for one in statement.changes if one.old)
@@ -183,62 +191,12 @@ class _Tracer:
             statement.held = statement.seconds if statement.alone else now - statement.began
         self.transaction, self.existing = self.transaction + 1, None
         while self.running:  # a statement that failed
-            self.running.pop()[3].close()
+            self.running.pop().sampling.close()
 
-
-def _compare(statement: Statement, before: _Moment, now: _Moment, existing: Collection[int]) -> None:
-    """Record what the statement did to relations that existed when its transaction began."""
-    for relation in sorted(before.state.relations.values(), key=lambda relation: relation.name):
-        if relation.number not in existing:
-            continue
-        number, name = relation.number, relation.name
-        modes = sorted(mode for locked, mode in now.locks - before.locks if locked == number)
-        statement.locks += [{"relation": name, "mode": mode} for mode in modes]
-        if now.scans.get(number, 0) > before.scans.get(number, 0):
-            statement.scans.append(name)
-        written = now.written.get(number, 0) - before.written.get(number, 0)
-        if written > 0:
-            statement.rows_written[name] = written
-    statement.rewrites = sorted(_rewritten(before.state, now.state, existing))
-
-
-def _rewritten(before: Snapshot, now: Snapshot, existing: Collection[int]) -> Iterator[str]:
-    files: dict[int, Relation | Index] = {**before.relations, **before.indexes}
-    later: dict[int, Relation | Index] = {**now.relations, **now.indexes}
-    # If the number is gone, compare by name: a change of type creates an index again, on the old file or a new one.
-    named = {index.name: index for index in now.indexes.values()}
-    for number, was in files.items():
-        after = later.get(number) or named.get(was.name)
-        if number in existing and after and after.file != was.file:
-            yield was.name
-
-
-def _look(session: Session, known: Snapshot, own: Collection[int]) -> _Moment:
-    counts = driver.rows(session, _COUNTS)
-    locks = set(driver.rows(session, _LOCKS, session.info.backend_pid))
-    scans, written = ({row[0]: row[column] for row in counts} for column in (1, 2))
-    return _Moment(catalog_snapshot.read(session, known, own), scans, written, locks)
+    def _look(self, alone: bool) -> Moment:
+        look = session_state.look_outside if alone else session_state.look
+        return look(self.session, self.known, self.own)
 
 
 def _size(session: Session) -> int:
     return int(driver.ask(session, _SIZE) or 0)
-
-
-@contextmanager
-def _sampled(observer: Connection, pid: int) -> Iterator[set[tuple[int, str]]]:
-    """Yield the locks that the session holds during the block. After a statement that commits, no lock is left."""
-    seen: set[tuple[int, str]] = set()
-    over = Event()
-    session = driver.session(observer)
-
-    def look() -> None:
-        while not over.wait(SAMPLE):
-            seen.update(driver.rows(session, _LOCKS, pid))
-
-    thread = Thread(target=look, daemon=True)
-    thread.start()
-    try:
-        yield seen
-    finally:
-        over.set()
-        thread.join()

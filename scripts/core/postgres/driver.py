@@ -62,6 +62,15 @@ def rows(session: Session, sql: str, *values: object) -> list[tuple[Any, ...]]:
         raise OperationalError(sql, None, error, connection_invalidated=bool(session.closed)) from error
 
 
+def execute(session: Session, sql: str, parameters: Any, *, many: bool) -> None:
+    """Execute a text as SQLAlchemy would. Its result is left out."""
+    try:
+        with session.cursor() as cursor:
+            (cursor.executemany if many else cursor.execute)(sql, parameters)
+    except psycopg2.Error as error:
+        raise OperationalError(sql, None, error, connection_invalidated=bool(session.closed)) from error
+
+
 def ask(session: Session, sql: str, *values: object) -> str | None:
     """Execute a text without SQLAlchemy. Return the value of its last statement, if it has one."""
     found = rows(session, sql, *values)

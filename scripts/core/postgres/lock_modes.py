@@ -4,10 +4,11 @@ ACCESS_SHARE = "AccessShareLock"
 """SELECT takes it."""
 ROW_EXCLUSIVE = "RowExclusiveLock"
 """INSERT, UPDATE and DELETE take it."""
+SHARE = "ShareLock"
 ACCESS_EXCLUSIVE = "AccessExclusiveLock"
 
 BLOCKS = {
-    "ShareLock": "writes",
+    SHARE: "writes",
     "ShareRowExclusiveLock": "writes",
     "ExclusiveLock": "writes",
     ACCESS_EXCLUSIVE: "reads and writes",

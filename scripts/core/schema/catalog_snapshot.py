@@ -117,6 +117,13 @@ _CATALOGS = ("class", "index", "attribute", "attrdef", "constraint", "enum", "ty
 _VERSIONS = "SELECT current_setting('search_path'), " + ", ".join(
     f"(SELECT sum(hashtextextended(ctid::text || xmin, 0)) FROM pg_{catalog})" for catalog in _CATALOGS
 )
+WRITES = " + ".join(
+    f"pg_stat_get_xact_tuples_{done}('pg_{catalog}'::regclass)"
+    for catalog in _CATALOGS
+    for done in ("inserted", "updated", "deleted")
+)
+"""In SQL, how many rows of these catalogs the running transaction has written. It is much cheaper than the versions.
+A rollback to a savepoint does not change it."""
 
 
 @dataclass(frozen=True)

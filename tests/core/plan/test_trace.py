@@ -169,6 +169,55 @@ def test_the_locks_of_a_statement_that_commits_by_itself_are_seen(traced: Callab
     assert found[1].scans == ["one"]
 
 
+ALONE = [
+    ("CREATE INDEX i ON one (at)", "ShareLock", [], ["one"], "DROP INDEX i"),
+    ("ALTER TABLE one ADD CONSTRAINT c CHECK (id > 0)", "AccessExclusiveLock", [], ["one"], "DROP CONSTRAINT c"),
+    (
+        "ALTER TABLE one ADD CONSTRAINT c FOREIGN KEY (id) REFERENCES two",
+        "ShareRowExclusiveLock",
+        [],
+        ["one"],
+        "DROP CONSTRAINT c",
+    ),
+    ("ALTER TABLE one ALTER name SET NOT NULL", "AccessExclusiveLock", [], ["one"], "ALTER name DROP NOT NULL"),
+    ("UPDATE one SET name = name", "RowExclusiveLock", [], ["one"], "SET (fillfactor = 90)"),
+    ("VACUUM FULL one", "AccessExclusiveLock", ["by_name", "one", "one_pkey"], None, "SET (fillfactor = 90)"),
+]
+
+
+def test_a_statement_that_commits_by_itself_has_the_same_effects_each_time(
+    traced: Callable[..., list[Statement]],
+) -> None:
+    traced('execute("TRUNCATE one")')
+    undo = {sql: back if back.startswith("DROP INDEX") else f"ALTER TABLE one {back}" for sql, *_, back in ALONE}
+    body = [f'execute("{one}")' for sql in undo for one in [sql, undo[sql]] * 20]
+
+    found = traced(*body, autocommit=True)
+
+    for sql, lock, rewrites, scans, _ in ALONE:
+        tried = [one for one in found if one.sql == sql]
+        assert [strongest(one, "one") for one in tried] == [lock] * 20, sql
+        assert [one.rewrites for one in tried] == [rewrites] * 20, sql
+        assert scans is None or [one.scans for one in tried] == [scans] * 20, sql
+
+
+def test_trying_a_statement_uses_no_number_of_a_sequence_and_keeps_nothing(
+    traced: Callable[..., list[Statement]],
+) -> None:
+    traced('execute("CREATE TABLE new (id serial PRIMARY KEY, at int DEFAULT 0)")')
+
+    found = traced(
+        'execute("PREPARE p AS SELECT 1")',
+        'execute("INSERT INTO new DEFAULT VALUES")',
+        'execute("BEGIN; INSERT INTO new DEFAULT VALUES; COMMIT")',
+        'execute("INSERT INTO new DEFAULT VALUES")',
+        'execute("UPDATE new SET at = 1 WHERE id IN (1, 2, 3)")',
+        autocommit=True,
+    )
+
+    assert [one.rows_written for one in found] == [{}, {"new": 1}, {"new": 1}, {"new": 1}, {"new": 3}]
+
+
 def test_names_are_written_as_postgresql_wants_them(traced: Callable[..., list[Statement]]) -> None:
     traced("execute('CREATE SCHEMA \"My Shop\"')", 'execute(\'CREATE TABLE "My Shop"."Sm""all" (n int)\')')
 
