@@ -14,6 +14,10 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError, StatementError
 from scripts.core import sqlstates
 
 HIDDEN = "…"
+MOST = 2_000
+"""Characters of a statement that are shown."""
+MOST_LINES = 10
+"""Lines of a detail that are shown."""
 ANYTHING = (
     sqlstates.CLASS_PL_PGSQL_ERROR,
     sqlstates.CLASS_INTERNAL_ERROR,
@@ -23,6 +27,8 @@ ANYTHING = (
 """Classes of errors whose message may contain any text: RAISE in a trigger, an extension, another server."""
 OF_NAMES = ("sqlalchemy.", "alembic.")
 """Packages whose own errors contain only names. A subclass in a revision may contain anything."""
+RAISED_IN = ("pl_exec.c", "plpy_plpymodule.c", "plpy_elog.c", "plperl.c", "pltcl.c", "dblink.c", "connection.c")
+"""Source files of PostgreSQL that report what a function, or another server, said."""
 NAMES = ("schema_name", "table_name", "column_name", "datatype_name", "constraint_name")
 
 _WORD = re.compile(r"(\w+)")
@@ -30,6 +36,8 @@ _WORD = re.compile(r"(\w+)")
 _QUOTE = re.compile('["«»„“”‟「」『』]')
 _TEXT = re.compile(r"'((?:[^']|'')*)'")
 _NAME = re.compile(r'"((?:[^"]|"")*)"')
+# From the first value of a key to the last: a value may contain brackets.
+_VALUES = re.compile(r"\)=\(.*\)", re.DOTALL)
 _NUMBER = re.compile(r"(?<![\w$%.])\d[\w.]*")
 _CODE = re.compile(r"""%\(\w+\)s|'(?:[^']|'')*'|"(?:[^"]|"")*"|[^\W\d]\w*""")
 _KEYWORDS = frozenset(
@@ -77,14 +85,35 @@ def message(error: BaseException, source: str = "") -> str:
     known = words(source, *names)
     if not source and code in OF_OBJECTS:
         return said.partition("\n")[0]
-    if code.startswith(ANYTHING):
+    raised = getattr(orig.diag, "source_file", None) in RAISED_IN
+    if code.startswith(ANYTHING) or (raised and not code.startswith(sqlstates.CLASS_DATA_EXCEPTION)):
         condition = " ".join(re.findall("[A-Z][a-z]*", type(orig).__name__)).lower()
         return text(said, known) or f"{condition or 'error'} ({code})"
     if code.startswith(sqlstates.CLASS_DATA_EXCEPTION):
         return _NUMBER.sub(lambda found: _shown_if_known(found[0], known), _without_quoted(said, known))
-    executed = str(getattr(error, "statement", None) or "")
+    executed = begin(str(getattr(error, "statement", None) or ""))
     known |= words(statement(executed, source or executed, code))
     return _without_quoted(said, known).partition("\n")[0]
+
+
+def details(error: BaseException, source: str) -> list[str]:
+    """Return PostgreSQL's DETAIL and HINT of an error, without values. `source` is the text of the running revision."""
+    found: Any = getattr(getattr(error, "orig", error), "diag", None)
+    if not sqlstates.of(error):
+        return []
+    said = (found.message_detail, found.message_hint)
+    return [shown for one in said if one and (shown := _detail(one, sqlstates.of(error), found.source_file, source))]
+
+
+def _detail(said: str, code: str, source_file: str, source: str) -> str:
+    """Return a detail. Most of them contain only names."""
+    if code.startswith((*ANYTHING, sqlstates.CLASS_DATA_EXCEPTION)) or source_file in RAISED_IN:
+        said = text(said, words(source))
+    elif code.startswith(sqlstates.CLASS_INTEGRITY_CONSTRAINT_VIOLATION):
+        # Other details of this class are a whole row.
+        said = _VALUES.sub(f")=({HIDDEN})", said) if _VALUES.search(said) else ""
+    lines = said.splitlines()
+    return "\n".join([*lines[:MOST_LINES], *([HIDDEN] if len(lines) > MOST_LINES else [])])
 
 
 def exception(error: BaseException, source: str) -> str:
@@ -112,6 +141,16 @@ def statement(sql: str, source: str, code: str = "") -> str:
             lambda found: found[0] if found[0][0] in "%'\"" else _shown_if_known(found[0], known | _KEYWORDS), sql
         )
     return _NUMBER.sub(lambda found: _shown_if_known(found[0], known), sql)
+
+
+def begin(sql: str) -> str:
+    """Return the begin of a long statement, up to a text that would be cut."""
+    if len(sql) <= MOST:
+        return sql
+    short = sql[:MOST].rpartition(" ")[0]
+    while cut := [quote for quote in "'\"" if short.count(quote) % 2]:
+        short = short[: short.rindex(cut[0])]
+    return f"{short} {HIDDEN}"
 
 
 def text(said: str, known: Iterable[str]) -> str:

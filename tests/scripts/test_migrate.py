@@ -212,8 +212,13 @@ def test_done_is_said_only_after_a_new_connection_has_checked(empty_project: Pro
     ("upgrade", "words"),
     [
         (
-            'op.execute("ALTER TABLE nowhere ADD COLUMN note text")',
-            ['line 12: relation "nowhere" does not exist', "The statement was: ALTER TABLE nowhere ADD COLUMN note"],
+            'op.execute("CREATE VIEW v AS SELECT FROM kept"); op.execute("DROP TABLE kept")',
+            [
+                "line 12: cannot drop table kept because other objects depend on it",
+                "Why:   view v depends on table kept\n         Use DROP ... CASCADE",
+                "The statement was: DROP TABLE kept",
+                "Do:    drop or change these objects before that line, then run this again",
+            ],
         ),
         ('raise ValueError("no such thing")', ["line 12: ValueError: no such thing"]),
         ("op.no_such_operation()", ["line 12: AttributeError: "]),
@@ -249,6 +254,10 @@ def test_a_failing_revision_is_told_with_its_place_and_cause_and_what_came_befor
         (
             '"""x"""\nrevision = "{newest}"\ndown_revision = None\n',
             "The revision files contradict each other: Revision {newest} is present more than once",
+        ),
+        (
+            f'"""x"""\nrevision = "{"a" * 33}"\ndown_revision = "{{newest}}"\n',
+            f"alembic/versions/abcd01.py: the id {'a' * 33} has 33 characters.",
         ),
     ],
 )

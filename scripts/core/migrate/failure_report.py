@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError, InvalidRequestError
 from scripts.core import ROOT, redaction, revision_files, sqlstates
 from scripts.core.errors import HalfDoneError, UserError
 from scripts.core.formatting import counted
-from scripts.core.migrate import lock_watch
+from scripts.core.migrate import lock_watch, next_steps
 from scripts.core.migrate.run_context import Conditions
 from scripts.core.migrate.steps import Steps
 from scripts.core.migrate.transactions import TransactionError
@@ -56,18 +56,19 @@ def failed(conditions: Conditions, steps: Steps, error: Exception) -> UserError:
             f"{error.place}: {error}", do=f"{error.do}, then run this again", state=state(conditions, steps)
         )
     source, code = _source(steps), sqlstates.of(error)
-    said = _said(error, source)
+    said, details = _said(error, source), redaction.details(error, source)
     lacking = extensions.lacking(error)
     extension = sql.name(lacking) if lacking else ""
-    executed = redaction.statement(str(getattr(error, "statement", "") or ""), source, code)
+    executed = redaction.begin(sql.sent(str(getattr(error, "statement", "") or "")))
+    executed = redaction.statement(executed, source, code)
     statement = " ".join(executed.split())
     if conditions.settings.runtime == "embedded" and _lacks_extension(error, statement):
         said += " in the embedded PostgreSQL; RUNTIME=docker has all extensions of contrib"
     half_done = _is_half_done(steps, error)
     return UserError(
         f"{revision_files.place(error) or _file(steps) or 'Migrating'}: {said}",
-        why=_why(statement, extension),
-        do=_do(steps, half_done, extension),
+        why=_why(statement, extension, details),
+        do=_do(steps, half_done, extension, next_steps.find(error, said, details, conditions, steps)),
         state=state(conditions, steps)
         + " If a run was stopped in this revision, everything up to and including this statement is committed already."
         * half_done,
@@ -76,7 +77,7 @@ def failed(conditions: Conditions, steps: Steps, error: Exception) -> UserError:
 
 def _said(error: Exception, source: str) -> str:
     """Return what the error says, without contents of rows. `source` is the text of the running revision."""
-    if isinstance(error, DBAPIError):
+    if sqlstates.of(error) or isinstance(error, DBAPIError):
         return redaction.message(error, source)
     return str(error) if isinstance(error, ExitError) else redaction.exception(error, source)
 
@@ -93,20 +94,23 @@ def _lacks_extension(error: Exception, statement: str) -> bool:
     )
 
 
-def _why(statement: str, extension: str) -> str:
+def _why(statement: str, extension: str, details: list[str]) -> str:
     """Return why the statement failed. For an extension, name the statement that a superuser has to run."""
     if extension:
         return f"Only a superuser may create it. It is created in the target database by: CREATE EXTENSION {extension}"
-    return f"The statement was: {statement}" if statement else ""
+    said = [line for detail in details for line in detail.splitlines()]
+    return "\n         ".join([*said, *([f"The statement was: {statement}"] if statement else [])])
 
 
-def _do(steps: Steps, half_done: bool, extension: str) -> str:
+def _do(steps: Steps, half_done: bool, extension: str, next_step: str) -> str:
     if extension:
         return "have an administrator run that, write CREATE EXTENSION IF NOT EXISTS in the file, then run this again"
     if half_done:
         return "write if_not_exists=True there, then run this again"
     if any(not commit.block for commit in steps.committed_within):
         return "correct that file so that it can run again after what is committed (IF NOT EXISTS), then run this again"
+    if next_step:
+        return f"{next_step}, then run this again"
     return "correct that file, or the data that it changes, then run this again"
 
 

@@ -76,6 +76,11 @@ class Steps:
         """Return the version after the last step that was run."""
         return self._after[-1]
 
+    @property
+    def at_base(self) -> bool:
+        """Return whether no revision is applied yet."""
+        return not self.goal
+
     def left(self, at: Sequence[str], command: MigrationContext) -> Iterator[Any]:
         """Yield the steps that a database at `at` still needs, for Alembic to run.
 

@@ -1,5 +1,6 @@
 """The revision files: heads, pending revisions, the meaning of REV, and revisions without a file here."""
 
+import re
 import sys
 import warnings
 from collections.abc import Iterable, Sequence
@@ -18,6 +19,9 @@ from scripts.core.postgres import own_tables
 from scripts.core.user_code import contained
 
 History = ScriptDirectory
+LONGEST_ID = 32
+"""Alembic makes the column of the version with this length."""
+_WIDENS = re.compile(r"\bversion_num\b")
 
 
 def load() -> History:
@@ -42,7 +46,20 @@ def load() -> History:
             f"{revision_files.place(error) or 'A revision file'} cannot be imported: {type(error).__name__}: {error}",
             do="correct that file",
         ) from error
+    _require_short_ids(history)
     return history
+
+
+def _require_short_ids(history: History) -> None:
+    """Raise UserError for an id that the version table cannot hold, unless a revision widens its column."""
+    long = [found for found in history.walk_revisions() if len(found.revision) > LONGEST_ID]
+    if long and not any(_WIDENS.search(Path(found.path).read_text("utf-8")) for found in history.walk_revisions()):
+        path, revision = long[-1].path, long[-1].revision
+        raise UserError(
+            f"{revision_files.shown(path)}: the id {revision} has {len(revision)} characters.",
+            why=f"The column version_num of {own_tables.VERSION} holds {LONGEST_ID}.",
+            do="shorten revision in that file, and down_revision in the files that follow it",
+        )
 
 
 def current(connection: Connection) -> tuple[str, ...]:
