@@ -49,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         console.warn(error.problem)
         databases_kept, unfinished, doubtful = [], [], []
     if arguments.json:
-        console.say(json.dumps(document(listing, databases_kept, identity), indent=2))
+        console.document(json.dumps(document(listing, databases_kept, identity), indent=2))
     else:
         show(folder, listing, databases_kept, name, identity)
         for doubt in doubtful:

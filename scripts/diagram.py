@@ -23,11 +23,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     history.require_known(revisions, at)
     now, later = diagram.schemas(target, revisions, at, head)
     pending = len(history.pending(revisions, at, head))
-    console.say(f"# The schema\n\nThe revision files make this schema at {head}; pending revisions: {pending}.\n")
-    console.say(f"```mermaid\n{diagram.tables(now, later)}\n```\n")
-    console.say("## The revisions\n\nPending revisions have a broken border.\n")
+    console.document(f"# The schema\n\nThe revision files make this schema at {head}; pending revisions: {pending}.\n")
+    console.document(f"```mermaid\n{diagram.tables(now, later)}\n```\n")
+    console.document("## The revisions\n\nPending revisions have a broken border.\n")
     done = history.applied(revisions, at)
-    console.say(f"```mermaid\n{diagram.history(history.oldest_first(revisions), done)}\n```")
+    console.document(f"```mermaid\n{diagram.history(history.oldest_first(revisions), done)}\n```")
     return 0
 
 

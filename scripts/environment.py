@@ -30,11 +30,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     target = settings.load()
     name = str(target.database_url.database)
     with connections.connect(target, isolation_level="AUTOCOMMIT") as connection:
-        before = environments.read(connection)
-        if before == environment:
+        before = environments.all_of(connection)
+        if before == [environment]:
             console.done(f"Nothing to do: the environment of {name} is {environment} already.")
             return 0
-        console.say(f"Environment of {name} at {connections.address(target)}: {before or environments.NOT_SET}.")
+        was = " and ".join(before) or environments.NOT_SET
+        console.say(f"Environment of {name} at {connections.address(target)}: {was}.")
         typed = overrides.confirmed() or console.ask(f"Type {name} to set it to {environment}:")
         if typed != name:
             raise UserError("Not confirmed.", do=f"make environment ENV={environment} CONFIRM={shlex.quote(name)}")

@@ -32,7 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     target = settings.load()
     made = lint.make(target, revisions, scripts)
     if arguments.json:
-        console.say(json.dumps(made.document(), indent=2))
+        console.document(json.dumps(made.document(), indent=2))
     else:
         show(made, annotated=target.values.get("GITHUB_ACTIONS") == "true")
     if made.failure:

@@ -31,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     history.require_known(revisions, at)
     made = plan.make(target, revisions, at, wanted)
     if arguments.json:
-        console.say(json.dumps(made.document(), indent=2))
+        console.document(json.dumps(made.document(), indent=2))
     elif made.revisions:
         console.say(f"{counted(len(made.revisions), 'pending revision')}, run on {made.tried_on}, without rows:")
         for revision in made.revisions:

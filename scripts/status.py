@@ -72,11 +72,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     target = settings.load()
     status = look(target)
     if arguments.json:
-        console.say(json.dumps(asdict(status), indent=2))
+        console.document(json.dumps(asdict(status), indent=2))
     else:
         show(status)
     if arguments.next:
-        console.say(NEXT if target.app_env == "development" else NEXT_ELSEWHERE)
+        console.document(NEXT if target.app_env == "development" else NEXT_ELSEWHERE)
     return 0 if status.healthy else 1
 
 

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 
 from scripts.core import settings
-from scripts.core.backups import selection, store, verify
+from scripts.core.backups import freshness, selection, store, verify
 from scripts.core.cli import console, entry_point
 from scripts.core.formatting import counted
 from scripts.core.postgres import databases, system_identifier
@@ -31,11 +31,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     seconds = checked.manifest.checks[-1].seconds
     if arguments.mode == verify.QUICK:
         console.done(f"{backup.name} is intact: every byte was read, in {seconds:.1f} s.")
-        return 0
-    console.done(
-        f"{backup.name} was restored on the scratch server in {seconds:.1f} s and equals what was backed up:"
-        f" {counted(len(backup.manifest.tables), 'table')}, {counted(backup.manifest.rows, 'row')}."
-    )
+    else:
+        console.done(
+            f"{backup.name} was restored on the scratch server in {seconds:.1f} s and equals what was backed up:"
+            f" {counted(len(backup.manifest.tables), 'table')}, {counted(backup.manifest.rows, 'row')}."
+        )
+    since = freshness.written_since(target, backup.manifest)
+    if since:
+        console.warn(since)
     return 0
 
 

@@ -55,7 +55,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     root = Path("/") if target.runtime == "docker" else ROOT
     path = path.relative_to(root) if path.is_relative_to(root) else path
     if arguments.json:
-        console.say(json.dumps(made, indent=2))
+        console.document(json.dumps(made, indent=2))
     else:
         conclude(made["verdict"], made["reason"])
         console.say(f"  {path}")

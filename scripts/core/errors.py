@@ -4,6 +4,8 @@ from typing import Self
 
 from alembic.util import CommandError
 
+from scripts.core.formatting import message
+
 DONE, NO, USAGE, BUG, INTERRUPTED = 0, 1, 2, 3, 130
 
 
@@ -28,7 +30,7 @@ class UserError(CommandError):
 
     def lines(self) -> list[str]:
         """Return the problem, and a line for each of the other parts."""
-        return [self.problem, *(f"  {name + ':':<7}{fact}" for name, fact in self.facts)]
+        return [message(one) for one in [self.problem, *(f"  {name + ':':<7}{fact}" for name, fact in self.facts)]]
 
 
 class HalfDoneError(KeyboardInterrupt):

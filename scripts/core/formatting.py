@@ -1,4 +1,6 @@
-"""Numbers and states in the form of the reports."""
+"""Numbers, states and other people's texts in the form of the output and the reports."""
+
+import re
 
 VERDICTS = {
     "passed": "passed",
@@ -8,8 +10,29 @@ VERDICTS = {
 }
 SYMBOLS = {"passed": "✓", "warned": "!", "failed": "✗", "skipped": "-", "not run": "-", "interrupted": "✗"}
 
-
 NOTHING = "\N{EN DASH}"
+_ESCAPES = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
+_TEXT_MOVERS = "\\u2028\\u2029\\u202a-\\u202e\\u2066-\\u2069"
+# Characters that would make a line, move the cursor, recolour a terminal, or turn the direction of a text.
+_CONTROL = re.compile(f"[\\x00-\\x1f\\x7f-\\x9f{_TEXT_MOVERS}]")
+_CONTROL_IN_LINES = re.compile(f"[\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f{_TEXT_MOVERS}]")
+# Our own further lines are indented. A line that begins with :: is a command to some CI servers.
+_FOREIGN_LINE = re.compile(r"\n(?! {4})|\n(?= *::)")
+
+
+def one_line(text: str) -> str:
+    """Return a text from a database or a file on one line: its control characters are written as escapes."""
+    return _CONTROL.sub(lambda found: _ESCAPES.get(found[0], f"\\x{ord(found[0]):02x}"), text)
+
+
+def message(text: str) -> str:
+    """Return a message in which only our own indented lines begin a line, and no character moves the cursor."""
+    return printable(_FOREIGN_LINE.sub(r"\\n", text))
+
+
+def printable(text: str) -> str:
+    """Return a text of several lines without characters that move the cursor or turn the direction."""
+    return _CONTROL_IN_LINES.sub("\ufffd", text)
 
 
 def milliseconds(seconds: float) -> str:

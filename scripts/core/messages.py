@@ -7,11 +7,17 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from scripts.core.formatting import message
+
 Receiver = Callable[[str], None]
 Progress = Callable[[int, int, str], None]
 
-log: Receiver = logging.getLogger("alembic.runner").info
-"""As alembic.ini says, for `alembic` typed by hand."""
+
+def log(text: str) -> None:
+    """Send a message where alembic.ini says, for `alembic` typed by hand."""
+    logging.getLogger("alembic.runner").info("%s", message(text))
+
+
 _receivers: list[Receiver] = [log]
 _bars: list[Progress] = [lambda _done, _total, _what: None]
 

@@ -33,6 +33,25 @@ def test_the_rest_of_the_comment_stays(empty_project: Project) -> None:
         assert comment(empty_project) == f"Ada's shop, 100%\n\nask ops\nenvironment={environment}"
 
 
+def test_two_that_differ_are_refused_until_one_is_set(empty_project: Project) -> None:
+    """The first of both was believed."""
+    name = str(empty_project.url.database)
+    empty_project.sql(
+        f"COMMENT ON DATABASE {name} IS E'environment=development\nenvironment=production\nenvironment=development'"
+    )
+
+    for verb in ("migrate", "reset", "seed"):
+        result = empty_project.run(verb, CONFIRM=name)
+        assert result.returncode == 1
+        assert f"✗ The comment of the database {name} says development and production." in result.stderr
+        assert f"Do:    make environment ENV=production CONFIRM={name}\n" in result.stderr
+
+    result = empty_project.run("environment", "development", CONFIRM=name)
+    assert result.returncode == 0, result.stderr
+    assert ": development and production.\n" in result.stdout
+    assert comment(empty_project) == "environment=development"
+
+
 def test_a_database_without_a_mark_gets_one(empty_project: Project) -> None:
     empty_project.sql(f"COMMENT ON DATABASE {empty_project.url.database} IS NULL")
 

@@ -6,14 +6,19 @@ from pathlib import Path
 from sqlalchemy import Connection, text
 
 from scripts.core.backups import integrity, store
-from scripts.core.backups.manifest import Manifest
+from scripts.core.backups.manifest import Manifest, TableSize
 from scripts.core.backups.store import Backup
-from scripts.core.postgres import databases, environments, own_tables, system_identifier
+from scripts.core.errors import UserError
+from scripts.core.postgres import connections, databases, environments, own_tables, system_identifier
 from scripts.core.revisions import history
+from scripts.core.rows import row_estimate
+from scripts.core.settings import Settings
 
 SLACK = timedelta(seconds=5)
 """The largest accepted difference between the clocks of two machines."""
 
+SHOWN = 5
+"""Tables that are named."""
 _LOGGED = text(f"SELECT count(*) FROM {own_tables.LOG}")
 
 
@@ -29,6 +34,31 @@ def find(connection: Connection, folder: Path, seconds: float) -> Backup | None:
         if is_new and _is_of(connection, backup.manifest) and not integrity.damage(backup):
             return backup
     return None
+
+
+def written_since(target: Settings, manifest: Manifest) -> str:
+    """Return which tables have other numbers of rows now than in the backup, as a sentence, or nothing.
+
+    Large tables are estimated, so they count only from a difference of a tenth. If the database does not answer, there
+    is nothing to say.
+    """
+    try:
+        with connections.connect(target, isolation_level="AUTOCOMMIT") as connection:
+            now = row_estimate.read(connection)
+    except UserError:
+        return ""
+    pairs = [(name, rows, there) for name, rows in now.items() if (there := _of_table(manifest, name))]
+    changed = [
+        f"{name} has {rows} now, {there.rows:,} in the backup"
+        for name, rows, there in pairs
+        if abs(rows.number - there.rows) > (0 if rows.exact else there.rows / 10)
+    ]
+    more = [f"and {len(changed) - SHOWN} more"] if len(changed) > SHOWN else []
+    return f"The database was written since this backup: {'; '.join(changed[:SHOWN] + more)}." if changed else ""
+
+
+def _of_table(manifest: Manifest, name: str) -> TableSize | None:
+    return manifest.tables.get(name) or manifest.tables.get(f"public.{name}")
 
 
 def _is_of(connection: Connection, manifest: Manifest) -> bool:

@@ -13,6 +13,7 @@ from pathlib import Path
 from threading import Event, RLock, Thread
 from typing import TYPE_CHECKING, TextIO
 
+from scripts.core import formatting
 from scripts.core.cli.row import Row
 from scripts.core.errors import UserError
 
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
     from rich.live import Live
 
 _URL_PASSWORD = re.compile(r"(://[^\s:/@]*):\S*@")
-# Characters of a message or a name that would move the cursor or recolour the terminal.
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _PLAIN = {"✓": "+", "✗": "x", "·": ".", "…": "...", "\N{EN DASH}": "-"}
 PLAIN_SIGNS = "plain_signs"
 """How a stream replaces characters that its encoding lacks: our signs by plain ones, others by a question mark."""
@@ -40,8 +39,13 @@ _lock = RLock()
 
 
 def say(text: str = "", style: str = "") -> None:
-    """Print text; `style`: bold, dim, red, green, yellow or nothing."""
+    """Print a line; `style`: bold, dim, red, green, yellow or nothing."""
     _print(text, style, sys.stdout)
+
+
+def document(text: str) -> None:
+    """Print a text of several lines, in which everything from a database or a file is escaped."""
+    _print(text, "", sys.stdout, formatting.printable)
 
 
 def done(text: str) -> None:
@@ -167,8 +171,8 @@ def logged(verb: str) -> Iterator[None]:
             _logs.remove(log)
 
 
-def _print(text: str, style: str, stream: TextIO) -> None:
-    text = _clean(text)
+def _print(text: str, style: str, stream: TextIO, clean: Callable[[str], str] = formatting.message) -> None:
+    text = _clean(text, clean)
     for log in _logs:
         print(text, file=log, flush=True)
     with _lock:
@@ -197,8 +201,8 @@ def _console(stream: TextIO) -> "Console":
     return _live[0].console if _live else terminal.console(stream)
 
 
-def _clean(text: str) -> str:
-    return _CONTROL.sub("\ufffd", _URL_PASSWORD.sub(r"\1:***@", text))
+def _clean(text: str, clean: Callable[[str], str] = formatting.message) -> str:
+    return clean(_URL_PASSWORD.sub(r"\1:***@", text))
 
 
 def _draw() -> None:

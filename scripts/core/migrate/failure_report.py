@@ -162,7 +162,12 @@ def state(conditions: Conditions, steps: Steps) -> str:
     try:
         with connections.connect(quick, conditions.url, isolation_level="AUTOCOMMIT") as connection:
             at = ", ".join(history.current(connection)) or "base"
-            return " ".join([f"the database is at {at}; {outcome}.", *invalid_indexes.clear_up(connection)])
+            return " ".join(
+                [
+                    f"the database is at {at}; {outcome}.",
+                    *invalid_indexes.clear_up(connection, conditions.foreign_indexes),
+                ]
+            )
     except (UserError, DBAPIError):
         return f"the server does not answer; {outcome}. See: make status"
 

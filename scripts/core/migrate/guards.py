@@ -12,7 +12,7 @@ from scripts.core.errors import UserError
 from scripts.core.migrate import failure_report
 from scripts.core.migrate.run_context import Conditions
 from scripts.core.migrate.steps import Steps
-from scripts.core.postgres import databases, environments, system_identifier
+from scripts.core.postgres import databases, environments, invalid_indexes, system_identifier
 from scripts.core.reports import proof
 from scripts.core.revisions import history, migration_log
 from scripts.core.rows import data_loss
@@ -49,6 +49,19 @@ def check(conditions: Conditions, steps: Steps, files: dict[str, Path], seen: Se
     if careful and not backup:
         used.append("backup")
     return replace(conditions, overrides=used, backup=backup.name if backup else "")
+
+
+def check_indexes(conditions: Conditions, steps: Steps) -> Conditions:
+    """Return the conditions with the invalid indexes that no step names. They stay, unless the user overrides that."""
+    found = invalid_indexes.foreign(conditions.observer, steps.source)
+    if found and overrides.accepted("index"):
+        return replace(conditions, overrides=[*conditions.overrides, "index"])
+    for name in found:
+        messages.send(
+            f"The index {name} is invalid: no query uses it. No revision that runs names it, so it stays."
+            " To drop it, run this again with ACCEPT=index."
+        )
+    return replace(conditions, foreign_indexes=found)
 
 
 def check_edited(connection: Connection, environment: str, files: dict[str, Path]) -> list[str]:

@@ -53,7 +53,7 @@ def run(conditions: Conditions, steps: Steps, once: Once) -> None:
             # The holder of the lock may have added rows before it released it.
             guards.check_losses(conditions, failure_report.between_attempts(conditions))
         # A deadlock inside CREATE INDEX CONCURRENTLY leaves an invalid index.
-        invalid_indexes.drop_invalid(conditions.observer)
+        invalid_indexes.drop_invalid(conditions.observer, conditions.foreign_indexes)
 
 
 def _attempt(conditions: Conditions, engine: Engine, steps: Steps, once: Once, watch: lock_watch.Watch) -> None:

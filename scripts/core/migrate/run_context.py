@@ -26,3 +26,5 @@ class Conditions:
     confirmed: Sequence[Loss] | None = None
     """What a downgrade may lose; None: nothing was asked."""
     tracer: Tracer | None = None
+    foreign_indexes: Sequence[str] = ()
+    """Invalid indexes that no revision of this command names. They stay."""

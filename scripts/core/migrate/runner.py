@@ -4,7 +4,7 @@ A command that changes the version takes the advisory lock and passes the guards
 of its own, with short lock timeouts and retries. Then a new connection checks the result. Other commands just run.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from alembic import context
@@ -86,11 +86,12 @@ def _change_the_version(command: MigrationContext, request: AlembicRequest, hold
             tracer=request.tracer,
         )
         conditions = guards.check(conditions, steps, history.files(context.script, at), request.seen)
-        invalid_indexes.drop_invalid(holder)
+        conditions = guards.check_indexes(conditions, steps)
+        invalid_indexes.drop_invalid(holder, conditions.foreign_indexes)
         if not request.tracer:
             unfinished_rollback.record(conditions, steps, at, str(command.opts["destination_rev"]))
         retry.run(conditions, steps, _once)
-        _check(target, url, steps)
+        _check(target, url, steps, conditions.foreign_indexes)
         if steps.command == "downgrade" and conditions.confirmed is None:
             # `alembic` typed by hand has no other report. The make target closes the rollback after its own report.
             unfinished_rollback.close(target, url)
@@ -106,10 +107,10 @@ def _once(connection: Any, left: Callable[..., Any], on_apply: Callable[..., Non
         context.run_migrations()
 
 
-def _check(target: settings.Settings, url: URL, steps: Steps) -> None:
-    """Raise UserError unless a new connection reads the version of the last step, and no index is invalid."""
+def _check(target: settings.Settings, url: URL, steps: Steps, foreign: Sequence[str]) -> None:
+    """Raise UserError unless a new connection reads the version of the last step, and no other index is invalid."""
     with connections.connect(target, url) as connection:
-        at, invalid = set(history.current(connection)), invalid_indexes.invalid(connection)
+        at, invalid = set(history.current(connection)), set(invalid_indexes.invalid(connection)) - {*foreign}
     if at != steps.goal:
         raise UserError(
             f"The database should be at {_list(steps.goal)} now, but a new connection reads {_list(at)}.",
@@ -119,7 +120,7 @@ def _check(target: settings.Settings, url: URL, steps: Steps) -> None:
         )
     if invalid:
         raise UserError(
-            f"Every revision ran, but these indexes are invalid: {', '.join(invalid)}.",
+            f"Every revision ran, but these indexes are invalid: {', '.join(sorted(invalid))}.",
             why="CREATE INDEX CONCURRENTLY did not finish. PostgreSQL maintains such an index but never uses it.",
             do="make rollback, correct what stopped it, make migrate",
             state=f"the database is at {_list(at)}.",

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from alembic.runtime.migration import MigrationContext, MigrationInfo
@@ -70,6 +71,12 @@ class Steps:
         """Return upgrade, downgrade or stamp."""
         first: MigrationInfo = self._steps[0].info
         return "stamp" if first.is_stamp else "upgrade" if first.is_upgrade else "downgrade"
+
+    @property
+    def source(self) -> str:
+        """Return the text of the revision files of all steps."""
+        paths = {str(getattr(one, "path", "")) for info in self.infos for one in info.up_revisions}
+        return "\n".join(Path(path).read_text(encoding="utf-8") for path in sorted(paths - {""}))
 
     @property
     def goal(self) -> set[str]:

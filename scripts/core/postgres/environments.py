@@ -3,6 +3,8 @@
 It is one line `environment=...` in the database's COMMENT. The rest of the comment is preserved.
 """
 
+import shlex
+
 from sqlalchemy import Connection, text
 
 from scripts.core.errors import UserError
@@ -32,8 +34,29 @@ def effective(settings: Settings, stored: str | None) -> str:
 
 
 def read(connection: Connection, database: str | None = None) -> str | None:
-    """Return the environment of a database, or None. The database is the connected one if no name is given."""
-    return next((line[len(LINE) :] for line in _comment(connection, database) if line.startswith(LINE)), None)
+    """Return the environment of a database, or None. The database is the connected one if no name is given.
+
+    Raise UserError if its comment has several that differ.
+    """
+    found = all_of(connection, database)
+    if len(found) > 1:
+        name = database or connection.scalar(text("SELECT current_database()"))
+        raise UserError(
+            f"The comment of the database {name} says {' and '.join(found)}.",
+            why=f"A database has one environment, in one line {LINE}…",
+            do=f"make environment ENV={max(found, key=_strictness)} CONFIRM={shlex.quote(str(name))}",
+        )
+    return found[0] if found else None
+
+
+def all_of(connection: Connection, database: str | None = None) -> list[str]:
+    """Return all environments in the comment of a database. More than one contradict each other."""
+    lines = [line for line in _comment(connection, database) if line.startswith(LINE)]
+    return list(dict.fromkeys(line[len(LINE) :] for line in lines))
+
+
+def _strictness(environment: str) -> int:
+    return STRICTNESS.index(environment) if environment in STRICTNESS else 0
 
 
 def write(connection: Connection, database: str, environment: str) -> None:

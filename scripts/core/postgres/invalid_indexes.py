@@ -1,5 +1,8 @@
 """Invalid indexes: CREATE INDEX CONCURRENTLY leaves one if it fails. PostgreSQL maintains it but never uses it."""
 
+import re
+from collections.abc import Collection
+
 from sqlalchemy import Connection, text
 
 from scripts.core import messages
@@ -10,7 +13,7 @@ from scripts.core.postgres.sql import compose, spelled
 # Without those of partitioned tables, which are invalid until every partition has its own, and without one that is
 # being built. A role that may not read others' progress sees that a session builds one, and the lock on its table.
 _INVALID = text(
-    "SELECT i.indexrelid::regclass::text FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid"
+    "SELECT i.indexrelid::regclass::text AS name, c.relname FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid"
     " WHERE NOT i.indisvalid AND c.relkind = 'i'"
     " AND NOT EXISTS (SELECT FROM pg_stat_progress_create_index p WHERE p.index_relid = i.indexrelid"
     " OR (p.index_relid IS NULL AND EXISTS (SELECT FROM pg_locks l WHERE l.pid = p.pid AND l.relation = i.indrelid)))"
@@ -22,12 +25,20 @@ def invalid(connection: Connection) -> list[str]:
     return [str(name) for name in connection.scalars(_INVALID)]
 
 
-def drop_invalid(connection: Connection) -> None:
+def foreign(connection: Connection, source: str) -> list[str]:
+    """Return the invalid indexes that `source`, the text of the revisions that run, does not name."""
+    words = set(re.findall(r"\w+", source))
+    return [name for name, plain in connection.execute(_INVALID) if not set(re.findall(r"\w+", plain)) <= words]
+
+
+def drop_invalid(connection: Connection, foreign: Collection[str] = ()) -> None:
     """Drop the indexes that an earlier failure left, and report them. IF NOT EXISTS would take one for the new index.
 
-    `connection` is in autocommit.
+    Foreign ones stay. `connection` is in autocommit.
     """
     for name in invalid(connection):
+        if name in foreign:
+            continue
         messages.send(f"Dropping the invalid index {name}, which an earlier CREATE INDEX CONCURRENTLY left.")
         _drop(connection, name)
 
@@ -36,10 +47,12 @@ def _drop(connection: Connection, name: str) -> None:
     sql.run(connection, compose("DROP INDEX CONCURRENTLY IF EXISTS {}", spelled(name)))
 
 
-def clear_up(connection: Connection) -> list[str]:
-    """Drop the indexes that a failure has just left. Return a sentence for each."""
+def clear_up(connection: Connection, foreign: Collection[str] = ()) -> list[str]:
+    """Drop the indexes that a failure has just left, but no foreign one. Return a sentence for each."""
     said: list[str] = []
     for name in invalid(connection):
+        if name in foreign:
+            continue
         duplicates = _duplicates(connection, name)
         _drop(connection, name)
         found = f"; {counted(duplicates, 'duplicate key')}." if duplicates else "."

@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-from scripts.core.formatting import NOTHING, SYMBOLS, VERDICTS, human, milliseconds, moment, took
+from scripts.core.formatting import NOTHING, SYMBOLS, VERDICTS, human, milliseconds, moment, one_line, took
 
 SHOWN, LONGEST = 20, 500
 """Lines of details and of revisions, and characters of a text. A comment may have 65,536; the page shows all."""
@@ -70,6 +70,6 @@ def _first(lines: list[str], more: str) -> list[str]:
 
 def _plain(text: str) -> str:
     """Return the text on one line, with everything escaped that is special in Markdown or HTML."""
-    line = " ".join(text.split())
+    line = one_line(" ".join(text.split()))
     line = line if len(line) <= LONGEST else line[:LONGEST] + " …"
     return re.sub(r"([\\`*_{}\[\]<>|#~@&$])", r"\\\1", line)

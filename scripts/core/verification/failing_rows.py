@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError
 
 from scripts.core import sqlstates
 from scripts.core.errors import UserError
-from scripts.core.formatting import counted
+from scripts.core.formatting import counted, one_line
 from scripts.core.plan import shadow
 from scripts.core.postgres import connections, schema_copy, scratch, sql
 from scripts.core.postgres.scratch import Scratch
@@ -163,10 +163,10 @@ def _lines(connection: Connection, rows: _Rows) -> Iterator[str]:
     count = sql.run(connection, compose("SELECT count(*) {}", where)).scalar() or 0
     if not count:
         return
-    yield f"The statement fails for {counted(count, 'row')} of {rows.table.removeprefix('public.')}."
+    yield f"The statement fails for {counted(count, 'row')} of {one_line(rows.table.removeprefix('public.'))}."
     columns = listed(map(spelled, connection.scalars(_PRIMARY, {"table": rows.table})))
     if columns:
         query = compose("SELECT {} {} ORDER BY {} LIMIT {}", columns, where, columns, SHOWN)
         found = sql.run(connection, query).all()
-        shown = "; ".join(", ".join(str(value) for value in row) for row in found)
-        yield f"Their keys ({columns}): {shown}{' …' if count > SHOWN else ''}"
+        shown = "; ".join(", ".join(one_line(str(value)) for value in row) for row in found)
+        yield f"Their keys ({one_line(columns)}): {shown}{' …' if count > SHOWN else ''}"

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import text
 
 from scripts.core import messages
-from scripts.core.backups import create, restore_into, selection, store, verify
+from scripts.core.backups import create, freshness, restore_into, selection, store, verify
 from scripts.core.backups.store import Backup
 from scripts.core.errors import UserError
 from scripts.core.postgres import connections, databases, system_identifier
@@ -38,7 +38,9 @@ def check(case: Case) -> Outcome:
     warnings = _warnings(case, backup, at)
     if datetime.now(UTC) - found.created > FRESH:
         return refused("stale", Outcome(f"{what}; older than {FRESH / timedelta(hours=1):g} h", warnings))
-    return Outcome(what, warnings, WARNED) if warnings else Outcome(what)
+    since = freshness.written_since(case.target, found) if at is not None else ""
+    details = [*warnings, since] if since else warnings
+    return Outcome(what, details, WARNED) if warnings else Outcome(what, details)
 
 
 def _name(case: Case, backup: Backup) -> str:

@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterator, Sequence
 
 from scripts.core.cli.row import Row
-from scripts.core.formatting import SYMBOLS, milliseconds
+from scripts.core.formatting import SYMBOLS, message, milliseconds
 from scripts.core.verification.context import Result
 
 STYLES = {"failed": "red", "interrupted": "red", "warned": "yellow", "skipped": "yellow", "not run": "dim"}
@@ -62,4 +62,4 @@ def _wrapped(text: str, columns: int, indent: int) -> list[str]:
         break_long_words=False,
         break_on_hyphens=False,
     )
-    return [part for line in text.split("\n") for part in wrap.wrap(line) or [""]]
+    return [part for line in message(text).split("\n") for part in wrap.wrap(line) or [""]]

@@ -94,14 +94,15 @@ def test_the_password_of_a_url_is_never_shown(capsys: pytest.CaptureFixture[str]
     assert capsys.readouterr().out == shown + "\n"
 
 
-HOSTILE = "red \x1b[31m bell \x07 back \r over \x9b2J\nnext\tline"
+HOSTILE = "red \x1b[31m bell \x07 back \r over \x9b2J\n::error::next\n    ::error::line\n    \u202eours"
+CLEAN = "red \ufffd[31m bell \ufffd back \ufffd over \ufffd2J\\n::error::next\\n    ::error::"
 
 
 def test_what_a_name_brings_along_cannot_steer_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     console.say(HOSTILE)
 
-    assert capsys.readouterr().out == "red \ufffd[31m bell \ufffd back \ufffd over \ufffd2J\nnext\tline\n"
-    shown = "red \ufffd[31m bell \ufffd back \ufffd over \ufffd2J\r\nnext    line"
+    assert capsys.readouterr().out == f"{CLEAN}line\n    \ufffdours\n"
+    shown = f"{CLEAN}line\r\n    \ufffdours"
     assert printed(f"console.say({HOSTILE!r})") == shown + "\r\n"
     assert screen(printed(f"with console.live(): console.warn({HOSTILE!r})")) == f"! {shown}\r\n".split("\r\n")
     rows = f"with console.live(), console.below(lambda: [Row({HOSTILE!r})]): os._exit(0)"

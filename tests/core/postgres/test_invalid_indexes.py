@@ -77,8 +77,15 @@ def test_what_a_failure_left_is_dropped_and_its_duplicates_are_counted(
 def test_a_leftover_of_before_is_dropped_by_name(connection: Connection, sent: list[str]) -> None:
     fail(connection, "uq_n ON things (n)")
 
-    invalid_indexes.drop_invalid(connection)
+    run(connection, "CREATE TABLE others (n int); INSERT INTO others VALUES (1), (1)")
+    fail(connection, "uq_others ON others (n)")
+    assert invalid_indexes.foreign(connection, "op.create_index('uq_n', 'others')") == ["uq_others"]
 
+    invalid_indexes.drop_invalid(connection, ["uq_others"])
+
+    assert invalid_indexes.clear_up(connection, ["uq_others"]) == []
+    assert invalid_indexes.invalid(connection) == ["uq_others"]
+    run(connection, "DROP TABLE others")
     assert sent == ["Dropping the invalid index uq_n, which an earlier CREATE INDEX CONCURRENTLY left."]
     assert invalid_indexes.invalid(connection) == []
 
@@ -163,14 +170,23 @@ def test_an_invalid_leftover_is_named_and_dropped_before_the_run(project: Projec
     add_duplicates(project)
     with session(project.url) as connection:
         fail(connection.execution_options(isolation_level="AUTOCOMMIT"), "uq ON users (email)")
+        fail(connection, "by_hand ON users (email)")
     project.sql("DELETE FROM users WHERE id % 2 = 1")
 
     result = call(project, "migrate")
 
     assert result.returncode == 0, result.stderr
     assert "Dropping the invalid index uq, which an earlier CREATE INDEX CONCURRENTLY left." in result.stdout
-    assert invalid(project) == []
+    assert "The index by_hand is invalid: no query uses it. No revision that runs names it, so it" in result.stdout
+    assert invalid(project) == ["by_hand"]
     assert project.sql("SELECT indisvalid FROM pg_index WHERE indexrelid = 'uq'::regclass") == [(True,)]
+
+    project.write_revision("abcd02", "abcd01")
+    result = call(project, "migrate", ACCEPT="index")
+
+    assert "Dropping the invalid index by_hand" in result.stdout
+    assert invalid(project) == []
+    assert project.sql("SELECT overrides FROM migration_log ORDER BY id DESC LIMIT 1") == [("index",)]
 
 
 def test_an_index_that_a_revision_leaves_invalid_is_no_success(project: Project, revisions: list[str]) -> None:

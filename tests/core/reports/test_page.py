@@ -166,9 +166,21 @@ def test_no_name_is_markup_in_the_page_or_the_summary() -> None:
     text = summary.render(document(EVIL + " | [a](b) `c`\n# d"))
 
     assert outline.all("script") == []
+    policy = {meta.get("http-equiv"): meta.get("content") for meta in outline.all("meta")}
+    assert str(policy["Content-Security-Policy"]).startswith("default-src 'none'; ")
     assert "<script>" not in text.replace("\\<script\\>", "")
     assert not re.search(r"(?<!\\)[<`\[]", text)
     assert {len(re.findall(r"(?<!\\)\|", line)) for line in text.splitlines() if line.startswith("|")} == {5, 6}
+
+
+def test_no_name_makes_a_line_or_a_control_character() -> None:
+    hostile = "a\n::error::X\x1b[2J\u202e"
+    text = page.render(document(hostile))
+
+    assert "<li>The statement fails for 20 rows of a\\n::error::X\ufffd[2J\ufffd.</li>" in text
+    assert not re.search("[\x1b\u202e]", text + summary.render(document(hostile)))
+    assert "\n::error::" not in summary.render(document(hostile))
+    assert "\n::error::" not in page.render(document(hostile, revisions=0, schema=[]))
 
 
 def test_the_summary_tells_the_cause_first_and_fits_into_a_comment() -> None:
@@ -316,7 +328,8 @@ def test_a_browser_shows_the_cause_without_scrolling_and_complains_of_nothing(
 ) -> None:
     text = page.render(document())
 
-    result = browse(text.replace("</body>", PROBE), "--dump-dom")
+    allowed = text.replace("default-src 'none'", "default-src 'unsafe-inline'", 1)
+    result = browse(allowed.replace("</body>", PROBE), "--dump-dom")
 
     assert "CONSOLE" not in result.stderr, result.stderr
     found = re.search(
