@@ -186,7 +186,7 @@ def test_an_invalid_leftover_is_named_and_dropped_before_the_run(project: Projec
 
     assert "Dropping the invalid index by_hand" in result.stdout
     assert invalid(project) == []
-    assert project.sql("SELECT overrides FROM migration_log ORDER BY id DESC LIMIT 1") == [("index",)]
+    assert project.sql("SELECT overrides FROM migration_log ORDER BY id DESC LIMIT 1") == [("ACCEPT=index",)]
 
 
 def test_an_index_that_a_revision_leaves_invalid_is_no_success(project: Project, revisions: list[str]) -> None:

@@ -66,14 +66,12 @@ def test_words_are_not_broken_where_a_terminal_ends(columns: int, lines: list[st
 
 def test_where_nothing_ends_the_lines_are_as_they_were() -> None:
     result = Result(
-        "restore", "restore", "failed", 1.0, "It is not:\n    table a\tb", ["one " * 100 + "end", "a\n\n  b"]
+        "restore", "restore", "failed", 1.0, "It is not:\n    table a\tb", ["one " * 100 + "end", "a\n::error::b"]
     )
 
     assert [line for line, _ in finished(result, sys.maxsize)] == [
         "✗ restore      failed          1.0 s  It is not:",
         "    table a\tb",
         "      " + "one " * 100 + "end",
-        "      a",
-        "",
-        "  b",
+        "      a\\n::error::b",
     ]
