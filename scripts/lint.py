@@ -8,6 +8,7 @@ In continuous integration, each table of an earlier revision counts as large and
 the changed files. `# safe: H05 reason` in a revision's file silences a hazard there. docs/hazards.md explains them all.
 """
 
+import itertools
 import json
 import sys
 from collections.abc import Sequence
@@ -49,6 +50,8 @@ def show(made: Plan, *, annotated: bool) -> None:
                 console.say(f"      {line}", "dim")
             if annotated:
                 console.say(render.annotation(revision, finding))
+    for untried in itertools.chain.from_iterable(map(render.untried, made.revisions)):
+        console.say(*untried)
     checked = counted(len(made.revisions), "revision")
     if made.blocking:
         console.say(f"✗ {len(made.blocking)} of {counted(len(found), 'finding')} block, in {checked}.", "red")

@@ -4,8 +4,10 @@ import json
 from collections.abc import Callable
 
 import pytest
+from sqlalchemy import Connection, text
 
 from tests.conftest import Project
+from tests.core import running
 
 INDEX = 'op.create_index("ix_users_email", "users", ["email"])'
 DROP = 'op.drop_index("ix_users_email")'
@@ -75,6 +77,76 @@ def test_what_the_main_branch_has_is_looked_at_when_asked_for(branch: Project, g
 
     assert branch.run("lint").stdout == "✓ Nothing blocks in 0 revisions.\n"
     assert branch.run("lint", "--all").returncode == 1
+
+
+ROLES = (
+    'op.execute("GRANT SELECT ON users TO app"); op.execute("CREATE POLICY own ON users TO \\"The Readers\\"");'
+    ' op.execute("ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO app")'
+)
+NO_ROLES = (
+    'op.execute("ALTER DEFAULT PRIVILEGES REVOKE SELECT ON TABLES FROM app"); op.execute("DROP POLICY own ON users");'
+    ' op.execute("REVOKE SELECT ON users FROM app")'
+)
+CHILD = 'op.execute("CREATE TABLE pets (id int PRIMARY KEY, user_id int NOT NULL REFERENCES users)")'
+REFERS = 'op.execute("INSERT INTO pets SELECT 1, 1"); op.execute("INSERT INTO pets SELECT 2, (SELECT id FROM users)")'
+LOOP = (
+    'for id, in op.get_bind().exec_driver_sql("SELECT id FROM users").fetchall():\n'
+    '        op.execute(f"UPDATE users SET email = upper(email) WHERE id = {id}")'
+)
+FIRST = 'op.execute("ALTER TABLE pets ADD name text"); op.get_bind().exec_driver_sql("SELECT id FROM users").one()[0]'
+GONE = 'op.execute("ALTER TABLE pets ADD CHECK (owner > 0)")'
+
+
+def test_a_role_or_a_row_that_only_the_target_has_does_not_fail(
+    branch: Project, git: Callable[..., None], administration: Connection
+) -> None:
+    administration.execute(text("DROP ROLE IF EXISTS app"))
+    (branch.versions / "abcd01.py").unlink()
+    chain = [(ROLES, NO_ROLES), (CHILD, 'op.drop_table("pets")'), (REFERS, "pass"), (LOOP, "pass"), (FIRST, "pass")]
+    chain += [
+        ('op.execute("ALTER TABLE pets ADD owner int")', "pass"),
+        (INDEX, DROP),
+        (GONE, "pass"),
+        ("1 / 0", "pass"),
+        ("pass", "pass"),
+    ]
+    [down] = branch.version
+    for number, (up, back) in enumerate(chain):
+        branch.write_revision(f"abcd0{number}", down, up, back)
+        down = f"abcd0{number}"
+
+    result = running.call(branch, "lint")
+
+    assert result.returncode == 1, result.stderr
+    found = [line.split("alembic/versions/", 1)[1] for line in result.stdout.splitlines() if "  needs rows  " in line]
+    assert found == [
+        "abcd02.py:12  The statement needs rows that the copy does not have. make verify-staging tests it.",
+        "abcd02.py:12  The statement needs rows that the copy does not have. make verify-staging tests it.",
+        "abcd03.py:12  This loop found no rows, so what it does is of unknown size. make verify-staging tests it.",
+        "abcd04.py:12  Its code needs a row here, so the rest of it was not tried. make verify-staging tests it.",
+        "abcd08.py:1  It failed, and abcd04 was not finished: alembic/versions/abcd08.py, line 12: ZeroDivisionError"
+        " (its text may hold contents of rows: not shown). make verify-staging tests it.",
+        "abcd09.py:1  It was not tried, because abcd04 was not finished. make verify-staging tests it.",
+    ]
+    assert "H03 block  alembic/versions/abcd06.py:12" in result.stdout
+    assert administration.execute(
+        text("SELECT rolcanlogin FROM pg_roles WHERE rolname IN ('app', 'The Readers')")
+    ).all() == [
+        (False,),
+        (False,),
+    ]
+
+    git("add", "--all")
+    git("commit", "--quiet", "--message=on main now")
+    git("branch", "--force", "main")
+    (branch.versions / "abcd08.py").unlink()
+    branch.write_revision("abcd08", "abcd07", "pass")
+    branch.write_revision("abcd09", "abcd08", "pass")
+    branch.write_revision("abcd10", "abcd09", DROP, INDEX)
+
+    later = running.call(branch, "lint")
+
+    assert (later.returncode, later.stderr) == (0, ""), later.stdout
 
 
 def test_a_reason_silences_a_hazard_and_is_shown(branch: Project) -> None:

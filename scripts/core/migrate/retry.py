@@ -72,7 +72,7 @@ def _attempt(conditions: Conditions, engine: Engine, steps: Steps, once: Once, w
         if steps.command == "downgrade":
             event.listen(connection, "begin", lambda connection: guards.keep_empty(connection, conditions))
         if conditions.tracer:
-            conditions.tracer(connection, lambda: steps.revision, steps.commits)
+            transactions.excuse = conditions.tracer(connection, lambda: steps.revision, steps.commits)
         with (
             timeouts.for_all_connections(conditions.settings.limits),
             limited.restored(),

@@ -39,7 +39,9 @@ class Commit:
 
 Commits = dict[str, list[Commit]]
 """The commits of each revision."""
-Tracer = Callable[[Connection, Callable[[], str], Commits], None]
+Excuse = Callable[[Exception], bool]
+"""Whether an error of a revision's code ends it early without failing."""
+Tracer = Callable[[Connection, Callable[[], str], Commits], Excuse | None]
 """Is given the migrating connection, a function that names the running revision, and the commits of each revision."""
 
 

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, event
 from sqlalchemy.exc import DBAPIError
 
 from scripts.core import revision_files
-from scripts.core.migrate.steps import Commit, Steps
+from scripts.core.migrate.steps import Commit, Excuse, Steps
 from scripts.core.postgres import driver, statements
 from scripts.core.postgres.driver import Session
 from scripts.core.revisions import checksum
@@ -59,6 +59,7 @@ class Transactions:
     ended: bool = False
     """The revision, or an autocommit_block in it, has ended a transaction."""
     failure: TransactionError | None = None
+    excuse: Excuse | None = None
 
     def __post_init__(self) -> None:
         self._encoding = self.session.encoding
@@ -90,7 +91,11 @@ class Transactions:
         @wraps(function)
         def run(**arguments: Any) -> None:
             with self._revision(function.__code__.co_firstlineno):
-                function(**arguments)
+                try:
+                    function(**arguments)
+                except Exception as error:
+                    if not self.excuse or not self.excuse(error):
+                        raise
 
         watched.migration_fn = run
         return watched

@@ -41,7 +41,7 @@ def make(settings: Settings, revisions: History, scripts: list[Script]) -> Plan:
     earlier = [one.revision for one in revisions.walk_revisions() if one.revision not in later]
     before = history.newest(revisions, earlier)
     with scratch.session(settings, rights.default(settings)) as server:
-        copy = shadow.build(server, revisions, before)
+        copy = shadow.build(server, revisions, before, partial=True)
         tried = rehearsal.run(server, copy, [script.revision for script in scripts], wanted)
     weights = table_sizes.unknown(settings.limits)
     return Plan(

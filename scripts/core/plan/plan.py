@@ -11,7 +11,8 @@ from alembic.script import Script
 from scripts.core import git, revision_files
 from scripts.core.errors import UserError
 from scripts.core.migrate.guards import Seen
-from scripts.core.plan import deployed_models, hazards, rehearsal, stand_in, suppressions, table_sizes
+from scripts.core.plan import deployed_models, hazards, rehearsal, row_loops, stand_in, suppressions, table_sizes
+from scripts.core.plan.empty_copy import Untried
 from scripts.core.plan.findings import Finding, Subject, Undone
 from scripts.core.plan.rehearsal import Rehearsal
 from scripts.core.plan.table_sizes import BLOCK, Weights
@@ -35,6 +36,8 @@ class Planned:
     message: str
     statements: list[Statement]
     findings: list[Finding]
+    untried: list[Untried]
+    """What a copy without rows did not show."""
 
     @property
     def seconds(self) -> float:
@@ -67,7 +70,7 @@ class Plan:
         {"format": 1, "revisions": [{"revision", "file", "author", "message", "statements": [{"sql", "line",
         "transaction", "seconds", "locks": [{"relation", "mode"}], "rewrites", "scans", "rows_written": {name: n}}],
         "findings": [{"id", "hazard", "severity": "block|warn|note", "relation", "blocks": "reads|writes|none", "line",
-        "message", "instead", "silenced": reason or null}]}]}
+        "message", "instead", "silenced": reason or null}], "untried": [{"line", "text"}]}]}
         """
         return {"format": FORMAT, "revisions": [_document(revision) for revision in self.revisions]}
 
@@ -102,6 +105,7 @@ def planned(script: Script, tried: Rehearsal, weighed: Weights) -> Planned:
         message=script.doc,
         statements=statements,
         findings=_findings(script, statements, tried, weighed),
+        untried=_untried(script, statements, tried),
     )
 
 
@@ -122,6 +126,14 @@ def _findings(script: Script, statements: list[Statement], tried: Rehearsal, wei
     return suppressions.apply(hazards.find(subject), suppressions.of(path))
 
 
+def _untried(script: Script, statements: list[Statement], tried: Rehearsal) -> list[Untried]:
+    """Return what was left out, and the loops whose size depends on rows."""
+    found = list(tried.empty.untried.get(script.revision, ()))
+    if script.revision in tried.empty.empty and script.revision not in tried.empty.unfinished:
+        found += row_loops.idle(Path(script.path), {statement.line for statement in statements})
+    return found
+
+
 def _line_of(path: Path, function: str) -> int:
     tree = ast.parse(path.read_bytes())
     return next((node.lineno for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == function), 1)
@@ -135,4 +147,5 @@ def _document(revision: Planned) -> dict[str, Any]:
         "message": revision.message,
         "statements": [{name: getattr(one, name) for name in STATEMENT} for one in revision.statements],
         "findings": [asdict(finding) for finding in revision.findings],
+        "untried": [asdict(part) for part in revision.untried],
     }

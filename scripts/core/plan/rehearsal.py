@@ -1,6 +1,6 @@
 """Revisions on a throwaway database: the upgrade is traced, and the schema after the downgrade is compared."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -9,8 +9,9 @@ from sqlalchemy import Connection
 from scripts.core import messages
 from scripts.core.errors import UserError
 from scripts.core.migrate import alembic_commands
-from scripts.core.migrate.steps import OnStep, Tracer
-from scripts.core.plan import trace
+from scripts.core.migrate.steps import Commits, Excuse, OnStep, Tracer
+from scripts.core.plan import empty_copy, missing_roles, trace
+from scripts.core.plan.empty_copy import EmptyCopy, MakeRole
 from scripts.core.plan.findings import Undone
 from scripts.core.plan.trace import Trace
 from scripts.core.postgres import connections, driver, extensions, session_timeouts, trial
@@ -28,11 +29,13 @@ class Rehearsal:
     """Why the last traced revision failed."""
     undone: dict[str, Undone] = field(default_factory=dict)
     """The result of each downgrade that was run."""
+    empty: EmptyCopy = field(default_factory=EmptyCopy)
+    """What was not tried, because the copy has no rows."""
 
 
 def run(server: Scratch, copy: Settings, pending: Sequence[str], wanted: str) -> Rehearsal:
     """Upgrade the copy to `wanted`, and undo that again if the copy is at one revision or none."""
-    return trial.run(server, copy, up_and_down, pending, wanted)
+    return trial.run(server, copy, up_and_down, pending, wanted, make_role=missing_roles.maker(server))
 
 
 def undo(server: Scratch, copy: Settings, wanted: str) -> Trace:
@@ -40,16 +43,21 @@ def undo(server: Scratch, copy: Settings, wanted: str) -> Trace:
     return trial.run(server, copy, down, wanted)
 
 
-def up_and_down(copy: Settings, pending: Sequence[str], wanted: str) -> Rehearsal:
+def up_and_down(
+    copy: Settings, pending: Sequence[str], wanted: str, make_role: MakeRole = empty_copy.nowhere
+) -> Rehearsal:
     """Do the work of `run` in the child."""
     rehearsal = Rehearsal()
     with observed(copy) as observer:
         at, schemas = history.current(observer), [fingerprint.read(observer)]
         try:
-            upgrade(copy, wanted, lambda _step: schemas.append(fingerprint.read(observer)), observer, rehearsal.trace)
+            tracer = tracing(observer, rehearsal.trace, empty_copy.tracer(make_role, rehearsal.empty))
+            upgrade(copy, wanted, lambda _step: schemas.append(fingerprint.read(observer)), rehearsal.trace, tracer)
         except UserError as error:
             rehearsal.failure = trial.failed(error)
-        if not rehearsal.failure and len(at) < 2:
+        if rehearsal.empty.unfinished:
+            _leave_out(rehearsal, pending[len(schemas) - 1 :])
+        elif not rehearsal.failure and len(at) < 2:
             before = list(zip(pending, schemas[:-1], strict=True))
             _undo(copy, at[0] if at else "base", before[::-1], observer, rehearsal)
     return rehearsal
@@ -59,14 +67,25 @@ def down(copy: Settings, wanted: str) -> Trace:
     """Do the work of `undo` in the child."""
     found = Trace()
     with observed(copy) as observer:
-        alembic_commands.traced_downgrade(copy, wanted, lambda _step: None, _tracer(observer, found))
+        alembic_commands.traced_downgrade(copy, wanted, lambda _step: None, tracing(observer, found))
     return found
 
 
-def upgrade(copy: Settings, wanted: str, on_step: OnStep, observer: Connection, into: Trace) -> None:
+def _leave_out(rehearsal: Rehearsal, revisions: Sequence[str]) -> None:
+    """Note the revisions that failed or were not reached after one that ended early, and forget the failure."""
+    first = rehearsal.empty.unfinished[0]
+    if rehearsal.failure:
+        problem = rehearsal.failure.problem.rstrip(".")
+        rehearsal.empty.leave_out(revisions[0], 1, f"It failed, and {first} was not finished: {problem}.")
+    for revision in revisions[1:]:
+        rehearsal.empty.leave_out(revision, 1, f"It was not tried, because {first} was not finished.")
+    rehearsal.failure = None
+
+
+def upgrade(copy: Settings, wanted: str, on_step: OnStep, into: Trace, tracer: Tracer) -> None:
     """Upgrade the copy to `wanted`, and add each statement to the trace. Raise UserError if a revision fails.
 
-    `observer` is from `observed`. It is free while `on_step` runs.
+    `tracer` is from `tracing`. Its observer is free while `on_step` runs.
     """
 
     def opened() -> None:
@@ -74,11 +93,17 @@ def upgrade(copy: Settings, wanted: str, on_step: OnStep, observer: Connection, 
         into.sessions += [place] if place else []
 
     with driver.noticing(opened):
-        alembic_commands.traced(copy, wanted, on_step, _tracer(observer, into))
+        alembic_commands.traced(copy, wanted, on_step, tracer)
 
 
-def _tracer(observer: Connection, into: Trace) -> Tracer:
-    return lambda connection, revision, commits: trace.attach(connection, observer, revision, commits, into)
+def tracing(observer: Connection, into: Trace, also: Tracer | None = None) -> Tracer:
+    """Return the tracer that adds each statement to the trace. `observer` is from `observed`."""
+
+    def attach(connection: Connection, revision: Callable[[], str], commits: Commits) -> Excuse | None:
+        trace.attach(connection, observer, revision, commits, into)
+        return also(connection, revision, commits) if also else None
+
+    return attach
 
 
 @contextmanager

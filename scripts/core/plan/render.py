@@ -25,6 +25,7 @@ def revision(planned: Planned) -> Iterator[StyledLine]:
             yield "  -- commit", "dim"
         yield f"  {' '.join(statement.sql.split())}", ""
         yield from ((f"      {effect}", "dim") for effect in effects(statement))
+    yield from untried(planned)
     for one in planned.findings:
         yield finding(planned, one)
         if not one.silenced and one.severity != NOTE:
@@ -38,6 +39,7 @@ def short(planned: Planned) -> Iterator[StyledLine]:
     locks = [lock for statement in planned.statements for lock in statement.locks]
     parts += [f"blocks {whom} of {table}" for table, whom in blocked(locks).items()]
     yield f"  {planned.revision}  {planned.message}  ({'; '.join(parts)})", ""
+    yield from untried(planned)
     yield from (finding(planned, one) for one in planned.findings if one.severity != NOTE)
 
 
@@ -47,6 +49,13 @@ def finding(planned: Planned, one: Finding) -> StyledLine:
     if one.silenced:
         return f"  {one.id} silenced  {place}  {one.hazard}: {one.silenced}", "dim"
     return f"  {one.id} {one.severity}  {place}  {one.message}", _STYLES[one.severity]
+
+
+def untried(planned: Planned) -> Iterator[StyledLine]:
+    """Yield a line for each part of a revision that needs rows."""
+    for part in planned.untried:
+        place = f"{planned.file}:{part.line}"
+        yield f"  needs rows  {place}  {part.text} make verify-staging tests it.", "yellow"
 
 
 def annotation(planned: Planned, one: Finding) -> str:

@@ -17,4 +17,4 @@ def make(server: Scratch, target: Settings, revisions: History, at: Sequence[str
         return schema_copy.schema(server, target), f"a copy of the schema of {target.database_url.database}"
     except UserError as error:
         messages.send(error.problem)
-        return shadow.build(server, revisions, at), "a database built from the revision files alone"
+        return shadow.build(server, revisions, at, partial=True), "a database built from the revision files alone"

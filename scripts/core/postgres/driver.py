@@ -5,7 +5,12 @@ from contextlib import contextmanager
 from typing import Any, Protocol
 
 import psycopg2
-from psycopg2.extensions import STATUS_BEGIN, TRANSACTION_STATUS_IDLE, TRANSACTION_STATUS_INERROR
+from psycopg2.extensions import (
+    STATUS_BEGIN,
+    TRANSACTION_STATUS_IDLE,
+    TRANSACTION_STATUS_INERROR,
+    TRANSACTION_STATUS_INTRANS,
+)
 from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError
 
@@ -39,6 +44,11 @@ def session(connection: Connection) -> Session:
 def is_idle(session: Session) -> bool:
     """Return whether no transaction is open on the server."""
     return bool(session.info.transaction_status == TRANSACTION_STATUS_IDLE)
+
+
+def in_transaction(session: Session) -> bool:
+    """Return whether a transaction is open on the server that accepts statements."""
+    return bool(session.info.transaction_status == TRANSACTION_STATUS_INTRANS)
 
 
 def has_failed(session: Session) -> bool:

@@ -5,6 +5,8 @@ PostgreSQL: its catalogs, TOAST and the temporary tables of all sessions. inform
 chooses the kind of the relation (pg_class.relkind).
 """
 
+import re
+
 from scripts.core.postgres.own_tables import NUMBERS
 
 FIRST_OID = 16384
@@ -21,6 +23,8 @@ def not_reserved(name: str) -> str:
 
 SCHEMA = f"{not_reserved('nspname')} AND nspname <> 'information_schema'"
 """A condition on pg_namespace."""
+CATALOGS = re.compile(r"\b(pg_catalog|information_schema)\.")
+"""Finds the names of catalogs in a query, as SQLAlchemy writes them."""
 TEMPORARY_SCHEMA = "nspname ~ '^pg_(toast_)?temp_'"
 """A condition on pg_namespace, for the temporary schemas of all sessions."""
 

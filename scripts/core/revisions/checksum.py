@@ -29,7 +29,7 @@ def differs(path: Path, file_sum: str, source_sum: str) -> bool:
 def running() -> tuple[str, int] | None:
     """Return the path and the line of the innermost frame in a revision file, or None if no revision runs."""
     frame: FrameType | None = sys._getframe(1)
-    while frame and not _is_revision(frame):
+    while frame and not is_revision(frame):
         frame = frame.f_back
     return (frame.f_code.co_filename, frame.f_lineno) if frame else None
 
@@ -40,7 +40,7 @@ def line() -> int | None:
     return found[1] if found else None
 
 
-def _is_revision(frame: FrameType) -> bool:
+def is_revision(frame: FrameType) -> bool:
     """Return whether the code is from a file that Alembic has loaded as a revision."""
     return "down_revision" in frame.f_globals and frame.f_globals.get("__file__") == frame.f_code.co_filename
 

@@ -90,7 +90,7 @@ def _apply_observed(copy: Settings, wanted: str, pending: int, observer: Connect
     trace.peak = measured[0][0]
     try:
         if pending:
-            rehearsal.upgrade(copy, wanted, on_step, observer, trace)
+            rehearsal.upgrade(copy, wanted, on_step, trace, rehearsal.tracing(observer, trace))
         trace.peak -= measured[0][0]
     except UserError as error:
         applied.failure, applied.clue = _failure(error), failing_rows.clue(error.__cause__)

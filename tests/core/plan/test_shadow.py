@@ -40,9 +40,9 @@ def ran(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     run: Callable[..., None] = trial.run
     ran: list[str] = []
 
-    def record(server: Scratch, made: Settings, function: object, at: list[str], **options: object) -> None:
+    def record(server: Scratch, made: Settings, function: object, at: list[str], *rest: object, **more: object) -> None:
         ran.extend(at)
-        run(server, made, function, at, **options)
+        run(server, made, function, at, *rest, **more)
 
     monkeypatch.setattr(trial, "run", record)
     return ran
