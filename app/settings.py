@@ -20,6 +20,7 @@ DRIVERS = ("postgres", "postgresql", "postgresql+psycopg2")
 OWNER = ("POSTGRES_USER", "POSTGRES_PASSWORD")
 APPLICATION = ("APP_DB_USER", "APP_DB_PASSWORD")
 
+PORTS = "a number from 1 to 65535"
 LONGEST_NAME = 63
 """Bytes. PostgreSQL cuts longer names, even in the middle of a character."""
 
@@ -117,12 +118,12 @@ class Reader:
             has = f"{what} of {size} bytes" if what else f"has {size} bytes"
             self.faults.append(f"{name} {has}; PostgreSQL takes {LONGEST_NAME}{self.place(name)}")
 
-    def number(self, name: str, default: float, convert: Callable[[str], T]) -> T:
+    def number(self, name: str, default: float, convert: Callable[[str], T], kind: str = "a number") -> T:
         value = self.text(name, str(default))
         try:
             return convert(value)
         except ValueError:
-            self.faults.append(f"{name} is {value!r}, not a number{self.place(name)}")
+            self.faults.append(f"{name} is {value!r}, not {kind}{self.place(name)}")
             return convert(str(default))
 
     def choice(self, name: str, choices: tuple[str, ...], default: str) -> str:
@@ -242,9 +243,17 @@ def login_url(reader: Reader, login: tuple[str, str] = OWNER) -> URL:
         username=reader.name(login[0]),
         password=reader.text(login[1]),
         host=reader.text("POSTGRES_HOST", "127.0.0.1"),
-        port=reader.number("POSTGRES_PORT", reader.number("DB_PORT", 5432, int), int),
+        port=reader.number("POSTGRES_PORT", reader.number("DB_PORT", 5432, port, PORTS), port, PORTS),
         database=reader.name("POSTGRES_DB"),
     )
+
+
+def port(value: str) -> int:
+    """Return the number of a port. Raise ValueError if there is no such port."""
+    number = int(value)
+    if not 0 < number < 65536:
+        raise ValueError
+    return number
 
 
 def postgresql_url(given: str, name: str, reader: Reader) -> URL:

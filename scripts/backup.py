@@ -7,6 +7,7 @@
 The backup is a folder in BACKUP_DIR. No migration can run at the same time.
 """
 
+import shlex
 import sys
 from collections.abc import Sequence
 
@@ -36,7 +37,7 @@ def show(backup: Backup) -> None:
     )
     if made.excluded:
         console.say(f"  Without the rows of {', '.join(made.excluded)}.")
-    console.say(f"  make restore BACKUP={backup.name}")
+    console.say(f"  make restore BACKUP={shlex.quote(backup.name)}")
 
 
 if __name__ == "__main__":

@@ -165,14 +165,14 @@ def tidy(listing: Listing, folder: str, superfluous: list[Backup]) -> int:
     """Remove the backups if CONFIRM names the folder. Otherwise only list them."""
     confirmed = overrides.confirmed()
     if confirmed not in ("", folder):
-        raise UserError(f"CONFIRM={confirmed} is not the name of the folder.", do=f"CONFIRM={folder}")
+        raise UserError(f"CONFIRM={confirmed} is not the name of the folder.", do=f"CONFIRM={shlex.quote(folder)}")
     for backup in superfluous:
         if confirmed:
             store.remove(backup)
         console.say(f"  {backup.name}  {'removed' if confirmed else 'would be removed'}")
     left = len(listing.backups) - len(superfluous)
     if superfluous and not confirmed:
-        console.say(f"{counted(left, 'backup')} would stay. To remove the others: CONFIRM={folder}")
+        console.say(f"{counted(left, 'backup')} would stay. To remove the others: CONFIRM={shlex.quote(folder)}")
     else:
         console.done(f"{counted(len(superfluous), 'backup')} removed; {left} left.")
     return 0

@@ -5,6 +5,7 @@ make migrate REV=1a2b3c      up to a revision: an id, the beginning of one, or h
 make migrate ACCEPT=H03      outside development, despite this hazard; make plan explains it
 """
 
+import shlex
 import sys
 from collections.abc import Sequence
 
@@ -61,7 +62,7 @@ def require_known(target: settings.Settings, revisions: history.History, at: Seq
     if history.unknown(revisions, at):
         folder, name = target.backups.folder, databases.name_of(target.database_url)
         for backup in selection.fitting(folder, name, system_identifier.look(target), revisions)[:3]:
-            console.warn(f"This backup fits the checkout: make restore BACKUP={backup}")
+            console.warn(f"This backup fits the checkout: make restore BACKUP={shlex.quote(str(backup))}")
     history.require_known(revisions, at)
 
 

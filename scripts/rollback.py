@@ -94,7 +94,7 @@ def undo(target: settings.Settings, environment: str, wanted: str, losses: Seque
     console.done(f"The database is at {wanted}.")
     if backup and loses:
         console.say(f"  The lost data are in the backup {backup.name}.")
-        console.say(f"  Restore it as another database:  make restore BACKUP={backup.name} TO=before")
+        console.say(f"  Restore it as another database:  make restore BACKUP={shlex.quote(backup.name)} TO=before")
     unfinished_rollback.close(target)
 
 

@@ -7,15 +7,16 @@ import sys
 from collections.abc import Sequence
 
 from sqlalchemy import Connection
+from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.orm import Session
 
 from app.seed import seed
-from scripts.core import settings
+from scripts.core import settings, sqlstates
 from scripts.core.cli import console, entry_point
 from scripts.core.errors import UserError
 from scripts.core.formatting import counted
 from scripts.core.postgres import connections, environments
-from scripts.core.revisions import models
+from scripts.core.revisions import history, models
 from scripts.core.user_code import ExitError, contained
 
 
@@ -31,9 +32,23 @@ def main(argv: Sequence[str] | None = None) -> int:
                 why=f"Its environment is {environment or environments.NOT_SET}. APP_ENV is {target.app_env}.",
             )
         connection.rollback()
+        _require_head(history.current(connection))
+        connection.rollback()
         added = fill(connection)
     console.done(f"Added {counted(added, 'row')}." if added else "Nothing to do: there are rows already.")
     return 0
+
+
+def _require_head(at: Sequence[str]) -> None:
+    """Raise UserError if the database is behind, because the models may have columns that it lacks."""
+    revisions = history.load()
+    history.require_known(revisions, at)
+    if missing := history.missing(revisions, at):
+        raise UserError(
+            f"The database is at {', '.join(at) or 'base'}, {counted(len(missing), 'revision')} behind the files.",
+            why="The example rows are those of the models.",
+            do="make migrate, then make seed",
+        )
 
 
 def fill(connection: Connection) -> int:
@@ -41,6 +56,14 @@ def fill(connection: Connection) -> int:
         with contained(), Session(connection) as session:
             added = seed(session)
             session.commit()
+    except ProgrammingError as error:
+        if sqlstates.of(error) not in (sqlstates.UNDEFINED_COLUMN, sqlstates.UNDEFINED_TABLE):
+            raise
+        raise UserError(
+            f"The models are ahead of the database: {connections.first_line(error)}.",
+            why="The database is at head, so no revision makes that.",
+            do='make revision m="what it does", make migrate, then make seed',
+        ) from error
     except ExitError as error:
         raise UserError(f"{models.place(error)}: {error}.", do="correct that file") from error
     return added

@@ -5,6 +5,7 @@ make status JSON=1           print one JSON document
 """
 
 import json
+import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -20,6 +21,8 @@ from scripts.core.postgres import connections, environments, roles, system_ident
 from scripts.core.postgres.roles import Application, Owner
 from scripts.core.revisions import history, migration_log, models
 
+MOST = 8
+"""Names on a line."""
 NEXT = """
 Next:
   make psql                           look at the database
@@ -125,13 +128,13 @@ def show(status: Status) -> None:
         "Migrates as": str(status.owner),
         "Application": str(status.application),
         "Current": ", ".join(status.current) or "base",
-        "Head": status.head or f"{len(status.heads)} heads: {', '.join(status.heads)}   (make merge m=...)",
-        "Pending": ", ".join(status.pending) or "nothing",
+        "Head": _head(status),
+        "Pending": _few(status.pending) or "nothing",
         "No file here": ", ".join(status.unknown),
-        "Backups": f"make restore BACKUP={status.fitting[0]}" if status.fitting else "",
-        "Edited": ", ".join(f"{revision}, after it was applied" for revision in status.edited),
-        "Uncommitted": ", ".join(status.uncommitted),
-        "Not imported": ", ".join(status.not_imported),
+        "Backups": f"make restore BACKUP={shlex.quote(status.fitting[0])}" if status.fitting else "",
+        "Edited": f"{_few(status.edited)}, after it was applied" if status.edited else "",
+        "Uncommitted": _few(status.uncommitted),
+        "Not imported": _few(status.not_imported),
     }
     console.facts([(name, value) for name, value in names.items() if value])
     if status.rollback:
@@ -144,6 +147,19 @@ def show(status: Status) -> None:
         console.warn(
             f"The application cannot log in: there is no role {status.application.name}. Create it: make roles"
         )
+
+
+def _head(status: Status) -> str:
+    if not status.heads:
+        return "none: there is no revision yet   (make revision m=...)"
+    return status.head or f"{len(status.heads)} heads: {', '.join(status.heads)}   (make merge m=...)"
+
+
+def _few(names: list[str]) -> str:
+    """Return the first names and the last one, with their number if some are left out."""
+    if len(names) <= MOST:
+        return ", ".join(names)
+    return f"{len(names)}: {', '.join(names[: MOST - 1])}, … {names[-1]}"
 
 
 if __name__ == "__main__":

@@ -94,12 +94,25 @@ def load() -> Settings:
         reader.finish()
     except SettingsError as error:
         faults = "".join(f"\n    {fault}" for fault in error.faults)
+        if settings.runtime == "docker" and settings.app_env != "development" and not _has_owner(reader):
+            raise UserError(
+                f"The settings are not enough to migrate:{faults}",
+                why="Outside development, only the service tools has the owner's password.",
+                do="docker compose run --rm --no-deps tools python -m scripts.migrate",
+                code=USAGE,
+            ) from error
         raise UserError(
             f"The settings are not right. Read from {error.source}:{faults}",
             do="correct .env; .env.example explains every variable",
             code=USAGE,
         ) from error
     return settings
+
+
+def _has_owner(reader: Reader) -> bool:
+    return any(
+        reader.values.get(name) for name in ("POSTGRES_PASSWORD", "POSTGRES_PASSWORD_FILE", "MIGRATION_DATABASE_URL")
+    )
 
 
 def scratch_server(settings: Settings) -> URL | None:
@@ -114,7 +127,7 @@ def scratch_server(settings: Settings) -> URL | None:
     return URL.create(
         url.drivername,
         username=reader.text("SCRATCH_USER", reader.text("POSTGRES_USER", url.username)),
-        password=reader.text("SCRATCH_PASSWORD", reader.text("POSTGRES_PASSWORD", str(url.password))),
+        password=reader.text("SCRATCH_PASSWORD", reader.text("POSTGRES_PASSWORD", str(url.password or ""))) or None,
         host=host,
         port=reader.number("SCRATCH_PORT", 5432, int),
         database="postgres",

@@ -104,7 +104,7 @@ def test_all_faults_are_told_at_once_with_their_lines(read: Read) -> None:
         "APP_ENV is 'developement', not one of development, test, staging, production (line 1)",
         "RUNTIME is 'podman', not one of docker, embedded, none",
         "POSTGRES_PASSWORD is empty (line 5)",
-        "DB_PORT is 'x', not a number (line 7)",
+        "DB_PORT is 'x', not a number from 1 to 65535 (line 7)",
         "POSTGRES_DB is missing",
         "CONNECT_WAIT is 'soon', not a number (line 6)",
     ]

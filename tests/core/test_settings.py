@@ -8,6 +8,7 @@ from sqlalchemy.engine import URL
 from app.settings import read
 from scripts.core import settings
 from scripts.core.errors import UserError
+from scripts.core.postgres import cluster_roles
 
 PARTS = {"POSTGRES_USER": "owner", "POSTGRES_PASSWORD": "o", "POSTGRES_DB": "shop", "POSTGRES_HOST": "db"}
 ROLE = {"APP_DB_USER": "rows", "APP_DB_PASSWORD": "r"}
@@ -52,14 +53,38 @@ def test_the_login_of_the_application_is_not_enough_to_migrate(monkeypatch: pyte
     assert caught.value.problem.endswith("POSTGRES_PASSWORD is missing")
 
 
+def test_in_the_container_of_the_application_the_service_with_the_login_is_named(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    given = ROLE | {"POSTGRES_DB": "shop", "POSTGRES_USER": "owner", "POSTGRES_HOST": "db", "APP_ENV": "staging"}
+    monkeypatch.setattr(settings, "read", lambda: read({**given, "RUNTIME": "docker"}, NOWHERE))
+
+    with pytest.raises(UserError) as caught:
+        settings.load()
+
+    assert dict(caught.value.facts)["Do"] == "docker compose run --rm --no-deps tools python -m scripts.migrate"
+    assert "only the service tools has the owner's password" in dict(caught.value.facts)["Why"]
+
+
+def test_no_password_is_no_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = {"DATABASE_URL": "postgresql://peer@/shop", "SCRATCH_HOST": "db"}
+    monkeypatch.setattr(settings, "read", lambda: read(given, NOWHERE))
+    found = settings.load()
+    scratch = settings.scratch_server(found)
+
+    assert scratch
+    assert scratch.password is None
+    assert "None" not in cluster_roles.sql(found.database_url, found.application_url)
+
+
 def test_a_fault_is_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(settings, "read", lambda: read({**ROLE, "DB_PORT": "x"}, NOWHERE))
+    monkeypatch.setattr(settings, "read", lambda: read({**ROLE, "DB_PORT": "65536"}, NOWHERE))
 
     with pytest.raises(UserError) as caught:
         settings.load()
 
     assert caught.value.problem.splitlines()[1:] == [
-        "    DB_PORT is 'x', not a number",
+        "    DB_PORT is '65536', not a number from 1 to 65535",
         "    POSTGRES_DB is missing",
         "    POSTGRES_USER is missing",
         "    POSTGRES_PASSWORD is missing",

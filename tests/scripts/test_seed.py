@@ -42,4 +42,15 @@ def test_without_tables_it_says_what_is_missing(empty_project: Project) -> None:
     result = empty_project.run("seed")
 
     assert result.returncode == 1
-    assert 'relation "users" does not exist' in result.stderr
+    assert "The database is at base, " in result.stderr
+    assert "Do:    make migrate, then make seed" in result.stderr
+
+
+def test_models_without_a_revision_are_named(project: Project) -> None:
+    project.sql("ALTER TABLE users DROP COLUMN email CASCADE")
+
+    result = project.run("seed")
+
+    assert result.returncode == 1
+    assert "✗ The models are ahead of the database: column " in result.stderr
+    assert 'Do:    make revision m="what it does"' in result.stderr

@@ -88,6 +88,18 @@ def test_a_database_without_an_environment_counts_as_production(project: Project
     assert "not set (treated as production)" in result.stdout
 
 
+def test_many_revisions_are_counted_and_none_is_no_merge(edited: Project, revisions: list[str]) -> None:
+    for number in range(11, 30):
+        edited.write_revision(f"abcd{number}", f"abcd{number - 1}" if number > 11 else revisions[-1])
+    many = edited.run("status").stdout
+    for path in edited.versions.glob("*.py"):
+        path.unlink()
+    none = edited.run("status").stdout
+
+    assert "Pending      19: abcd11, abcd12, abcd13, abcd14, abcd15, abcd16, abcd17, … abcd29\n" in many
+    assert "Head          none: there is no revision yet   (make revision m=...)\n" in none
+
+
 def test_two_heads_are_in_doubt(edited: Project, revisions: list[str]) -> None:
     for revision in ("abcd01", "abcd02"):
         edited.write_revision(revision, revisions[-1])

@@ -3,11 +3,10 @@
 import hashlib
 import os
 import re
-import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from scripts.core import subprocesses
+from scripts.core import subprocesses, temporary_folders
 from scripts.core.backups import frames, store
 from scripts.core.backups.manifest import File
 from scripts.core.backups.store import Backup
@@ -41,8 +40,8 @@ def undecodable(dump: Path, major: int) -> str:
         return f"{cut[0]} ends too early"
     words = [client_programs.find("pg_restore", major), f"--file={os.devnull}", str(dump)]
     jobs = client_programs.jobs(sum(path.stat().st_size for path in dump.iterdir()))
-    with tempfile.TemporaryDirectory() as folder:
-        parts = _parts(words, Path(folder), jobs) if jobs > 1 else []
+    with temporary_folders.folder() as folder:
+        parts = _parts(words, folder, jobs) if jobs > 1 else []
         said = subprocesses.follow_all(parts or [words], {})
     return client_programs.reason(said) if said else ""
 

@@ -28,7 +28,7 @@ PLAIN_SIGNS = "plain_signs"
 SILENCE, TICK = 2.0, 0.2
 """Seconds without a printed line before the time is shown, and between two drawings."""
 
-_logs: list[TextIO] = []
+_logs: list[Path] = []
 _live: "list[Live]" = []
 """The rows below what is printed; empty where there is no terminal, or when another program has it."""
 _below: list[Callable[[], Sequence[Row]]] = []
@@ -151,30 +151,32 @@ def hand_over() -> None:
 
 @contextmanager
 def logged(verb: str) -> Iterator[None]:
-    """Copy what the block prints to LOG_DIR/<time>-<verb>-<process>.log, when LOG_DIR is set and writable."""
+    """Copy what the block prints to LOG_DIR/<time>-<verb>-<process>.log, when LOG_DIR is set and writable.
+
+    Without a printed line there is no file.
+    """
     folder = os.environ.get("LOG_DIR", "")
     if not folder:
         yield
         return
     path = Path(folder) / f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{verb}-{os.getpid()}.log"
+    _logs.append(path)
     try:
-        log = path.open("x")
-    except OSError as error:
-        warn(f"no log is kept: {path}: {error.strerror}")
         yield
-        return
-    with log:
-        _logs.append(log)
-        try:
-            yield
-        finally:
-            _logs.remove(log)
+    finally:
+        _logs.clear()
 
 
 def _print(text: str, style: str, stream: TextIO, clean: Callable[[str], str] = formatting.message) -> None:
     text = _clean(text, clean)
-    for log in _logs:
-        print(text, file=log, flush=True)
+    for log in list(_logs):
+        try:
+            # UTF-8 whatever the locale is: the work must not end because of its log.
+            with log.open("a", encoding="utf-8", errors="replace") as opened:
+                print(text, file=opened)
+        except OSError as error:
+            _logs.remove(log)
+            warn(f"no log is kept: {log}: {error.strerror}")
     with _lock:
         _bar.clear()
         _printed_at[0] = time.monotonic()

@@ -1,5 +1,6 @@
 """What must hold before the version of a database changes. It is checked under the advisory lock, never done here."""
 
+import shlex
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -138,7 +139,7 @@ def check_losses(conditions: Conditions, state: str = "nothing was changed.") ->
             raise UserError(
                 f"Refusing to downgrade {name} by hand: there are rows, for example in {table}.",
                 why="It is not known which of these rows would be lost.",
-                do=f"make rollback. Override with CONFIRM={name}.",
+                do=f"make rollback. Override with CONFIRM={shlex.quote(name)}.",
                 state=state,
             )
         for loss in confirmed or ():

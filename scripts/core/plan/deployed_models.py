@@ -3,13 +3,11 @@
 import json
 import sys
 import tarfile
-import tempfile
 from functools import cache
-from pathlib import Path
 
 from sqlalchemy import MetaData
 
-from scripts.core import ROOT, git, subprocesses
+from scripts.core import ROOT, git, subprocesses, temporary_folders
 from scripts.core.errors import UserError
 from scripts.core.plan.findings import Mainline
 from scripts.core.revisions import models
@@ -43,8 +41,8 @@ def _tables(metadata: MetaData) -> dict[str, dict[str, bool]]:
 
 
 def _printed_models(branch: str) -> str | None:
-    with tempfile.TemporaryDirectory() as folder:
-        archive = Path(folder) / "app.tar"
+    with temporary_folders.folder() as folder:
+        archive = folder / "app.tar"
         if subprocesses.output(["git", "-C", str(ROOT), "archive", f"--output={archive}", branch, "app"]) is None:
             return None
         with tarfile.open(archive) as files:

@@ -25,15 +25,16 @@ MIGRATES = "alembic %"
 _KEY = f"hashtextextended('{own_tables.VERSION}', 0)"
 _TAKE = text(f"SELECT pg_try_advisory_lock({_KEY})")
 _HOLDER = text(
-    "SELECT 'pid ' || a.pid || ', ' || a.application_name || coalesce(', from ' || host(a.client_addr), '')"
+    "SELECT 'pid ' || a.pid || ', ' || a.application_name || ', role ' || a.usename"
+    " || coalesce(', from ' || host(a.client_addr), '')"
     " || coalesce(', since ' || to_char(a.backend_start, 'HH24:MI:SS TZ'), '')"
     " FROM pg_locks l JOIN pg_stat_activity a USING (pid)"
     " WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1 AND a.datname = current_database()"
     f" AND (l.classid::bigint << 32) + l.objid::bigint = {_KEY}"
 )
 _ORPHAN = text(
-    "SELECT 'pid ' || pid || ', ' || application_name FROM pg_stat_activity WHERE datname = current_database()"
-    f" AND pid <> pg_backend_pid() AND application_name LIKE '{MIGRATES}'"
+    "SELECT 'pid ' || pid || ', ' || application_name || ', role ' || usename FROM pg_stat_activity"
+    f" WHERE datname = current_database() AND pid <> pg_backend_pid() AND application_name LIKE '{MIGRATES}'"
 )
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from sqlalchemy.engine import URL
 
-from scripts.core import redaction, subprocesses
+from scripts.core import redaction, subprocesses, temporary_folders
 from scripts.core.errors import UserError
 from scripts.core.postgres import wheel
 
@@ -150,15 +150,5 @@ def _sweep_passfiles() -> None:
     """Remove the files of killed processes."""
     for path in Path(tempfile.gettempdir()).glob(f"{_PASSFILE}*-*"):
         with suppress(OSError, ValueError):
-            if path.stat().st_uid == os.getuid() and not _lives(int(path.name.split("-")[1])):
+            if path.stat().st_uid == os.getuid() and not temporary_folders.runs(int(path.name.split("-")[1])):
                 path.unlink()
-
-
-def _lives(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

@@ -19,7 +19,11 @@ def sql(owner: URL, application: URL) -> str:
             compose("SET roles.owner = {}", value(names[0])),
             compose("SET roles.application = {}", value(names[1] if names[1] != names[0] else "")),
             compose("DO $do$ DECLARE line text; BEGIN FOR line IN {} LOOP EXECUTE line; END LOOP; END $do$", due),
-            *(compose("ALTER ROLE {} PASSWORD {}", name(role), value(str(word))) for role, word in passwords.items()),
+            *(
+                compose("ALTER ROLE {} PASSWORD {}", name(role), value(str(word)))
+                for role, word in passwords.items()
+                if word is not None
+            ),
             "",
         ]
     )

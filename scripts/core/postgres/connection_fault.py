@@ -20,6 +20,8 @@ from scripts.core.settings import Settings
 
 Connect = Callable[[URL], AbstractContextManager[Connection]]
 
+LOGINS = {"POSTGRES_USER": "POSTGRES_PASSWORD", "APP_DB_USER": "APP_DB_PASSWORD"}
+"""The settings of roles and of their passwords."""
 _PROTOCOL = 3 << 16
 _EXISTS = text("SELECT count(*) FROM pg_database WHERE datname = :name")
 
@@ -42,9 +44,9 @@ def find(url: URL, words: str, settings: Settings, login: Connect) -> UserError:
     if _refuses_password(url, login):
         return PasswordError(
             f"{server} refuses the password of user {url.username}.",
-            why=f"The password comes from {settings.source}."
+            why=f"The password comes from {_password_source(url, settings)}."
             + ("" if external else " PostgreSQL set its password when its data directory was created."),
-            do="set the right password in DATABASE_URL" if external else _password_cure(settings),
+            do="set the right password in DATABASE_URL" if external else _password_cure(url, settings),
         )
     if who := replaced_by(url, login):
         return replacement_lock.error(_database(url), who)
@@ -53,7 +55,11 @@ def find(url: URL, words: str, settings: Settings, login: Connect) -> UserError:
             f"{server} has no database {url.database}.",
             do="correct DATABASE_URL, or create the database" if external else "make migrate   (creates it)",
         )
-    return UserError(f"Cannot connect to {url.database} at {server}: {words}")
+    return UserError(
+        f"Cannot connect to {url.database} at {server}: {words}",
+        do="correct DATABASE_URL, or let that server and the network answer" if external else "make ps; make logs c=db",
+        state="see: make status",
+    )
 
 
 def is_starting(url: URL) -> bool:
@@ -157,6 +163,18 @@ def _lacks_database(url: URL, login: Connect) -> bool:
     return False
 
 
-def _password_cure(settings: Settings) -> str:
-    old = "restore the old password in .env"
+def _password_source(url: URL, settings: Settings) -> str:
+    """Return the file or the setting that the password of this login comes from."""
+    values, names = settings.values, LOGINS
+    name = (
+        "DATABASE_URL"
+        if settings.external
+        else next((names[user] for user in names if values.get(user) == url.username), "")
+    )
+    return settings.source if values.get(name) else values.get(f"{name}_FILE") or settings.source
+
+
+def _password_cure(url: URL, settings: Settings) -> str:
+    source = _password_source(url, settings)
+    old = f"restore the old password in {'.env' if source == settings.source else source}"
     return old if settings.runtime == "none" else f"{old}, or set the new one on the server: make roles"

@@ -14,6 +14,7 @@ from typing import Any
 import psycopg2
 import psycopg2.extensions
 from sqlalchemy import Connection, Engine, NullPool, create_engine
+from sqlalchemy.dialects.postgresql import psycopg2 as psycopg2_dialect
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError, OperationalError
 
@@ -25,6 +26,9 @@ from scripts.core.settings import Settings
 RETRY_EVERY = 0.25
 MORE_LOCKS = "raise max_locks_per_transaction and restart the server (ours: make down; make up), then run this again"
 """What to do when PostgreSQL has no room for another lock."""
+_DIALECT: Any = psycopg2_dialect.dialect()  # type: ignore[no-untyped-call]
+# See "Environment Variables" in libpq's documentation. Other variables have the name of their parameter.
+_VARIABLES = {"dbname": "PGDATABASE", "application_name": "PGAPPNAME", "connect_timeout": "PGCONNECT_TIMEOUT"}
 
 
 @cache  # The first connection of an engine asks the server for its version.
@@ -148,19 +152,14 @@ def uses_tls(connection: Connection) -> bool:
 def verifier(connection: Connection, login: URL) -> str:
     """Return what the server stores instead of a password. Sent instead of it, no statement shows the password."""
     session = driver.session(connection)
-    return str(psycopg2.extensions.encrypt_password(str(login.password), login.username, session))
+    return str(psycopg2.extensions.encrypt_password(str(login.password or ""), login.username, session))
 
 
 def tool_environment(url: URL) -> dict[str, str]:
     """Return libpq's variables for psql and the like: the password is in the environment, never on a command line."""
-    named: dict[str, str | None] = {
-        "PGHOST": url.host,
-        "PGPORT": str(url.port) if url.port else None,
-        "PGUSER": url.username,
-        "PGPASSWORD": str(url.password) if url.password is not None else None,
-        "PGDATABASE": url.database,
-    } | {f"PG{name.upper()}": str(value) for name, value in url.query.items()}
-    return {name: value for name, value in named.items() if value}
+    _, parameters = _DIALECT.create_connect_args(url)  # which knows several hosts
+    named = {_VARIABLES.get(name) or f"PG{name.replace('_', '')}".upper(): value for name, value in parameters.items()}
+    return {name: str(value) for name, value in named.items() if value}
 
 
 def address(settings: Settings) -> str:

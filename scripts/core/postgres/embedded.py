@@ -9,6 +9,7 @@ Python layer changes the modes of parent folders and creates a system account, w
 import contextlib
 import fcntl
 import secrets
+import shlex
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -27,6 +28,8 @@ SUPERUSER, ADMINISTRATOR = "postgres", "scratch_administrator"
 # The scratch server holds throwaway databases only. Losing them costs nothing, but waiting for the disk costs time.
 OFF = ("fsync", "synchronous_commit", "full_page_writes", "autovacuum")
 THROWAWAY = (*(f"{name}=off" for name in OFF), "wal_level=minimal", "max_wal_senders=0")
+OPEN = 0o027
+"""Modes of a data folder with which PostgreSQL does not start."""
 LOCKS = "max_locks_per_transaction=1024"  # for tables and indexes; set at each start, also of older clusters
 
 
@@ -202,6 +205,12 @@ def _make_roles(data: Path, logins: tuple[URL, ...]) -> None:
 
 def _start(cluster: Cluster, port: int) -> None:
     ports.require_free(port, cluster.data)
+    if cluster.data.stat().st_mode & OPEN:
+        raise UserError(
+            f"Other accounts may write or read {cluster.data}.",
+            why="PostgreSQL does not start with such a data folder.",
+            do=f"chmod 700 {shlex.quote(str(cluster.data))}",
+        )
     words = ("pg_ctl", "start", "--wait", f"--pgdata={wheel.here(cluster.data)}", f"--options=-p {port} -c {LOCKS}")
     code, said = wheel.run(*words, data=cluster.data, log=cluster.log)
     if code:

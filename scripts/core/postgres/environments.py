@@ -28,7 +28,7 @@ def effective(settings: Settings, stored: str | None) -> str:
             f"Refusing to touch {settings.database_url.database}: its environment is {stored}.",
             why=f"APP_ENV is development. Read from {settings.source}.",
             do=f"use a development database. If this is one: make environment ENV=development"
-            f" CONFIRM={settings.database_url.database}",
+            f" CONFIRM={shlex.quote(str(settings.database_url.database))}",
         )
     return max(settings.app_env, database, key=STRICTNESS.index)
 

@@ -1,11 +1,11 @@
 """Copies of the target on the scratch server."""
 
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 from sqlalchemy import Connection, text
 
+from scripts.core import temporary_folders
 from scripts.core.errors import UserError
 from scripts.core.postgres import (
     client_programs,
@@ -61,8 +61,8 @@ def _pg_dump(source: Connection) -> str:
 def _copied(server: Scratch, source: Settings, pg_dump: str) -> Settings:
     made = scratch.create(server)
     administrator = scratch.as_administrator(server, made)
-    with tempfile.TemporaryDirectory() as folder:
-        dump = Path(folder) / "schema"
+    with temporary_folders.folder() as folder:
+        dump = folder / "schema"
         _dump(pg_dump, source, dump)
         major, tls = client_programs.major(pg_dump), connections.uses_tls(server.server)
         pg_restore = client_programs.find("pg_restore", major, tls=tls)

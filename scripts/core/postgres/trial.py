@@ -39,7 +39,7 @@ def run(
         "POSTGRES_HOST": str(url.host),
         "POSTGRES_PORT": str(url.port),
         "POSTGRES_USER": str(url.username),
-        "POSTGRES_PASSWORD": str(url.password),
+        "POSTGRES_PASSWORD": str(url.password or ""),
         "POSTGRES_DB": str(url.database),
         "STATEMENT_TIMEOUT": str(statement_timeout or deadline.seconds),
         **connections.tool_environment(url),

@@ -1,12 +1,11 @@
 """The files of another release, such as the running one: its code and its checks."""
 
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from scripts.core import git
+from scripts.core import git, temporary_folders
 from scripts.core.errors import USAGE, UserError
 
 
@@ -25,11 +24,11 @@ def tree(name: str) -> Iterator[Release | None]:
     if not name or Path(name).is_dir():
         yield Release(name, Path(name).resolve()) if name else None
         return
-    with tempfile.TemporaryDirectory() as folder:
-        if not git.extract(name, Path(folder)):
+    with temporary_folders.folder() as folder:
+        if not git.extract(name, folder):
             raise UserError(
                 f"RELEASE={name} is neither a folder nor a commit that git has here.",
                 do="name a tag or commit; without git, a folder with that release's files",
                 code=USAGE,
             )
-        yield Release(name, Path(folder))
+        yield Release(name, folder)

@@ -1,6 +1,7 @@
 """scripts/core/cli/console.py and terminal.py"""
 
 import io
+import locale
 import os
 import re
 import textwrap
@@ -154,6 +155,9 @@ def test_what_is_printed_is_copied_to_the_log_folder(tmp_path: Path, monkeypatch
         console.say("to postgresql://app:s3cret@db/app")
         console.fail(UserError("It broke."))
 
+    with console.logged("psql"):
+        pass
+
     (log,) = tmp_path.iterdir()
     assert f"-migrate-{os.getpid()}.log" in log.name
     assert log.read_text() == "to postgresql://app:***@db/app\n✗ It broke.\n  State: nothing was changed.\n"
@@ -164,6 +168,20 @@ def test_the_log_of_a_terminal_is_plain(tmp_path: Path) -> None:
 
     (log,) = tmp_path.iterdir()
     assert log.read_text() == "✓ It is done.\n"
+
+
+def test_the_log_is_utf_8_also_where_the_locale_is_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOG_DIR", str(tmp_path))
+    before = locale.setlocale(locale.LC_CTYPE)
+    locale.setlocale(locale.LC_CTYPE, "C")
+    try:
+        with console.logged("migrate"):
+            console.done("It is done.")
+    finally:
+        locale.setlocale(locale.LC_CTYPE, before)
+
+    (log,) = tmp_path.iterdir()
+    assert log.read_bytes() == "✓ It is done.\n".encode()
 
 
 def test_a_log_folder_that_is_not_there_stops_nothing(

@@ -58,7 +58,7 @@ def test_the_second_waits_names_the_first_and_goes_on_after_it(url: URL, sent: l
 
 def test_after_the_wait_the_holder_is_named_in_the_error(url: URL) -> None:
     with polling(url, "alembic-lock first") as first, polling(url) as second, advisory_lock.hold(first, 1):
-        words = f"Waited 0.3 s, .*pid {pid(first)}, alembic-lock first"
+        words = f"Waited 0.3 s, .*pid {pid(first)}, alembic-lock first, role {url.username}"
         with pytest.raises(UserError, match=words) as caught, advisory_lock.hold(second, 0.3):
             raise AssertionError("both have it")
 

@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 import pytest
 from sqlalchemy import text
-from sqlalchemy.engine import URL
+from sqlalchemy.engine import URL, make_url
 
 from app.settings import load
 from scripts.core import settings
@@ -104,6 +104,17 @@ def test_any_other_refusal_is_told_in_the_words_of_the_server(
 
     assert error.problem.startswith("Cannot connect to postgres at ")
     assert "is not permitted to log in" in error.problem
+    assert ("Do", "make ps; make logs c=db") in error.facts
+
+
+def test_a_wrong_password_of_a_file_is_told_with_that_file(configured: Settings) -> None:
+    url = configured.database_url.set(password="wr0ng-secret")
+    values = {"POSTGRES_USER": str(url.username), "POSTGRES_PASSWORD_FILE": "/run/secrets/mine"}
+
+    error = fault(replace(configured, database_url=url, external=False, values=values))
+
+    assert "The password comes from /run/secrets/mine." in str(error)
+    assert "Do:    restore the old password in /run/secrets/mine" in str(error)
 
 
 @pytest.mark.parametrize("password", PASSWORDS)
@@ -155,7 +166,8 @@ def test_every_session_of_ours_says_who_it_is(configured: Settings) -> None:
 
 
 def test_what_psql_needs_travels_in_the_environment() -> None:
-    url = URL.create("postgresql", "ada", "p w", "db", 5433, "app", {"sslmode": "require"})
+    parameters = {"sslmode": "require", "application_name": "mine", "target_session_attrs": "any"}
+    url = URL.create("postgresql", "ada", "p w", "db", 5433, "app", parameters)
 
     assert connections.tool_environment(url) == {
         "PGHOST": "db",
@@ -164,7 +176,11 @@ def test_what_psql_needs_travels_in_the_environment() -> None:
         "PGPASSWORD": "p w",
         "PGDATABASE": "app",
         "PGSSLMODE": "require",
+        "PGAPPNAME": "mine",
+        "PGTARGETSESSIONATTRS": "any",
     }
+    several = connections.tool_environment(make_url("postgresql://ada@/app?host=one:5433&host=two:5434"))
+    assert several == {"PGHOST": "one,two", "PGPORT": "5433,5434", "PGUSER": "ada", "PGDATABASE": "app"}
 
 
 @pytest.mark.parametrize(

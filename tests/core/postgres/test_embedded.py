@@ -278,6 +278,16 @@ def test_the_data_of_another_major_is_told_and_not_touched(checkout: Path) -> No
     assert sorted(data.rglob("*")) == before
 
 
+def test_a_data_folder_that_others_may_read_is_told_with_its_cure(checkout: Path) -> None:
+    data = pretend_data(checkout)
+    data.chmod(0o755)
+
+    with pytest.raises(UserError) as caught:
+        embedded.start(cluster())
+
+    assert ("Do", f"chmod 700 {data}") in caught.value.facts
+
+
 def test_a_server_that_will_not_start_is_told_in_its_own_words(checkout: Path) -> None:
     pretend_data(checkout, configuration="shared_buffers = nonsense\n")
 
