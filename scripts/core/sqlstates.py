@@ -33,6 +33,9 @@ UNSAFE_NEW_ENUM_VALUE_USAGE = "55P04"
 QUERY_CANCELED = "57014"
 CANNOT_CONNECT_NOW = "57P03"
 
+UNDEFINED_FILE = "58P01"
+"""An extension is not installed on the server."""
+
 # The first two characters of a code are its class.
 CLASS_DATA_EXCEPTION = "22"
 CLASS_INTEGRITY_CONSTRAINT_VIOLATION = "23"

@@ -62,8 +62,6 @@ def failed(conditions: Conditions, steps: Steps, error: Exception) -> UserError:
     executed = redaction.begin(sql.sent(str(getattr(error, "statement", "") or "")))
     executed = redaction.statement(executed, source, code)
     statement = " ".join(executed.split())
-    if conditions.settings.runtime == "embedded" and _lacks_extension(error, statement):
-        said += " in the embedded PostgreSQL; RUNTIME=docker has all extensions of contrib"
     half_done = _is_half_done(steps, error)
     return UserError(
         f"{revision_files.place(error) or _file(steps) or 'Migrating'}: {said}",
@@ -86,12 +84,6 @@ def _source(steps: Steps) -> str:
     """Return the text of the file of the revision that runs."""
     path = getattr(steps.running.up_revision, "path", None) if steps.running else None
     return Path(path).read_text(encoding="utf-8") if path else ""
-
-
-def _lacks_extension(error: Exception, statement: str) -> bool:
-    return sqlstates.of(error) == sqlstates.FEATURE_NOT_SUPPORTED and bool(
-        re.search(r"\bCREATE\s+EXTENSION\b", statement, re.IGNORECASE)
-    )
 
 
 def _why(statement: str, extension: str, details: list[str]) -> str:

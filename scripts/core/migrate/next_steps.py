@@ -6,10 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from scripts.core import redaction, sqlstates
+from scripts.core import missing_packages, redaction, sqlstates
 from scripts.core.migrate.run_context import Conditions
 from scripts.core.migrate.steps import Steps
-from scripts.core.postgres import own_tables
+from scripts.core.postgres import extensions, own_tables
 from scripts.core.postgres.sql import compose, spelled
 
 BLOCK = 'write it inside "with op.get_context().autocommit_block():"'
@@ -39,6 +39,8 @@ class Failure:
 
 def find(error: Exception, said: str, details: list[str], conditions: Conditions, steps: Steps) -> str:
     """Return the next step after an error, or nothing. `said` and `details` are PostgreSQL's words without values."""
+    if isinstance(error, ModuleNotFoundError):
+        return missing_packages.install(error)
     step = _STEPS.get(sqlstates.of(error))
     if not step:
         return ""
@@ -119,9 +121,19 @@ def _of_null(found: Failure) -> str:
 
 
 def _of_unsupported(found: Failure) -> str:
+    if extensions.creates(found.statement):
+        return _of_missing_extension(found)
     if not _NEW_TYPE.search(found.statement) or not found.details:
         return ""
     return "drop these objects before that line, and create them again after it"
+
+
+def _of_missing_extension(found: Failure) -> str:
+    """Return the step for an extension that is not installed on the server. The file is right."""
+    if found.conditions.settings.runtime == "embedded":
+        return "use a server that has it: RUNTIME=docker"
+    server = "the scratch server" if found.conditions.tracer else "that server"
+    return f"install the extension on {server} (in Docker: POSTGRES_IMAGE in .env names an image that has it)"
 
 
 def _of_cancellation(found: Failure) -> str:
@@ -142,6 +154,7 @@ _STEPS: dict[str, Callable[[Failure], str]] = {
     sqlstates.NOT_NULL_VIOLATION: _of_null,
     sqlstates.FOREIGN_KEY_VIOLATION: lambda _: KEYS,
     sqlstates.UNIQUE_VIOLATION: lambda _: KEYS,
+    sqlstates.UNDEFINED_FILE: lambda found: _of_missing_extension(found) if extensions.creates(found.statement) else "",
     sqlstates.LOCK_NOT_AVAILABLE: lambda _: "wait for the session that holds the lock, or end it",
     sqlstates.QUERY_CANCELED: _of_cancellation,
     sqlstates.FEATURE_NOT_SUPPORTED: _of_unsupported,

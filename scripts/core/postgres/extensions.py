@@ -30,6 +30,11 @@ def lacking(error: BaseException | None) -> str:
     return (found[1].replace('""', '"') if found[1] else found[2].lower()) if found else ""
 
 
+def creates(statement: str) -> bool:
+    """Return whether the statement creates an extension."""
+    return bool(_NAME.search(statement))
+
+
 def tolerate(connection: Connection) -> None:
     """Turn CREATE EXTENSION into CREATE EXTENSION IF NOT EXISTS, because a superuser may have run that file before."""
     event.listen(connection, "before_cursor_execute", _tolerating, retval=True)

@@ -12,7 +12,7 @@ from alembic.script.revision import RevisionError
 from alembic.util import to_tuple
 from sqlalchemy import Connection
 
-from scripts.core import git, revision_files
+from scripts.core import git, missing_packages, revision_files
 from scripts.core.errors import USAGE, UserError
 from scripts.core.formatting import counted
 from scripts.core.postgres import own_tables
@@ -44,7 +44,7 @@ def load() -> History:
     except Exception as error:
         raise UserError(
             f"{revision_files.place(error) or 'A revision file'} cannot be imported: {type(error).__name__}: {error}",
-            do="correct that file",
+            do=missing_packages.install(error) or "correct that file",
         ) from error
     _require_short_ids(history)
     return history
