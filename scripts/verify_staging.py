@@ -24,7 +24,7 @@ from scripts.core.errors import DONE, INTERRUPTED, NO
 from scripts.core.formatting import VERDICTS
 from scripts.core.postgres import scratch
 from scripts.core.reports import store
-from scripts.core.revisions import history
+from scripts.core.revisions import history, naming
 from scripts.core.verification import progress_table, release, report_document, run
 from scripts.core.verification.context import Case, Result
 
@@ -41,6 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     target = settings.load()
     revisions = history.load()
     wanted = history.head(revisions)
+    naming.fetch()  # once, before the child that runs the revisions is forked
     started, clock = datetime.now(UTC), time.monotonic()
     with release.tree(arguments.release) as running, scratch.session(target) as server:
         environment = report_document.environment(target, server.server)
@@ -53,12 +54,11 @@ def main(argv: Sequence[str] | None = None) -> int:
             path = store.write(target.reports, made) / store.PAGE
     # The path for the user: in a container REPORT_DIR is mounted at the root.
     root = Path("/") if target.runtime == "docker" else ROOT
-    path = path.relative_to(root) if path.is_relative_to(root) else path
     if arguments.json:
         console.document(json.dumps(made, indent=2))
     else:
         conclude(made["verdict"], made["reason"])
-        console.say(f"  {path}")
+        console.say(f"  {path.relative_to(root) if path.is_relative_to(root) else path}")
     return CODES[made["verdict"]]
 
 

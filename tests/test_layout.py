@@ -237,7 +237,8 @@ def test_settings_are_read_once_by_a_command() -> None:
         if path.is_relative_to(ROOT / "scripts")
     }
 
-    assert {path for path, count in loading.items() if count and "/core/" in path} == {"scripts/core/migrate/runner.py"}
+    read = {Path(path).name for path, count in loading.items() if count and "/core/" in path}
+    assert read == {"runner.py", "unnamed.py"}
     assert not {path for path, count in loading.items() if count > 1}
 
 

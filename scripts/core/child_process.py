@@ -44,7 +44,7 @@ class Deadline:
 class Request:
     function: Callable[..., Any]
     arguments: Sequence[Any]
-    environment: Mapping[str, str]
+    environment: Mapping[str, str] | None
     deadline: Deadline
     callbacks: Sequence[str]
 
@@ -88,7 +88,7 @@ def serve(pipe: Connection, watched: int, output: IO[bytes], hidden: Sequence[st
         signal.signal(signal.SIGTERM, _interrupt)
         Thread(target=_watch, args=(watched,), daemon=True).start()
         hidden_files.hide(hidden, _refuse)
-        _parent.append(pipe)
+        _parent[:] = [pipe]
         while True:
             answer = _perform(pipe, pipe.recv())
             flush()
@@ -111,8 +111,9 @@ def _redirect(output: IO[bytes]) -> None:
 
 def _perform(pipe: Connection, request: Request) -> tuple[str, Any]:
     """Return the kind of an answer, and its content."""
-    os.environ.clear()
-    os.environ.update(request.environment)
+    if request.environment is not None:
+        os.environ.clear()
+        os.environ.update(request.environment)
     _running[0] = ""
     callbacks = {name: _sending(pipe, name) for name in request.callbacks}
     try:

@@ -51,7 +51,7 @@ class Child:
         self,
         function: Callable[..., T],
         *arguments: Any,
-        environment: Mapping[str, str],
+        environment: Mapping[str, str] | None,
         deadline: Deadline,
         partial: Callable[[T], None] = lambda _result: None,
         **callbacks: Callable[..., None],
@@ -59,8 +59,9 @@ class Child:
         """Run a function of a module in the child and return its result.
 
         `callbacks` are passed to the function by name, and their calls there are calls here. Its messages are sent from
-        here, and its output as messages. After Ctrl-C the child has some seconds to return its result so far, for
-        `partial`. Raise what the function raises. Raise UserError if the child ends or exceeds the deadline.
+        here, and its output as messages. Without `environment` the child has that of this process. After Ctrl-C the
+        child has some seconds to return its result so far, for `partial`. Raise what the function raises. Raise
+        UserError if the child ends or exceeds the deadline.
         """
         self._require_alive()
         self.running = ""

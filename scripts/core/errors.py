@@ -41,6 +41,10 @@ class HalfDoneError(KeyboardInterrupt):
         self.state = state
 
 
+class UnnamedError(UserError):
+    """A revision makes an object without a name, and the application's naming convention is not known."""
+
+
 class PasswordError(UserError):
     """The server refuses the password."""
 

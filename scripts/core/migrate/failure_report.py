@@ -10,7 +10,7 @@ from pathlib import Path
 from sqlalchemy.exc import DBAPIError, InvalidRequestError
 
 from scripts.core import ROOT, redaction, revision_files, sqlstates
-from scripts.core.errors import HalfDoneError, UserError
+from scripts.core.errors import HalfDoneError, UnnamedError, UserError
 from scripts.core.formatting import counted
 from scripts.core.migrate import lock_watch, next_steps
 from scripts.core.migrate.run_context import Conditions
@@ -36,7 +36,7 @@ def is_of_a_revision(error: Exception, steps: Steps) -> bool:
 
     A revision that closes the connection makes Alembic's own next statement fail.
     """
-    if isinstance(error, TransactionError):
+    if isinstance(error, TransactionError | UnnamedError):
         return True
     is_closed = isinstance(error, InvalidRequestError) and steps.running is not None
     return not isinstance(error, UserError) and (is_closed or bool(revision_files.place(error)))
@@ -51,6 +51,8 @@ def failed(conditions: Conditions, steps: Steps, error: Exception) -> UserError:
             do="run this again",
             state=state(conditions, steps),
         )
+    if isinstance(error, UnnamedError):
+        return error.with_state(state(conditions, steps))
     if isinstance(error, TransactionError):
         return UserError(
             f"{error.place}: {error}", do=f"{error.do}, then run this again", state=state(conditions, steps)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, MetaData
 from sqlalchemy.engine import URL
 
 from scripts.core.migrate.steps import Tracer
@@ -28,3 +28,5 @@ class Conditions:
     tracer: Tracer | None = None
     foreign_indexes: Sequence[str] = ()
     """Invalid indexes that no revision of this command names. They stay."""
+    names: MetaData | None = None
+    """Metadata with the application's naming convention."""

@@ -5,6 +5,7 @@ of its own, with short lock timeouts and retries. Then a new connection checks t
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from alembic import context
@@ -16,7 +17,7 @@ from sqlalchemy.engine import URL
 
 from scripts.core import messages, revision_files, settings
 from scripts.core.errors import UserError
-from scripts.core.migrate import guards, retry, unfinished_rollback
+from scripts.core.migrate import guards, retry, unfinished_rollback, unnamed
 from scripts.core.migrate.request import ATTRIBUTE, AlembicRequest
 from scripts.core.migrate.run_context import Conditions
 from scripts.core.migrate.steps import Step, Steps
@@ -86,23 +87,23 @@ def _change_the_version(command: MigrationContext, request: AlembicRequest, hold
             tracer=request.tracer,
         )
         conditions = guards.check(conditions, steps, history.files(context.script, at), request.seen)
-        conditions = guards.check_indexes(conditions, steps)
+        conditions = unnamed.convention(guards.check_indexes(conditions, steps), steps)
         invalid_indexes.drop_invalid(holder, conditions.foreign_indexes)
         if not request.tracer:
             unfinished_rollback.record(conditions, steps, at, str(command.opts["destination_rev"]))
-        retry.run(conditions, steps, _once)
+        retry.run(conditions, steps, partial(_once, conditions.names))
         _check(target, url, steps, conditions.foreign_indexes)
         if steps.command == "downgrade" and conditions.confirmed is None:
             # `alembic` typed by hand has no other report. The make target closes the rollback after its own report.
             unfinished_rollback.close(target, url)
 
 
-def _once(connection: Any, left: Callable[..., Any], on_apply: Callable[..., None]) -> None:
+def _once(names: MetaData | None, connection: Any, left: Callable[..., Any], on_apply: Callable[..., None]) -> None:
     """Run the steps that are left, as one attempt."""
     # A purge deletes the version first. In one transaction with the stamp, a kill cannot leave the database at base.
     purge = bool(context.get_context().purge)
     options = _options() | {"on_version_apply": on_apply, "transaction_per_migration": not purge}
-    context.configure(connection=connection, fn=left, **options)
+    context.configure(connection=connection, fn=left, target_metadata=names, **options)
     with context.begin_transaction():
         context.run_migrations()
 
@@ -151,13 +152,13 @@ def _guarded(work: Callable[[], Any], request: AlembicRequest) -> Any:
 
 
 def _offline() -> None:
-    """Write SQL that you can run elsewhere. This needs no database and no settings."""
+    """Write SQL that you can run elsewhere. This needs no database, and no settings but APP_ENV."""
     dialect: dict[str, Any] = {
         "dialect_name": "postgresql",
         "literal_binds": True,
         "dialect_opts": {"paramstyle": "named"},
     }
-    context.configure(**dialect, **_options())
+    context.configure(target_metadata=unnamed.offline(), **dialect, **_options())
     with context.begin_transaction():
         context.run_migrations()
 

@@ -7,7 +7,7 @@ from scripts.core.errors import UserError
 from scripts.core.plan import plan, rehearsal, shadow, table_sizes
 from scripts.core.plan.plan import NOTHING, Plan
 from scripts.core.postgres import rights, scratch
-from scripts.core.revisions import history
+from scripts.core.revisions import history, naming
 from scripts.core.revisions.history import History
 from scripts.core.settings import Settings
 
@@ -40,6 +40,7 @@ def make(settings: Settings, revisions: History, scripts: list[Script]) -> Plan:
     later = {script.revision for script in scripts}
     earlier = [one.revision for one in revisions.walk_revisions() if one.revision not in later]
     before = history.newest(revisions, earlier)
+    naming.fetch()
     with scratch.session(settings, rights.default(settings)) as server:
         copy = shadow.build(server, revisions, before, partial=True)
         tried = rehearsal.run(server, copy, [script.revision for script in scripts], wanted)

@@ -18,7 +18,7 @@ from scripts.core.plan.rehearsal import Rehearsal
 from scripts.core.plan.table_sizes import BLOCK, Weights
 from scripts.core.plan.trace import Statement
 from scripts.core.postgres import scratch
-from scripts.core.revisions import history
+from scripts.core.revisions import history, naming
 from scripts.core.revisions.history import History
 from scripts.core.schema import catalog_snapshot
 from scripts.core.settings import Settings
@@ -87,6 +87,7 @@ def make(target: Settings, revisions: History, at: Sequence[str], wanted: str) -
     pending = history.pending(revisions, at, wanted)
     if not pending:
         return NOTHING
+    naming.fetch()  # once, before the child that runs the revisions is forked
     with scratch.session(target) as server:
         copy, tried_on = stand_in.make(server, target, revisions, at)
         weighed = table_sizes.of(target, server.server)

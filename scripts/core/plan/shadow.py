@@ -1,14 +1,17 @@
 """Shadows: databases built from the revision files alone. They stay on the scratch server as templates."""
 
 import hashlib
+import json
+import sys
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from alembic.util import to_tuple
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import ProgrammingError
 
-from scripts.core import ROOT, sqlstates
+from scripts.core import ROOT, files_read, sqlstates
 from scripts.core.errors import UserError
 from scripts.core.migrate import alembic_commands
 from scripts.core.migrate.steps import Commits, Excuse
@@ -16,51 +19,62 @@ from scripts.core.plan import empty_copy, missing_roles
 from scripts.core.plan.empty_copy import EmptyCopy, MakeRole
 from scripts.core.postgres import databases, extensions, scratch, scratch_extensions, trial
 from scripts.core.postgres.scratch import Scratch
-from scripts.core.revisions import history
+from scripts.core.revisions import history, naming
 from scripts.core.revisions.history import History
 from scripts.core.settings import Settings
 
 MOST_SHADOWS = 20
-_SHADOWS = text("SELECT datname FROM pg_database WHERE datname LIKE 'shadow\\_%' ORDER BY oid")
+_SHADOWS = text(
+    "SELECT datname, shobj_description(oid, 'pg_database') AS files FROM pg_database"
+    " WHERE datname LIKE 'shadow\\_%' ORDER BY oid"
+)
 _SERVER = text(
     "SELECT version() || string_agg(name || default_version, ',' ORDER BY name) FROM pg_available_extensions"
 )
 
 
+@dataclass(frozen=True)
+class Shadow:
+    name: str
+    files: list[str]
+    """The files of the checkout that were read while its revisions ran."""
+
+
 def build(server: Scratch, revisions: History, at: Sequence[str], *, partial: bool = False) -> Settings:
     """Return settings of a new database with the schema of the files up to `at`.
 
-    It is a copy of the shadow of exactly these files. A missing shadow is built from the nearest older one. In a
-    `partial` one, a revision whose code needs a row ends early; otherwise it fails.
+    It is a copy of the shadow of exactly these files, and of the files that were read while they ran. A missing shadow
+    is built from the nearest older one. In a `partial` one, a revision whose code needs a row ends early; otherwise it
+    fails.
     """
     if not at:
         made = scratch.create(server)
         scratch_extensions.make(server, made, scratch_extensions.needed(server))
         return made
-    there = ",".join([server.rights.key, *scratch_extensions.needed(server), *(["partial"] if partial else [])])
-    keys = _keys(revisions, str(server.server.scalar(_SERVER)) + there)
-    wanted = _name(keys, at)
+    keys = _keys(revisions, _server(server) + ("partial" if partial else ""))
+    wanted = _key(keys, at)
     while True:
-        existing = list(server.server.scalars(_SHADOWS))
+        existing = list(server.server.execute(_SHADOWS))
+        usable = dict(filter(None, (_usable(name, files) for name, files in existing)))
         try:
-            if wanted not in existing:
-                _make(server, wanted, _nearest(revisions, keys, at, existing), at, partial=partial)
-                for name in existing[: max(0, len(existing) + 1 - MOST_SHADOWS)]:
+            if wanted not in usable:
+                usable[wanted] = _make(server, wanted, _nearest(revisions, keys, at, usable), at, partial=partial)
+                for name, _files in existing[: max(0, len(existing) + 1 - MOST_SHADOWS)]:
                     databases.drop(server.server, name)
-            return scratch.create(server, wanted)
+            return scratch.create(server, usable[wanted].name)
         except ProgrammingError as error:
             # Another run may have dropped the template meanwhile.
             if sqlstates.of(error) != sqlstates.INVALID_CATALOG_NAME:
                 raise
 
 
-def _make(server: Scratch, name: str, template: str, at: Sequence[str], *, partial: bool) -> None:
+def _make(server: Scratch, key: str, template: Shadow, at: Sequence[str], *, partial: bool) -> Shadow:
     missing = scratch_extensions.needed(server)
     while True:
-        made = scratch.create(server, template)
+        made = scratch.create(server, template.name)
         scratch_extensions.make(server, made, missing)
         try:
-            run(server, made, at, partial=partial)
+            files = sorted({*template.files, *run(server, made, at, partial=partial)})
             break
         except UserError as error:
             # An administrator created these extensions where the files were applied, so the administrator does it here.
@@ -68,15 +82,17 @@ def _make(server: Scratch, name: str, template: str, at: Sequence[str], *, parti
             if not extension or extension in missing or server.rights.extensions is not None:
                 raise
             missing.append(extension)
-    scratch.keep(server, made, name)
+    shadow = Shadow(f"shadow_{key}_{files_read.content(files)}", files)
+    scratch.keep(server, made, shadow.name, json.dumps(files))
+    return shadow
 
 
-def run(server: Scratch, made: Settings, at: Sequence[str], *, partial: bool = False) -> None:
-    """Apply everything up to the revisions `at`. Raise UserError if one fails."""
-    trial.run(server, made, upgrade, at, partial, make_role=missing_roles.maker(server))
+def run(server: Scratch, made: Settings, at: Sequence[str], *, partial: bool = False) -> list[str]:
+    """Apply everything up to the revisions `at`, and return the files that were read. Raise UserError if one fails."""
+    return trial.run(server, made, upgrade, at, partial, make_role=missing_roles.maker(server))
 
 
-def upgrade(made: Settings, at: Sequence[str], partial: bool, make_role: MakeRole) -> None:
+def upgrade(made: Settings, at: Sequence[str], partial: bool, make_role: MakeRole) -> list[str]:
     """Do the work of `run` in the child. Leave out statements that need rows, which a shadow does not have."""
 
     def attach(connection: Connection, revision: Callable[[], str], commits: Commits) -> Excuse | None:
@@ -84,14 +100,31 @@ def upgrade(made: Settings, at: Sequence[str], partial: bool, make_role: MakeRol
         excuse = empty_copy.tracer(make_role, EmptyCopy())(connection, revision, commits)
         return excuse if partial else None
 
-    for revision in at:
-        alembic_commands.traced(made, revision, lambda _step: None, attach)
+    with files_read.noted() as files:
+        for revision in at:
+            alembic_commands.traced(made, revision, lambda _step: None, attach)
+    return list(files)
 
 
-def _nearest(revisions: History, keys: dict[str, str], at: Sequence[str], existing: list[str]) -> str:
+def _usable(name: str, comment: str | None) -> tuple[str, Shadow] | None:
+    """Return the key and the shadow, if the files that were read for it are still the same."""
+    _, key, *content = name.split("_")
+    if not content or not comment:  # of an earlier version
+        return None
+    files = json.loads(comment)
+    return (key, Shadow(name, files)) if content == [files_read.content(files)] else None
+
+
+def _nearest(revisions: History, keys: dict[str, str], at: Sequence[str], usable: dict[str, Shadow]) -> Shadow:
     """Return the shadow that lacks the fewest of these revisions."""
-    older = (f"shadow_{keys[found.revision]}" for found in revisions.iterate_revisions(tuple(at), "base"))
-    return next((name for name in older if name in existing), "template0")
+    older = (keys[found.revision] for found in revisions.iterate_revisions(tuple(at), "base"))
+    return next((usable[key] for key in older if key in usable), Shadow("template0", []))
+
+
+def _server(server: Scratch) -> str:
+    """Return all that the result depends on besides files of the checkout."""
+    about = str(server.server.scalar(_SERVER)), server.rights.key, repr(naming.fetch())
+    return ",".join([*about, *scratch_extensions.needed(server), *_packages()])
 
 
 def _keys(revisions: History, server: str) -> dict[str, str]:
@@ -105,9 +138,15 @@ def _keys(revisions: History, server: str) -> dict[str, str]:
     return keys
 
 
-def _name(keys: dict[str, str], at: Sequence[str]) -> str:
+def _key(keys: dict[str, str], at: Sequence[str]) -> str:
     own = [keys[revision] for revision in at]
-    return f"shadow_{own[0] if len(own) == 1 else _sum(*map(str.encode, sorted(own)))}"
+    return own[0] if len(own) == 1 else _sum(*map(str.encode, sorted(own)))
+
+
+def _packages() -> list[str]:
+    """Return the installed packages with their versions."""
+    folders = (Path(folder) for folder in sys.path if folder.endswith("-packages"))
+    return sorted(path.name for folder in folders for path in folder.glob("*.dist-info"))
 
 
 def _sum(*parts: bytes) -> str:

@@ -145,9 +145,10 @@ def _grant(scratch: Scratch, name: str, template: str, bare: bool) -> None:
             connection.commit()
 
 
-def keep(scratch: Scratch, settings: Settings, name: str) -> None:
+def keep(scratch: Scratch, settings: Settings, name: str, comment: str) -> None:
     """Rename a database so that it stays, for the administrator only. Of two databases, the first one stays."""
     made = databases.name_of(settings.database_url)
+    sql.run(scratch.server, compose("COMMENT ON DATABASE {} IS {}", sql.name(made), sql.value(comment)))
     sql.run(scratch.server, compose("ALTER DATABASE {} OWNER TO CURRENT_USER", sql.name(made)))
     try:
         databases.rename(scratch.server, made, name)

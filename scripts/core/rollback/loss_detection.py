@@ -13,6 +13,7 @@ from scripts.core.postgres import connections, schema_copy, scratch, session_tim
 from scripts.core.postgres.lock_modes import ACCESS_SHARE
 from scripts.core.postgres.sql import Sql, compose, spelled
 from scripts.core.postgres.user_tables import RELATIONS
+from scripts.core.revisions import naming
 from scripts.core.rollback import write_triggers
 from scripts.core.rows import data_loss
 from scripts.core.rows.data_loss import Loss
@@ -74,6 +75,7 @@ def find(target: Settings, wanted: str) -> list[Loss]:
     Changes by the application's own triggers are not seen. Raise UserError if the schema cannot be copied, the
     downgrade fails on the copy, a loss cannot be counted, or there is no scratch server.
     """
+    naming.fetch()  # once, before the child that runs the revisions is forked
     with scratch.session(target) as server:
         copy = schema_copy.schema(server, target)
         ours = scratch.as_administrator(server, copy)

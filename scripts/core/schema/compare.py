@@ -1,5 +1,7 @@
 """The differences between two schemas, one line for each."""
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 from typing import Literal
@@ -10,6 +12,7 @@ from scripts.core.schema import fingerprint
 from scripts.core.schema.fingerprint import Schema
 from scripts.core.settings import Settings
 
+_NAMED = re.compile(r"(?P<table>.+), (?P<kind>constraint|index) (?P<name>.+)")
 LONG = 60
 """Characters. Longer definitions are shortened to the part after the first difference."""
 
@@ -50,6 +53,28 @@ def between(expected: Schema, found: Schema) -> list[Difference]:
     ]
     whole = {one.name for one in differences if one.expected is None or one.found is None}
     return sorted((one for one in differences if not _is_part(one.name, whole)), key=lambda one: one.name)
+
+
+def renamed(differences: Sequence[Difference]) -> tuple[list[Difference], list[str]]:
+    """Return the differences that are more than a name, and a line for each constraint or index with another name."""
+    missing = [one for one in differences if one.found is None]
+    left, notes = list(differences), list[str]()
+    for unexpected in (one for one in differences if one.expected is None):
+        twin = next((one for one in missing if _unnamed(one) == _unnamed(unexpected)), None)
+        if twin and _unnamed(twin):
+            missing.remove(twin)
+            left = [one for one in left if one not in (twin, unexpected)]
+            notes.append(f"{unexpected.name}: the same as {twin.name.rpartition(', ')[2]}")
+    return left, notes
+
+
+def _unnamed(difference: Difference) -> tuple[str, str] | None:
+    """Return the table and the definition of a constraint or an index, without its name."""
+    found = _NAMED.fullmatch(difference.name)
+    if not found or difference.kind != "structure":
+        return None
+    definition = difference.expected or difference.found or ""
+    return f"{found['table']} {found['kind']}", definition.replace(f" INDEX {found['name']} ON ", " INDEX ON ", 1)
 
 
 def compare(server: Scratch, expected: Settings, found: Settings, known: Schema | None = None) -> list[Difference]:

@@ -5,6 +5,7 @@ from typing import Any
 
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from sqlalchemy import Column, Index, UniqueConstraint
 
 from scripts.core.formatting import counted
 from scripts.core.plan import shadow
@@ -23,24 +24,46 @@ def check(case: Case) -> Outcome:
     assert case.migrated
     built = shadow.build(case.server, case.revisions, [] if case.wanted == "base" else [case.wanted])
     found = compare.compare(case.server, built, case.migrated, case.migrated_schema)
+    found, renamed = compare.renamed(found)
     differences = [f"Differs from the revision files: {one}" for one in found if one.kind == "structure"]
-    found_by_models = trial.run(case.server, case.migrated, of_models)
+    found_by_models, renamed_by_models = trial.run(case.server, case.migrated, of_models)
     differences += [f"Differs from the models: {one}" for one in found_by_models]
+    notes = [f"Only a name differs: {one}" for one in dict.fromkeys([*renamed, *renamed_by_models])]
     if differences:
         return Outcome(
             f"{counted(len(differences), 'difference')} between the migrated copy, the revision files and the models",
-            differences,
+            [*differences, *notes],
             FAILED,
         )
     order = [f"Only the order of columns differs: {one.name}" for one in found if one.harmless]
-    return Outcome("the migrated copy equals the revision files and the models", order)
+    return Outcome("the migrated copy equals the revision files and the models", [*order, *notes])
 
 
-def of_models(copy: Settings) -> list[str]:
-    """Return what the models want to change, in the child."""
+def of_models(copy: Settings) -> tuple[list[str], list[str]]:
+    """Return what the models want to change, and what only has another name there, in the child."""
     with connections.connect(copy) as connection:
         context = MigrationContext.configure(connection, opts=dict(_OPTIONS))
-        return [_words(one) for one in _single(compare_metadata(context, models.metadata()))]
+        changes = list(_single(compare_metadata(context, models.metadata())))
+    removed = {_shape(one[1]): one for one in changes if one[0] in ("remove_constraint", "remove_index")}
+    added = {_shape(one[1]): one for one in changes if one[0] in ("add_constraint", "add_index")}
+    same = [(removed[shape][1], added[shape][1]) for shape in removed.keys() & added.keys() if shape]
+    alike = {id(thing) for pair in same for thing in pair}
+    return (
+        [_words(one) for one in changes if id(one[-1]) not in alike],
+        sorted(f"{was.table.name}.{was.name}: {new.name} in the models" for was, new in same),
+    )
+
+
+def _shape(thing: Any) -> tuple[Any, ...]:
+    """Return what a unique constraint or an index of columns is, without its name. Return nothing for others."""
+    if isinstance(thing, UniqueConstraint) and not thing.deferrable:
+        columns, kind = thing.columns, "unique constraint"
+    elif isinstance(thing, Index) and all(isinstance(one, Column) for one in thing.expressions):
+        columns, kind = thing.columns, f"index, unique={bool(thing.unique)}"
+    else:
+        return ()
+    names = [column.name for column in columns]
+    return () if any(thing.dialect_kwargs.values()) else (kind, thing.table.schema, thing.table.name, *names)
 
 
 def _single(found: Any) -> Iterator[tuple[Any, ...]]:

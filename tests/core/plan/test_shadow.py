@@ -5,11 +5,14 @@ from collections.abc import Callable, Iterator
 import pytest
 from sqlalchemy import text
 
+from scripts.core import files_read, revision_files
 from scripts.core.plan import shadow
 from scripts.core.postgres import connections, databases, scratch, trial
 from scripts.core.postgres.scratch import Scratch
-from scripts.core.revisions import history
+from scripts.core.revisions import history, naming
+from scripts.core.revisions.naming import Convention
 from scripts.core.settings import Settings
+from tests.conftest import Project
 
 
 @pytest.fixture
@@ -37,12 +40,14 @@ def version(target: Settings) -> tuple[str, ...]:
 @pytest.fixture
 def ran(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The revisions up to which an upgrade was run."""
-    run: Callable[..., None] = trial.run
+    run: Callable[..., object] = trial.run
     ran: list[str] = []
 
-    def record(server: Scratch, made: Settings, function: object, at: list[str], *rest: object, **more: object) -> None:
+    def record(
+        server: Scratch, made: Settings, function: object, at: list[str], *rest: object, **more: object
+    ) -> object:
         ran.extend(at)
-        run(server, made, function, at, *rest, **more)
+        return run(server, made, function, at, *rest, **more)
 
     monkeypatch.setattr(trial, "run", record)
     return ran
@@ -105,3 +110,42 @@ def test_only_so_many_are_kept(throwaway: Scratch, revisions: list[str], monkeyp
 
     assert len(dropped) == len(set(dropped))
     assert all(name.startswith("shadow_") for name in dropped)
+
+
+@pytest.fixture
+def copied(project: Project, monkeypatch: pytest.MonkeyPatch) -> Project:
+    """The checkout is a copy."""
+    for module in (revision_files, files_read, shadow):
+        monkeypatch.setattr(module, "ROOT", project.path)
+    return project
+
+
+def test_a_file_that_a_revision_reads_belongs_to_the_shadow(
+    copied: Project, throwaway: Scratch, revisions: list[str], ran: list[str]
+) -> None:
+    project = copied
+    words = f"op.execute('CREATE TABLE ' + open('{project.path}/alembic/name.txt').read() + ' ()')"
+    project.write_revision("abcd01", revisions[-1], words)
+    found = []
+    for name in ("one", "one", "two", "one"):
+        (project.path / "alembic" / "name.txt").write_text(name)
+        found.append(tables(shadow.build(throwaway, history.load(), ["abcd01"])) & {"one", "two"})
+
+    assert found == [{"one"}, {"one"}, {"two"}, {"one"}]
+    assert ran == ["abcd01", "abcd01"]
+    project.write_revision("abcd02", "abcd01", "op.execute('CREATE TABLE three ()')")
+    assert tables(shadow.build(throwaway, history.load(), ["abcd02"])) >= {"one", "three"}
+    (project.path / "alembic" / "name.txt").write_text("two")
+    assert tables(shadow.build(throwaway, history.load(), ["abcd02"])) >= {"two", "three"}
+
+
+def test_the_convention_and_the_packages_belong_to_the_shadow(
+    throwaway: Scratch, revisions: list[str], monkeypatch: pytest.MonkeyPatch, ran: list[str]
+) -> None:
+    files = history.load()
+    for name, value in (("naming", Convention()), ("_packages", ["alembic-0.1.dist-info"])):
+        place = (naming, "fetch") if name == "naming" else (shadow, name)
+        monkeypatch.setattr(*place, lambda value=value: value)
+        shadow.build(throwaway, files, revisions[:1])
+
+    assert ran == revisions[:1] * 2

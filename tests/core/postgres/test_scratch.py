@@ -46,7 +46,7 @@ def test_what_is_kept_stays_and_of_two_the_first(configured: Settings) -> None:
     name = f"test_{random.getrandbits(31)}_kept"
     with scratch.session(configured) as server:
         for _ in range(2):
-            scratch.keep(server, scratch.create(server), name)
+            scratch.keep(server, scratch.create(server), name, "[]")
     with scratch.session(configured) as server:
         assert name in names(server)
         databases.drop(server.server, name)

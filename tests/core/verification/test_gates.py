@@ -351,3 +351,21 @@ def test_the_rows_in_the_way_are_counted_by_catalogs_or_not_at_all(
 
     assert gate(staged, "upgrade")["status"] == "failed"
     assert expected in "\n".join(gate(staged, "upgrade")["details"])
+
+
+def test_a_constraint_or_an_index_with_another_name_is_a_note(staged: Project, verify: Verify) -> None:
+    staged.sql("ALTER TABLE users RENAME CONSTRAINT pk_users TO users_pkey")
+    staged.sql("ALTER INDEX ix_social_posts_due_at RENAME TO due")
+
+    verify(staged, "upgrade", "drift")
+    notes = gate(staged, "drift")
+    staged.sql("DROP INDEX due; CREATE INDEX due ON social_posts (due_at DESC)")
+    verify(staged, "upgrade", "drift")
+
+    assert notes["status"] == "passed", notes
+    assert notes["details"] == [
+        "Only a name differs: table social_posts, index due: the same as index ix_social_posts_due_at",
+        "Only a name differs: table users, constraint users_pkey: the same as constraint pk_users",
+        "Only a name differs: social_posts.due: ix_social_posts_due_at in the models",
+    ]
+    assert gate(staged, "drift")["status"] == "failed"
