@@ -143,6 +143,10 @@ def show(status: Status) -> None:
         console.warn(
             f"The application could drop tables: it {', '.join(status.application.dangers)}. Correct it: make roles"
         )
+    if status.application.lacking:
+        console.warn(
+            f"The application may not {', '.join(status.application.lacking)}. To grant its usual rights: make roles"
+        )
     if not status.application.exists:
         console.warn(
             f"The application cannot log in: there is no role {status.application.name}. Create it: make roles"

@@ -123,7 +123,17 @@ explain_service() {
     *"not compatible with this version"*) explain_major "$log" ;;
     esac
     quote "$log"
+    [ "$1" != app ] || explain_health
     complain "$1 does not become healthy. Its last log lines are above." "" "make logs c=$1" "the data is untouched."
+}
+
+# What the health check said, and what the database lacks, such as rights of the application.
+explain_health() {
+    id=$(docker compose ps --quiet app | head -n 1)
+    said=$(docker inspect --format '{{range .State.Health.Log}}{{println .Output}}{{end}}' "$id" 2>/dev/null | grep unhealthy | tail -n 1)
+    run python -m scripts.status || true
+    complain "app does not become healthy." "$said" \
+        "correct what a line with ! above names, then: make up. make logs c=app shows its log" "the data is untouched."
 }
 
 explain_login() {

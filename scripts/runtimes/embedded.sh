@@ -35,8 +35,11 @@ up() {
     .venv/bin/python -m scripts.servers start
     .venv/bin/python -m scripts.migrate
     start_app
-    .venv/bin/python -m app.health >/dev/null ||
-        complain "The application is not healthy." "" "make logs" "the database is up and migrated."
+    health=$(.venv/bin/python -m app.health 2>&1) || {
+        .venv/bin/python -m scripts.status || true
+        complain "The application is not healthy." "$(printf '%s\n' "$health" | head -n 1)" \
+            "correct what a line with ! above names, then: make up. make logs shows its log" "the database is up and migrated."
+    }
     .venv/bin/python -m scripts.status --next
 }
 

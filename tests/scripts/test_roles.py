@@ -72,6 +72,12 @@ def test_a_superuser_makes_the_role_and_stays_one(named: Project) -> None:
     assert "pg_dump --no-owner" in result.stderr
     reads_and_writes(named)
 
+    named.sql(f"REVOKE SELECT, DELETE ON users FROM {name}; REVOKE SELECT ON social_posts, alembic_version FROM {name}")
+    named.sql(f"REVOKE UPDATE ON users FROM {name}; GRANT UPDATE (email) ON users TO {name}")
+    status = named.run("status")
+    assert f"Application  {name}: may not DELETE on users, SELECT on alembic_version and 2 more\n" in status.stdout
+    assert "SELECT on alembic_version and 2 more. To grant its usual rights: make roles\n" in status.stderr
+
 
 def test_a_role_that_may_make_roles_makes_it_and_twice_is_no_fault(owned_by: Callable[[str], Project]) -> None:
     project = owned_by("CREATEROLE")

@@ -35,7 +35,7 @@ def test_at_head_it_says_where_the_database_stands(settled: Project, revisions: 
         "uncommitted": [],
         "edited": [],
         "owner": {"name": user, "superuser": True, "creates_databases": True, "bootstrap": True},
-        "application": {"name": user, "exists": True, "dangers": ["is a superuser"]},
+        "application": {"name": user, "exists": True, "dangers": ["is a superuser"], "lacking": []},
         "rollback": None,
         "not_imported": [],
     }

@@ -28,6 +28,28 @@ _GIVEN = text(
     " WHERE oid = to_regclass(:table) AND grantee <> relowner AND privilege_type <> :allowed GROUP BY 1"
 )
 
+# Grants of single columns are enough: they are a revision's decision.
+_LACKING = text(f"""
+    WITH role AS (SELECT oid FROM pg_roles WHERE rolname = :name AND NOT rolsuper)
+    SELECT 'connect to the database' FROM role WHERE NOT has_database_privilege(oid, current_database(), 'CONNECT')
+    UNION ALL SELECT 'use the schema ' || quote_ident(nspname) FROM role r, pg_namespace n
+        WHERE {SCHEMA} AND pg_has_role(nspowner, 'USAGE') AND NOT has_schema_privilege(r.oid, n.oid, 'USAGE')
+    UNION ALL SELECT privilege || ' on ' || min(relation::text)
+            || CASE count(*) WHEN 1 THEN '' ELSE ' and ' || count(*) - 1 || ' more' END FROM role r,
+        LATERAL (SELECT c.oid::regclass AS relation, c.oid, privilege
+            FROM {RELATIONS}, unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) privilege
+            WHERE relkind IN ('r', 'p') AND NOT relispartition AND pg_has_role(relowner, 'USAGE')
+            UNION ALL SELECT oid::regclass, oid, 'SELECT' FROM pg_class WHERE oid = to_regclass(:version)) found
+        WHERE NOT CASE privilege WHEN 'DELETE' THEN has_table_privilege(r.oid, found.oid, privilege)
+            ELSE has_any_column_privilege(r.oid, found.oid, privilege) END
+        GROUP BY privilege ORDER BY 1
+""")
+
+
+def lacking(connection: Connection, name: str) -> list[str]:
+    """Return what the application's role may not do in the connected database, as texts."""
+    return [str(one) for one in connection.scalars(_LACKING, {"name": name, "version": VERSION})]
+
 
 def ensure(connection: Connection, name: str) -> None:
     """Grant the application's role what it needs in the connected database, as the owner, and commit."""

@@ -1,13 +1,13 @@
 """The two roles of a project: the owner, which migrates, and the application's, which reads and writes rows."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
 from scripts.core import sqlstates
 from scripts.core.errors import PasswordError, UserError
-from scripts.core.postgres import connections, embedded, sql
+from scripts.core.postgres import connections, embedded, privileges, sql
 from scripts.core.postgres.cluster_roles import DUE
 from scripts.core.postgres.sql import Sql, compose, spelled
 from scripts.core.postgres.user_tables import SCHEMA
@@ -54,11 +54,16 @@ class Application:
     exists: bool
     dangers: list[str]
     """Why it could drop tables, as texts."""
+    lacking: list[str] = field(default_factory=list)
+    """What it may not do, as texts."""
 
     def __str__(self) -> str:
         if not self.exists:
             return f"{self.name}: no such role on this server"
-        return f"{self.name}: {'could drop tables' if self.dangers else 'reads and writes rows'}"
+        if self.dangers:
+            return f"{self.name}: could drop tables"
+        lacking = f"may not {', '.join(self.lacking)}" if self.lacking else ""
+        return f"{self.name}: {lacking or 'reads and writes rows'}"
 
 
 def application(settings: Settings) -> str | None:
@@ -76,7 +81,7 @@ def owner(connection: Connection) -> Owner:
 def look(connection: Connection, name: str) -> Application:
     """Return what the application's role could do to the connected database."""
     dangers = list(connection.scalars(_DANGERS, {"name": name}))
-    return Application(name, _exists(connection, name), dangers)
+    return Application(name, _exists(connection, name), dangers, privileges.lacking(connection, name))
 
 
 def require(connection: Connection, name: str) -> None:
