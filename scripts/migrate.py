@@ -100,7 +100,8 @@ def apply(target: settings.Settings, environment: str, wanted: str, made: Plan |
     with messages.sent_to(console.say):
         create.ensure_fresh(target, environment)
         alembic_commands.upgrade_seen(target, wanted, show, made.seen if made else None)
-    console.done(f"The database is at {wanted}.")
+    with connections.connect(target) as connection:
+        console.done(f"The database is at {', '.join(history.current(connection)) or 'base'}.")
 
 
 def show(step: Step) -> None:

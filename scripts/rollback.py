@@ -91,11 +91,17 @@ def undo(target: settings.Settings, environment: str, wanted: str, losses: Seque
     with messages.sent_to(console.say):
         backup = create.ensure_fresh(target, environment, of_now=loses)
         alembic_commands.downgrade(target, wanted, losses, show)
-    console.done(f"The database is at {wanted}.")
+    console.done(f"The database is at {at(target)}.")
     if backup and loses:
         console.say(f"  The lost data are in the backup {backup.name}.")
         console.say(f"  Restore it as another database:  make restore BACKUP={shlex.quote(backup.name)} TO=before")
     unfinished_rollback.close(target)
+
+
+def at(target: settings.Settings) -> str:
+    """Return the revisions that the database is at, read on a new connection. A branch that stays is one of them."""
+    with connections.connect(target) as connection:
+        return ", ".join(history.current(connection)) or "base"
 
 
 def require_confirmation(name: str) -> None:

@@ -57,6 +57,15 @@ def downgrade(settings: Settings, target: str, confirmed: Sequence[Loss], on_ste
     _run(request, lambda config: command.downgrade(config, target))
 
 
+def undo(settings: Settings, revisions: Sequence[str], on_step: OnStep) -> None:
+    """Undo exactly these revisions, newest first, on a throwaway database. Where a history forks, no target names them.
+
+    Raise UserError as `upgrade` does.
+    """
+    request = AlembicRequest(settings, None, on_step, confirmed=[], undoes=revisions)
+    _run(request, lambda config: command.downgrade(config, "base"))
+
+
 def stamp(settings: Settings, target: str, *, forget: bool) -> None:
     """Record `target` as the schema's revision, and run none. `forget` deletes recorded revisions without a file."""
     request = AlembicRequest(settings)

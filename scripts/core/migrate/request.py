@@ -26,6 +26,8 @@ class AlembicRequest:
     confirmed: Sequence[Loss] | None = None
     """What a downgrade may lose; None: nothing was asked."""
     tracer: Tracer | None = None
+    undoes: Sequence[str] = ()
+    """For a downgrade, exactly these revisions, newest first, whatever its argument says."""
     process_revision_directives: Callable[..., None] | None = None
 
     @property

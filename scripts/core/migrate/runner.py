@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from alembic import context
-from alembic.runtime.migration import MigrationContext
+from alembic.runtime.migration import MigrationContext, MigrationStep
 from alembic.script.revision import RevisionError
 from alembic.util import CommandError
 from sqlalchemy import Connection, MetaData, text
@@ -60,7 +60,7 @@ def _online(metadata: Metadata) -> None:
             context.configure(connection=connection, target_metadata=metadata(), **options)
             _guarded(context.run_migrations, request)
             return
-        steps = _guarded(lambda: _plan(command, connection), request)
+        steps = _guarded(lambda: _plan(command, connection, request), request)
         connection.rollback()
         if steps:
             connection.execution_options(isolation_level="AUTOCOMMIT")
@@ -74,7 +74,7 @@ def _change_the_version(command: MigrationContext, request: AlembicRequest, hold
     target, url = request.settings, request.url
     with advisory_lock.hold(holder, target.limits.wait):
         at = history.current(holder)
-        steps = Steps(_plan(command, holder), at, request.on_step)
+        steps = Steps(_plan(command, holder, request), at, request.on_step)
         if not steps:
             messages.send("Nothing to do: another migration has done this meanwhile.")
             return
@@ -128,9 +128,12 @@ def _check(target: settings.Settings, url: URL, steps: Steps, foreign: Sequence[
         )
 
 
-def _plan(command: MigrationContext, connection: Connection) -> list[Any]:
+def _plan(command: MigrationContext, connection: Connection, request: AlembicRequest) -> list[Any]:
     """Return the steps of the command for the connected database."""
     at, script = history.current(connection), context.script
+    if request.undoes:
+        scripts = [history.script(script, revision) for revision in request.undoes]
+        return [MigrationStep.downgrade_from_script(script.revision_map, one) for one in scripts]
     begun = unfinished_rollback.resumed_by_hand(connection, script, at, str(command.opts["destination_rev"]))
     if begun:
         return list(script._downgrade_revs(begun.goal, at))  # type: ignore[arg-type]

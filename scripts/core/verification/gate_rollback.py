@@ -30,8 +30,6 @@ def check(case: Case) -> Outcome:
     assert case.migrated_schema
     if not case.pending:
         return Outcome("nothing is pending, so there is nothing to undo")
-    if len(case.at) > 1:
-        return Outcome(f"not run: the start has {len(case.at)} heads, which no downgrade can name", (), WARNED)
     faults, losses = list[str](), list[str]()
     refusal = _move(case, case.migrated, down=True)
     if not refusal:
@@ -53,7 +51,7 @@ def _move(case: Case, copy: Settings, *, down: bool) -> Outcome | None:
     """Run the downgrade or the upgrade. Return the outcome if it stops, else None."""
     limits = case.target.limits
     why = "It sleeps, loops or waits, or takes longer than the upgrade may."
-    wanted = (case.at[0] if case.at else "base") if down else case.wanted
+    wanted = [one.revision for one in reversed(case.pending)] if down else case.wanted
     done: list[Step] = []
 
     def on_step(step: Step) -> None:
@@ -77,10 +75,10 @@ def _move(case: Case, copy: Settings, *, down: bool) -> Outcome | None:
     return None
 
 
-def downgrade(copy: Settings, wanted: str, *, on_step: OnStep) -> None:
-    """Undo everything after `wanted`, in the child."""
+def downgrade(copy: Settings, revisions: Sequence[str], *, on_step: OnStep) -> None:
+    """Undo exactly these revisions, in the child."""
     with messages.sent_to(messages.nowhere):
-        alembic_commands.downgrade(copy, wanted, [], on_step)
+        alembic_commands.undo(copy, revisions, on_step)
 
 
 def upgrade(copy: Settings, wanted: str, *, on_step: OnStep) -> None:

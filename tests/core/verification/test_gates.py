@@ -369,3 +369,26 @@ def test_a_constraint_or_an_index_with_another_name_is_a_note(staged: Project, v
         "Only a name differs: social_posts.due: ix_social_posts_due_at in the models",
     ]
     assert gate(staged, "drift")["status"] == "failed"
+
+
+def test_where_the_history_forks_exactly_what_was_pending_is_undone(staged: Project, verify: Verify) -> None:
+    root, merge = staged.version[0], ("abcd01", "abcd02")
+    staged.environment["ACCEPT"] = "drift"
+    for revision in merge:
+        words = f"ALTER TABLE users ADD {revision} int", f"ALTER TABLE users DROP {revision}"
+        staged.write_revision(revision, root, *map(execute, words))
+        if revision == "abcd01":
+            assert call(staged).returncode == 0
+    merged = staged.write_revision("abcd03", "both", execute(ADD), execute(DROP))
+    merged.write_text(merged.read_text().replace("'both'", repr(merge)))
+
+    verify(staged, "upgrade", "rollback")
+    from_one_head = gate(staged, "rollback")
+    assert call(staged).returncode == 0
+    undone = call(staged, "rollback", "--rev", "abcd01", CONFIRM=str(staged.url.database))
+    verify(staged, "upgrade", "rollback")
+
+    assert (from_one_head["status"], from_one_head["details"]) == ("passed", []), from_one_head
+    assert undone.stdout.endswith("✓ The database is at abcd01, abcd02.\n"), undone
+    assert sorted(staged.version) == list(merge)
+    assert gate(staged, "rollback")["status"] == "passed", gate(staged, "rollback")
