@@ -8,6 +8,7 @@ make migrate ACCEPT=H03      outside development, despite this hazard; make plan
 import shlex
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from alembic.script import Script
 
@@ -53,6 +54,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     console.say(f"{counted(len(pending), 'pending revision')}:")
     made = None if empty else look(target, revisions, at, wanted, environment)
     show_plan(pending, made)
+    files = {revision.revision: Path(revision.path) for revision in pending}
+    guards.require_before_backup(target, history.files(revisions, at), files, made.seen if made else None)
     apply(target, environment, wanted, made)
     return 0
 

@@ -19,7 +19,7 @@ from scripts.core.backups import create
 from scripts.core.cli import console, entry_point
 from scripts.core.errors import USAGE, UserError
 from scripts.core.formatting import counted
-from scripts.core.migrate import alembic_commands, unfinished_rollback
+from scripts.core.migrate import alembic_commands, guards, unfinished_rollback
 from scripts.core.migrate.steps import Step
 from scripts.core.postgres import connections, environments
 from scripts.core.revisions import history
@@ -48,6 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     wanted = begun.goal if begun else goal or steps_back(revisions, at, steps or 1)
     undone = history.undone(revisions, at, wanted) if at else []
     if undone:
+        guards.require_before_backup(target, history.files(revisions, at))
         run(target, environment, undone, wanted)
         return 0
     console.done(f"Nothing to do: the database is at {', '.join(at) or 'base, no revision is applied'}.")

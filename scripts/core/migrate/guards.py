@@ -13,12 +13,12 @@ from scripts.core.errors import UserError
 from scripts.core.migrate import failure_report
 from scripts.core.migrate.run_context import Conditions
 from scripts.core.migrate.steps import Steps
-from scripts.core.postgres import databases, environments, invalid_indexes, system_identifier
+from scripts.core.postgres import connections, databases, environments, invalid_indexes, system_identifier
 from scripts.core.reports import proof
 from scripts.core.revisions import history, migration_log
 from scripts.core.rows import data_loss
 from scripts.core.rows.data_loss import Loss
-from scripts.core.settings import Limits
+from scripts.core.settings import Limits, Settings
 
 
 @dataclass(frozen=True)
@@ -42,8 +42,8 @@ def check(conditions: Conditions, steps: Steps, files: dict[str, Path], seen: Se
         used += _window(conditions.settings.limits)
     careful = careful and not databases.is_empty(conditions.observer)
     if careful and steps.command == "upgrade":
-        used += _plan(steps, seen)
-        used += _verified(conditions, steps)
+        used += _plan(steps.files, seen)
+        used += _verified(conditions.settings, conditions.observer, steps.files)
     if steps.command == "downgrade":
         check_losses(conditions)
     backup = _backup(conditions) if careful else None
@@ -63,6 +63,24 @@ def check_indexes(conditions: Conditions, steps: Steps) -> Conditions:
             " To drop it, run this again with ACCEPT=index."
         )
     return replace(conditions, foreign_indexes=found)
+
+
+def require_before_backup(
+    settings: Settings, files: dict[str, Path], pending: dict[str, Path] | None = None, seen: Seen | None = None
+) -> None:
+    """Raise UserError for whatever `check` will refuse without a look at the backup, before one is taken.
+
+    `files`: of the applied revisions. `pending`: of those to apply; None for a downgrade.
+    """
+    with connections.connect(settings) as connection, messages.sent_to(messages.nowhere):
+        environment = environments.effective(settings, environments.read(connection))
+        if environment == "development":
+            return
+        check_edited(connection, environment, files)
+        _window(settings.limits)
+        if pending and not databases.is_empty(connection):
+            _plan(pending, seen)
+            _verified(settings, connection, pending)
 
 
 def check_edited(connection: Connection, environment: str, files: dict[str, Path]) -> list[str]:
@@ -85,10 +103,9 @@ def check_edited(connection: Connection, environment: str, files: dict[str, Path
     return used
 
 
-def _plan(steps: Steps, seen: Seen | None) -> list[str]:
+def _plan(pending: dict[str, Path], seen: Seen | None) -> list[str]:
     """Return the overrides used. Raise UserError if no plan has shown these revisions or it found a blocking hazard."""
-    revisions = {info.up_revision_id for info in steps.infos}
-    planned = seen is not None and revisions <= seen.revisions
+    planned = seen is not None and pending.keys() <= seen.revisions
     if not planned and not overrides.accepted("plan"):
         raise UserError(
             "These revisions have not been planned.",
@@ -106,13 +123,12 @@ def _plan(steps: Steps, seen: Seen | None) -> list[str]:
     return [*blocking, *(["plan"] if not planned else [])]
 
 
-def _verified(conditions: Conditions, steps: Steps) -> list[str]:
+def _verified(settings: Settings, connection: Connection, files: dict[str, Path]) -> list[str]:
     """Return the overrides used. Raise UserError if no verification has passed with exactly these files."""
-    days = conditions.settings.limits.verify_fresh
-    files = {str(info.up_revision_id): Path(getattr(info.up_revision, "path", "")) for info in steps.infos}
-    database, at = databases.name_of(conditions.url), list(history.current(conditions.observer))
-    state = proof.DatabaseState(database, system_identifier.identity(conditions.observer), at)
-    if days is None or proof.find(conditions.settings.reports, state, files, days):
+    days = settings.limits.verify_fresh
+    database, at = databases.name_of(connection.engine.url), list(history.current(connection))
+    state = proof.DatabaseState(database, system_identifier.identity(connection), at)
+    if days is None or proof.find(settings.reports, state, files, days):
         return []
     if not overrides.accepted("unverified"):
         raise UserError(

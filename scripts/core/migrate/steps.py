@@ -75,6 +75,11 @@ class Steps:
         return "stamp" if first.is_stamp else "upgrade" if first.is_upgrade else "downgrade"
 
     @property
+    def files(self) -> dict[str, Path]:
+        """Return the file of each revision."""
+        return {str(one.up_revision_id): Path(getattr(one.up_revision, "path", "")) for one in self.infos}
+
+    @property
     def source(self) -> str:
         """Return the text of the revision files of all steps."""
         paths = {str(getattr(one, "path", "")) for info in self.infos for one in info.up_revisions}

@@ -121,6 +121,7 @@ def test_an_edited_revision_stops_staging_until_it_is_accepted(staging: Project,
     assert f"✗ {name} was edited after revision {revisions[0]} was applied." in refused.stderr
     assert "ACCEPT=edited" in refused.stderr
     assert "State: nothing was changed." in refused.stderr
+    assert "Taking a backup" not in refused.stdout
     assert staging.version == revisions[-1:]
     assert f"{revisions[0]}, after it was applied" in status.stdout
     accepted = staging.run("migrate", ACCEPT="edited,window")
@@ -161,6 +162,7 @@ def test_outside_the_window_staging_is_left_alone(staging: Project, revisions: l
         assert f"Outside the maintenance window {CLOSED}." in printed
         assert f"It opens {SOON:%A %Y-%m-%d} 02:00 UTC." in printed
         assert "ACCEPT=window" in printed
+        assert "Taking a backup" not in printed
     assert [result.returncode for result in results[:2]] == [1, 1]
     assert results[2].returncode != 0
     assert staging.version == revisions[-1:]
@@ -183,6 +185,7 @@ def test_staging_wants_a_verification_of_these_very_files(staging: Project, revi
         printed = result.stdout + result.stderr
         assert f"Not verified on a copy of the data of {staging.url.database}: abcd01." in printed
         assert "make verify-staging. Override with ACCEPT=unverified." in printed
+        assert "Taking a backup" not in printed
     assert verified.returncode == 0, verified.stdout
     assert edited.returncode == 1
     assert "Not verified on a copy" in edited.stderr
