@@ -15,3 +15,5 @@ CREATE TABLE visits_2026 PARTITION OF visits FOR VALUES FROM ('2026-01-01') TO (
 CREATE VIEW paid AS SELECT id FROM orders WHERE state = 'paid';
 CREATE MATERIALIZED VIEW totals AS SELECT customer_id, sum(total) AS total FROM orders GROUP BY 1;
 CREATE UNIQUE INDEX by_customer ON totals (customer_id);
+CREATE TABLE archive (LIKE orders);
+CREATE FUNCTION tax(n int) RETURNS int LANGUAGE sql AS 'SELECT n / 5';

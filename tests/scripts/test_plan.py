@@ -246,4 +246,4 @@ def test_what_commits_in_between_is_shown(project: Project) -> None:
     printed = project.run("plan").stdout
 
     assert printed.count("  -- commit\n") == 2
-    assert "H11 warn" in printed
+    assert "H11 note" in printed

@@ -15,7 +15,8 @@ from scripts.core.revisions import models
 # It runs in a folder with only that branch's app/, so that it does not import this checkout's models.
 _MODELS = (
     "import json, app.models; from app.database import Base; tables = Base.metadata.tables; "
-    "print(json.dumps({name: {column.name: bool(column.nullable) for column in table.columns}"
+    "print(json.dumps({name: {column.name: "
+    "bool(column.nullable or column.server_default is not None and column.default is None) for column in table.columns}"
     " for name, table in tables.items()}))"
 )
 
@@ -35,7 +36,10 @@ def read() -> Mainline:
 
 def _tables(metadata: MetaData) -> dict[str, dict[str, bool]]:
     return {
-        name: {column.name: bool(column.nullable) for column in table.columns}
+        name: {
+            column.name: bool(column.nullable or (column.server_default is not None and column.default is None))
+            for column in table.columns
+        }
         for name, table in metadata.tables.items()
     }
 

@@ -9,7 +9,18 @@ from scripts.core.migrate.steps import Commit
 from scripts.core.plan.table_sizes import BLOCK, WARN, Weights
 from scripts.core.plan.trace import Statement
 from scripts.core.postgres.lock_modes import ACCESS_EXCLUSIVE, BLOCKS
-from scripts.core.schema.catalog_snapshot import Change, Column, Constraint, Index, Label, Relation, Snapshot, Thing
+from scripts.core.schema.catalog_snapshot import (
+    EMPTY,
+    Change,
+    Column,
+    Constraint,
+    Index,
+    Label,
+    Relation,
+    Snapshot,
+    Thing,
+)
+from scripts.core.schema.compare import Difference
 
 T = TypeVar("T", Relation, Index, Column, Constraint, Label)
 
@@ -38,7 +49,7 @@ class Mainline:
     """What the running code expects of the schema: the models of the main branch."""
 
     tables: Mapping[str, Mapping[str, bool]]
-    """The columns of each table (named schema.table, as in models), and whether each may be NULL."""
+    """The columns of each table (named schema.table, as in models), and whether an INSERT may leave each out."""
     sure: bool
     """False: there is no main branch, so these are the models of this checkout. The running code may be older."""
 
@@ -50,8 +61,9 @@ class Undone:
     failure: str | None = None
     is_of_another_owner: bool = False
     """The downgrade failed because it drops an extension that another role owns."""
-    differences: Collection[str] = ()
-    """Differences of the schema after the downgrade from the one before the upgrade, as texts."""
+    differences: Collection[Difference] = ()
+    """Differences of the schema after the downgrade from the one before the upgrade, without what newer downgrades left
+    behind."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +84,10 @@ class Subject:
     """What the revision committed before its end."""
     sessions: Collection[int] = ()
     """Lines at which it opened another session."""
+    computed: Collection[int] = ()
+    """Lines with a column of which the server's version decides whether it is stored."""
+    final: Snapshot = EMPTY
+    """The schema after the last pending revision."""
 
     def existing(self, statement: Statement, kind: type[T]) -> Iterator[tuple[Change, T | None, T | None]]:
         """Yield a statement's changes to objects of a kind, in relations that existed before the revision."""

@@ -123,6 +123,8 @@ def _findings(script: Script, statements: list[Statement], tried: Rehearsal, wei
         downgrade_line=_line_of(path, "downgrade"),
         commits=trace.commits.get(script.revision, ()),
         sessions=[line for file, line in trace.sessions if Path(file).name == path.name],
+        computed=_computed(path),
+        final=next(reversed(trace.after.values()), catalog_snapshot.EMPTY),
     )
     return suppressions.apply(hazards.find(subject), suppressions.of(path))
 
@@ -133,6 +135,13 @@ def _untried(script: Script, statements: list[Statement], tried: Rehearsal) -> l
     if script.revision in tried.empty.empty and script.revision not in tried.empty.unfinished:
         found += row_loops.idle(Path(script.path), {statement.line for statement in statements})
     return found
+
+
+def _computed(path: Path) -> list[int]:
+    """Return lines with Computed() that leaves out `persisted`."""
+    calls = (node for node in ast.walk(ast.parse(path.read_bytes())) if isinstance(node, ast.Call))
+    named = (one for one in calls if getattr(one.func, "attr", getattr(one.func, "id", "")) == "Computed")
+    return [one.lineno for one in named if len(one.args) < 2 and all(word.arg != "persisted" for word in one.keywords)]
 
 
 def _line_of(path: Path, function: str) -> int:

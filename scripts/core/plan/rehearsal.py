@@ -118,11 +118,13 @@ def _undo(
     copy: Settings, start: str, newest_first: list[tuple[str, Schema]], observer: Connection, rehearsal: Rehearsal
 ) -> None:
     """Undo the revisions one by one. `newest_first` are the revisions, each with the schema before it."""
+    left = set[tuple[str, str | None]]()
 
     def check() -> None:
         revision, expected = newest_first[len(rehearsal.undone)]
-        found = compare.between(expected, fingerprint.read(observer))
-        rehearsal.undone[revision] = Undone(differences=[str(one) for one in found if not one.harmless])
+        found = [one for one in compare.between(expected, fingerprint.read(observer)) if not one.harmless]
+        rehearsal.undone[revision] = Undone(differences=[one for one in found if (one.name, one.found) not in left])
+        left.update((one.name, one.found) for one in found)
 
     try:
         with messages.sent_to(messages.nowhere):

@@ -11,6 +11,7 @@ _SKIPPED = re.compile(
     re.DOTALL,
 )
 _WORD = re.compile(r'"(?:[^"]|"")*(?:"|\Z)|[^\W\d][\w$]*|\S')
+_BODY_COMMENT = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
 _COMMENT = re.compile(r"/\*|\*/")
 _CONCURRENTLY = re.compile(
     r"CREATE (UNIQUE )?INDEX CONCURRENTLY\b|DROP INDEX CONCURRENTLY\b|REFRESH MATERIALIZED VIEW CONCURRENTLY\b"
@@ -30,8 +31,13 @@ def split(sql: str) -> list[str]:
         if word == ";":
             found.append([])
         else:
-            found[-1].append(word)
+            found[-1].append('""' if word.startswith('"') else word.upper())
     return [" ".join(words) for words in found if words]
+
+
+def plain(sql: str) -> str:
+    """Return the text without comments and literals, but with names and what stands between dollar quotes."""
+    return " ".join(_words(sql, inside=True))
 
 
 def is_concurrent(sql: str) -> bool:
@@ -54,15 +60,18 @@ def _is_one(sql: str, kind: "re.Pattern[str]") -> bool:
     return len(words) == 1 and bool(kind.match(words[0]))
 
 
-def _words(sql: str) -> Iterator[str]:
+def _words(sql: str, *, inside: bool = False) -> Iterator[str]:
+    """Yield words and signs. `inside`: those of a function's body too, whose literals may be SQL."""
     position = 0
     while position < len(sql):
         if sql.startswith("/*", position):
             position = _after_comment(sql, position)
         elif skipped := _SKIPPED.match(sql, position):
+            if inside and skipped["dollar"]:
+                yield _BODY_COMMENT.sub(" ", skipped[0].strip("$"))
             position = skipped.end()
         elif word := _WORD.match(sql, position):
-            yield '""' if word[0].startswith('"') else word[0].upper()
+            yield word[0]
             position = word.end()
         else:
             position += 1

@@ -142,6 +142,14 @@ class Snapshot:
         return [self.columns[relation, number].name for number in numbers if number]
 
 
+def values(seen: Snapshot) -> dict[str, list[str]]:
+    """Return the values of each enum."""
+    found: dict[str, list[str]] = {}
+    for label in seen.labels.values():
+        found.setdefault(label.enum, []).append(label.name)
+    return found
+
+
 EMPTY = Snapshot({}, {}, {}, {}, {})
 
 

@@ -75,7 +75,7 @@ def _dropped(was: Table, now: Table, before: Connection) -> str:
     gone = [column.name for number, column in was.columns.items() if number not in now.columns]
     counts = {column: content_hash.count(before, was.name, column) for column in gone}
     return "; ".join(
-        f"column {column} dropped, {counted(count, 'value')} lost with it" for column, count in counts.items()
+        f"column {column} dropped, {counted(count, 'value')} lost with it" for column, count in counts.items() if count
     )
 
 

@@ -11,7 +11,9 @@ from scripts.core.plan import advice, row_writes
 from scripts.core.plan.findings import Finding, Subject
 from scripts.core.plan.hazards import h09_computed_column
 from scripts.core.plan.trace import Statement
+from scripts.core.postgres import sql
 from scripts.core.postgres.sql import typed
+from scripts.core.schema import catalog_snapshot
 from scripts.core.schema.catalog_snapshot import MAY_HAVE_ROWS, Column, Relation
 
 ID, NAME = "H01", "table rewrite"
@@ -43,8 +45,18 @@ def _instead(subject: Subject, statement: Statement, relation: Relation) -> str:
         return f"With a unique index on it, reads go on:\n{refresh}"
     for _, was, now in subject.existing(statement, Column):
         if was and now and was.type != now.type and now.relation == relation.number:
-            return _new_column(relation, was, now)
+            return _more_values(subject, was, now) or _new_column(relation, was, now)
     return "Leave it as it is, or use pg_repack, which holds the lock only for a moment."
+
+
+def _more_values(subject: Subject, was: Column, now: Column) -> str:
+    """Return how an enum gets new values, if its new type has all values of the old one."""
+    before, after = catalog_snapshot.values(subject.before), catalog_snapshot.values(subject.after)
+    old, new = before.get(now.type) or before.get(was.type), after.get(now.type, [])
+    if not old or not set(old) < set(new):
+        return ""
+    added = [advice.execute(f"ALTER TYPE {now.type} ADD VALUE {sql.value(one)}") for one in new if one not in old]
+    return "\n".join(["A value is added without a rewrite:", *added])
 
 
 def _new_column(relation: Relation, was: Column, now: Column) -> str:

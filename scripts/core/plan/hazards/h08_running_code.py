@@ -1,15 +1,16 @@
 """Breaks running code
 
 During a release, and after a rollback of one, old code runs on the new schema. Every table and column that it names
-must still exist, and the rows that it inserts must still be accepted. The models of the main branch say what running
+must still exist, and the rows that it inserts must still be accepted. It also needs its rights, its functions, and the
+rows that it finds in a table. The models of the main branch say what running
 code expects. A column may be dropped if its field was already removed there.
 """
 
 from collections.abc import Iterator
 
-from scripts.core.plan import advice
+from scripts.core.plan import advice, withdrawn
 from scripts.core.plan.findings import Finding, Subject
-from scripts.core.plan.table_sizes import BLOCK
+from scripts.core.plan.table_sizes import BLOCK, NOTE, WARN
 from scripts.core.plan.trace import Statement
 from scripts.core.postgres.sql import typed
 from scripts.core.schema.catalog_snapshot import Change, Column, Relation
@@ -22,8 +23,13 @@ Broken = tuple[str, str | None, str, str]
 
 def find(subject: Subject) -> Iterator[Finding]:
     for statement in subject.statements:
-        for name, severity, message, instead in [*_relations(subject, statement), *_columns(subject, statement)]:
-            if severity and (subject.weights.severity(name) or subject.is_view(name)):
+        for name, severity, message, instead in [
+            *_relations(subject, statement),
+            *_columns(subject, statement),
+            *_json(subject, statement),
+            *((name, WARN, message, instead) for name, message, instead in withdrawn.found(subject, statement)),
+        ]:
+            if severity and (not name or subject.weights.severity(name) or subject.is_view(name)):
                 yield Finding(ID, NAME, severity, name, "none", statement.line, message, instead)
 
 
@@ -54,18 +60,34 @@ def _columns(subject: Subject, statement: Statement) -> Iterator[Broken]:
     for change, was, now in subject.existing(statement, Column):
         if not change.relation or change.relation.number not in subject.after.relations:
             continue
-        name = change.relation.name
-        if was and not now:
+        name, remaining = change.relation.name, _columns_at_the_end(subject, change.relation)
+        if was and not now and was.name not in remaining:
             yield (
                 name,
                 subject.expects(name, was.name),
                 f"{name}.{was.name} is dropped, but running code uses it.",
                 ("Remove the model's field first. Drop the column when that release runs."),
             )
-        elif was and now and was.name != now.name:
+        elif was and now and was.name != now.name and was.name not in remaining:
             yield _renamed(subject, name, was, now)
-        elif now and now.not_null and not now.default and not (was and was.not_null):
+        elif now and _must_be_sent(now) and not (was and _must_be_sent(was)) and _must_be_sent(remaining.get(now.name)):
             yield _required(subject, change, was, now)
+
+
+def _columns_at_the_end(subject: Subject, relation: Relation) -> dict[str, Column]:
+    return {one.name: one for one in subject.after.columns.values() if one.relation == relation.number}
+
+
+def _must_be_sent(column: Column | None) -> bool:
+    """Return whether an INSERT without a value for it fails."""
+    return column is not None and column.not_null and not column.default
+
+
+def _json(subject: Subject, statement: Statement) -> Iterator[Broken]:
+    for change, was, now in subject.every(statement, Column):
+        if change.relation and now and now.type in ("json", "json[]") and (not was or was.type != now.type):
+            message = f"{now.name} is json, which has no equality: SELECT DISTINCT, GROUP BY and UNION with it fail."
+            yield change.relation.name, NOTE, message, "Use jsonb."
 
 
 def _renamed(subject: Subject, name: str, was: Column, now: Column) -> Broken:
@@ -90,6 +112,10 @@ def _required(subject: Subject, change: Change, was: Column | None, now: Column)
         )
         code = f'op.add_column({table}, sa.Column("{field}", …, server_default="…", nullable=False){schema})'
         return name, BLOCK, message, f"Give it a default in the database, which needs no rewrite:\n{code}"
+    if was.not_null:
+        message = f"{name}.{field} is NOT NULL and loses its default, but running code may leave it empty."
+        instead = "Keep the default. Drop it when the running release always sets the column."
+        return name, subject.may_leave_empty(name, field), message, instead
     message = f"{name}.{field} is now NOT NULL without a default, but running code may leave it empty."
     code = f'op.alter_column({table}, "{field}", server_default="…"{schema})'
     instead = f"First release code that always sets it, or give it a default:\n{code}"

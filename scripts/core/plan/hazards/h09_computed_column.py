@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from scripts.core.plan import advice
 from scripts.core.plan.findings import Finding, Subject
+from scripts.core.plan.table_sizes import WARN
 from scripts.core.plan.trace import Statement
 from scripts.core.postgres.sql import typed
 from scripts.core.schema.catalog_snapshot import Column
@@ -17,6 +18,10 @@ ID, NAME = "H09", "column computed for every row"
 
 
 def find(subject: Subject) -> Iterator[Finding]:
+    for line in subject.computed:
+        message = "Computed() without persisted makes a stored column up to PostgreSQL 17, and a virtual one since 18."
+        instead = "Say which: persisted=True is stored on each version, persisted=False is virtual."
+        yield Finding(ID, NAME, WARN, "", "none", line, message, instead)
     for statement in subject.statements:
         for name, column in added(subject, statement).items():
             severity = subject.weights.severity(name)

@@ -9,15 +9,16 @@ from collections.abc import Iterator
 
 from scripts.core.plan.findings import Finding, Subject
 from scripts.core.plan.table_sizes import BLOCK
-from scripts.core.schema.catalog_snapshot import Label, Snapshot
+from scripts.core.schema import catalog_snapshot
+from scripts.core.schema.catalog_snapshot import Label
 
 ID, NAME = "H10", "enum value removed"
 
 
 def find(subject: Subject) -> Iterator[Finding]:
-    before, after = _values(subject.before), _values(subject.after)
+    before, after = catalog_snapshot.values(subject.before), catalog_snapshot.values(subject.after)
     for enum in sorted(before.keys() & after.keys()):
-        for value in sorted(before[enum] - after[enum]):
+        for value in sorted(set(before[enum]) - set(after[enum])):
             yield Finding(
                 ID,
                 NAME,
@@ -29,13 +30,6 @@ def find(subject: Subject) -> Iterator[Finding]:
                 "Add the new value, let the application use it, and change the rows in batches. Leave the old value"
                 " in the type. If values change often, a text column with a CHECK is easier to change.",
             )
-
-
-def _values(seen: Snapshot) -> dict[str, set[str]]:
-    found: dict[str, set[str]] = {}
-    for label in seen.labels.values():
-        found.setdefault(label.enum, set()).add(label.name)
-    return found
 
 
 def _line(subject: Subject) -> int:

@@ -9,15 +9,27 @@ import re
 from collections.abc import Iterator
 
 from scripts.core.plan.findings import Finding, Subject
-from scripts.core.plan.table_sizes import WARN
+from scripts.core.plan.table_sizes import NOTE, WARN
 from scripts.core.plan.trace import Statement
+from scripts.core.postgres import statements
 
 ID, NAME = "H11", "can be left half done"
-_REPEATABLE = re.compile(r"\bIF\s+(NOT\s+)?EXISTS\b|\bREINDEX\b|\bREFRESH\b|\bVALIDATE\b", re.IGNORECASE)
+# VACUUM, SET, VALIDATE and such do the same thing again. IF EXISTS of a dropped index belongs to the index built next.
+_REPEATABLE = re.compile(
+    r"\bIF\s+(NOT\s+)?EXISTS\b|\bVALIDATE\b|^\s*(VACUUM|ANALYZE|CLUSTER|REINDEX|REFRESH|COMMENT|GRANT|REVOKE)\b"
+    r"|^\s*CREATE\s+OR\s+REPLACE\b|\bALTER\s+(COLUMN\s+)?\S+\s+(SET|DROP)\b",
+    re.IGNORECASE,
+)
+_INDEX = re.compile(
+    r"^\s*(DROP\s+INDEX\s+(?:CONCURRENTLY\s+)?IF\s+EXISTS|CREATE\s+(?:UNIQUE\s+)?INDEX\s+CONCURRENTLY"
+    r"(?:\s+IF\s+NOT\s+EXISTS)?)\s+([^\s;]+)",
+    re.IGNORECASE,
+)
 
 
 def find(subject: Subject) -> Iterator[Finding]:
-    ours = [statement for statement in subject.statements if statement.changes or _is_ddl(statement)]
+    kept, built = _without_prepared_drops(subject.statements)
+    ours = [statement for statement in kept if statement.changes or _is_ddl(statement)]
     alone = [statement for statement in ours if statement.alone]
     if not alone:
         return
@@ -27,12 +39,32 @@ def find(subject: Subject) -> Iterator[Finding]:
         instead = "Write a revision for each statement of an autocommit_block, with nothing else in it."
         yield Finding(ID, NAME, WARN, table, "none", alone[0].line, message, instead)
     for statement in alone:
-        if not _REPEATABLE.search(statement.sql):
+        if not (_REPEATABLE.search(statements.plain(statement.sql)) or statement in built):
             message = (
                 "If a run is stopped after this statement, the next run fails here, because the change exists already."
             )
             instead = "Use if_not_exists=True (if_exists=True for a drop). In SQL: IF NOT EXISTS, IF EXISTS."
-            yield Finding(ID, NAME, WARN, table, "none", statement.line, message, instead)
+            # The runner drops an invalid index that a stopped run left behind, and finds its place again.
+            severity = NOTE if len(ours) == 1 else WARN
+            yield Finding(ID, NAME, severity, table, "none", statement.line, message, instead)
+
+
+def _without_prepared_drops(all_of_them: list[Statement]) -> tuple[list[Statement], list[Statement]]:
+    """Return the statements without DROP INDEX IF EXISTS before the same index is built, and those that build them."""
+    named = [(statement, _INDEX.match(statement.sql)) for statement in all_of_them]
+    drops, built = [], []
+    for place, (statement, found) in enumerate(named):
+        if found and found[1].upper().startswith("DROP"):
+            later = (one for one, other in named[place + 1 :] if other and _builds(other, found[2]))
+            if create := next(later, None):
+                drops.append(statement)
+                built.append(create)
+    return [one for one in all_of_them if one not in drops], built
+
+
+def _builds(found: re.Match[str], index: str) -> bool:
+    name = found[2].rpartition(".")[2]
+    return found[1].upper().startswith("CREATE") and name.strip('"') == index.rpartition(".")[2].strip('"')
 
 
 def _is_ddl(statement: Statement) -> bool:

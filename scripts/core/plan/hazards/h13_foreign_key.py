@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from scripts.core.plan import advice
 from scripts.core.plan.findings import Finding, Subject
-from scripts.core.plan.table_sizes import WARN
+from scripts.core.plan.table_sizes import NOTE
 from scripts.core.plan.trace import Statement
 from scripts.core.schema.catalog_snapshot import Constraint
 
@@ -35,7 +35,7 @@ def _finding(subject: Subject, statement: Statement, key: Constraint) -> Finding
         f" if_not_exists=True{advice.schema(relation)})"
     )
     instead = f"In a model: index=True. In a revision of its own:\n{advice.autocommit(create)}"
-    return Finding(ID, NAME, WARN, relation.name, "none", statement.line, message, instead)
+    return Finding(ID, NAME, NOTE, relation.name, "none", statement.line, message, instead)
 
 
 def _is_kept(subject: Subject, key: Constraint) -> bool:
@@ -44,7 +44,9 @@ def _is_kept(subject: Subject, key: Constraint) -> bool:
 
 
 def _is_indexed(subject: Subject, key: Constraint) -> bool:
-    indexes = (index for index in subject.after.indexes.values() if index.relation == key.relation)
+    """Return whether this revision or a later pending one makes an index."""
+    seen = {**subject.after.indexes, **subject.final.indexes}.values()
+    indexes = (index for index in seen if index.relation == key.relation)
     return any(
         index.valid and not index.partial and set(index.columns[: len(key.columns)]) == set(key.columns)
         for index in indexes
