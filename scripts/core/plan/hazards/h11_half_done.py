@@ -28,8 +28,8 @@ _INDEX = re.compile(
 
 
 def find(subject: Subject) -> Iterator[Finding]:
-    kept, built = _without_prepared_drops(subject.statements)
-    ours = [statement for statement in kept if statement.changes or _is_ddl(statement)]
+    remaining, built = _without_prepared_drops(subject.statements)
+    ours = [statement for statement in remaining if statement.changes or _is_ddl(statement)]
     alone = [statement for statement in ours if statement.alone]
     if not alone:
         return

@@ -28,8 +28,8 @@ def find(subject: Subject) -> Iterator[Finding]:
     types = [one for one in differences if one.name.startswith("enum ") and one.expected is None]
     values = [one for one in differences if _has_more_values(one)]
     for one in values:
-        kept = "The downgrade leaves a value of an enum behind, which PostgreSQL cannot remove"
-        yield _finding(subject, NOTE, f"{kept}: {one}.")
+        left = "The downgrade leaves a value of an enum behind, which PostgreSQL cannot remove"
+        yield _finding(subject, NOTE, f"{left}: {one}.")
     for one in types:
         name = one.name.removeprefix("enum ")
         message = f"The downgrade leaves the type {name} behind, so the next upgrade fails where it creates the type."
