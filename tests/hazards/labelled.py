@@ -32,12 +32,12 @@ SAFE = {
     ),
     "a key of a new column": 'op.execute("ALTER TABLE orders ADD COLUMN c int REFERENCES customers")',
     "a check": (
-        'op.create_check_constraint("c", "orders", "total > 0", postgresql_not_valid=True)'
+        'op.create_check_constraint(op.f("c"), "orders", "total > 0", postgresql_not_valid=True)'
         f'{_LATER}op.execute("ALTER TABLE orders VALIDATE CONSTRAINT c")'
     ),
     "no check": (
-        'op.create_check_constraint("c", "orders", "total > 0", postgresql_not_valid=True)'
-        f'{_LATER}op.drop_constraint("c", "orders")'
+        'op.create_check_constraint(op.f("c"), "orders", "total > 0", postgresql_not_valid=True)'
+        f'{_LATER}op.drop_constraint(op.f("c"), "orders")'
     ),
     "a unique constraint": (
         f'{_ALONE}op.execute("CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS u ON orders (number)")'
@@ -102,7 +102,7 @@ UNSAFE = {
         "H04",
         'op.execute("ALTER TABLE orders ADD COLUMN c int DEFAULT 1 REFERENCES customers")',
     ),
-    "a check": ("H04", 'op.create_check_constraint("c", "orders", "total > 0")'),
+    "a check": ("H04", 'op.create_check_constraint(op.f("c"), "orders", "total > 0")'),
     "a unique constraint": ("H04", 'op.create_unique_constraint("u", "orders", ["number"])'),
     "another type": ("H01", 'op.alter_column("orders", "number", type_=sa.BigInteger())'),
     "a smaller number": ("H07", 'op.execute("ALTER TABLE customers ALTER COLUMN credit TYPE numeric(8,2)")'),
@@ -195,8 +195,8 @@ DOWN = {
     ),
     "a constraint": (
         "",
-        'op.create_check_constraint("c", "orders", "id > 0", postgresql_not_valid=True)',
-        'op.drop_constraint("c", "orders")',
+        'op.create_check_constraint(op.f("c"), "orders", "id > 0", postgresql_not_valid=True)',
+        'op.drop_constraint(op.f("c"), "orders")',
     ),
     "what it became": ("", 'op.execute("ALTER TABLE orders VALIDATE CONSTRAINT c")', "pass"),
     "an index": ("", 'op.execute("CREATE UNIQUE INDEX u ON orders (number)")', 'op.execute("DROP INDEX IF EXISTS u")'),

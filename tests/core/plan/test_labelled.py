@@ -89,7 +89,7 @@ def test_what_is_unsafe_is_found_and_what_is_safe_is_left_alone(versions: Path, 
             if getattr(step, "revision", None) in ends:
                 observer.exec_driver_sql(AGAIN + (EXAMPLES / "shop.sql").read_text())
 
-        rehearsal.upgrade(copy, "heads", again, observer, tried.trace)
+        rehearsal.upgrade(copy, "heads", again, tried.trace, rehearsal.tracing(observer, tried.trace))
     found: dict[tuple[str, str], list[Finding]] = {(kind, name): [] for kind, name, _ in cases}
     for revision, ones in findings(tried, copy).items():
         found[names[revision][:2]] += ones
