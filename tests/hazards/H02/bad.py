@@ -7,9 +7,9 @@ down_revision = "shop"
 
 
 def upgrade() -> None:
-    op.create_check_constraint("ck_orders_total", "orders", "total >= 0", postgresql_not_valid=True)
+    op.create_check_constraint(op.f("ck_orders_total"), "orders", "total >= 0", postgresql_not_valid=True)
     op.execute("ALTER TABLE orders VALIDATE CONSTRAINT ck_orders_total")
 
 
 def downgrade() -> None:
-    op.drop_constraint("ck_orders_total", "orders")
+    op.drop_constraint(op.f("ck_orders_total"), "orders")

@@ -11,5 +11,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    op.drop_constraint("ck_orders_total", "orders")
-    op.create_check_constraint("ck_orders_total", "orders", "total >= 0", postgresql_not_valid=True)
+    op.drop_constraint(op.f("ck_orders_total"), "orders")
+    op.create_check_constraint(op.f("ck_orders_total"), "orders", "total >= 0", postgresql_not_valid=True)

@@ -7,8 +7,8 @@ down_revision = "shop"
 
 
 def upgrade() -> None:
-    op.create_check_constraint("ck_orders_total", "orders", "total >= 0")
+    op.create_check_constraint(op.f("ck_orders_total"), "orders", "total >= 0")
 
 
 def downgrade() -> None:
-    op.drop_constraint("ck_orders_total", "orders")
+    op.drop_constraint(op.f("ck_orders_total"), "orders")

@@ -8,9 +8,9 @@ down_revision = "shop"
 
 def upgrade() -> None:
     op.alter_column("orders", "total", server_default="0")
-    op.create_check_constraint("ck_total", "orders", "total IS NOT NULL", postgresql_not_valid=True)
+    op.create_check_constraint(op.f("ck_total"), "orders", "total IS NOT NULL", postgresql_not_valid=True)
 
 
 def downgrade() -> None:
-    op.drop_constraint("ck_total", "orders")
+    op.drop_constraint(op.f("ck_total"), "orders")
     op.alter_column("orders", "total", server_default=None)

@@ -11,5 +11,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    op.drop_constraint("ck_total", "orders")
-    op.create_check_constraint("ck_total", "orders", "total IS NOT NULL", postgresql_not_valid=True)
+    op.drop_constraint(op.f("ck_total"), "orders")
+    op.create_check_constraint(op.f("ck_total"), "orders", "total IS NOT NULL", postgresql_not_valid=True)

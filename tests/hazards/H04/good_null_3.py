@@ -8,10 +8,10 @@ down_revision = "good_null_2"
 
 def upgrade() -> None:
     op.alter_column("orders", "total", nullable=False)
-    op.drop_constraint("ck_total", "orders")
+    op.drop_constraint(op.f("ck_total"), "orders")
 
 
 def downgrade() -> None:
     op.alter_column("orders", "total", nullable=True)
-    op.create_check_constraint("ck_total", "orders", "total IS NOT NULL", postgresql_not_valid=True)
+    op.create_check_constraint(op.f("ck_total"), "orders", "total IS NOT NULL", postgresql_not_valid=True)
     op.execute("ALTER TABLE orders VALIDATE CONSTRAINT ck_total")
