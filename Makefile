@@ -41,7 +41,7 @@ logs: ## Follow the logs                                               (c="db")
 ps: ## Show what is running
 	$(RUN) ps
 shell: ## Open a shell where the scripts run
-	$(RUN) shell
+	$(RUN) run python -m scripts.shell
 psql: ## Open psql on the database                                     (c="SELECT 1")
 	$(RUN) run python -m scripts.psql $${c:+--command="$$c"}
 app: ## Run the application in the foreground

@@ -13,3 +13,6 @@ complain() {
 }
 
 note() { printf '! %s\n' "$1" >&2; }
+
+# refuse_service NAME SERVICES
+refuse_service() { complain "There is no service $1." "The services are: $2" "make logs c=app" "nothing was changed."; }

@@ -218,6 +218,8 @@ READS_THE_ENVIRONMENT = {
     "scripts/core/subprocesses.py": "what a program is given",
     "scripts/core/child_process.py": "what a child is given",
     "scripts/core/user_code.py": "what the user's code may not change",
+    "scripts/core/revisions/migration_log.py": "RUN_BY, which says who started this container",
+    "scripts/shell.py": "SHELL and PATH, for the user's shell",
     "scripts/core/migrate/timeouts.py": "PGOPTIONS, for connections that a revision opens",
 }
 
@@ -463,6 +465,10 @@ NO_SETTINGS = {
     "PPID": "the shell's",
     "PWD": "the shell's",
     "SHELL": "the shell's",
+    "USER": "the shell's",
+    "SUDO_USER": "sudo's",
+    "RUN_BY": "made by the shell scripts, for the migration log",
+    "ONE_STREAM": "made by the shell scripts, for a container",
     "SUPERUSER_PASSWORD": "made by make restore ACCEPT=superuser",
     "MAKELEVEL": "make's",
     "GIT_COMMIT": "asked of git when an image is built",

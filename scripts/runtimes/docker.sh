@@ -254,10 +254,17 @@ down() {
             "make down again; make ps shows what still runs" "the data is untouched."
 }
 
+# logs [SERVICE]: without a name, not those of the scratch server, which has no data.
 logs() {
     look
     if [ -t 1 ]; then how=--follow; else how=--no-color; fi
-    docker compose --profile '*' logs --tail 100 "$how" ${1:+"$1"}
+    if [ -z "${1:-}" ]; then
+        docker compose logs --tail 100 "$how"
+        return
+    fi
+    services=$(docker compose --profile '*' config --services)
+    echo "$services" | grep -Fqx -- "$1" || refuse_service "$1" "$(echo "$services" | sort | tr '\n' ' ')"
+    docker compose --profile '*' logs --tail 100 "$how" "$1"
 }
 
 show() {
@@ -285,7 +292,6 @@ case $verb in
 up | down | logs | build | run | edit | restore | with_scratch | with_superuser) "$verb" "$@" ;;
 test) run_tests "$@" ;;
 ps) show ;;
-shell) run bash ;;
 *)
     (complain "scripts/runtime.sh has no verb '$verb'." "" "make, which shows the menu" "nothing was changed.") || exit 2 ;;
 esac

@@ -44,21 +44,24 @@ explain_roles() {
         "correct POSTGRES_USER or APP_DB_USER in .env, then: make roles" "no role was changed."
 }
 
-go_over="or set RUNTIME=embedded in .env, for a PostgreSQL without Docker (the data does not move with it)"
+# Prints another way, which only development has.
+go_over() {
+    is_release || echo "; or set RUNTIME=embedded in .env, for a PostgreSQL without Docker (the data does not move with it)"
+}
 
 explain_engine() {
     command -v docker >/dev/null || complain "RUNTIME is docker, but there is no docker command here." "" \
-        "install Docker Engine 25 or newer with Compose; $go_over" "nothing was changed."
+        "install Docker Engine 25 or newer with Compose$(go_over)" "nothing was changed."
     case $1 in *"permission denied"*) complain "The account $(id -un) may not use the Docker engine." "$(last_line "$1")" \
-        "sudo usermod -aG docker $(id -un), then log in again; $go_over" "nothing was changed." ;;
+        "sudo usermod -aG docker $(id -un), then log in again$(go_over)" "nothing was changed." ;;
     esac
     complain "RUNTIME is docker, but the Docker engine does not answer." "$(last_line "$1")" \
-        "start Docker; $go_over" "nothing was changed."
+        "start Docker$(go_over)" "nothing was changed."
 }
 
 explain_config() {
     version=$(docker compose version --short 2>/dev/null) || complain "The docker command here has no Compose." "" \
-        "install the plugin docker-compose, 2.24.4 or newer; $go_over" "nothing was changed."
+        "install the plugin docker-compose, 2.24.4 or newer$(go_over)" "nothing was changed."
     complain "Compose $version cannot read this project." "$(last_line "$1")" \
         "correct what the message names; or install Compose 2.24.4 or newer" "nothing was changed."
 }
@@ -94,7 +97,7 @@ explain_accident() {
 
 explain_pull() {
     complain "Docker could not pull an image." "$(last_line "$1")" \
-        "check the network, or set POSTGRES_IMAGE and PYTHON_IMAGE in .env to images of a mirror; $go_over" \
+        "check the network, or set POSTGRES_IMAGE and PYTHON_IMAGE in .env to images of a mirror$(go_over)" \
         "running containers still run."
 }
 

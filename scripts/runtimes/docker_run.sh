@@ -4,7 +4,7 @@
 # the command. If the command reads the user's input, a second process waits for the pipe's end and interrupts it.
 
 # Variables of one command. All others are settings, which Compose passes.
-passed="ACCEPT CONFIRM NO_COLOR GITHUB_ACTIONS SUPERUSER_PASSWORD"
+passed="ACCEPT CONFIRM NO_COLOR GITHUB_ACTIONS SUPERUSER_PASSWORD RUN_BY ONE_STREAM"
 
 in_container=$(cat scripts/runtimes/in_container.sh)
 
@@ -14,6 +14,11 @@ is_interactive() { [ -t 0 ] && [ -t 1 ]; }
 set_flags() {
     key=$(od -An -N6 -tx1 /dev/urandom | tr -d ' \n')
     flags="--env CALLER=$key"
+    # In the container the user has no name, and two streams would lose their order.
+    RUN_BY=$(id -un)@$(uname -n) ONE_STREAM=
+    # shellcheck disable=SC3013  # dash and bash have -ef
+    if [ /dev/fd/1 -ef /dev/fd/2 ]; then ONE_STREAM=yes; fi
+    export RUN_BY ONE_STREAM
     for name in $passed; do
         eval "[ -z \"\${$name:-}\" ]" || flags="$flags --env $name"
     done
@@ -23,7 +28,7 @@ set_flags() {
 choose_input() {
     input=pipe
     if is_interactive; then input=user; fi
-    case "$*" in *" scripts.psql" | bash) input=user ;; esac
+    case "$*" in *" scripts.psql" | *" scripts.shell") input=user ;; esac
 }
 
 # in_app CONTAINER WORD...

@@ -67,8 +67,17 @@ show_processes() {
 
 show_logs() {
     mkdir -p .postgres
-    touch .postgres/app.log
-    exec tail -n 50 -f .postgres/app.log .postgres/target.log
+    touch .postgres/app.log .postgres/target.log .postgres/scratch.log
+    case ${1:-} in
+    "") set -- app.log target.log ;;
+    db) set -- target.log ;;
+    app | scratch) set -- "$1.log" ;;
+    *) refuse_service "$1" "app db scratch" ;;
+    esac
+    follow=
+    if [ -t 1 ]; then follow=-f; fi
+    cd .postgres || exit
+    exec tail -n 50 ${follow:+"$follow"} "$@"
 }
 
 verb=$1
@@ -77,8 +86,7 @@ case $verb in
 up) up ;;
 down) down ;;
 ps) show_processes ;;
-logs) show_logs ;;
-shell) run_in_venv "${SHELL:-/bin/sh}" ;;
+logs) show_logs "$@" ;;
 build) complain "RUNTIME=embedded has no image to build." "" "make build RUNTIME=docker" "nothing was changed." ;;
 with_superuser) with_superuser "$@" ;;
 run | edit | test | restore | with_scratch) run_in_venv "$@" ;;

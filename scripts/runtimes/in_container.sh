@@ -7,6 +7,7 @@
 
 # Success is not 0, because Docker's client also returns 0 when a signal ends it before the command.
 run() {
+    [ -z "${ONE_STREAM:-}" ] || exec 2>&1
     exec 3<&0
     # The signal is for the command. sh makes a command in the background ignore it, so `env` gives it back its default.
     trap '' INT

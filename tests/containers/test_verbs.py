@@ -103,6 +103,16 @@ def test_seed_adds_rows(dev: Stack) -> None:
     assert dev.sql("SELECT * FROM users") != ""
 
 
+def test_psql_in_a_shell_connects_and_both_streams_keep_their_order(dev: Stack) -> None:
+    lines = "for n in 1 2 3 4 5; do echo out $n; echo err $n >&2; done; psql -XAtc 'SELECT current_database()'\n"
+
+    result = run(["make", "--no-print-directory", "shell"], dev.folder, lines)
+
+    written = [line for line in result.output.splitlines() if line.startswith(("out", "err", "app"))]
+    assert written == [*(f"{stream} {n}" for n in range(1, 6) for stream in ("out", "err")), "app"]
+    assert "no name" not in result.output
+
+
 def test_psql_reads_statements_from_a_pipe(dev: Stack) -> None:
     result = run(["make", "psql"], dev.folder, stdin="SELECT 40 + 2;\n")
 
@@ -169,5 +179,11 @@ def test_code_in_the_containers_is_the_checkout_but_not_its_env_file(dev: Stack)
 
 
 def test_logs_and_ps_show_the_services(dev: Stack) -> None:
-    assert "publishing" in dev.make("logs", "c=app").output
+    app = dev.make("logs", "c=app").output
+    assert "publishing" in app
+    assert "\x1b" not in app
+    assert "\nscratch-1 " not in dev.make("logs").output
+    mistyped = dev.make("logs", "c=nosuch")
+    assert mistyped.code != 0
+    assert "✗ There is no service nosuch." in mistyped.output
     assert "(healthy)" in dev.make("ps").output

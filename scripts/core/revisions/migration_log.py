@@ -119,7 +119,9 @@ def include_name(name: str | None, kind: str, _parents: Any) -> bool:
 
 
 def who() -> str:
-    """Return user@host of this machine."""
+    """Return user@host of this machine, or who started the container that this runs in."""
+    if outside := os.environ.get("RUN_BY"):
+        return outside
     try:
         user = pwd.getpwuid(os.getuid()).pw_name
     except KeyError:

@@ -273,3 +273,9 @@ def test_a_row_written_by_hand_stops_nothing(target: Settings, revisions: list[s
     with connections.connect(target) as connection:
         connection.execute(text("SET TimeZone = 'UTC'"))
         assert migration_log.latest(connection)[revisions[0]] == "repaired 2026-11-22 03:04 UTC by Ada, 0.00 s"
+
+
+def test_in_a_container_the_user_of_the_host_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RUN_BY", "ada@laptop")
+
+    assert migration_log.who() == "ada@laptop"
