@@ -12,6 +12,12 @@ check_runtime() {
         "nothing was changed.") || exit 2
 }
 
+check_environment() {
+    case $1 in "" | development | test | staging | production) return 0 ;; esac
+    (complain "APP_ENV is '$1'. It must be development, test, staging or production." "" "correct APP_ENV in .env" \
+        "nothing was changed.") || exit 2
+}
+
 # Before it gets into .env.
 [ -z "${RUNTIME:-}" ] || check_runtime "$RUNTIME"
 check_place
@@ -20,6 +26,7 @@ require_readable .env
 record_names
 RUNTIME=$(setting RUNTIME)
 check_runtime "$RUNTIME"
+check_environment "$(setting APP_ENV)"
 export RUNTIME
 
 # The benchmark measures the runtime, so it runs outside of it.

@@ -1,12 +1,38 @@
 #!/bin/sh
 # Makes .env from .env.example, with generated passwords, a port, a project name, and the runtime. It needs only a POSIX
-# shell. If there is an .env, it does nothing.
+# shell. In an .env that is there it only fills in what is empty.
 set -eu
 cd "$(dirname "$0")/.."
-[ ! -e .env ] || exit 0
+set +x # a trace would show the passwords
 
 # shellcheck source=scripts/place.sh
 . scripts/place.sh
+
+generated="RUNTIME COMPOSE_PROJECT_NAME DB_PORT POSTGRES_PASSWORD APP_DB_PASSWORD HOST_UID HOST_GID"
+
+# Prints the names of the generated settings that are empty in .env. Elsewhere passwords have other sources.
+empty_names() {
+    for name in $generated; do
+        case $name in *PASSWORD)
+            [ -z "$(read_env -v name=SECRETS_DIR)$(read_env -v name=DATABASE_URL)" ] || continue
+            ;;
+        esac
+        ! grep -q "^$name=[[:blank:]]*\$" .env || echo "$name"
+    done
+}
+
+mention_mode() {
+    [ -n "$(find .env -perm -0004)" ] && grep -Eq '(PASSWORD=|://[^/]*:[^/]*@).' .env || return 0
+    note "Every account of this machine can read the passwords in .env: chmod 600 .env"
+}
+
+empty=
+if [ -e .env ]; then
+    [ -r .env ] || exit 0
+    mention_mode
+    empty=$(empty_names | tr '\n' ' ')
+    [ -n "$empty" ] || exit 0
+fi
 
 # This checkout may have a database although it has no .env. A new .env would name another, empty database.
 find_database() {
@@ -61,7 +87,7 @@ else
 fi
 
 recorded_lines=
-find_database
+if [ -n "$empty" ]; then recorded_lines=$(recorded env); else find_database; fi
 project=${COMPOSE_PROJECT_NAME:-$(new_project)}
 
 # Files of a setup that was killed.
@@ -77,16 +103,24 @@ case $(docker info --format '{{.SecurityOptions}}' 2>/dev/null) in *rootless*) u
 umask 077
 trap 'rm -f ".env.new.$$"' EXIT
 trap "exit 130" INT TERM
-printf '%s\n' "$recorded_lines" | awk -F= \
-    'recorded { line[$1] = $0; next } $1 in line { $0 = line[$1] } { print }' recorded=1 - recorded=0 .env.example |
-    sed -e "s|^RUNTIME=\$|RUNTIME=$runtime|" \
-        -e "s|^COMPOSE_PROJECT_NAME=\$|COMPOSE_PROJECT_NAME=$project|" \
-        -e "s|^DB_PORT=\$|DB_PORT=$(new_port)|" \
-        -e "s|^POSTGRES_PASSWORD=\$|POSTGRES_PASSWORD=$(random_hex 20)|" \
-        -e "s|^APP_DB_PASSWORD=\$|APP_DB_PASSWORD=$(random_hex 20)|" \
-        -e "s|^HOST_UID=\$|HOST_UID=$uid|" \
-        -e "s|^HOST_GID=\$|HOST_GID=$gid|" \
+source=.env.example
+[ -z "$empty" ] || source=.env
+printf '%s\n' "$recorded_lines" | awk -F= -v filling="$empty" \
+    'recorded { line[$1] = $0; next } $1 in line && (!filling || $0 ~ /=[ \t]*$/) { $0 = line[$1] } { print }' \
+    recorded=1 - recorded=0 "$source" |
+    sed -e "s|^RUNTIME=[[:blank:]]*\$|RUNTIME=$runtime|" \
+        -e "s|^COMPOSE_PROJECT_NAME=[[:blank:]]*\$|COMPOSE_PROJECT_NAME=$project|" \
+        -e "s|^DB_PORT=[[:blank:]]*\$|DB_PORT=$(new_port)|" \
+        -e "s|^POSTGRES_PASSWORD=[[:blank:]]*\$|POSTGRES_PASSWORD=$(random_hex 20)|" \
+        -e "s|^APP_DB_PASSWORD=[[:blank:]]*\$|APP_DB_PASSWORD=$(random_hex 20)|" \
+        -e "s|^HOST_UID=[[:blank:]]*\$|HOST_UID=$uid|" \
+        -e "s|^HOST_GID=[[:blank:]]*\$|HOST_GID=$gid|" \
     >".env.new.$$"
+if [ -n "$empty" ]; then
+    mv ".env.new.$$" .env
+    note "Filled in what was empty in .env (now mode 0600): ${empty% }."
+    exit 0
+fi
 # A link, unlike mv, never replaces a file. Another command may have made .env meanwhile, and used it.
 ln ".env.new.$$" .env 2>/dev/null || {
     [ ! -e .env ] || exit 0

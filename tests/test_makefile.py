@@ -292,6 +292,42 @@ def test_an_env_that_is_there_is_never_touched(clone: Path) -> None:
     assert stat.S_IMODE((clone / ".env").stat().st_mode) == 0o640
 
 
+def test_a_copied_example_is_completed_and_no_trace_shows_a_password(clone: Path) -> None:
+    """What has a value stays, also the mistakes."""
+    example = (ROOT / ".env.example").read_text().replace("DB_PORT=\n", "DB_PORT=23456\n")
+    (clone / ".env").write_text(example)
+    (clone / ".env").chmod(0o644)
+
+    result = run(clone, "sh", "-x", "scripts/setup.sh", RUNTIME="embedded")
+
+    assert result.returncode == 0, result.stderr
+    made = env_of(clone)
+    assert (
+        "! Filled in what was empty in .env (now mode 0600): RUNTIME COMPOSE_PROJECT_NAME POSTGRES_P" in result.stderr
+    )
+    assert stat.S_IMODE((clone / ".env").stat().st_mode) == 0o600
+    assert (made["RUNTIME"], made["DB_PORT"]) == ("embedded", "23456")
+    assert load({}, clone / ".env").app_env == "development"
+    assert len(made["POSTGRES_PASSWORD"]) == len(made["APP_DB_PASSWORD"]) == 40
+    assert made["POSTGRES_PASSWORD"] not in result.stderr
+    assert made["APP_DB_PASSWORD"] not in result.stderr
+
+    (clone / ".env").chmod(0o644)
+    again = run(clone, "sh", "scripts/setup.sh")
+
+    assert again.stderr == "! Every account of this machine can read the passwords in .env: chmod 600 .env\n"
+    assert env_of(clone) == made
+
+
+def test_a_mistyped_environment_is_named(clone: Path) -> None:
+    (clone / ".env").write_text("RUNTIME=docker\nAPP_ENV=developement\n")
+
+    result = run(clone, "make", "status")
+
+    assert "✗ APP_ENV is 'developement'. It must be development, test, staging or production." in result.stderr
+    assert "status] Error 2" in result.stderr
+
+
 def test_an_env_that_appears_meanwhile_is_not_replaced(clone: Path) -> None:
     """Two targets at once: the first one's password may be in a data directory already."""
     sed = f'case "$*" in *RUNTIME=*) echo "# another" >.env ;; esac\nexec {shutil.which("sed")} "$@"'
@@ -395,7 +431,7 @@ def test_another_runtime_is_refused_and_nothing_is_made(clone: Path, runtime: st
     assert sorted(clone.rglob("*")) == before
 
 
-@pytest.mark.parametrize("line", ["", "RUNTIME=\n", "RUNTIME=podman\n"])
+@pytest.mark.parametrize("line", ["", "RUNTIME=podman\n"])
 def test_another_runtime_in_env_is_refused(clone: Path, line: str) -> None:
     (clone / ".env").write_text(line)
 

@@ -163,6 +163,7 @@ restore() {
 # Gives the superuser a password for this command, valid for a day at most. A server that was made with the owner as its
 # superuser has no other superuser.
 let_superuser_in() {
+    set +x # a trace would show the password
     look
     need_db
     is_wanted db || return 0

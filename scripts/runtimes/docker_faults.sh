@@ -32,6 +32,8 @@ check_secrets() {
         file=$(setting SECRETS_DIR)/$name
         [ -f "$file" ] || complain "There is no $file." "SECRETS_DIR in .env names this folder for the passwords." \
             "write the role's password into $file (mode 0444, in a folder of mode 0700)" "nothing was changed."
+        [ -s "$file" ] || complain "$file is empty." "It has the password of a role." \
+            "chmod 600 $file; write the role's password into it; chmod 0444 $file" "nothing was changed."
         [ -n "$(find "$file" -perm -0004)" ] || complain "The containers cannot read $file." \
             "They run as other users, and not all users can read the file." \
             "chmod 0444 $file && chmod 0700 ${file%/*}" "nothing was changed."
