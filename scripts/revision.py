@@ -25,24 +25,32 @@ def main(argv: Sequence[str] | None = None) -> int:
         raise UserError("A revision needs a message.", do='make revision m="what it does"', code=USAGE)
 
     target = settings.load()
-    databases.ensure(target)
     revisions = history.load()
-    with connections.connect(target) as connection:
-        at = history.current(connection)
-    history.require_known(revisions, at)
-    if history.pending(revisions, at, history.head(revisions)):
-        raise UserError(
-            "The database is behind the revision files, so model changes cannot be told from pending revisions.",
-            do="make migrate",
-        )
+    head = history.head(revisions)
+    if not arguments.empty:
+        require_at_head(target, revisions, head)
     path = alembic_commands.new_revision(target, message, empty=arguments.empty)
     if path is None:
         console.done("Models and migrations match: there is nothing to write.")
         console.say(f'  To write a revision by hand: make revision m="{message}" EMPTY=1')
         return 0
     console.done(f"Wrote {revision_files.shown(path)}")
-    console.say("  Review it: a rename looks like a drop and an add. Then: make plan, make migrate, and commit it.")
+    what = "Write it" if arguments.empty else "Review it: a rename looks like a drop and an add"
+    console.say(f"  {what}. Then: make plan, make migrate, and commit it.")
     return 0
+
+
+def require_at_head(target: settings.Settings, revisions: history.History, head: str) -> None:
+    """Raise UserError if the database lacks revisions. Its schema is compared with the models."""
+    databases.ensure(target)
+    with connections.connect(target) as connection:
+        at = history.current(connection)
+    history.require_known(revisions, at)
+    if history.pending(revisions, at, head):
+        raise UserError(
+            "The database is behind the revision files, so model changes cannot be told from pending revisions.",
+            do="make migrate",
+        )
 
 
 if __name__ == "__main__":

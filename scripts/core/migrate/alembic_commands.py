@@ -77,7 +77,8 @@ def new_revision(settings: Settings, message: str, *, empty: bool) -> Path | Non
 
     Return its path, or None if models and database agree. Raise UserError if a model is not imported.
     """
-    models.require_complete()
+    if not empty:
+        models.require_complete()
     made: list[Any] = []
 
     def drop_if_empty(_context: object, _revision: object, directives: list[MigrationScript]) -> None:
