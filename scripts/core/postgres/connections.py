@@ -19,7 +19,7 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from scripts.core import place, redaction
-from scripts.core.postgres import connection_fault, driver, embedded
+from scripts.core.postgres import connection_fault, driver, embedded, server_version
 from scripts.core.postgres.driver import Session
 from scripts.core.settings import Settings
 
@@ -52,11 +52,12 @@ def connect(
     """Yield a connection to the target, or to `url` on the target's server.
 
     Wait `settings.connect_wait` seconds for a server that is starting, but never for a wrong password. Raise UserError
-    that names the fault. It is a DatabaseMissingError if only the database is missing.
+    that names the fault, such as an old server. It is a DatabaseMissingError if only the database is missing.
     """
     ensure_server(settings)
     opened = _opened(engine(url or settings.database_url, application_name, **arguments), settings)
     with opened as connection, noticing_its_end(connection):
+        server_version.require(version(connection))
         yield connection
 
 

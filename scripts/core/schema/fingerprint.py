@@ -14,7 +14,6 @@ from scripts.core.postgres import connections, driver, own_tables, sql
 from scripts.core.postgres.sql import Sql
 from scripts.core.schema.catalogs import query
 
-OLDEST = 160000
 FINGERPRINT_VERSION = 2
 """Raise it with every change of what is read or how it is worded. Fingerprints of two versions cannot be compared."""
 LOCK_TIMEOUT = "2s"
@@ -86,9 +85,7 @@ def read(connection: Connection) -> Schema:
             raise
         raise UserError(
             f"The schema cannot be read: {connections.first_line(error)}",
-            why=f"Another session changes it. The reading waits at most {LOCK_TIMEOUT} for a lock."
-            if connections.version(connection) >= OLDEST
-            else f"Servers before PostgreSQL {OLDEST // 10000} have other catalogs.",
+            why=f"Another session changes it. The reading waits at most {LOCK_TIMEOUT} for a lock.",
             do="wait for the migration or VACUUM FULL that locks a table (make psql; SELECT * FROM pg_stat_activity)",
         ) from error
     order = {name: json.loads(columns) for name, columns in found["order"].items()}

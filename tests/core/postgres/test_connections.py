@@ -5,6 +5,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -17,7 +18,7 @@ from sqlalchemy.engine import URL, make_url
 from app.settings import load
 from scripts.core import settings
 from scripts.core.errors import DatabaseMissingError, UserError
-from scripts.core.postgres import connections, wheel
+from scripts.core.postgres import connections, server_version, wheel
 from scripts.core.settings import Settings
 
 NO_FILE = Path("no.env")
@@ -158,6 +159,20 @@ def test_the_server_and_its_major_are_told(configured: Settings) -> None:
         version = str(connection.scalar(text("SHOW server_version"))).split()[0]
 
         assert connections.describe(connection) == f"PostgreSQL {version}"
+
+
+def test_a_server_that_is_too_old_is_refused_and_one_that_is_too_new_is_reported_once(
+    configured: Settings, monkeypatch: pytest.MonkeyPatch, sent: list[str]
+) -> None:
+    for version in (150014, 160000, 180006, 190000, 190001):
+        refused = version < 160000
+        with pytest.raises(UserError, match=r"is PostgreSQL 15\. The oldest") if refused else nullcontext():
+            server_version.require(version)
+
+    assert [one[:27] for one in sent] == ["The server is PostgreSQL 19"]
+    monkeypatch.setattr(server_version, "OLDEST", 99)
+    with pytest.raises(UserError, match="The oldest version that works here is 99"), connections.connect(configured):
+        pass
 
 
 def test_every_session_of_ours_says_who_it_is(configured: Settings) -> None:
