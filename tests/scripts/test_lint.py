@@ -80,12 +80,12 @@ def test_what_the_main_branch_has_is_looked_at_when_asked_for(branch: Project, g
 
 
 ROLES = (
-    'op.execute("GRANT SELECT ON users TO app"); op.execute("CREATE POLICY own ON users TO \\"The Readers\\"");'
-    ' op.execute("ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO app")'
+    'op.execute("GRANT SELECT ON users TO missing_app"); op.execute("CREATE POLICY own ON users TO \\"The Readers\\"");'
+    ' op.execute("ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO missing_app")'
 )
 NO_ROLES = (
-    'op.execute("ALTER DEFAULT PRIVILEGES REVOKE SELECT ON TABLES FROM app"); op.execute("DROP POLICY own ON users");'
-    ' op.execute("REVOKE SELECT ON users FROM app")'
+    'op.execute("ALTER DEFAULT PRIVILEGES REVOKE SELECT ON TABLES FROM missing_app"); op.execute("DROP POLICY own ON users");'
+    ' op.execute("REVOKE SELECT ON users FROM missing_app")'
 )
 CHILD = 'op.execute("CREATE TABLE pets (id int PRIMARY KEY, user_id int NOT NULL REFERENCES users)")'
 REFERS = 'op.execute("INSERT INTO pets SELECT 1, 1"); op.execute("INSERT INTO pets SELECT 2, (SELECT id FROM users)")'
@@ -100,7 +100,6 @@ GONE = 'op.execute("ALTER TABLE pets ADD CHECK (owner > 0)")'
 def test_a_role_or_a_row_that_only_the_target_has_does_not_fail(
     branch: Project, git: Callable[..., None], administration: Connection
 ) -> None:
-    administration.execute(text("DROP ROLE IF EXISTS app"))
     (branch.versions / "abcd01.py").unlink()
     chain = [(ROLES, NO_ROLES), (CHILD, 'op.drop_table("pets")'), (REFERS, "pass"), (LOOP, "pass"), (FIRST, "pass")]
     chain += [
@@ -130,7 +129,7 @@ def test_a_role_or_a_row_that_only_the_target_has_does_not_fail(
     ]
     assert "H03 block  alembic/versions/abcd06.py:12" in result.stdout
     assert administration.execute(
-        text("SELECT rolcanlogin FROM pg_roles WHERE rolname IN ('app', 'The Readers')")
+        text("SELECT rolcanlogin FROM pg_roles WHERE rolname IN ('missing_app', 'The Readers')")
     ).all() == [
         (False,),
         (False,),

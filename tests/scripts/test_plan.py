@@ -63,11 +63,11 @@ def test_the_json_document(project: Project) -> None:
 
     assert document["format"] == 1
     (revision,) = document["revisions"]
-    assert set(revision) == {"revision", "file", "author", "message", "statements", "findings"}
+    assert set(revision) == {"revision", "file", "author", "message", "statements", "findings", "untried"}
     assert revision["file"] == "alembic/versions/abcd01.py"
     first, second = revision["statements"]
     assert set(first) == {
-        *("sql", "line", "transaction", "seconds", "locks", "rewrites", "scans", "rows_written"),
+        *("sql", "line", "transaction", "seconds", "locks", "rewrites", "scans", "rows_written", "executions"),
     }
     assert {"relation": "users", "mode": "AccessExclusiveLock"} in first["locks"]
     assert "users" in first["rewrites"]

@@ -24,7 +24,7 @@ MakeRole = Callable[[str], None]
 
 WAIT = 5.0
 """Seconds to wait for a role that was asked for."""
-_WRITES = re.compile(r"\s*(INSERT|UPDATE|MERGE|WITH|DO|CALL)\b", re.IGNORECASE)
+_WRITES = re.compile(r"\s*(INSERT|MERGE|WITH|DO|CALL)\b", re.IGNORECASE)
 _NAMES_ROLES = re.compile(r"\b(GRANT|REVOKE|POLICY|OWNER|OWNED|ROLE|USER|AUTHORIZATION|PRIVILEGES)\b", re.IGNORECASE)
 _ROLE = re.compile(r'role "(.+)" does not exist')
 _EXISTS = "SELECT true FROM pg_roles WHERE rolname = %s"

@@ -8,7 +8,7 @@ from typing import TypeVar
 from scripts.core.migrate.steps import Commit
 from scripts.core.plan.table_sizes import BLOCK, WARN, Weights
 from scripts.core.plan.trace import Statement
-from scripts.core.postgres.lock_modes import ACCESS_EXCLUSIVE, BLOCKS
+from scripts.core.postgres.lock_modes import ACCESS_EXCLUSIVE, BLOCKS, ROW_EXCLUSIVE
 from scripts.core.schema.catalog_snapshot import (
     EMPTY,
     Change,
@@ -140,11 +140,47 @@ class Subject:
 
         They are held until its end.
         """
-        held: dict[str, str] = {}
-        for earlier in self.statements[: self.statements.index(statement)]:
-            if earlier.transaction == statement.transaction:
-                held |= self.locks(earlier)
-        return held
+        return self._held.get(id(statement), {})
+
+    @cached_property
+    def _held(self) -> dict[int, dict[str, str]]:
+        """The result of `holding` for each statement, by identity. Statements between two locks share one."""
+        found: dict[int, dict[str, str]] = {}
+        held, transaction = dict[str, str](), None
+        for statement in self.statements:
+            if statement.transaction != transaction:
+                held, transaction = {}, statement.transaction
+            found[id(statement)] = held
+            if taken := self.locks(statement):
+                held = held | taken
+        return found
+
+    def writing(self, statement: Statement) -> frozenset[str]:
+        """Return the tables that the transaction has locked for writing rows, up to this statement."""
+        return self._writing.get(id(statement), frozenset())
+
+    @cached_property
+    def _writing(self) -> dict[int, frozenset[str]]:
+        found: dict[int, frozenset[str]] = {}
+        locked, transaction = frozenset[str](), None
+        for statement in self.statements:
+            if statement.transaction != transaction:
+                locked, transaction = frozenset(), statement.transaction
+            if new := {lock["relation"] for lock in statement.locks if lock["mode"] == ROW_EXCLUSIVE}:
+                locked = locked | new
+            found[id(statement)] = locked
+        return found
+
+    def locked(self, statement: Statement) -> list[str]:
+        """Return the tables that the statement's whole transaction blocks."""
+        return sorted(self._locked.get(statement.transaction, ()))
+
+    @cached_property
+    def _locked(self) -> dict[int, set[str]]:
+        found: dict[int, set[str]] = {}
+        for statement in self.statements:
+            found.setdefault(statement.transaction, set()).update(self.locks(statement))
+        return found
 
     def locks(self, statement: Statement) -> dict[str, str]:
         """Return the strongest blocking lock that the statement takes on each table that existed before."""

@@ -24,7 +24,7 @@ from scripts.core.schema import catalog_snapshot
 from scripts.core.settings import Settings
 
 FORMAT = 1
-STATEMENT = ("sql", "line", "transaction", "seconds", "locks", "rewrites", "scans", "rows_written")
+STATEMENT = ("sql", "line", "transaction", "seconds", "locks", "rewrites", "scans", "rows_written", "executions")
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,8 @@ class Plan:
         """Return what --json prints. Programs may rely on these names; FORMAT grows when one of them changes.
 
         {"format": 1, "revisions": [{"revision", "file", "author", "message", "statements": [{"sql", "line",
-        "transaction", "seconds", "locks": [{"relation", "mode"}], "rewrites", "scans", "rows_written": {name: n}}],
+        "transaction", "seconds", "locks": [{"relation", "mode"}], "rewrites", "scans", "rows_written": {name: n},
+        "executions": n}],
         "findings": [{"id", "hazard", "severity": "block|warn|note", "relation", "blocks": "reads|writes|none", "line",
         "message", "instead", "silenced": reason or null}], "untried": [{"line", "text"}]}]}
         """

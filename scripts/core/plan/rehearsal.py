@@ -10,7 +10,7 @@ from scripts.core import messages
 from scripts.core.errors import UserError
 from scripts.core.migrate import alembic_commands
 from scripts.core.migrate.steps import Commits, Excuse, OnStep, Tracer
-from scripts.core.plan import empty_copy, missing_roles, trace
+from scripts.core.plan import empty_copy, missing_roles, statement_watch
 from scripts.core.plan.empty_copy import EmptyCopy, MakeRole
 from scripts.core.plan.findings import Undone
 from scripts.core.plan.trace import Trace
@@ -100,7 +100,7 @@ def tracing(observer: Connection, into: Trace, also: Tracer | None = None) -> Tr
     """Return the tracer that adds each statement to the trace. `observer` is from `observed`."""
 
     def attach(connection: Connection, revision: Callable[[], str], commits: Commits) -> Excuse | None:
-        trace.attach(connection, observer, revision, commits, into)
+        statement_watch.attach(connection, observer, revision, commits, into)
         return also(connection, revision, commits) if also else None
 
     return attach

@@ -23,7 +23,8 @@ def revision(planned: Planned) -> Iterator[StyledLine]:
     for number, statement in enumerate(planned.statements):
         if number and statement.transaction != planned.statements[number - 1].transaction:
             yield "  -- commit", "dim"
-        yield f"  {' '.join(statement.sql.split())}", ""
+        times = f"  ({statement.executions:,} times in this form)" if statement.executions > 1 else ""
+        yield f"  {' '.join(statement.sql.split())}{times}", ""
         yield from ((f"      {effect}", "dim") for effect in effects(statement))
     yield from untried(planned)
     for one in planned.findings:
@@ -34,7 +35,7 @@ def revision(planned: Planned) -> Iterator[StyledLine]:
 
 def short(planned: Planned) -> Iterator[StyledLine]:
     """Yield a revision on one line, and a line for each finding that is more than a note."""
-    number = len(planned.statements)
+    number = sum(statement.executions for statement in planned.statements)
     parts = [f"{number} statement{'s' if number != 1 else ''}, {planned.seconds:.2f} s on a copy"]
     locks = [lock for statement in planned.statements for lock in statement.locks]
     parts += [f"blocks {whom} of {table}" for table, whom in blocked(locks).items()]

@@ -24,11 +24,8 @@ def truncated(subject: Subject, statement: Statement) -> list[str]:
 
 def written(subject: Subject, statement: Statement) -> list[str]:
     """Return existing tables that the statement updates, deletes from or inserts into."""
-    earlier = subject.statements[: subject.statements.index(statement) + 1]
-    in_transaction = [one for one in earlier if one.transaction == statement.transaction]
-    taken = {lock["relation"] for one in in_transaction for lock in one.locks if lock["mode"] == ROW_EXCLUSIVE}
     new = {lock["relation"] for lock in statement.locks if lock["mode"] == ROW_EXCLUSIVE}
-    again = taken & set(statement.scans) if _CHANGES_ROWS.search(statement.sql) else set()
+    again = subject.writing(statement) & set(statement.scans) if _CHANGES_ROWS.search(statement.sql) else set()
     return sorted(name for name in new | again if _has_rows_of_its_own(subject, name))
 
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 
 _SKIPPED = re.compile(
     r"--[^\n]*"
@@ -18,12 +19,14 @@ _CONCURRENTLY = re.compile(
     r"|REINDEX (\(.*?\) )?(INDEX|TABLE|SCHEMA|DATABASE|SYSTEM) CONCURRENTLY\b|REINDEX \([^)]*CONCURRENTLY"
     r"|ALTER TABLE .*DETACH PARTITION .*CONCURRENTLY$"
 )
+_ROLLBACK = re.compile(r"\bROLLBACK\b", re.IGNORECASE)
 _VALIDATE = re.compile(r"ALTER TABLE [^,]* VALIDATE CONSTRAINT [^,]*$")
 _TRANSACTION = re.compile(
     r"(COMMIT|END|ABORT|BEGIN|START TRANSACTION|PREPARE TRANSACTION)\b|ROLLBACK( (WORK|TRANSACTION))?( AND\b|$)"
 )
 
 
+@lru_cache(maxsize=2)
 def split(sql: str) -> list[str]:
     """Return each statement as words and signs, in capitals, with one space between them. A quoted name is `""`."""
     found: list[list[str]] = [[]]
@@ -53,6 +56,11 @@ def may_take_long(sql: str) -> bool:
 def controls_transaction(sql: str) -> bool:
     """Return whether one of the statements begins or ends a transaction. A savepoint does neither."""
     return any(_TRANSACTION.match(words) for words in split(sql))
+
+
+def may_roll_back(sql: str) -> bool:
+    """Return whether the text may contain a rollback to a savepoint."""
+    return bool(_ROLLBACK.search(sql))
 
 
 def _is_one(sql: str, kind: "re.Pattern[str]") -> bool:

@@ -7,11 +7,12 @@ import pytest
 from sqlalchemy import NullPool, create_engine, text
 from sqlalchemy.engine import URL
 
-from scripts.core.plan import trace
+from scripts.core.plan import statement_watch
 from scripts.core.plan.trace import Statement, Trace
 from scripts.core.postgres import driver
 from scripts.core.postgres.lock_modes import BLOCKS
 from scripts.core.schema import catalog_snapshot
+from scripts.core.schema.catalog_snapshot import Column
 
 SETUP = """
     CREATE TABLE one (id int PRIMARY KEY, name varchar(50), at timestamp);
@@ -37,7 +38,7 @@ def traced(
             engine.connect().execution_options(**options) as connection,
             engine.connect().execution_options(isolation_level="AUTOCOMMIT") as observer,
         ):
-            trace.attach(connection, observer, lambda: "abc", {}, found)
+            statement_watch.attach(connection, observer, lambda: "abc", {}, found)
             run_file(file, lambda sql: connection.execute(text(sql)), connection.commit)
             connection.commit()
         return found.statements
@@ -123,6 +124,48 @@ def test_loops_helpers_and_do_blocks_are_seen_with_the_line_that_ran_them(
     assert found[1].locks == [{"relation": "two", "mode": "AccessExclusiveLock"}]
     assert "one" in found[2].rewrites
     assert {statement.revision for statement in found} == {"abc"}
+
+
+def test_statements_of_one_form_are_counted_after_a_few_and_miss_nothing(
+    traced: Callable[..., list[Statement]],
+) -> None:
+    found = traced(
+        "for n in range(1, 101):",
+        "    execute(f\"UPDATE one SET name = 'x{n}' WHERE id = {n}\")",
+        "    execute(f'INSERT INTO two VALUES ({n})')",
+        "    execute(f'DO $$ BEGIN IF {n} = 50 THEN ALTER TABLE one ADD later int; END IF; END $$')",
+        "for n in range(5):",
+        "    execute(f'COMMENT ON COLUMN one.name IS \\'{n}\\''); execute(f'ALTER TABLE one ADD n{n} int')",
+        'execute("UPDATE one SET name = name")',
+    )
+
+    executions: dict[str, int] = {}
+    for one in found:
+        executions[one.sql[:10]] = executions.get(one.sql[:10], 0) + one.executions
+    assert executions == {"UPDATE one": 101, "INSERT INT": 100, "DO $$ BEGI": 100, "COMMENT ON": 5, "ALTER TABL": 5}
+    assert sum(one.rows_written.get("two", 0) for one in found) == 100
+    assert sum(one.rows_written.get("one", 0) for one in found) == 6
+    added = [change.after.name for one in found for change in one.changes if isinstance(change.after, Column)]
+    assert added == ["later", "n0", "n1", "n2", "n3", "n4"]
+    modes = {lock["mode"] for one in found for lock in one.locks if lock["relation"] == "one"}
+    assert modes >= {"RowExclusiveLock", "AccessExclusiveLock"}
+    assert len(found) < 25
+
+
+def test_what_a_savepoint_undoes_is_not_there_afterwards(traced: Callable[..., list[Statement]]) -> None:
+    found = traced(
+        "execute('SAVEPOINT s')",
+        "execute('ALTER TABLE one ADD n int')",
+        "execute('ROLLBACK TO SAVEPOINT s')",
+        "execute('ALTER TABLE one ADD m int')",
+    )
+
+    assert [[(bool(c.before), bool(c.after)) for c in one.changes] for one in found] == [
+        [],
+        [(False, True)],
+        [(True, False)],
+        [(False, True)],
+    ]
 
 
 def test_a_percent_sign_is_told_as_postgresql_gets_it(traced: Callable[..., list[Statement]]) -> None:

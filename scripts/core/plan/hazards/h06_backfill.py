@@ -24,7 +24,7 @@ def find(subject: Subject) -> Iterator[Finding]:
             severity = subject.weights.severity(name)
             if not severity or not subject.found(name):
                 continue
-            locks = _locks(subject, statement)
+            locks = subject.locked(statement)
             message = (
                 f"{written[0]} is written from all rows of {name} in one transaction"
                 + (f", which also locks {', '.join(locks)}" if locks else "")
@@ -35,11 +35,6 @@ def find(subject: Subject) -> Iterator[Finding]:
             yield Finding(
                 ID, NAME, capped, written[0], "writes", statement.line, message, _instead(subject, statement, name)
             )
-
-
-def _locks(subject: Subject, statement: Statement) -> list[str]:
-    together = (one for one in subject.statements if one.transaction == statement.transaction)
-    return sorted({name for one in together for name in subject.locks(one)})
 
 
 def _instead(subject: Subject, statement: Statement, name: str) -> str:
