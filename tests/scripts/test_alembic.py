@@ -60,6 +60,18 @@ def test_sql_for_somebody_else_needs_no_database_and_no_settings(settled: Projec
     assert result.stdout.count("COMMIT;") >= len(revisions)
 
 
+def test_a_revision_that_looks_into_the_database_is_a_fault_of_its_file_with_sql(
+    edited: Project, revisions: list[str]
+) -> None:
+    edited.write_revision("abcd01", revisions[-1], "import sqlalchemy as sa; sa.inspect(op.get_bind())")
+
+    result = by_hand(edited, "upgrade", f"{revisions[-1]}:head", "--sql")
+
+    assert result.returncode != 0
+    assert "alembic/versions/abcd01.py, line 12: NoInspectionAvailable" in result.stdout + result.stderr
+    assert "context.is_offline_mode()" in result.stdout + result.stderr
+
+
 @pytest.mark.parametrize("words", [("show head",), ("show", "head")])
 def test_any_command_is_taken_as_words_or_as_one_text(
     settled: Project, revisions: list[str], words: tuple[str, ...]

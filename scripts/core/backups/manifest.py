@@ -15,10 +15,11 @@ Programs may rely on the names. FORMAT grows when one of them changes its meanin
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, is_dataclass, replace
 from datetime import UTC, datetime
+from functools import cache, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_origin, get_type_hints
 
 from scripts.core import durable_files, messages
 from scripts.core.backups.database_properties import Properties
@@ -28,6 +29,7 @@ FILE = "manifest.json"
 NEW = durable_files.unfinished(FILE)
 FORMAT = 2
 _NEW_IN_2 = ("cluster", "fingerprint_version")
+_types = cache(get_type_hints)
 
 
 @dataclass(frozen=True)
@@ -128,6 +130,8 @@ def read(folder: Path) -> Manifest:
         if document["format"] not in range(1, FORMAT + 1):
             raise UserError(f"{folder.name} was made by a newer version of these scripts.", do="update this checkout")
         found = _manifest(document)
+        if not _fits(found, Manifest) or None in map(datetime.utcoffset, (found.created, found.taken)):
+            raise ValueError
     except OSError as error:
         raise UserError(f"{folder.name} is no backup: its manifest cannot be read ({error.strerror}).") from error
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
@@ -159,6 +163,21 @@ def _manifest(document: dict[str, Any]) -> Manifest:
             "checks": [Check(**check) for check in document["checks"]],
         }
     )
+
+
+def _fits(value: Any, kind: Any) -> bool:
+    """Return whether the value is of the type that a dataclass says."""
+    of, parts = get_origin(kind), get_args(kind)
+    if of is list:
+        return isinstance(value, list) and all(_fits(one, parts[0]) for one in value)
+    if of is dict:
+        return isinstance(value, dict) and all(map(partial(_fits, kind=parts[1]), value.values()))
+    if parts:
+        return any(_fits(value, part) for part in parts)
+    if isinstance(kind, type) and is_dataclass(kind):
+        fields = _types(kind).items()
+        return type(value) is kind and all(_fits(getattr(value, name), type_) for name, type_ in fields)
+    return kind is Any or type(value) in ((int, float) if kind is float else (kind,))
 
 
 def _text(manifest: Manifest) -> str:

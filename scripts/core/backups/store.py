@@ -57,6 +57,10 @@ def list_all(folder: Path) -> Listing:
             if _is_abandoned(path):
                 failed.append(path.name)
             continue
+        if path.is_symlink():
+            # Its backup is listed at its own place. Through the link it would be deleted as a second one.
+            others[path.name] = f"{path.name} is no backup: it is a symbolic link."
+            continue
         try:
             backups.append(Backup(path, manifest.read(path)))
         except UserError as error:
@@ -107,7 +111,7 @@ def partial(folder: Path) -> Iterator[Path]:
 
 def _unwritable(folder: Path, error: OSError) -> UserError:
     return UserError(
-        f"{folder} cannot be written: {error.strerror}.",
+        f"{folder} cannot be written: {error.strerror or error}.",
         do="make room there, or correct BACKUP_DIR in .env or the owner of the folder",
     )
 
@@ -176,6 +180,8 @@ def name(database: str, created: datetime, label: str) -> str:
 
 
 def _is_abandoned(path: Path) -> bool:
+    if path.is_symlink() or not path.is_dir():  # not made here
+        return False
     with suppress(OSError):
         descriptor = os.open(path, os.O_RDONLY)
         try:

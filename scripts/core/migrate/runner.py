@@ -15,7 +15,7 @@ from alembic.util import CommandError
 from sqlalchemy import Connection, MetaData, text
 from sqlalchemy.engine import URL
 
-from scripts.core import messages, revision_files, settings
+from scripts.core import ROOT, messages, redaction, revision_files, settings
 from scripts.core.errors import UserError
 from scripts.core.migrate import guards, retry, unfinished_rollback, unnamed
 from scripts.core.migrate.request import ATTRIBUTE, AlembicRequest
@@ -162,8 +162,19 @@ def _offline() -> None:
         "dialect_opts": {"paramstyle": "named"},
     }
     context.configure(target_metadata=unnamed.offline(), **dialect, **_options())
-    with context.begin_transaction():
-        context.run_migrations()
+    try:
+        with context.begin_transaction():
+            context.run_migrations()
+    except Exception as error:
+        place = revision_files.place(error)
+        if isinstance(error, CommandError) or not place:
+            raise
+        raise UserError(
+            f"{place}: {redaction.exception(error, (ROOT / place.partition(',')[0]).read_text(encoding='utf-8'))}",
+            why="With --sql there is no database, so op.get_bind() is None and no row can be read.",
+            do="ask context.is_offline_mode() there (from alembic import context), or migrate without --sql",
+            state="the SQL above is incomplete.",
+        ) from error
 
 
 def _options(process_revision_directives: Callable[..., None] | None = None) -> dict[str, Any]:

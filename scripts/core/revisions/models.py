@@ -5,8 +5,10 @@ import re
 import sys
 from pathlib import Path
 from traceback import extract_tb
+from typing import Any
 
-from sqlalchemy import MetaData
+from sqlalchemy import Column, MetaData
+from sqlalchemy.exc import SQLAlchemyError
 
 from scripts.core import ROOT
 from scripts.core.errors import UserError
@@ -16,7 +18,23 @@ TABLE = re.compile(r"^\s+__tablename__\s*=|^\w+\s*=\s*(?:sa\.)?Table\(", re.MULT
 
 
 def metadata() -> MetaData:
-    """Return the metadata of all models that `app.models` imports. Raise UserError if a file cannot be imported."""
+    """Return the metadata of all models that `app.models` imports.
+
+    Raise UserError if a file cannot be imported, or if a foreign key leads nowhere.
+    """
+    found = imported()
+    for key in (key for table in found.tables.values() for key in table.foreign_keys):
+        try:
+            key.column  # noqa: B018 - it looks for the column
+        except SQLAlchemyError as error:
+            raise UserError(
+                f"{_place_of(key.parent)}: {error}", do=f"correct ForeignKey({key.target_fullname!r}) there"
+            ) from error
+    return found
+
+
+def imported() -> MetaData:
+    """Return the metadata of all models as they are. Raise UserError if a file cannot be imported."""
     try:
         with contained():
             importlib.import_module("app.models")
@@ -50,6 +68,15 @@ def require_complete() -> None:
             why="Not imported by app/models/__init__.py: " + (", ".join(missing) or "any file that defines a table"),
             do="import them in app/models/__init__.py; otherwise autogenerate drops their tables",
         )
+
+
+def _place_of(column: Column[Any]) -> str:
+    """Return the file that defines the table of a column, or else the name of the column."""
+    for path in sorted((ROOT / "app").rglob("*.py")):
+        text = path.read_text(errors="replace")
+        if TABLE.search(text) and re.search(rf"[\"']{re.escape(column.table.name)}[\"']", text):
+            return f"{path.relative_to(ROOT)}, column {column}"
+    return f"column {column}"
 
 
 def place(error: Exception) -> str:

@@ -66,7 +66,7 @@ def _fetch(_root: str) -> Convention:
 
 def read() -> Convention:
     """Do the work of `fetch` in the child."""
-    given: Mapping[Any, Any] = models.metadata().naming_convention
+    given: Mapping[Any, Any] = models.imported().naming_convention
     functions = {name for name, value in given.items() if isinstance(name, str) and callable(value)}
     known, unknown = list[tuple[str, str]](), list[str]()
     for key, template in given.items():

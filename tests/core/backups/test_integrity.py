@@ -1,5 +1,6 @@
 """Any change of any byte is found"""
 
+import copy
 import random
 import shutil
 from pathlib import Path
@@ -130,3 +131,33 @@ def test_a_manifest_of_a_newer_format_is_not_guessed_at(backup: Backup) -> None:
 
     with pytest.raises(UserError, match="made by a newer version"):
         manifest.read(backup.path)
+
+
+def test_an_edit_with_the_right_sum_but_values_of_other_types_is_damage(backup: Backup) -> None:
+    odd: list[tuple[str, object]] = [
+        *(("created_at", value) for value in (None, "x", "2026-11-27T12:00:00")),
+        *[("excluded", None), ("excluded", [1]), ("extensions", []), ("server", "17"), ("tables", {"a": None})],
+    ]
+    for name, value in odd:
+        changed = copy.copy(backup.manifest)
+        object.__setattr__(changed, name, value)
+        manifest.write(backup.path, changed)
+        with pytest.raises(UserError, match="is damaged"):
+            manifest.read(backup.path)
+
+
+def test_a_symbolic_link_is_no_backup_and_stops_none(backup: Backup, folder: Path, tmp_path: Path) -> None:
+    """It was listed as a second backup. Removing that renamed the link, and after that every backup failed."""
+    shutil.copytree(backup.path, tmp_path / "elsewhere")
+    links = [folder / "link", folder / f"{store.PARTIAL}link"]
+    for link in links:
+        link.symlink_to(tmp_path / "elsewhere")
+
+    listing = store.list_all(folder)
+    with store.partial(folder):
+        pass
+
+    assert [found.name for found in listing.backups] == [backup.name]
+    assert listing.others == {"link": "link is no backup: it is a symbolic link."}
+    assert listing.failed == []
+    assert all(link.is_symlink() for link in links)

@@ -1,7 +1,9 @@
 """scripts/core/revisions/models.py"""
 
 import pytest
+from sqlalchemy import Column, ForeignKey, Integer, MetaData, Table
 
+from scripts.core.errors import UserError
 from scripts.core.revisions import models
 
 DEFINES = [
@@ -31,3 +33,16 @@ def test_a_file_that_defines_a_table_is_recognised(text: str) -> None:
 @pytest.mark.parametrize("text", DEFINES_NOT)
 def test_a_file_that_only_mentions_tables_is_not(text: str) -> None:
     assert not models.TABLE.search(text)
+
+
+def test_a_foreign_key_to_nowhere_is_a_fault_of_the_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    metadata = MetaData()
+    Table("users", metadata, Column("id", Integer, primary_key=True))
+    Table("social_pages", metadata, Column("user_id", ForeignKey("user.id")))
+    monkeypatch.setattr(models, "imported", lambda: metadata)
+
+    with pytest.raises(
+        UserError, match=r"^app/models/social\.py, column social_pages\.user_id: .* table 'user'"
+    ) as caught:
+        models.metadata()
+    assert ("Do", "correct ForeignKey('user.id') there") in caught.value.facts

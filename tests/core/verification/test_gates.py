@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from alembic.autogenerate import comparators
 from sqlalchemy.engine import URL
 
 from scripts.core.backups import manifest, store
@@ -392,3 +393,43 @@ def test_where_the_history_forks_exactly_what_was_pending_is_undone(staged: Proj
     assert undone.stdout.endswith("✓ The database is at abcd01, abcd02.\n"), undone
     assert sorted(staged.version) == list(merge)
     assert gate(staged, "rollback")["status"] == "passed", gate(staged, "rollback")
+
+
+PLUG_IN = """
+from alembic.autogenerate import comparators
+from alembic.operations.ops import MigrateOperation
+
+
+class Other(MigrateOperation):
+    def reverse(self):
+        return self
+
+
+class Create(Other):
+    def to_diff_tuple(self):
+        return "create_entity", "public.shop"
+
+
+@comparators.dispatch_for("schema")
+def compare(found, operations, schemas):
+    if found.migration_context.environment_context.script and not found.opts["include_schemas"]:
+        operations.ops += [Create(), Other()]
+"""
+
+
+def test_what_plug_ins_of_alembic_find_and_a_comment_in_a_model_are_told_as_drift(
+    staged: Project, verify: Verify, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(comparators, "_registry", comparators.branch()._registry)
+    revision = staged.write_revision("abcd01", staged.version[0])
+    revision.write_text(revision.read_text() + PLUG_IN)
+    with (staged.path / "app" / "models" / "__init__.py").open("a") as models:
+        models.write("\nfrom app.database import Base\nBase.metadata.tables['users'].comment = 'people'\n")
+
+    verify(staged, "upgrade", "drift")
+
+    assert set(gate(staged, "drift")["details"]) == {
+        "Differs from the models: table comment users is missing",
+        "Differs from the models: a plug-in of Alembic wants: create entity public.shop",
+        "Differs from the models: a plug-in of Alembic wants: Other",
+    }
