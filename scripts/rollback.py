@@ -75,6 +75,8 @@ def show_losses(target: settings.Settings, environment: str, undone: Sequence[Sc
         console.say(f"  {revision.revision}  {revision.doc}")
     for revision in undone:
         reversible.require(revision)
+    for line in reversible.without_work(target, undone):
+        console.say(f"  {line}")
     losses = loss_detection.find(target, wanted)
     if losses:
         console.say(f"{target.database_url.database} at {connections.address(target)} will lose:")

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from tests.conftest import Project
+from tests.core.running import call
 
 
 def tables(project: Project) -> list[str]:
@@ -244,6 +245,27 @@ def test_a_revision_that_cannot_be_undone_is_told_before_anything_else(
     assert "make revision EMPTY=1" in result.stderr
     assert "State: nothing was changed." in result.stderr
     assert project.version == ["abcd02"]
+
+
+def test_where_the_downgrade_does_nothing_rows_may_stay_but_no_objects(project: Project, revisions: list[str]) -> None:
+    project.write_revision("abcd01", revisions[-1], "op.execute('UPDATE users SET username = username')")
+    project.write_revision("abcd02", "abcd01", "op.execute('ALTER TABLE users ADD note text')")
+    assert call(project).returncode == 0
+
+    refused = call(project, "rollback")
+    accepted = call(project, "rollback", ACCEPT="irreversible")
+    rows = call(project, "rollback")
+
+    assert refused.returncode == 1
+    assert "✗ alembic/versions/abcd02.py, line 15: its downgrade does nothing." in refused.stderr
+    assert "table users, column note is not expected" in refused.stderr
+    assert "Override with ACCEPT=irreversible." in refused.stderr
+    assert "abcd02  its downgrade does nothing, so its changes stay" in accepted.stdout, accepted.stderr
+    assert "abcd01  rows stay as they are" in rows.stdout, rows.stderr
+    assert project.version == revisions[-1:]
+    assert project.sql("SELECT overrides FROM migration_log WHERE revision = 'abcd02' ORDER BY id DESC LIMIT 1") == [
+        ("ACCEPT=irreversible",)
+    ]
 
 
 def test_a_downgrade_that_fails_is_told_and_nothing_is_undone(project: Project, revisions: list[str]) -> None:

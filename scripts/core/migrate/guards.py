@@ -46,6 +46,7 @@ def check(conditions: Conditions, steps: Steps, files: dict[str, Path], seen: Se
         used += _verified(conditions.settings, conditions.observer, steps.files)
     if steps.command == "downgrade":
         check_losses(conditions)
+        used += ["irreversible"] if overrides.accepted("irreversible") else []
     backup = _backup(conditions) if careful else None
     if careful and not backup:
         used.append("backup")

@@ -5,39 +5,90 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from alembic.script import Script
+from alembic.util import to_tuple
 from sqlalchemy import Connection
 
-from scripts.core import revision_files
+from scripts.core import overrides, revision_files
 from scripts.core.errors import UserError
-from scripts.core.revisions import migration_log
+from scripts.core.plan import shadow
+from scripts.core.postgres import scratch
+from scripts.core.revisions import history, migration_log, naming
 from scripts.core.rows import data_loss
 from scripts.core.rows.data_loss import Loss
+from scripts.core.schema import compare
+from scripts.core.settings import Settings
 
+ID = "irreversible"
 FORWARD = 'make revision EMPTY=1 m="…"'
 
 
 def require(script: Script) -> None:
-    """Raise UserError if a revision's downgrade is missing, always raises NotImplementedError, or does nothing.
-
-    A downgrade may do nothing if the upgrade does nothing.
-    """
-    path = Path(script.path)
-    functions = {node.name: node for node in ast.parse(path.read_bytes()).body if isinstance(node, ast.FunctionDef)}
-    downgrade, upgrade = functions.get("downgrade"), functions.get("upgrade")
+    """Raise UserError if a revision's downgrade always raises NotImplementedError."""
+    downgrade = _functions(script).get("downgrade")
     raised = _raised(downgrade) if downgrade else None
     if raised:
         raise UserError(
-            f"{revision_files.shown(path)}, line {raised.lineno}: {ast.unparse(raised)}",
+            f"{revision_files.shown(script.path)}, line {raised.lineno}: {ast.unparse(raised)}",
             why=f"Revision {script.revision} is declared irreversible.",
             do=f"write a new revision that corrects the schema: {FORWARD}",
         )
-    if _is_empty(downgrade) and not _is_empty(upgrade) and (downgrade or not hasattr(script.module, "downgrade")):
-        raise UserError(
-            f"{revision_files.shown(path)}, line {downgrade.lineno if downgrade else 1}: its downgrade does nothing.",
-            why=f"The changes of revision {script.revision} would stay, but the version would say they are undone.",
-            do=f"write the downgrade, or a new revision that corrects the schema: {FORWARD};"
-            f" or, if there is nothing to undo: make stamp REV={_below(script)}",
-        )
+
+
+def without_work(target: Settings, undone: Sequence[Script]) -> list[str]:
+    """Return a line for each revision whose downgrade does nothing, though its upgrade does something.
+
+    If its upgrade changed only rows, these stay as they are. If it changed an object, raise UserError, unless the user
+    has overridden that.
+    """
+    idle = [script for script in undone if _is_idle(script)]
+    if not idle:
+        return []
+    if overrides.accepted(ID):
+        return [f"{script.revision}  its downgrade does nothing, so its changes stay" for script in idle]
+    doubts = _doubts(target, idle)
+    for script in idle:
+        if doubts[script.revision]:
+            downgrade = _functions(script).get("downgrade")
+            line = downgrade.lineno if downgrade else 1
+            raise UserError(
+                f"{revision_files.shown(script.path)}, line {line}: its downgrade does nothing.",
+                why=f"The changes of revision {script.revision} would stay, but the version would say they are undone:"
+                f" {doubts[script.revision]}.",
+                do=f"write the downgrade, or a new revision that corrects the schema: {FORWARD}."
+                f" Override with ACCEPT={ID}.",
+            )
+    return [f"{script.revision}  rows stay as they are" for script in idle]
+
+
+def _doubts(target: Settings, scripts: Sequence[Script]) -> dict[str, str]:
+    """Return what each revision changes in the schema, or why that is not known; nothing if it changes no object."""
+    found: dict[str, str] = {}
+    revisions = history.load()
+    naming.fetch()  # once, before the child that runs the revisions is forked
+    try:
+        with scratch.session(target) as server:
+            for script in scripts:
+                below = [*to_tuple(script.down_revision, ()), *to_tuple(script.dependencies, ())]
+                before, after = (shadow.build(server, revisions, at) for at in (below, [script.revision]))
+                changes = compare.compare(server, before, after)
+                found[script.revision] = str(changes[0]) if changes else ""
+    except UserError as error:
+        unknown = f"what they are is not known ({error.problem.splitlines()[0]})"
+        return {script.revision: found.get(script.revision, unknown) for script in scripts}
+    return found
+
+
+def _is_idle(script: Script) -> bool:
+    """Return whether the downgrade does nothing or is missing, and the upgrade does something."""
+    functions = _functions(script)
+    downgrade, is_known = functions.get("downgrade"), "downgrade" in functions
+    is_idle = _is_empty(downgrade) and not _is_empty(functions.get("upgrade"))
+    return is_idle and (is_known or not hasattr(script.module, "downgrade"))
+
+
+def _functions(script: Script) -> dict[str, ast.FunctionDef]:
+    tree = ast.parse(Path(script.path).read_bytes())
+    return {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
 
 
 def forward_is_better(
@@ -69,8 +120,3 @@ def _is_nothing(node: ast.stmt) -> bool:
     """Return whether the statement is pass, a docstring, an ellipsis, or a return."""
     plain = isinstance(node, ast.Expr | ast.Return) and (node.value is None or isinstance(node.value, ast.Constant))
     return isinstance(node, ast.Pass) or plain
-
-
-def _below(script: Script) -> str:
-    below = script.down_revision or "base"
-    return below if isinstance(below, str) else "<the revision before it>"
