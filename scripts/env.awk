@@ -110,4 +110,8 @@ END {
         if (ENVIRON[wanted[i]] != "") continue
         else if (!(wanted[i] in seen)) print ".env: " wanted[i] " is missing"
         else if ((wanted[i] in values) && values[wanted[i]] == "") fault(first[wanted[i]], wanted[i] " is empty")
+    port = ENVIRON["DB_PORT"]
+    if (port == "") port = values["DB_PORT"]
+    if (faults && port != "" && (port !~ /^[0-9]+$/ || port + 0 < 1 || port + 0 > 65535))
+        print ".env: DB_PORT is not a number from 1 to 65535"
 }

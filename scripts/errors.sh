@@ -16,3 +16,11 @@ note() { printf '! %s\n' "$1" >&2; }
 
 # refuse_service NAME SERVICES
 refuse_service() { complain "There is no service $1." "The services are: $2" "make logs c=app" "nothing was changed."; }
+
+# Prints a word as it is typed in a shell.
+typed() {
+    case $1 in
+    *[!A-Za-z0-9_./:@%+=,-]*) printf "'%s'" "$(printf %s "$1" | sed "s/'/'\\\\''/g")" ;;
+    *) printf %s "$1" ;;
+    esac
+}

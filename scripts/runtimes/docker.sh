@@ -258,14 +258,15 @@ down() {
 # logs [SERVICE]: without a name, not those of the scratch server, which has no data.
 logs() {
     look
-    if [ -t 1 ]; then how=--follow; else how=--no-color; fi
+    # Without --ansi, Compose clears lines in a pipe too.
+    if [ -t 1 ]; then how=--follow ansi=auto; else how=--no-color ansi=never; fi
     if [ -z "${1:-}" ]; then
-        docker compose logs --tail 100 "$how"
+        docker compose --ansi "$ansi" logs --tail 100 "$how"
         return
     fi
     services=$(docker compose --profile '*' config --services)
     echo "$services" | grep -Fqx -- "$1" || refuse_service "$1" "$(echo "$services" | sort | tr '\n' ' ')"
-    docker compose --profile '*' logs --tail 100 "$how" "$1"
+    docker compose --ansi "$ansi" --profile '*' logs --tail 100 "$how" "$1"
 }
 
 show() {

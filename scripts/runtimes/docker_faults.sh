@@ -36,7 +36,7 @@ check_secrets() {
             "chmod 600 $file; write the role's password into it; chmod 0444 $file" "nothing was changed."
         [ -n "$(find "$file" -perm -0004)" ] || complain "The containers cannot read $file." \
             "They run as other users, and not all users can read the file." \
-            "chmod 0444 $file && chmod 0700 ${file%/*}" "nothing was changed."
+            "chmod 0444 $(typed "$file") && chmod 0700 $(typed "${file%/*}")" "nothing was changed."
     done
 }
 
@@ -123,7 +123,7 @@ explain_start() {
 }
 
 explain_service() {
-    log=$(docker compose --profile '*' logs --no-color --no-log-prefix --tail 15 "$1" 2>&1)
+    log=$(docker compose --ansi never --profile '*' logs --no-color --no-log-prefix --tail 15 "$1" 2>&1)
     case $log in
     *"not compatible with this version"*) explain_major "$log" ;;
     esac

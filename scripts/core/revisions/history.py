@@ -1,6 +1,7 @@
 """The revision files: heads, pending revisions, the meaning of REV, and revisions without a file here."""
 
 import re
+import shlex
 import sys
 import warnings
 from collections.abc import Iterable, Sequence
@@ -216,7 +217,7 @@ def require_known(history: History, at: Iterable[str]) -> None:
         raise UserError(
             f"The database is at revision {revision}, which has no file in this checkout.",
             why=f"{place.path} is in {place.where}." if place else "No commit of this git repository has that file.",
-            do=f"git checkout {place.commit} -- {place.path}" if place else _without_file(revision),
+            do=f"git checkout {place.commit} -- {shlex.quote(place.path)}" if place else _without_file(revision),
         )
 
 
