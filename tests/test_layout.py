@@ -263,7 +263,10 @@ SQL = re.compile(
     r"\s*\(?(SELECT|WITH|INSERT INTO|UPDATE|DELETE FROM|ALTER|DROP|CREATE|GRANT|REVOKE|COMMENT ON|TRUNCATE|LOCK TABLE"
     r"|COPY|SET(?! up)|RESET|SAVEPOINT|VACUUM|ANALYZE)\s"
 )
-NO_NAMES_OF_OTHERS = ("core/plan/advice.py", "core/plan/hazards/", "core/schema/catalogs/")
+NO_NAMES_OF_OTHERS = (
+    *("core/plan/advice.py", "core/plan/batches.py", "core/plan/constraint_advice.py"),
+    *("core/plan/hazards/", "core/schema/catalogs/"),
+)
 """Advice is shown to people and not executed; the others put together what stands in their own source."""
 
 

@@ -152,7 +152,7 @@ class Subject:
                 held, transaction = {}, statement.transaction
             found[id(statement)] = held
             if taken := self.locks(statement):
-                held = held | taken
+                held = _strongest(held, taken)
         return found
 
     def writing(self, statement: Statement) -> frozenset[str]:
@@ -182,12 +182,22 @@ class Subject:
             found.setdefault(statement.transaction, set()).update(self.locks(statement))
         return found
 
+    def strongest(self, statement: Statement) -> dict[str, str]:
+        """Return the strongest lock on each table while the statement runs."""
+        return _strongest(self.holding(statement), self.locks(statement))
+
     def locks(self, statement: Statement) -> dict[str, str]:
         """Return the strongest blocking lock that the statement takes on each table that existed before."""
         taken: dict[str, str] = {}
         for mode in BLOCKS:  # the weakest first
             taken |= {lock["relation"]: mode for lock in statement.locks if lock["mode"] == mode}
         return {name: mode for name, mode in taken.items() if self.found(name)}
+
+
+def _strongest(*taken: Mapping[str, str]) -> dict[str, str]:
+    modes = list(BLOCKS)
+    tables = {name for locks in taken for name in locks}
+    return {name: max((one[name] for one in taken if name in one), key=modes.index) for name in sorted(tables)}
 
 
 def blocks(mode: str) -> str:

@@ -40,6 +40,8 @@ def deleted(subject: Subject, statement: Statement) -> list[str]:
 
     Rows that are moved into another table are not lost.
     """
+    if not _DELETE.search(statement.sql):
+        return []
     sql = statements.plain(statement.sql)
     named = set() if _MOVE.search(sql) else {bare(name) for name in _DELETE.findall(sql)}
     tables = written(subject, statement) if named else []

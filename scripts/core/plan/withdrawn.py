@@ -10,6 +10,7 @@ from scripts.core.postgres import statements
 from scripts.core.schema.catalog_snapshot import Relation
 
 _NAMED = rf"((?:{NAME}\s*\.\s*)?{NAME})"
+_ANY = re.compile(r"\bROW\s+LEVEL\b|\bREVOKE\b|\bDROP\b", re.IGNORECASE)
 _GUARDED = re.compile(r"\bENABLE\s+ROW\s+LEVEL\s+SECURITY\b", re.IGNORECASE)
 _REVOKED = re.compile(rf"\bREVOKE\b.*?\bON\s+(TABLE\s+|FUNCTION\s+|SEQUENCE\s+|ALL\s+)?{_NAMED}", re.IGNORECASE)
 _DROPPED = re.compile(rf"\bDROP\s+(?:FUNCTION|PROCEDURE|ROUTINE)\s+(?:IF\s+EXISTS\s+)?{_NAMED}", re.IGNORECASE)
@@ -24,6 +25,8 @@ Withdrawn = tuple[str, str, str]
 
 def found(subject: Subject, statement: Statement) -> Iterator[Withdrawn]:
     yield from _detached(subject, statement)
+    if not _ANY.search(statement.sql):
+        return
     sql = statements.plain(statement.sql)
     if _GUARDED.search(sql):
         for name in sorted({lock["relation"] for lock in statement.locks if subject.found(lock["relation"])}):
@@ -32,15 +35,19 @@ def found(subject: Subject, statement: Statement) -> Iterator[Withdrawn]:
                 f"Running code no longer sees the rows of {name} that no policy allows.",
                 "Create its policies first, and look at what the application's role sees with them.",
             )
-    created = {bare(name) for one in subject.statements for name in _CREATED.findall(statements.plain(one.sql))}
     for kind, name in _REVOKED.findall(sql):
-        if bare(name) not in created:
+        if not _is_own(subject, name):
             what = f"{kind.lower().strip()} {name}".strip()
             yield "", f"A right on {what} is revoked, which running code may need.", _RELEASE_FIRST
-    is_of_trigger = any(_TRIGGER.search(statements.plain(one.sql)) for one in subject.statements)
     for name in _DROPPED.findall(sql):
-        if bare(name) not in created and not is_of_trigger:
+        if not _is_own(subject, name) and not any(_TRIGGER.search(one.sql) for one in subject.statements):
             yield "", f"The function {name} is dropped, which running code may call.", _RELEASE_FIRST
+
+
+def _is_own(subject: Subject, name: str) -> bool:
+    """Return whether the revision creates an object of that name."""
+    texts = (statements.plain(one.sql) for one in subject.statements if "CREATE" in one.sql.upper())
+    return any(bare(name) == bare(created) for text in texts for created in _CREATED.findall(text))
 
 
 _RELEASE_FIRST = "First release code that does without it."

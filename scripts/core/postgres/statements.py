@@ -43,6 +43,20 @@ def plain(sql: str) -> str:
     return " ".join(_words(sql, inside=True))
 
 
+def without_comments(sql: str) -> str:
+    """Return the text with a space in place of each comment."""
+    found, position = [], 0
+    while position < len(sql):
+        if sql.startswith("/*", position):
+            position, piece = _after_comment(sql, position), " "
+        elif skipped := _SKIPPED.match(sql, position) or _WORD.match(sql, position):
+            position, piece = skipped.end(), " " if skipped[0].startswith("--") else skipped[0]
+        else:
+            position, piece = position + 1, sql[position]
+        found.append(piece)
+    return "".join(found)
+
+
 def is_concurrent(sql: str) -> bool:
     """Return whether this is one CONCURRENTLY statement: it waits for others without blocking them."""
     return _is_one(sql, _CONCURRENTLY)

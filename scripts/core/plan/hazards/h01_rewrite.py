@@ -5,13 +5,14 @@ They hold an ACCESS EXCLUSIVE lock until the commit, which blocks all reads and 
 copies.
 """
 
+import re
 from collections.abc import Iterator
 
 from scripts.core.plan import advice, row_writes
 from scripts.core.plan.findings import Finding, Subject
 from scripts.core.plan.hazards import h09_computed_column
 from scripts.core.plan.trace import Statement
-from scripts.core.postgres import sql
+from scripts.core.postgres import sql, statements
 from scripts.core.postgres.sql import typed
 from scripts.core.schema import catalog_snapshot
 from scripts.core.schema.catalog_snapshot import MAY_HAVE_ROWS, Column, Relation
@@ -41,12 +42,21 @@ def rewritten(subject: Subject, statement: Statement) -> list[Relation]:
 
 def _instead(subject: Subject, statement: Statement, relation: Relation) -> str:
     if relation.kind == "m":
-        refresh = advice.execute(f"REFRESH MATERIALIZED VIEW CONCURRENTLY {relation.name}")
-        return f"With a unique index on it, reads go on:\n{refresh}"
+        return _refresh(subject, statement, relation)
     for _, was, now in subject.existing(statement, Column):
         if was and now and was.type != now.type and now.relation == relation.number:
             return _more_values(subject, was, now) or _new_column(relation, was, now)
     return "Leave it as it is, or use pg_repack, which holds the lock only for a moment."
+
+
+def _refresh(subject: Subject, statement: Statement, relation: Relation) -> str:
+    if re.search(r"\bWITH\s+NO\s+DATA\b", statements.plain(statement.sql), re.IGNORECASE):
+        return "Leave it with its rows: reads fail until the next refresh. WITH NO DATA cannot be CONCURRENTLY."
+    indexes = (one for one in subject.after.indexes.values() if one.relation == relation.number)
+    if any(one.unique and one.valid and not one.partial and all(one.columns) for one in indexes):
+        refresh = advice.execute(f"REFRESH MATERIALIZED VIEW CONCURRENTLY {relation.name}")
+        return f"With a unique index on it, reads go on:\n{refresh}"
+    return "Give it a unique index of columns, in a revision before this one. Then refresh it CONCURRENTLY."
 
 
 def _more_values(subject: Subject, was: Column, now: Column) -> str:

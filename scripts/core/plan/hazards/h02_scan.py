@@ -4,6 +4,7 @@ A statement reads a whole table while its transaction holds a lock on it that bl
 VALIDATE CONSTRAINT blocks neither, unless the same transaction has just added the constraint.
 """
 
+import re
 from collections.abc import Iterator
 
 from scripts.core.plan import advice, row_writes
@@ -13,12 +14,13 @@ from scripts.core.plan.trace import Statement
 from scripts.core.postgres.lock_modes import ACCESS_EXCLUSIVE
 from scripts.core.schema.catalog_snapshot import Column, Constraint
 
+_REINDEX = re.compile(r"^\s*REINDEX\s+(\([^)]*\)\s*)?(INDEX|TABLE|SCHEMA|DATABASE)\s+", re.IGNORECASE)
 ID, NAME = "H02", "table read under a lock"
 
 
 def find(subject: Subject) -> Iterator[Finding]:
     for statement in subject.statements:
-        locks = subject.holding(statement) | subject.locks(statement)
+        locks = subject.strongest(statement)
         for name in sorted((locks.keys() & set(statement.scans)) - _explained(subject, statement)):
             severity = subject.weights.severity(name)
             relation = subject.found(name)
@@ -52,6 +54,7 @@ def _instead(subject: Subject, statement: Statement) -> str:
     for change, was, now in subject.existing(statement, Constraint):
         if change.relation and was and now and now.valid and not was.valid:
             return f"Validate it in a transaction of its own:\n{advice.validate(now, change.relation)}"
-    if "REINDEX" in statement.sql.upper():
-        return "Writes go on with:\n" + advice.autocommit(advice.execute("REINDEX INDEX CONCURRENTLY …"))
+    if _REINDEX.search(statement.sql):
+        concurrently = _REINDEX.sub(r"\g<0>CONCURRENTLY ", statement.sql, count=1).strip()
+        return "Writes go on with:\n" + advice.autocommit(advice.execute(concurrently))
     return "Put the statement that reads the table into a revision before the one that locks it."

@@ -17,6 +17,15 @@ from scripts.core.schema.catalog_snapshot import Change, Column, Relation
 
 ID, NAME = "H08", "breaks running code"
 
+_VALUES = {
+    "int": "0",
+    "bigint": "0",
+    "smallint": "0",
+    "numeric": "0",
+    "text": "''",
+    "character v": "''",
+    "bool": "false",
+}
 Broken = tuple[str, str | None, str, str]
 """Table, severity, message, the safe way."""
 
@@ -104,19 +113,19 @@ def _renamed(subject: Subject, name: str, was: Column, now: Column) -> Broken:
 def _required(subject: Subject, change: Change, was: Column | None, now: Column) -> Broken:
     assert change.relation
     name, field = change.relation.name, now.name
-    table, schema = advice.table(change.relation), advice.schema(change.relation)
     if not was:
         message = (
             f"{name}.{field} is NOT NULL without a default. Inserts of running code fail, and so does the revision"
             " if there are rows."
         )
-        code = f'op.add_column({table}, sa.Column("{field}", …, server_default="…", nullable=False){schema})'
-        return name, BLOCK, message, f"Give it a default in the database, which needs no rewrite:\n{code}"
+        value = next((value for kind, value in _VALUES.items() if now.type.startswith(kind)), None)
+        code = [advice.add_column(change.relation, now, value)] if value else []
+        words = "Give it a default in the database, which needs no rewrite"
+        return name, BLOCK, message, "\n".join([f"{words}, such as:" if code else f"{words}.", *code])
     if was.not_null:
         message = f"{name}.{field} is NOT NULL and loses its default, but running code may leave it empty."
         instead = "Keep the default. Drop it when the running release always sets the column."
         return name, subject.may_leave_empty(name, field), message, instead
     message = f"{name}.{field} is now NOT NULL without a default, but running code may leave it empty."
-    code = f'op.alter_column({table}, "{field}", server_default="…"{schema})'
-    instead = f"First release code that always sets it, or give it a default:\n{code}"
+    instead = "First release code that always sets it, or give it a default: server_default."
     return name, subject.may_leave_empty(name, field), message, instead

@@ -39,7 +39,7 @@ def find(subject: Subject) -> Iterator[Finding]:
         instead = "Write a revision for each statement of an autocommit_block, with nothing else in it."
         yield Finding(ID, NAME, WARN, table, "none", alone[0].line, message, instead)
     for statement in alone:
-        if not (_REPEATABLE.search(statements.plain(statement.sql)) or statement in built):
+        if not (_REPEATABLE.search(statements.plain(statement.sql)) or id(statement) in built):
             message = (
                 "If a run is stopped after this statement, the next run fails here, because the change exists already."
             )
@@ -49,17 +49,19 @@ def find(subject: Subject) -> Iterator[Finding]:
             yield Finding(ID, NAME, severity, table, "none", statement.line, message, instead)
 
 
-def _without_prepared_drops(all_of_them: list[Statement]) -> tuple[list[Statement], list[Statement]]:
-    """Return the statements without DROP INDEX IF EXISTS before the same index is built, and those that build them."""
+def _without_prepared_drops(all_of_them: list[Statement]) -> tuple[list[Statement], set[int]]:
+    """Return the statements without DROP INDEX IF EXISTS before the same index is built, and the identities of those
+    that build them.
+    """
     named = [(statement, _INDEX.match(statement.sql)) for statement in all_of_them]
-    drops, built = [], []
+    drops, built = set[int](), set[int]()
     for place, (statement, found) in enumerate(named):
         if found and found[1].upper().startswith("DROP"):
             later = (one for one, other in named[place + 1 :] if other and _builds(other, found[2]))
             if create := next(later, None):
-                drops.append(statement)
-                built.append(create)
-    return [one for one in all_of_them if one not in drops], built
+                drops.add(id(statement))
+                built.add(id(create))
+    return [one for one in all_of_them if id(one) not in drops], built
 
 
 def _builds(found: re.Match[str], index: str) -> bool:
