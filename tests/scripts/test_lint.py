@@ -84,7 +84,8 @@ ROLES = (
     ' op.execute("ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO missing_app")'
 )
 NO_ROLES = (
-    'op.execute("ALTER DEFAULT PRIVILEGES REVOKE SELECT ON TABLES FROM missing_app"); op.execute("DROP POLICY own ON users");'
+    'op.execute("ALTER DEFAULT PRIVILEGES REVOKE SELECT ON TABLES FROM missing_app");'
+    ' op.execute("DROP POLICY own ON users");'
     ' op.execute("REVOKE SELECT ON users FROM missing_app")'
 )
 CHILD = 'op.execute("CREATE TABLE pets (id int PRIMARY KEY, user_id int NOT NULL REFERENCES users)")'

@@ -5,7 +5,6 @@ constraint that failed is in no catalog. So the same revision runs on a copy wit
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,10 +12,11 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
 from scripts.core import sqlstates
+from scripts.core.child_process import Deadline
 from scripts.core.errors import UserError
-from scripts.core.formatting import counted, one_line
+from scripts.core.formatting import counted
 from scripts.core.plan import shadow
-from scripts.core.postgres import connections, schema_copy, scratch, sql
+from scripts.core.postgres import connections, schema_copy, scratch, trial
 from scripts.core.postgres.scratch import Scratch
 from scripts.core.postgres.sql import Sql, compose, listed, spelled
 from scripts.core.postgres.user_tables import RELATIONS
@@ -27,6 +27,7 @@ from scripts.core.sqlstates import (
     STRING_DATA_RIGHT_TRUNCATION,
     UNIQUE_VIOLATION,
 )
+from scripts.core.verification import rows_before_failure
 
 SHOWN = 5
 NOT_COUNTED = "The failing rows are not counted: "
@@ -108,10 +109,11 @@ def describe(server: Scratch, copy: Settings, found: Clue | None, revision: str)
         connections.cancellable(copy, isolation_level="AUTOCOMMIT") as connection,
         connections.connect(empty) as catalog,
     ):
-        for rows in _in_the_way(catalog, connection, found):
-            with suppress(DBAPIError):  # for example, the revision creates or renames the column
-                if lines := list(_lines(connection, rows)):
-                    return lines
+        there = list(_in_the_way(catalog, connection, found))
+        keys = [_keys(connection, rows) for rows in there]
+    for rows, columns in zip(there, keys, strict=True):
+        if lines := list(_lines(server, copy, rows, columns, revision)):
+            return lines
     return [f"{NOT_COUNTED}the failed object is in no catalog, or the revision created it."]
 
 
@@ -158,15 +160,29 @@ def _too_long(catalog: Connection, connection: Connection) -> Iterator[_Rows]:
             yield _Rows(spelled(row.name), compose("length({}::text) > {}", spelled(row.column), row.length))
 
 
-def _lines(connection: Connection, rows: _Rows) -> Iterator[str]:
-    where = compose("FROM {} t WHERE {}", rows.table, rows.condition)
-    count = sql.run(connection, compose("SELECT count(*) {}", where)).scalar() or 0
-    if not count:
+def _lines(server: Scratch, copy: Settings, rows: _Rows, columns: Sql, revision: str) -> Iterator[str]:
+    """Yield the lines about rows as they are just before the revision fails; none if there are no such rows."""
+    queries = [_count(rows), *([_select(rows, columns)] if columns else [])]
+    deadline = Deadline(copy.limits.max_seconds, "It was run again to count the failing rows.", "MAX_SECONDS")
+    found = trial.run(server, copy, rows_before_failure.read, revision, queries, deadline=deadline)
+    if not found or found[0][0][0] == "0":
         return
-    yield f"The statement fails for {counted(count, 'row')} of {one_line(rows.table.removeprefix('public.'))}."
-    columns = listed(map(spelled, connection.scalars(_PRIMARY, {"table": rows.table})))
+    count = int(found[0][0][0])
+    yield f"The statement fails for {counted(count, 'row')} of {rows.table.removeprefix('public.')}."
     if columns:
-        query = compose("SELECT {} {} ORDER BY {} LIMIT {}", columns, where, columns, SHOWN)
-        found = sql.run(connection, query).all()
-        shown = "; ".join(", ".join(one_line(str(value)) for value in row) for row in found)
-        yield f"Their keys ({one_line(columns)}): {shown}{' …' if count > SHOWN else ''}"
+        shown = "; ".join(", ".join(row) for row in found[1])
+        yield f"Their keys ({columns}): {shown}{' …' if count > SHOWN else ''}"
+
+
+def _keys(connection: Connection, rows: _Rows) -> Sql:
+    """Return the columns of the primary key, or nothing."""
+    return listed(map(spelled, connection.scalars(_PRIMARY, {"table": rows.table})))
+
+
+def _count(rows: _Rows) -> Sql:
+    return compose("SELECT count(*) FROM {} t WHERE {}", rows.table, rows.condition)
+
+
+def _select(rows: _Rows, columns: Sql) -> Sql:
+    given = "SELECT {} FROM {} t WHERE {} ORDER BY {} LIMIT {}"
+    return compose(given, columns, rows.table, rows.condition, columns, SHOWN)

@@ -103,7 +103,7 @@ def _statement(same: list[Statement]) -> dict[str, Any]:
     return {
         "sql": first.sql if len(first.sql) <= LONGEST_SQL else first.sql[:LONGEST_SQL] + " …",
         "line": first.line,
-        "count": len(same),
+        "count": sum(one.executions for one in same),
         "began": round(first.began, 4),
         "seconds": round(sum(one.seconds for one in same), 4),
         "held": round(last.began + last.held - first.began, 4),
