@@ -4,6 +4,7 @@
     make rollback CONFIRM=app    even if rows or values are lost
     make rollback STEPS=3        three revisions
     make rollback REV=1a2b3c     all revisions after this one; REV=base: all revisions
+    make rollback ACCEPT=irreversible   even if a downgrade does nothing and objects stay; rows may always stay
 
 The next make rollback finishes one that was killed. make status shows it.
 """

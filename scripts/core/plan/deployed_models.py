@@ -29,7 +29,7 @@ def read() -> Mainline:
     if printed:
         return Mainline(json.loads(printed), sure=True)
     try:
-        return Mainline(_tables(models.metadata()), sure=False)
+        return Mainline(_tables(models.imported()), sure=False)
     except UserError:
         return Mainline({}, sure=False)
 

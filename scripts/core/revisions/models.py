@@ -49,7 +49,7 @@ def imported() -> MetaData:
 
 def not_imported() -> list[str]:
     """Return the files under app/ that define a table and that `app.models` does not import."""
-    metadata()
+    imported()
     missing = []
     for path in sorted((ROOT / "app").rglob("*.py")):
         relative = path.relative_to(ROOT)

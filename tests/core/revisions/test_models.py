@@ -46,3 +46,4 @@ def test_a_foreign_key_to_nowhere_is_a_fault_of_the_model(monkeypatch: pytest.Mo
     ) as caught:
         models.metadata()
     assert ("Do", "correct ForeignKey('user.id') there") in caught.value.facts
+    models.not_imported()  # make status goes on
