@@ -258,15 +258,20 @@ down() {
 # logs [SERVICE]: without a name, not those of the scratch server, which has no data.
 logs() {
     look
-    # Without --ansi, Compose clears lines in a pipe too.
-    if [ -t 1 ]; then how=--follow ansi=auto; else how=--no-color ansi=never; fi
-    if [ -z "${1:-}" ]; then
-        docker compose --ansi "$ansi" logs --tail 100 "$how"
+    if [ -n "${1:-}" ]; then
+        services=$(docker compose --profile '*' config --services)
+        echo "$services" | grep -Fqx -- "$1" || refuse_service "$1" "$(echo "$services" | sort | tr '\n' ' ')"
+        set -- --profile '*' logs --tail 100 "$1"
+    else
+        set -- logs --tail 100
+    fi
+    if [ -t 1 ]; then
+        docker compose "$@" --follow
         return
     fi
-    services=$(docker compose --profile '*' config --services)
-    echo "$services" | grep -Fqx -- "$1" || refuse_service "$1" "$(echo "$services" | sort | tr '\n' ' ')"
-    docker compose --ansi "$ansi" --profile '*' logs --tail 100 "$how" "$1"
+    said=$(docker compose "$@" --no-color 2>&1) ||
+        complain "Compose cannot show the logs." "$(last_line "$said")" "make ps" "nothing was changed."
+    printf '%s\n' "$said" | plain
 }
 
 show() {

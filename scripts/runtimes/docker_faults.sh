@@ -1,7 +1,9 @@
 # shellcheck shell=sh
 # The errors of docker.sh.
 
-quote() { printf '%s\n' "$1" | tail -n "${2:-15}" | sed 's/^/    /' >&2; }
+# Leaves out escape sequences: Compose clears each line of a log, in a pipe too.
+plain() { sed "s/$(printf '\033')\[[0-9;?]*[A-Za-z]//g"; }
+quote() { printf '%s\n' "$1" | plain | tail -n "${2:-15}" | sed 's/^/    /' >&2; }
 last_line() { printf '%s\n' "$1" | sed '/^[[:space:]]*$/d; s/^[[:space:]*]*//' | tail -n 1; }
 
 # Prints the settings that this .env must have.
@@ -123,7 +125,7 @@ explain_start() {
 }
 
 explain_service() {
-    log=$(docker compose --ansi never --profile '*' logs --no-color --no-log-prefix --tail 15 "$1" 2>&1)
+    log=$(docker compose --profile '*' logs --no-color --no-log-prefix --tail 15 "$1" 2>&1)
     case $log in
     *"not compatible with this version"*) explain_major "$log" ;;
     esac
