@@ -97,6 +97,11 @@ SAFE = {
 
 UNSAFE = {
     "an index": ("H03", 'op.create_index("i", "orders", ["placed"])'),
+    "an index and a key under a lock": (
+        "H05",
+        'op.execute("LOCK orders, customers")\nop.create_index("i", "orders", ["placed"])\n'
+        'op.create_foreign_key("k", "orders", "customers", ["number"], ["id"])',
+    ),
     "a key": ("H04", 'op.create_foreign_key("k", "orders", "customers", ["number"], ["id"])'),
     "a key with its column": (
         "H04",

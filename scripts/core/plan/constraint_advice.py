@@ -12,6 +12,7 @@ from scripts.core.schema.catalog_snapshot import Column, Constraint, Index, Rela
 KINDS = {"c": "CHECK", "f": "FOREIGN KEY", "p": "PRIMARY KEY", "u": "UNIQUE", "x": "EXCLUDE"}
 _DEFERRABLE = re.compile(r"( NOT)? DEFERRABLE( INITIALLY DEFERRED)?$")
 _SENT = " Release code that always sets {} before the last step, or give it a default: H08 stops that step until then."
+_SENT_FIRST = _SENT.replace("the last step", "it")
 
 
 def instead(subject: Subject, statement: Statement, what: Constraint | Column) -> str:
@@ -82,12 +83,24 @@ def _series(steps: list[str]) -> list[str]:
 
 def _not_null(subject: Subject, column: Column) -> str:
     relation = subject.after.relations[column.relation]
+    may_be_empty = not column.default and subject.may_leave_empty(relation.name, column.name)
+    if subject.weights.major >= 18:
+        words = "Add it with NOT VALID, and validate it later"
+        words += "." + _SENT_FIRST.format(column.name) if may_be_empty else ":"
+        return f"{words}\n{not_null_since_18(relation, column.name)}"
     words = "If a valid CHECK exists, PostgreSQL does not read the table"
-    if not column.default and subject.may_leave_empty(relation.name, column.name):
+    if may_be_empty:
         words += "." + _SENT.format(column.name)
     else:
         words += ":"
     return f"{words}\n{advice.not_null(relation, column.name)}"
+
+
+def not_null_since_18(relation: Relation, column: str) -> str:
+    """Return code that makes a column NOT NULL, under the name that PostgreSQL gives it."""
+    alter, name = f"ALTER TABLE {relation.name}", typed(f"{relation.bare}_{column}_not_null"[:63])
+    add = advice.execute(f"{alter} ADD CONSTRAINT {name} NOT NULL {typed(column)} NOT VALID")
+    return f"{add}\n{advice.later(advice.execute(f'{alter} VALIDATE CONSTRAINT {name}'))}"
 
 
 def _of_domain(statement: Statement) -> str:

@@ -17,7 +17,7 @@ from scripts.core.plan.findings import Finding, Subject, Undone
 from scripts.core.plan.rehearsal import Rehearsal
 from scripts.core.plan.table_sizes import BLOCK, Weights
 from scripts.core.plan.trace import Statement
-from scripts.core.postgres import scratch
+from scripts.core.postgres import connections, scratch
 from scripts.core.revisions import history, naming
 from scripts.core.revisions.history import History
 from scripts.core.schema import catalog_snapshot
@@ -92,8 +92,14 @@ def make(target: Settings, revisions: History, at: Sequence[str], wanted: str) -
     with scratch.session(target) as server:
         copy, tried_on = stand_in.make(server, target, revisions, at)
         weighed = table_sizes.of(target, server.server)
+        tried_on += other_version(weighed.major, connections.version(server.server) // 10000)
         tried = rehearsal.run(server, copy, [script.revision for script in pending], wanted)
     return Plan(tried_on, [planned(script, tried, weighed) for script in pending], tried.failure)
+
+
+def other_version(target: int, server: int) -> str:
+    """Return words about a scratch server of another major version than the target's."""
+    return f" (on PostgreSQL {server}, but the target has {target})" if target and target != server else ""
 
 
 def planned(script: Script, tried: Rehearsal, weighed: Weights) -> Planned:

@@ -51,6 +51,8 @@ class Weights:
     large: Size
     rate: float
     """Bytes that the scratch server scans per second."""
+    major: int = 0
+    """The target's major version of PostgreSQL; 0 if it is not known."""
 
     def severity(self, relation: str) -> str | None:
         """Return the severity of work on a table, or None if the target has no such table."""
@@ -79,10 +81,10 @@ class Weights:
 
 def of(target: Settings, scratch: Connection) -> Weights:
     """Return the sizes of the target's tables. The target is only read, without waiting for locks."""
-    sizes = _sizes(target)
+    sizes, major = _sizes(target)
     # Below the size of the sample, a scan takes less time than any that is shown.
     is_measured = sizes is not None and any(size.bytes > _SAMPLE_BYTES for size in sizes.values())
-    return Weights(sizes, _large(target.limits), scan_rate(scratch) if is_measured else math.inf)
+    return Weights(sizes, _large(target.limits), scan_rate(scratch) if is_measured else math.inf, major)
 
 
 def unknown(limits: Limits) -> Weights:
@@ -90,13 +92,15 @@ def unknown(limits: Limits) -> Weights:
     return Weights(None, _large(limits), 1)
 
 
-def _sizes(target: Settings) -> dict[str, Size] | None:
+def _sizes(target: Settings) -> tuple[dict[str, Size] | None, int]:
+    """Return the sizes and the server's major version."""
     try:
         with connections.connect(target) as connection:
             sql.run(connection, compose("SET LOCAL lock_timeout = {}", sql.value(session_timeouts.READING_LOCK)))
-            return {row.name: Size(row.rows, row.bytes) for row in connection.execute(_SIZES)}
+            sizes = {row.name: Size(row.rows, row.bytes) for row in connection.execute(_SIZES)}
+            return sizes, connections.version(connection) // 10000
     except (UserError, DBAPIError):
-        return None
+        return None, 0
 
 
 def _large(limits: Limits) -> Size:

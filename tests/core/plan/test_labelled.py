@@ -23,6 +23,8 @@ def test_what_is_unsafe_is_found_and_what_is_safe_is_left_alone(versions: Path, 
     wrong = {name: ones for name, ones in loud.items() if name.startswith("safe: ") and ones}
     missed = {name: hazard for name, (hazard, _) in UNSAFE.items() if hazard not in {one.id for one in loud[name]}}
     assert (wrong, missed) == ({}, {})
+    under = {one.blocks for one in tried["an index and a key under a lock"].findings if one.id in ("H03", "H04", "H05")}
+    assert under == {"reads"}
 
 
 def test_each_downgrade_answers_for_its_own_upgrade(versions: Path, copy: Settings) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import Connection
 
-from scripts.core.plan import table_sizes
+from scripts.core.plan import plan, table_sizes
 from scripts.core.plan.table_sizes import BLOCK, NOTE, WARN, Size, Weights
 from scripts.core.postgres import connections
 from scripts.core.settings import Settings
@@ -70,8 +70,10 @@ def test_sizes_are_read_and_partitions_are_added_up(target: Settings, scratch: C
         run(owner, "CREATE VIEW seen AS SELECT * FROM parts; CREATE TABLE alembic (n int)")
         owner.commit()
 
-    sizes = table_sizes.of(target, scratch).sizes or {}
+    weighed = table_sizes.of(target, scratch)
+    sizes = weighed.sizes or {}
 
+    assert weighed.major == connections.version(scratch) // 10000
     assert sizes['shop."Big ""one"""'].rows == 5000
     assert sizes['shop."Big ""one"""'].bytes >= 5000 * 28
     assert sizes["parts"] == Size(150, sizes["part0"].bytes + sizes["part100"].bytes)
@@ -87,6 +89,11 @@ def test_a_table_that_somebody_locks_is_not_waited_for(target: Settings, scratch
         run(owner, "LOCK TABLE users")
 
         assert table_sizes.of(target, scratch).sizes is None
+
+
+def test_another_version_than_the_target_s_is_named() -> None:
+    assert plan.other_version(18, 18) == plan.other_version(0, 18) == ""
+    assert plan.other_version(17, 18) == " (on PostgreSQL 18, but the target has 17)"
 
 
 def test_the_scan_rate_is_that_of_the_server(scratch: Connection) -> None:
