@@ -88,6 +88,12 @@ SAFE = {
         """op.execute("CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1'")\nop.execute("REVOKE ALL ON"""
         """ FUNCTION f() FROM PUBLIC")\nop.execute("DROP FUNCTION f()")"""
     ),
+    "rights of a new schema, and of what is to come": (
+        'op.execute("CREATE SCHEMA s")\nop.execute("REVOKE ALL ON SCHEMA s FROM PUBLIC")\n'
+        'op.execute("ALTER DEFAULT PRIVILEGES REVOKE ALL ON FUNCTIONS FROM PUBLIC")\n'
+        'op.execute("REVOKE CREATE ON SCHEMA public FROM PUBLIC")\nop.execute("DROP SCHEMA s")\n'
+        'op.execute("ALTER DEFAULT PRIVILEGES GRANT ALL ON FUNCTIONS TO PUBLIC")'
+    ),
     "a guarded new table": (
         'op.execute("CREATE TABLE new (id int)")\nop.execute("ALTER TABLE new ENABLE ROW LEVEL SECURITY")'
     ),
@@ -167,6 +173,7 @@ UNSAFE = {
     "guarded rows": ("H08", 'op.execute("ALTER TABLE orders ENABLE ROW LEVEL SECURITY")'),
     "no right": ("H08", 'op.execute("REVOKE INSERT, UPDATE ON TABLE public.orders FROM PUBLIC")'),
     "no right at all": ("H08", 'op.execute("REVOKE ALL ON ALL TABLES IN SCHEMA public FROM PUBLIC")'),
+    "no right in a schema": ("H08", 'op.execute("REVOKE USAGE ON SCHEMA public FROM PUBLIC")'),
     "no function": ("H08", 'op.execute("DROP FUNCTION IF EXISTS tax(int)")'),
     "no rows": ("H07", 'op.execute("DELETE FROM archive WHERE true")'),
     "no rows, as the comment says": ("H07", 'op.execute("DELETE FROM archive -- where they are old")'),

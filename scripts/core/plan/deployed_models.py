@@ -16,7 +16,8 @@ from scripts.core.revisions import models
 _MODELS = (
     "import json, app.models; from app.database import Base; tables = Base.metadata.tables; "
     "print(json.dumps({name: {column.name: "
-    "bool(column.nullable or column.server_default is not None and column.default is None) for column in table.columns}"
+    "bool(column.nullable or column is table.autoincrement_column"
+    " or column.server_default is not None and column.default is None) for column in table.columns}"
     " for name, table in tables.items()}))"
 )
 
@@ -37,7 +38,11 @@ def read() -> Mainline:
 def _tables(metadata: MetaData) -> dict[str, dict[str, bool]]:
     return {
         name: {
-            column.name: bool(column.nullable or (column.server_default is not None and column.default is None))
+            column.name: bool(
+                column.nullable
+                or column is table.autoincrement_column
+                or (column.server_default is not None and column.default is None)
+            )
             for column in table.columns
         }
         for name, table in metadata.tables.items()

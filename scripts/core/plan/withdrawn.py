@@ -12,10 +12,18 @@ from scripts.core.schema.catalog_snapshot import Relation
 _NAMED = rf"((?:{NAME}\s*\.\s*)?{NAME})"
 _ANY = re.compile(r"\bROW\s+LEVEL\b|\bREVOKE\b|\bDROP\b", re.IGNORECASE)
 _GUARDED = re.compile(r"\bENABLE\s+ROW\s+LEVEL\s+SECURITY\b", re.IGNORECASE)
-_REVOKED = re.compile(rf"\bREVOKE\b.*?\bON\s+(TABLE\s+|FUNCTION\s+|SEQUENCE\s+|ALL\s+)?{_NAMED}", re.IGNORECASE)
+# What is created in future needs no right yet, and an application creates nothing in a schema.
+_REVOKED = re.compile(
+    r"^(?!\s*ALTER\s+DEFAULT\b)(?!\s*REVOKE\s+CREATE\s+ON\b).*?\bREVOKE\b.*?"
+    rf"\bON\s+(TABLE\s+|FUNCTION\s+|SEQUENCE\s+|SCHEMA\s+|TYPE\s+|DOMAIN\s+|DATABASE\s+|ALL\s+)?{_NAMED}",
+    re.IGNORECASE,
+)
 _DROPPED = re.compile(rf"\bDROP\s+(?:FUNCTION|PROCEDURE|ROUTINE)\s+(?:IF\s+EXISTS\s+)?{_NAMED}", re.IGNORECASE)
 _CREATED = re.compile(
-    rf"\bCREATE\s+(?:OR\s+REPLACE\s+)?(?:FUNCTION|PROCEDURE|TABLE|SEQUENCE)\s+{_NAMED}", re.IGNORECASE
+    r"\bCREATE\s+(?:OR\s+REPLACE\s+)?"
+    r"(?:FUNCTION|PROCEDURE|TABLE|SEQUENCE|SCHEMA|TYPE|DOMAIN|VIEW|MATERIALIZED\s+VIEW)"
+    rf"\s+(?:IF\s+NOT\s+EXISTS\s+)?{_NAMED}",
+    re.IGNORECASE,
 )
 _TRIGGER = re.compile(r"\bDROP\s+TRIGGER\b", re.IGNORECASE)
 
