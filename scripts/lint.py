@@ -35,6 +35,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments.json:
         console.document(json.dumps(made.document(), indent=2))
     else:
+        if made.failure:
+            console.say("✗ Stopped before all revisions were tried. Found until then:", "red")
         show(made, annotated=target.values.get("GITHUB_ACTIONS") == "true")
     if made.failure:
         raise made.failure

@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -21,6 +22,9 @@ from scripts.core.user_code import ExitError, contained
 
 RESULT, RAISED, BUG, EVENT, BEGINS = "result", "raised", "bug", "event", "begins"
 SEND, PROGRESS = "send", "progress"
+OWN_WORK = "own work"
+REPORTED = 0.1
+"""Seconds of our own work that are worth a message to the parent."""
 """Kinds of messages from the child."""
 STATE = "it happened on a throwaway database; the target was only read."
 
@@ -28,6 +32,8 @@ _parent: list[Connection] = []
 """The connection to the parent; empty in every other process."""
 _running = [""]
 """The file of the running revision."""
+_own = [0.0]
+"""Seconds of our own work that the parent does not know yet."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +61,22 @@ def begins(path: str) -> None:
         _running[0] = os.path.relpath(path, ROOT) if path else ""
         flush()
         _parent[0].send((BEGINS, (_running[0], os.fstat(sys.stdout.fileno()).st_size)))
+
+
+@contextmanager
+def own_work() -> Iterator[None]:
+    """Do not count the block in the deadline. That is for the user's code, and this is ours."""
+    left, _ = signal.setitimer(signal.ITIMER_REAL, 0)
+    started = time.monotonic()
+    try:
+        yield
+    finally:
+        _own[0] += time.monotonic() - started
+        if _parent and _own[0] >= REPORTED:
+            _parent[0].send((OWN_WORK, _own[0]))
+            _own[0] = 0.0
+        if left:
+            signal.setitimer(signal.ITIMER_REAL, left)
 
 
 def flush() -> None:

@@ -19,7 +19,19 @@ from alembic.util import CommandError
 from sqlalchemy.exc import DBAPIError
 
 from scripts.core import ROOT, child_process, messages, redaction
-from scripts.core.child_process import BEGINS, EVENT, PROGRESS, RAISED, RESULT, SEND, STATE, Deadline, Request, late
+from scripts.core.child_process import (
+    BEGINS,
+    EVENT,
+    OWN_WORK,
+    PROGRESS,
+    RAISED,
+    RESULT,
+    SEND,
+    STATE,
+    Deadline,
+    Request,
+    late,
+)
 from scripts.core.errors import UserError
 from scripts.core.formatting import counted
 
@@ -93,6 +105,9 @@ class Child:
             if kind == EVENT:
                 name, values = content
                 callbacks[name](*values)
+                continue
+            if kind == OWN_WORK:
+                until += content
                 continue
             if kind == BEGINS:
                 file, printed = content

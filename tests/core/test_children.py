@@ -155,6 +155,21 @@ def test_what_loops_is_ended_at_the_deadline(call: Callable[..., object]) -> Non
     assert call(parts)
 
 
+def reads() -> str:
+    for _ in range(3):
+        with child_process.own_work():
+            time.sleep(0.3)
+    return "done"
+
+
+def test_our_own_work_does_not_count(call: Callable[..., object], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(children, "GRACE", 0.3)
+
+    assert call(reads, deadline=SHORT) == "done"
+    with pytest.raises(UserError, match=r"still running after 0\.3 s"):
+        call(plain, deadline=SHORT)
+
+
 def test_what_catches_that_is_killed(
     call: Callable[..., object], child: Child, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
 
-from scripts.core import messages
+from scripts.core import child_process, messages
 from scripts.core.errors import UserError
 from scripts.core.migrate import alembic_commands
 from scripts.core.migrate.steps import Commits, Excuse, OnStep, Tracer
@@ -52,7 +52,7 @@ def up_and_down(
         at, schemas = history.current(observer), [fingerprint.read(observer)]
         try:
             tracer = tracing(observer, rehearsal.trace, empty_copy.tracer(make_role, rehearsal.empty))
-            upgrade(copy, wanted, lambda _step: schemas.append(fingerprint.read(observer)), rehearsal.trace, tracer)
+            upgrade(copy, wanted, lambda _step: schemas.append(_read(observer)), rehearsal.trace, tracer)
         except UserError as error:
             rehearsal.failure = trial.failed(error)
         if rehearsal.empty.unfinished:
@@ -106,6 +106,11 @@ def tracing(observer: Connection, into: Trace, also: Tracer | None = None) -> Tr
     return attach
 
 
+def _read(observer: Connection) -> Schema:
+    with child_process.own_work():
+        return fingerprint.read(observer)
+
+
 @contextmanager
 def observed(copy: Settings) -> Iterator[Connection]:
     """Yield another session on the copy, in autocommit, which reads what the revisions do there."""
@@ -122,7 +127,7 @@ def _undo(
 
     def check() -> None:
         revision, expected = newest_first[len(rehearsal.undone)]
-        found = [one for one in compare.between(expected, fingerprint.read(observer)) if not one.harmless]
+        found = [one for one in compare.between(expected, _read(observer)) if not one.harmless]
         rehearsal.undone[revision] = Undone(differences=[one for one in found if (one.name, one.found) not in left])
         left.update((one.name, one.found) for one in found)
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, event
 
+from scripts.core import child_process
 from scripts.core.migrate.steps import Commits
 from scripts.core.plan import dry_run, repetition, session_state
 from scripts.core.plan.repetition import Repeated
@@ -94,7 +95,9 @@ class _Tracer:
             return
         self.settle()
         statement = Statement(self.revision(), sent(sql), line, self.transaction, alone=alone)
-        running = _Running(statement, self._begin(alone), None, set(), ExitStack(), form=form)
+        with child_process.own_work():
+            moment = self._begin(alone)
+        running = _Running(statement, moment, None, set(), ExitStack(), form=form)
         if alone:
             self._prepare(running, sql, partial(driver.execute, self.session, sql, parameters, many=many))
         if statements.may_roll_back(sql):
@@ -134,9 +137,10 @@ class _Tracer:
             return
         statement.seconds = ended - running.at
         running.sampling.close()
-        self._compare(running, before)
-        if self.trace.peak is not None:
-            self.trace.peak = max(self.trace.peak, _size(self.session))
+        with child_process.own_work():
+            self._compare(running, before)
+            if self.trace.peak is not None:
+                self.trace.peak = max(self.trace.peak, _size(self.session))
         self.trace.looking += time.monotonic() - ended
         if statement.alone:
             last = self.last
