@@ -65,6 +65,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             waits(server, number, HELD)
         fingerprints(server, 500)
         plans(server, 5, 200)
+        loops(server, 10_000)
+        lints(server, 100)
         shadows(server, 1000)
         backups(server, 500)
         reports(server, 50)
@@ -121,6 +123,33 @@ def plans(server: Scratch, number: int, tables: int) -> None:
     with peers.checkouts([f"ALTER TABLE t{n} ADD COLUMN note text" for n in range(1, number + 1)]) as both:
         name = f"plan of {number} revisions, {tables} tables"
         console.say(line(Race(name, lambda: peers.plan(both.ours, target), 5, pairs=LONG_PAIRS)))
+
+
+def loops(server: Scratch, number: int) -> None:
+    """`make plan` of a revision that executes so many statements."""
+    for kind, goal in (("of one form", 10), ("all different", 30)):
+        target = peers.database(server)
+        peers.make_tables(target, 20)
+        with peers.checkouts([""]) as both:
+            peers.loop(both.ours, kind, number)
+            name = f"plan of {number:,} statements {kind}"
+            race = Race(name, partial(peers.plan, both.ours, target), goal, pairs=1, warm=False)
+            console.say(f"{line(race)}   alembic upgrade head {peers.upgrade(both.raw, target):.2f} s")
+
+
+def lints(server: Scratch, number: int) -> None:
+    """`make lint ALL=1` of so many revisions, against Alembic's way up and down."""
+    with peers.checkouts([f"CREATE TABLE s{n} (id int)" for n in range(number)]) as both:
+        lint = Race(
+            f"lint of {number} revisions",
+            lambda: peers.lint(both.ours, peers.database(server)),
+            5,
+            "alembic upgrade head and downgrade base",
+            lambda: peers.up_and_down(both.raw, peers.database(server)),
+            LONG_PAIRS,
+            warm=False,
+        )
+        console.say(line(lint))
 
 
 def shadows(server: Scratch, number: int) -> None:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from threading import Event, Thread
 
@@ -59,7 +60,10 @@ PGCOPYDB = "SELECT count(1), md5(sum(hashtext(p::text)::bigint)::text)::uuid FRO
 
 SHADOW = """
 import time
-from scripts.core import history, scratch, settings, shadow
+from scripts.core import settings
+from scripts.core.plan import shadow
+from scripts.core.postgres import scratch
+from scripts.core.revisions import history
 
 started = time.monotonic()
 revisions = history.load()
@@ -106,6 +110,35 @@ def add_revision(checkout: Path, number: int, sql: str) -> None:
     """One more after `number` of them."""
     code = REVISION.format(number=number, before=f"r{number - 1}", sql=sql)
     (checkout / "alembic" / "versions" / f"r{number}.py").write_text(code)
+
+
+LOOPS = {
+    "of one form": "op.execute(f'UPDATE t1 SET c = {n} WHERE id = {n}')",
+    "all different": "op.execute(f'UPDATE t1 SET c = 1 WHERE id = {n} -- {hex(n).translate(LETTERS)}')",
+}
+"""A statement of a loop over n. A number in a comment would count as a literal."""
+LETTERS = "LETTERS = str.maketrans('0123456789', 'ghijklmnop')\n"
+
+
+def loop(checkout: Path, kind: str, number: int) -> None:
+    """Make the first revision execute so many statements."""
+    path = checkout / "alembic" / "versions" / "r0.py"
+    body = f"    for n in range({number}):\n        {LOOPS[kind]}\n"
+    code = REVISION.format(number=0, before=None, sql="")
+    path.write_text(code.replace("    op.execute('')\n", body) + LETTERS)
+
+
+def lint(checkout: Path, target: Settings) -> float:
+    """Seconds that `make lint ALL=1` takes there, as a whole process."""
+    words = [sys.executable, "-m", "scripts.lint", "--all"]
+    return subprocesses.seconds(words, checkout, environment(target))
+
+
+def up_and_down(checkout: Path, target: Settings) -> float:
+    """Seconds that `alembic upgrade head` and `alembic downgrade base` take there, as two processes."""
+    alembic = str(Path(sys.executable).with_name("alembic"))
+    back = partial(subprocesses.seconds, [alembic, "downgrade", "base"], checkout, environment(target))
+    return upgrade(checkout, target) + back()
 
 
 def plan(checkout: Path, target: Settings) -> float:
