@@ -27,6 +27,8 @@ def test_rollback_plan_and_migrate_move_the_database(dev: Stack) -> None:
     assert behind.code != 0, "the plan moved nothing"
     assert "nothing" in status.output
     assert dev.is_healthy("scratch")
+    host = run(["sh", "-c", "echo $(id -un)@$(uname -n)"]).output.strip()
+    assert dev.sql("SELECT run_by FROM migration_log ORDER BY id DESC LIMIT 1").strip() == host
 
 
 def test_a_dropped_table_comes_back_from_a_backup_that_lies_on_the_host(dev: Stack) -> None:
