@@ -1,4 +1,5 @@
 # base: what every image needs. dev: adds the tools; Compose mounts the code. runtime: has the code, and no tools.
+# Packages of Debian come first, because the requirements change more often.
 ARG PYTHON_IMAGE=python:3.13-slim-trixie
 
 FROM ${PYTHON_IMAGE} AS base
@@ -15,9 +16,6 @@ RUN --mount=type=cache,sharing=locked,target=/var/cache/apt \
     --mount=type=cache,sharing=locked,target=/var/lib/apt \
     apt-get update && apt-get install -y --no-install-recommends "postgresql-client-${POSTGRES_MAJOR}"
 WORKDIR /srv
-RUN --mount=type=cache,target=/root/.cache/pip \
-    --mount=type=bind,source=requirements.txt,target=/tmp/requirements.txt \
-    HOME=/root pip install --root-user-action=ignore --require-hashes -r /tmp/requirements.txt
 # A number needs no account. Compose replaces it with the number of your account, which then owns the written files.
 USER 1000:1000
 CMD ["python", "-m", "app"]
@@ -37,6 +35,11 @@ ENV MYPY_CACHE_DIR=/tmp/mypy RUFF_CACHE_DIR=/tmp/ruff
 USER 1000:1000
 
 FROM base AS runtime
+USER 0
+RUN --mount=type=cache,target=/root/.cache/pip \
+    --mount=type=bind,source=requirements.txt,target=/tmp/requirements.txt \
+    HOME=/root pip install --root-user-action=ignore --require-hashes -r /tmp/requirements.txt
+USER 1000:1000
 COPY alembic.ini ./
 COPY alembic alembic
 COPY app app

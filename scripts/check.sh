@@ -7,6 +7,7 @@ inspect() { "$@" || code=1; }
 inspect ruff format --check --quiet .
 inspect ruff check --quiet .
 inspect mypy --no-error-summary
-inspect shellcheck --shell=sh scripts/*.sh scripts/runtimes/*.sh
-command -v hadolint >/dev/null && inspect hadolint Dockerfile
+# Some machines have no package of these two.
+if command -v shellcheck >/dev/null; then inspect shellcheck --shell=sh scripts/*.sh scripts/runtimes/*.sh; fi
+if command -v hadolint >/dev/null; then inspect hadolint Dockerfile; fi
 exit $code

@@ -475,6 +475,7 @@ NO_SETTINGS = {
     "SUPERUSER_PASSWORD": "made by make restore ACCEPT=superuser",
     "MAKELEVEL": "make's",
     "GIT_COMMIT": "asked of git when an image is built",
+    "GIT_FOLDER": "found by the docker runtime, for a git worktree",
 }
 MAKE_VARIABLES = set(re.findall(r"^export (.+)", MAKEFILE, re.MULTILINE)[0].split())
 

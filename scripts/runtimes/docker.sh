@@ -17,6 +17,7 @@ is_development() { ! is_release && [ "$(setting APP_ENV)" = development ]; }
 # the services that .env wants: service, hash. The two hashes are equal until a setting changes that Compose reads.
 look() {
     check_env
+    find_git
     # Docker would make these folders as root.
     backups=$(setting BACKUP_DIR) reports=$(setting REPORT_DIR)
     [ -d "${backups:-backups}" ] || (umask 077 && mkdir -p "${backups:-backups}")
@@ -29,6 +30,13 @@ look() {
 }
 label='{{.Label "com.docker.compose.'
 columns="${label}service\"}} {{.ID}} ${label}config-hash\"}} ${label}image\"}} {{.Image}} {{.Status}}"
+
+# In a worktree, .git is a file that names the folder of the repository. A container needs that folder at the same place.
+find_git() {
+    [ -f .git ] || return 0
+    git_folder=$(sed -n 's|^gitdir: \(/.*\)/worktrees/[^/]*$|\1|p' .git)
+    [ ! -d "$git_folder" ] || export GIT_FOLDER="$git_folder"
+}
 
 uses_db() { is_wanted db && [ -z "$(setting DATABASE_URL)" ]; }
 is_wanted() { echo "$wanted" | grep -q "^$1 "; }
@@ -61,9 +69,38 @@ start() {
     fi
     # PostgreSQL's container reads these files as another user than the owner of the checkout.
     chmod a+r scripts/roles.sh scripts/roles.sql 2>/dev/null || true
+    wake "$1"
     say "Starting $1 …"
-    said=$(compose up --detach --wait "$1" 2>&1) || explain_start "$1" "$said"
+    compose_up "$1" || { is_healthy_soon "$1" && look; } || explain_start "$1" "$said"
     look
+}
+
+# A paused container, as on a laptop that slept, answers no health check.
+wake() {
+    if echo "$running" | grep -q "^$1 .*(Paused)"; then compose unpause "$1" >/dev/null 2>&1 || true; fi
+}
+
+# Another make up may make the same container or network at this moment.
+compose_up() {
+    for try in 1 2 3 4 5 6 7 8 9 10; do
+        said=$(compose up --detach --wait "$1" 2>&1) && return
+        case $said in *"already in use by container"* | *"already exists"* | *"is already in progress"* | *"No such container"*) ;;
+        *) return 1 ;;
+        esac
+        sleep "$try"
+    done
+    return 1
+}
+
+# Compose gives up at once on a container that was unhealthy before. The next checks may find it healthy.
+is_healthy_soon() {
+    echo "$running" | grep -q "^$1 .* Up .*\((unhealthy)\|(Paused)\)" || return 1
+    id=$(compose ps --all --quiet "$1" | head -n 1)
+    for try in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15; do
+        [ "$(docker inspect --format '{{.State.Health.Status}}' "$id" 2>/dev/null)" != healthy ] || return 0
+        sleep 1
+    done
+    return 1
 }
 
 image() { if is_release; then setting APP_IMAGE; else echo "$project-app:dev"; fi; }
@@ -123,6 +160,7 @@ prepare() {
 need_db() {
     is_wanted db || return 0
     check_volume
+    wake db
     if ! is_running db; then
         is_development || complain "The database is not running." "Outside development only make up starts it." \
             "make up" "nothing was changed."
@@ -152,7 +190,29 @@ with_scratch() {
     need_release
     want_scratch
     start scratch
+    mount_release
+    for word; do
+        shift
+        case $word in --release=*) word=--release=${release:-${word#--release=}} ;; esac
+        set -- "$@" "$word"
+    done
     run "$@"
+}
+
+# A release's image has no git. The host's git writes the files of RELEASE into a folder, which is mounted.
+mount_release() {
+    if ! is_release || [ -z "${RELEASE:-}" ]; then return; fi
+    release=/releases/${RELEASE##*/} files=$RELEASE
+    if [ ! -d "$files" ]; then
+        git rev-parse --verify --quiet "$RELEASE^{commit}" >/dev/null ||
+            complain "RELEASE=$RELEASE is neither a folder nor a commit that git has here." "" \
+                "git fetch --tags; or name a folder with that release's files" "nothing was changed."
+        files=$(mktemp -d)
+        trap 'rm -rf "$files"' EXIT
+        git archive "$RELEASE" | tar -x -C "$files"
+        chmod 755 "$files" # for the user of the container
+    fi
+    mount=$(cd "$files" && pwd):$release:ro
 }
 
 restore() {

@@ -25,6 +25,8 @@ def test_container_is_hardened(all_up: Stack, service: str) -> None:
     assert host["SecurityOpt"] == ["no-new-privileges:true"]
     assert host["ReadonlyRootfs"] is True
     assert host["Privileged"] is False
+    assert host["PidsLimit"] == 2048
+    assert bool(host["Memory"]) == (service != "db")
     assert host["LogConfig"] == {"Type": "json-file", "Config": {"max-file": "3", "max-size": "10m"}}
 
 
@@ -46,6 +48,8 @@ def test_tools_is_hardened_like_app(dev: Stack) -> None:
         "image",
         "init",
         "logging",
+        "mem_limit",
+        "pids_limit",
         "read_only",
         "security_opt",
         "tmpfs",
@@ -53,6 +57,7 @@ def test_tools_is_hardened_like_app(dev: Stack) -> None:
         "volumes",
     )
 
+    assert services["tools"]["environment"].pop("RUN_BY") is not None
     assert {key: services["tools"][key] for key in same} == {key: services["app"][key] for key in same}
 
 
