@@ -208,6 +208,16 @@ def test_make_up_changes_nothing_when_all_is_up(staging: Stack) -> None:
     assert staging.everything() == before
 
 
+def test_what_development_would_do_is_not_advised(staging: Stack) -> None:
+    down = staging.make("status", DOCKER_HOST="tcp://127.0.0.1:1")
+    by_hand = staging.execute("app", "alembic", "upgrade", "head")
+
+    assert "✗ RUNTIME is docker, but the Docker engine does not answer." in down.output
+    assert "embedded" not in down.output
+    assert by_hand.code != 0
+    assert "docker compose run --rm --no-deps tools python -m scripts.migrate" in by_hand.output
+
+
 def test_reset_is_refused(staging: Stack) -> None:
     result = staging.make("reset", "CONFIRM=app")
 
