@@ -153,7 +153,7 @@ def test_every_fault_of_the_settings_is_in_one_list_with_its_file_and_line(edite
         "    line 5 is not NAME=value",
         "    RUNTIME is 'podman', not one of docker, embedded, none (line 2)",
         "    POSTGRES_USER is empty (line 4)",
-        "    POSTGRES_PORT is 'many', not a number",
+        "    POSTGRES_PORT is 'many', not a number from 1 to 65535",
         "    POSTGRES_DB is missing",
         "  Do:    correct .env; .env.example explains every variable",
         "  State: nothing was changed.",
