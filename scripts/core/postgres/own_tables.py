@@ -22,4 +22,4 @@ _REVISIONS = text(f"SELECT version_num FROM {VERSION}")
 
 def revisions(connection: Connection) -> tuple[str, ...]:
     """Return the revisions that the database is at; none before the first migration."""
-    return tuple(connection.scalars(_REVISIONS)) if connection.scalar(_HAS_VERSION) else ()
+    return tuple(sorted(connection.scalars(_REVISIONS))) if connection.scalar(_HAS_VERSION) else ()

@@ -181,5 +181,6 @@ def test_what_is_hidden_from_an_owner_without_more_rights_is_said_to_be(
 
         second = call(owned, MIGRATION_WAIT="0.5")
 
-        assert f"another migration or backup runs: pid {pid(other)}, alembic upgrade ops@elsewhere." in second.stderr
+        holder = f"pid {pid(other)}, alembic upgrade ops@elsewhere, role {configured.database_url.username}"
+        assert f"another migration or backup runs: {holder}." in second.stderr
         assert second.returncode == 1
