@@ -29,8 +29,6 @@ OF_NAMES = ("sqlalchemy.", "alembic.")
 """Packages whose own errors contain only names. A subclass in a revision may contain anything."""
 RAISED_IN = ("pl_exec.c", "plpy_plpymodule.c", "plpy_elog.c", "plperl.c", "pltcl.c", "dblink.c", "connection.c")
 """Source files of PostgreSQL that report what a function, or another server, said."""
-ROWS_ON_ANOTHER_SERVER = "SA001"
-"""The code of our own trigger in rollback/write_triggers.py. Its message contains only the name of a table."""
 NAMES = ("schema_name", "table_name", "column_name", "datatype_name", "constraint_name")
 
 _WORD = re.compile(r"(\w+)")
@@ -85,7 +83,7 @@ def message(error: BaseException, source: str = "") -> str:
     said = str(orig.diag.message_primary or "")
     names = [name for field in NAMES if (name := getattr(orig.diag, field, None))]
     known = words(source, *names)
-    if code == ROWS_ON_ANOTHER_SERVER or (not source and code in OF_OBJECTS):
+    if code == sqlstates.rows_on_another_server or (not source and code in OF_OBJECTS):
         return said.partition("\n")[0]
     raised = getattr(orig.diag, "source_file", None) in RAISED_IN
     if code.startswith(ANYTHING) or (raised and not code.startswith(sqlstates.CLASS_DATA_EXCEPTION)):

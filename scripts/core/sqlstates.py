@@ -36,6 +36,9 @@ CANNOT_CONNECT_NOW = "57P03"
 UNDEFINED_FILE = "58P01"
 """An extension is not installed on the server."""
 
+# Ours, of the trigger in rollback/write_triggers.py. Its message contains only the name of a table.
+rows_on_another_server = "SA001"
+
 # The first two characters of a code are its class.
 CLASS_DATA_EXCEPTION = "22"
 CLASS_INTEGRITY_CONSTRAINT_VIOLATION = "23"

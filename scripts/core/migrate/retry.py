@@ -1,14 +1,16 @@
 """Run the steps of a command, and retry as long as only locks are in the way."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from alembic.runtime.migration import MigrationContext, MigrationInfo
 from sqlalchemy import Connection, Engine, event
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, StatementError
 
 from scripts.core import messages
+from scripts.core.errors import UserError
 from scripts.core.formatting import counted
 from scripts.core.migrate import failure_report, guards, lock_watch, timeouts
 from scripts.core.migrate.run_context import Conditions
@@ -79,12 +81,24 @@ def _attempt(conditions: Conditions, engine: Engine, steps: Steps, once: Once, w
             connections.interruptible(session),
             lock_watch.watched(watcher, session.info.backend_pid, conditions.settings.limits.lock_timeout, watch),
             contained(),
+            _unwrapped(),
         ):
             once(
                 connection,
                 lambda at, command: transactions.watched(steps.left(at, command)),
                 _on_apply(conditions, steps),
             )
+
+
+@contextmanager
+def _unwrapped() -> Iterator[None]:
+    """Raise an error of ours without SQLAlchemy's: it wraps what a signal raises while it prepares a statement."""
+    try:
+        yield
+    except StatementError as error:
+        if isinstance(error.orig, UserError):
+            raise error.orig from error
+        raise
 
 
 def _on_apply(conditions: Conditions, steps: Steps) -> Callable[..., None]:

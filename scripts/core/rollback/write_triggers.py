@@ -6,7 +6,7 @@ that commit by themselves. A lock would not distinguish a DELETE from an INSERT.
 
 from sqlalchemy import Connection, text
 
-from scripts.core import redaction
+from scripts.core import sqlstates
 from scripts.core.postgres import sql
 from scripts.core.postgres.sql import Sql
 from scripts.core.postgres.user_tables import RELATIONS
@@ -20,7 +20,7 @@ CREATE FUNCTION rollback_watch.note() RETURNS trigger LANGUAGE plpgsql SECURITY 
 AS $$ BEGIN
     IF EXISTS (SELECT FROM pg_foreign_table WHERE ftrelid = TG_RELID) THEN
         RAISE 'the rows of the foreign table % are on another server, so this is not run', TG_RELID::regclass
-            USING ERRCODE = '{redaction.ROWS_ON_ANOTHER_SERVER}';
+            USING ERRCODE = '{sqlstates.rows_on_another_server}';
     END IF;
     INSERT INTO rollback_watch.changed WITH RECURSIVE reached (relation) AS (
         SELECT TG_RELID UNION SELECT conrelid FROM pg_constraint JOIN reached ON confrelid = relation
