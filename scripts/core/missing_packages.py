@@ -6,7 +6,7 @@ from scripts.core import ROOT
 
 
 def install(error: BaseException) -> str:
-    """Return how to install the package that an import misses; nothing for another error or for a module of ours."""
+    """Return how to install a missing package. Return nothing for another error or a module of this project."""
     name = (error.name or "").partition(".")[0] if isinstance(error, ModuleNotFoundError) else ""
     if not name or name in sys.modules or (ROOT / name).exists() or (ROOT / f"{name}.py").exists():
         return ""

@@ -81,7 +81,7 @@ def call(
 
 
 def by_hand(project: Project, *words: str, **environment: str) -> "subprocess.CompletedProcess[str]":
-    """alembic, without anything of ours before it."""
+    """Run `alembic` as if it were typed by hand, without a script of this project."""
     return Running(project, "alembic", words, environment).end()
 
 

@@ -92,7 +92,7 @@ def _attempt(conditions: Conditions, engine: Engine, steps: Steps, once: Once, w
 
 @contextmanager
 def _unwrapped() -> Iterator[None]:
-    """Raise an error of ours without SQLAlchemy's: it wraps what a signal raises while it prepares a statement."""
+    """Raise our own error without the wrapper of SQLAlchemy. It wraps what a signal raises in a statement."""
     try:
         yield
     except StatementError as error:
