@@ -81,7 +81,7 @@ def _attempt(conditions: Conditions, engine: Engine, steps: Steps, once: Once, w
             connections.interruptible(session),
             lock_watch.watched(watcher, session.info.backend_pid, conditions.settings.limits.lock_timeout, watch),
             contained(),
-            _unwrapped(),
+            unwrapped(),
         ):
             once(
                 connection,
@@ -91,7 +91,7 @@ def _attempt(conditions: Conditions, engine: Engine, steps: Steps, once: Once, w
 
 
 @contextmanager
-def _unwrapped() -> Iterator[None]:
+def unwrapped() -> Iterator[None]:
     """Raise our own error without the wrapper of SQLAlchemy. It wraps what a signal raises in a statement."""
     try:
         yield

@@ -1,9 +1,14 @@
 """Again and again while it is only locks, never after anything else"""
 
 import signal
+from collections.abc import Callable
 
 import pytest
+from sqlalchemy import Integer, TypeDecorator, bindparam, text
+from sqlalchemy.engine import URL
 
+from scripts.core.errors import LateError
+from scripts.core.migrate import retry
 from tests.conftest import Project
 from tests.core.running import (
     MIGRATING,
@@ -255,3 +260,20 @@ def test_a_step_back_that_fails_stays_applied(project: Project, revisions: list[
 
     assert result.returncode == 1
     assert "State: the database is at abcd01; the step was rolled back." in result.stderr
+
+
+class Late(TypeDecorator[int]):
+    """Ends the time while SQLAlchemy prepares a statement, as the signal may."""
+
+    impl = Integer
+    cache_ok = True
+
+    def process_bind_param(self, _value: object, _dialect: object) -> int:
+        raise LateError("over")
+
+
+def test_the_end_of_the_time_is_not_taken_for_an_error_of_the_statement(new_database: Callable[..., URL]) -> None:
+    statement = text("SELECT :n").bindparams(bindparam("n", 1, Late()))
+
+    with session(new_database()) as connection, pytest.raises(LateError, match="over"), retry.unwrapped():
+        connection.execute(statement)
