@@ -21,11 +21,10 @@ from scripts.core.errors import LateError, UserError
 from scripts.core.user_code import ExitError, contained
 
 RESULT, RAISED, BUG, EVENT, BEGINS = "result", "raised", "bug", "event", "begins"
-SEND, PROGRESS = "send", "progress"
-OWN_WORK = "own work"
+SEND, PROGRESS, OWN_WORK = "send", "progress", "own work"
+"""Kinds of messages from the child."""
 REPORTED = 0.1
 """Seconds of our own work that are worth a message to the parent."""
-"""Kinds of messages from the child."""
 STATE = "it happened on a throwaway database; the target was only read."
 
 _parent: list[Connection] = []

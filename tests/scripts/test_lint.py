@@ -98,36 +98,47 @@ FIRST = 'op.execute("ALTER TABLE pets ADD name text"); op.get_bind().exec_driver
 GONE = 'op.execute("ALTER TABLE pets ADD CHECK (owner > 0)")'
 
 
+CHAIN = [
+    (ROLES, NO_ROLES),
+    (CHILD, 'op.drop_table("pets")'),
+    (REFERS, "pass"),
+    (LOOP, "pass"),
+    (FIRST, "pass"),
+    ('op.execute("ALTER TABLE pets ADD owner int")', "pass"),
+    (INDEX, DROP),
+    (GONE, "pass"),
+    ("1 / 0", "pass"),
+    ("pass", "pass"),
+]
+NEEDS_ROWS = [
+    "abcd02.py:12  The statement needs rows that the copy does not have. make verify-staging tests it.",
+    "abcd02.py:12  The statement needs rows that the copy does not have. make verify-staging tests it.",
+    "abcd03.py:12  This loop found no rows, so what it does is of unknown size. make verify-staging tests it.",
+    "abcd04.py:12  Its code needs a row here, so the rest of it was not tried. make verify-staging tests it.",
+    "abcd08.py:1  It failed, and abcd04 was not finished: alembic/versions/abcd08.py, line 12: ZeroDivisionError"
+    " (its text may hold contents of rows: not shown). make verify-staging tests it.",
+    "abcd09.py:1  It was not tried, because abcd04 was not finished. make verify-staging tests it.",
+]
+
+
+def write_chain(branch: Project) -> None:
+    [down] = branch.version
+    for number, (up, back) in enumerate(CHAIN):
+        branch.write_revision(f"abcd0{number}", down, up, back)
+        down = f"abcd0{number}"
+
+
 def test_a_role_or_a_row_that_only_the_target_has_does_not_fail(
     branch: Project, git: Callable[..., None], administration: Connection
 ) -> None:
     (branch.versions / "abcd01.py").unlink()
-    chain = [(ROLES, NO_ROLES), (CHILD, 'op.drop_table("pets")'), (REFERS, "pass"), (LOOP, "pass"), (FIRST, "pass")]
-    chain += [
-        ('op.execute("ALTER TABLE pets ADD owner int")', "pass"),
-        (INDEX, DROP),
-        (GONE, "pass"),
-        ("1 / 0", "pass"),
-        ("pass", "pass"),
-    ]
-    [down] = branch.version
-    for number, (up, back) in enumerate(chain):
-        branch.write_revision(f"abcd0{number}", down, up, back)
-        down = f"abcd0{number}"
+    write_chain(branch)
 
     result = running.call(branch, "lint")
 
     assert result.returncode == 1, result.stderr
     found = [line.split("alembic/versions/", 1)[1] for line in result.stdout.splitlines() if "  needs rows  " in line]
-    assert found == [
-        "abcd02.py:12  The statement needs rows that the copy does not have. make verify-staging tests it.",
-        "abcd02.py:12  The statement needs rows that the copy does not have. make verify-staging tests it.",
-        "abcd03.py:12  This loop found no rows, so what it does is of unknown size. make verify-staging tests it.",
-        "abcd04.py:12  Its code needs a row here, so the rest of it was not tried. make verify-staging tests it.",
-        "abcd08.py:1  It failed, and abcd04 was not finished: alembic/versions/abcd08.py, line 12: ZeroDivisionError"
-        " (its text may hold contents of rows: not shown). make verify-staging tests it.",
-        "abcd09.py:1  It was not tried, because abcd04 was not finished. make verify-staging tests it.",
-    ]
+    assert found == NEEDS_ROWS
     assert "H03 block  alembic/versions/abcd06.py:12" in result.stdout
     assert administration.execute(
         text("SELECT rolcanlogin FROM pg_roles WHERE rolname IN ('missing_app', 'The Readers')")

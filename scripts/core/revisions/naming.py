@@ -18,7 +18,9 @@ from scripts.core.errors import UserError
 from scripts.core.revisions import models
 
 KINDS = ("ix", "uq", "ck", "fk", "pk")
+"""What SQLAlchemy calls the kinds of a convention: index, unique, check, foreign key, primary key."""
 SECONDS = 60
+"""The longest time that the import of the models may take."""
 _TOKEN = re.compile(r"%\((\w+)\)")
 
 OnUnnamed = Callable[[], None]
