@@ -75,7 +75,9 @@ def _taken_by(connection: Connection) -> str | None:
 
 
 def _wait(blocker: Callable[[], str | None], deadline: float, what: str, seconds: float) -> None:
-    reported = 0.0
+    # The server still counts a session for some milliseconds after its client has closed it.
+    report = time.monotonic() + POLL
+    deadline = max(deadline, report)
     while who := blocker():
         now = time.monotonic()
         if now > deadline:
@@ -84,9 +86,9 @@ def _wait(blocker: Callable[[], str | None], deadline: float, what: str, seconds
                 why="Two migrations at once would run the same statements twice.",
                 do="wait for it or end it, then run this again. MIGRATION_WAIT in .env sets how long a command waits.",
             )
-        if not reported or now - reported > REMIND:
+        if now > report:
             messages.send(f"Waiting, because {what}: {who}.")
-            reported = now
+            report = now + REMIND
         time.sleep(POLL)
 
 

@@ -3,8 +3,8 @@
 import socket
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from threading import Thread
+from contextlib import ExitStack, contextmanager, suppress
+from threading import Thread, Timer
 
 import pytest
 from sqlalchemy import Connection, text
@@ -63,6 +63,14 @@ def test_after_the_wait_the_holder_is_named_in_the_error(url: URL) -> None:
             raise AssertionError("both have it")
 
     assert "State: nothing was changed." in str(caught.value)
+
+
+def test_a_session_that_was_closed_a_moment_ago_is_not_worth_a_line(url: URL, sent: list[str]) -> None:
+    with ExitStack() as first, polling(url) as second:
+        first.enter_context(advisory_lock.hold(first.enter_context(polling(url)), 1))
+        Timer(0.1, first.close).start()
+        with advisory_lock.hold(second, 0):
+            assert sent == []
 
 
 def test_databases_do_not_wait_for_each_other(new_database: Callable[..., URL]) -> None:
