@@ -25,6 +25,6 @@ def require(version: int) -> None:
 @cache
 def _report(major: int) -> None:
     messages.send(
-        f"The server is PostgreSQL {major}. This version of the scripts knows {OLDEST} to {NEWEST}: they compare no"
-        " kind of object that is newer."
+        f"The server is PostgreSQL {major}. This version of the scripts knows {OLDEST} to {NEWEST}: they compare"
+        " objects of a newer kind by name only."
     )

@@ -5,14 +5,16 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import cache
 
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
+from scripts.core import messages
 from scripts.core.errors import UserError
 from scripts.core.postgres import connections, driver, own_tables, sql
 from scripts.core.postgres.sql import Sql
-from scripts.core.schema.catalogs import query
+from scripts.core.schema.catalogs import query, unknown
 
 FINGERPRINT_VERSION = 2
 """Raise it with every change of what is read or how it is worded. Fingerprints of two versions cannot be compared."""
@@ -35,7 +37,7 @@ _PINNED = {
 }
 _PIN = text("SELECT " + ", ".join(f"set_config('{name}', :{name}, true)" for name in [*_PINNED, "lock_timeout"]))
 # The tables that Alembic finds, by the session's own search_path. In another schema, these names are not special.
-_LEFT_OUT = text(f"SELECT to_regclass('{own_tables.VERSION}')::oid, to_regclass('{own_tables.LOG}')::oid")
+_LEFT_OUT = f"to_regclass('{own_tables.VERSION}')::oid, to_regclass('{own_tables.LOG}')::oid"
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,11 @@ class Schema:
         """Return the schema without owners and grants. A copy on another server cannot have them: its roles differ."""
         return replace(self, access={})
 
+    @property
+    def unknown(self) -> list[str]:
+        """Return the objects of kinds that this version does not know. Their definitions are not compared."""
+        return sorted(name for name, definition in self.objects.items() if definition == unknown.DEFINITION)
+
 
 def read(connection: Connection) -> Schema:
     """Return the schema of the connected database, without the tables alembic_version and migration_log.
@@ -77,8 +84,8 @@ def read(connection: Connection) -> Schema:
     """
     found: dict[str, dict[str, str]] = {"object": {}, "access": {}, "order": {}}
     try:
-        with _pinned(connection) as left_out:
-            for kind, name, definition in sql.run(connection, query.statement(), left_out):
+        with _pinned(connection) as (left_out, catalogs):
+            for kind, name, definition in sql.run(connection, query.statement(catalogs), left_out):
                 found[kind][name] = definition
     except DBAPIError as error:
         if error.connection_invalidated:
@@ -89,12 +96,20 @@ def read(connection: Connection) -> Schema:
             do="wait for the migration or VACUUM FULL that locks a table (make psql; SELECT * FROM pg_stat_activity)",
         ) from error
     order = {name: json.loads(columns) for name, columns in found["order"].items()}
-    return Schema(found["object"], found["access"], order)
+    schema = Schema(found["object"], found["access"], order)
+    _report(*schema.unknown)
+    return schema
+
+
+@cache
+def _report(*names: str) -> None:
+    for name in names:
+        messages.send(unknown.report(name))
 
 
 @contextmanager
-def _pinned(connection: Connection) -> Iterator[tuple[int | None, ...]]:
-    """Change settings during the block, and yield the tables that are left out.
+def _pinned(connection: Connection) -> Iterator[tuple[tuple[int | None, ...], unknown.Catalogs]]:
+    """Change settings during the block. Yield the tables that are left out, and the catalogs that are not known.
 
     A rollback restores the settings, of our own transaction or to a savepoint.
     """
@@ -104,9 +119,9 @@ def _pinned(connection: Connection) -> Iterator[tuple[int | None, ...]]:
         begin, end = Sql("BEGIN READ ONLY"), Sql("ROLLBACK")
     sql.run(connection, begin)
     try:
-        left_out = tuple(connection.execute(_LEFT_OUT).one())
+        *left_out, catalogs = connection.execute(text(f"SELECT {_LEFT_OUT}, {unknown.find()}")).one()
         connection.execute(_PIN, {**_PINNED, "lock_timeout": LOCK_TIMEOUT})
-        yield left_out
+        yield tuple(left_out), unknown.found(catalogs)
     finally:
         if not connection.invalidated:  # an interruption, or an end of the session, invalidates it
             sql.run(connection, end)

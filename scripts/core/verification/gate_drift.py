@@ -19,6 +19,7 @@ from scripts.core.plan import shadow
 from scripts.core.postgres import connections, trial
 from scripts.core.revisions import history, migration_log, models
 from scripts.core.schema import compare
+from scripts.core.schema.catalogs import unknown
 from scripts.core.settings import Settings
 from scripts.core.verification.context import FAILED, Case, Outcome
 
@@ -49,7 +50,8 @@ def check(case: Case) -> Outcome:
             FAILED,
         )
     order = [f"Only the order of columns differs: {one.name}" for one in found if one.harmless]
-    return Outcome("the migrated copy equals the revision files and the models", [*order, *notes])
+    named = [unknown.report(one) for one in case.migrated_schema.unknown] if case.migrated_schema else []
+    return Outcome("the migrated copy equals the revision files and the models", [*order, *notes, *named])
 
 
 def of_models(copy: Settings) -> tuple[list[str], list[str]]:

@@ -14,6 +14,7 @@ from scripts.core.rows import content_hash
 from scripts.core.rows.content_hash import Table
 from scripts.core.schema import compare, fingerprint
 from scripts.core.schema.catalog_snapshot import Column, Relation
+from scripts.core.schema.catalogs import unknown
 from scripts.core.schema.fingerprint import Schema
 from scripts.core.settings import Settings
 from scripts.core.verification import table_comparison
@@ -44,7 +45,8 @@ def check(case: Case) -> Outcome:
         return Outcome("the downgrade restores the schema, but not all data", losses, WARNED)
     sampled = [was.table.name for was in case.rows.values() if was.ranges]
     where = f"; only a part of {', '.join(sampled)} was compared" if sampled else ""
-    return Outcome(f"after downgrade and upgrade: the same schema and the same rows{where}", (), PASSED)
+    named = [unknown.report(one) for one in dict.fromkeys([*case.schema.unknown, *case.migrated_schema.unknown])]
+    return Outcome(f"after downgrade and upgrade: the same schema and the same rows{where}", named, PASSED)
 
 
 def _move(case: Case, copy: Settings, *, down: bool) -> Outcome | None:

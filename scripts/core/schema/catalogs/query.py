@@ -3,9 +3,10 @@
 from functools import cache
 
 from scripts.core.postgres.sql import PLACE, Sql, compose
-from scripts.core.schema.catalogs import objects, relations, types
+from scripts.core.schema.catalogs import objects, relations, types, unknown
 from scripts.core.schema.catalogs.grants import GRANTS
 from scripts.core.schema.catalogs.kind import RELATION, SPACE, Kind
+from scripts.core.schema.catalogs.unknown import Catalogs
 
 # Owners are compared with the migrating role, which has another name on each server.
 _STATEMENT = """WITH own AS (SELECT CAST({} AS oid) AS version, CAST({} AS oid) AS log), {}, {}, migrator AS (
@@ -48,12 +49,13 @@ UNION ALL SELECT 'order', relation.name, json_agg(quote_ident(attname) ORDER BY 
 
 
 @cache
-def statement() -> Sql:
-    """Return what reads rows of class (object, access or order), name and definition.
+def statement(catalogs: Catalogs) -> Sql:
+    """Return what reads rows of class (object, access or order), name and definition, also from unknown `catalogs`.
 
     The values are the OIDs of the tables that are not part of the schema: Alembic's version table, and our log.
     """
-    kinds = " UNION ALL ".join(_select(kind) for kind in relations.KINDS + types.KINDS + objects.KINDS)
+    every = [*relations.KINDS, *types.KINDS, *objects.KINDS, *unknown.kinds(catalogs)]
+    kinds = " UNION ALL ".join(map(_select, every))
     return compose(_STATEMENT, PLACE, PLACE, Sql(SPACE), Sql(RELATION), Sql(kinds), Sql(GRANTS))
 
 
