@@ -24,6 +24,14 @@ _SUBSCRIPTIONS = text(
     "SELECT quote_ident(subname) FROM pg_subscription"
     " WHERE subdbid = (SELECT oid FROM pg_database WHERE datname = current_database()) ORDER BY 1"
 )
+# Only a superuser, the role itself, and for PUBLIC the owner of the server can read the options: see pg_user_mappings.
+_HIDDEN_OPTIONS = text(
+    "SELECT CASE umuser WHEN 0 THEN 'PUBLIC' ELSE quote_ident(usename) END AS role, quote_ident(m.srvname) AS server"
+    " FROM pg_user_mappings m JOIN pg_foreign_server s ON s.oid = m.srvid, pg_roles r"
+    " WHERE r.rolname = current_user AND NOT r.rolsuper AND umoptions IS NULL"
+    " AND NOT (CASE umuser WHEN 0 THEN pg_has_role(srvowner, 'USAGE') ELSE usename = current_user"
+    " AND (pg_has_role(srvowner, 'USAGE') OR has_server_privilege(s.oid, 'USAGE')) END) ORDER BY 2, 1"
+)
 _TABLESPACES = text(
     f"SELECT DISTINCT spcname FROM {EVERY} JOIN pg_tablespace t ON t.oid = c.reltablespace"
     f" WHERE {not_reserved('spcname')} ORDER BY 1"
@@ -49,6 +57,11 @@ def find(connection: Connection) -> LeftOut:
     objects |= {
         f"subscription {name}": "it belongs to one server. After a restore create it again with CREATE SUBSCRIPTION"
         for name in connection.scalars(_SUBSCRIPTIONS)
+    }
+    objects |= {
+        f"options of the user mapping for {row.role} on {row.server}": "this role may not read them. After a restore:"
+        f" ALTER USER MAPPING FOR {row.role} SERVER {row.server} OPTIONS (ADD …)"
+        for row in connection.execute(_HIDDEN_OPTIONS)
     }
     return LeftOut(objects, list(connection.scalars(_TABLESPACES)))
 

@@ -1,4 +1,4 @@
-"""The roles that a dump of a database names: owners and roles with grants."""
+"""The roles that a dump of a database names: owners, and roles with grants or user mappings."""
 
 from sqlalchemy import Connection, text
 
@@ -28,7 +28,7 @@ _OWNERS = {
 """Each catalog is read, because pg_shdepend has no entries for the first superuser."""
 _OWNED = " UNION ALL ".join(
     f"SELECT tableoid, oid, {owner} FROM {catalog} WHERE oid >= {FIRST_OID}" for catalog, owner in _OWNERS.items()
-)
+) + (" UNION ALL SELECT CAST('pg_user_mapping'::regclass AS oid), umid, umuser FROM pg_user_mappings")
 # A dump has no temporary tables with their schemas and row types, and no objects of CREATE EXTENSION. It has the grants
 # of the latter.
 _ROLES = text(f"""

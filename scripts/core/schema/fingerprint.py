@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError
 from scripts.core import messages
 from scripts.core.errors import UserError
 from scripts.core.postgres import connections, driver, own_tables, sql
-from scripts.core.postgres.sql import Sql
+from scripts.core.postgres.sql import Sql, compose
 from scripts.core.schema.catalogs import query, unknown
 
 FINGERPRINT_VERSION = 2
@@ -37,7 +37,7 @@ _PINNED = {
 }
 _PIN = text("SELECT " + ", ".join(f"set_config('{name}', :{name}, true)" for name in [*_PINNED, "lock_timeout"]))
 # The tables that Alembic finds, by the session's own search_path. In another schema, these names are not special.
-_LEFT_OUT = f"to_regclass('{own_tables.VERSION}')::oid, to_regclass('{own_tables.LOG}')::oid"
+_FIRST = f"SELECT to_regclass('{own_tables.VERSION}')::oid, to_regclass('{own_tables.LOG}')::oid, {{}}"
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ def _pinned(connection: Connection) -> Iterator[tuple[tuple[int | None, ...], un
         begin, end = Sql("BEGIN READ ONLY"), Sql("ROLLBACK")
     sql.run(connection, begin)
     try:
-        *left_out, catalogs = connection.execute(text(f"SELECT {_LEFT_OUT}, {unknown.find()}")).one()
+        *left_out, catalogs = sql.run(connection, compose(_FIRST, Sql(unknown.find()))).one()
         connection.execute(_PIN, {**_PINNED, "lock_timeout": LOCK_TIMEOUT})
         yield tuple(left_out), unknown.found(catalogs)
     finally:

@@ -1,10 +1,11 @@
 """What is in no dump by design is named, and stops no restore"""
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import pytest
+from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
 
 from scripts.core import messages
@@ -358,3 +359,33 @@ def test_an_owner_who_is_kept_from_rows_is_told_what_helps(
         for name in server.exec_driver_sql("SELECT datname FROM pg_database").scalars().all():
             if name.startswith(f"{two_roles.database_url.database}__"):
                 databases.drop(server, name)
+
+
+def test_a_user_mapping_comes_back_for_its_role_and_options_that_are_hidden_are_named(
+    two_roles: Settings, configured: Settings, new_role: Callable[..., URL], sent: list[str]
+) -> None:
+    other = new_role("secret of the other").username
+    superuser = replace(two_roles, database_url=configured.database_url.set(database=two_roles.database_url.database))
+    owner = two_roles.database_url.username
+    execute(
+        superuser,
+        "CREATE EXTENSION postgres_fdw",
+        f"GRANT USAGE ON FOREIGN DATA WRAPPER postgres_fdw TO {owner}",
+        f"SET ROLE {owner}; CREATE SERVER away FOREIGN DATA WRAPPER postgres_fdw",
+        f"RESET ROLE; CREATE USER MAPPING FOR {other} SERVER away OPTIONS (user 'a', password 'b')",
+        "CREATE USER MAPPING FOR PUBLIC SERVER away OPTIONS (user 'c')",
+    )
+
+    backup = create.make(two_roles, create.Wanted())
+
+    assert other in backup.manifest.roles
+    assert sent == [
+        f"Not in the backup: options of the user mapping for {other} on away: this role may not read them."
+        f" After a restore: ALTER USER MAPPING FOR {other} SERVER away OPTIONS (ADD …)."
+    ]
+    execute(superuser, f"DROP USER MAPPING FOR {other} SERVER away", f"DROP ROLE {other}")
+    with scratch.session(two_roles) as server:
+        made = verify.restored(server, backup)
+        assert (
+            value(made, "SELECT string_agg(usename, ',' ORDER BY usename) FROM pg_user_mappings") == f"public,{other}"
+        )

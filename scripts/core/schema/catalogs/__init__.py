@@ -12,6 +12,8 @@ Left out on purpose, although pg_dump writes it:
 - the comment of an extension, which comes with each version of it;
 - the name of a NOT NULL constraint, and whether a child table has its own: version 17 has neither.
 
+A backup names subscriptions, and user mappings whose options its role cannot read.
+
 Left out because pg_dump leaves it out: comments on members of extensions and on PostgreSQL's own objects, their owners,
 versions of collations, sizes. backups/database_properties.py reads grants and settings of the database. Those of
 parameters belong to the whole server.
