@@ -100,7 +100,7 @@ reset: ## Drop the development database and build it again             (CONFIRM=
 	$(RUN) run python -m scripts.reset
 
 ## The project itself
-test: ## Run the tests; with FAULTS=1 also kills, locks and races     (T=tests/scripts/test_migrate.py FAULTS=1)
+test: ## Run the tests; FAULTS=1 adds kills, races and slow ones      (T=tests/scripts/test_migrate.py FAULTS=1)
 	$(RUN) test python -m pytest $${FAULTS:+-m ""} $${T:+-m "" "$$T"}
 check: ## Check formatting, types, shell scripts and the Dockerfile
 	$(RUN) run sh scripts/check.sh

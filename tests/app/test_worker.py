@@ -151,6 +151,7 @@ def test_stops_at_once_when_asked_to(project: Project, start: Start, number: int
     assert worker.said().endswith(" INFO stopped\n")
 
 
+@pytest.mark.faults
 def test_stops_at_once_while_a_lock_blocks_its_statement(project: Project, start: Start) -> None:
     add_posts(project)
     with create_engine(project.url, poolclass=NullPool).connect() as migration:
@@ -164,6 +165,7 @@ def test_stops_at_once_while_a_lock_blocks_its_statement(project: Project, start
     assert worker.published() == []
 
 
+@pytest.mark.faults
 def test_goes_on_after_a_long_lock(project: Project, start: Start) -> None:
     add_posts(project)
     with create_engine(project.url, poolclass=NullPool).connect() as migration:

@@ -28,7 +28,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Scratch]:
 
 
 def test_a_race_tells_the_ratio_to_the_peer_and_the_goal() -> None:
-    printed = line(Race("ours", timed("sleep", "0.2"), 1.4, "theirs", timed("sleep", "0.1")))
+    printed = line(Race("ours", timed("sleep", "0.02"), 1.4, "theirs", timed("sleep", "0.01")))
 
     found = re.fullmatch(r"ours +\d+\.\d\d s   theirs \d+\.\d\d s   (\d+\.\d\d) x \(goal: 1\.4 x\)", printed)
     assert found

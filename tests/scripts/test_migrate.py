@@ -337,6 +337,7 @@ def test_an_interrupted_run_says_so_and_can_be_run_again(
     assert project.version == ["abcd02"]
 
 
+@pytest.mark.faults
 def test_an_interruption_after_a_commit_within_the_revision_says_what_stays(
     project: Project, revisions: list[str]
 ) -> None:
@@ -448,6 +449,7 @@ def test_a_downgrade_that_ends_the_process_stops_no_migration(project: Project, 
     assert project.version == ["abcd01"]
 
 
+@pytest.mark.faults
 def test_a_revision_that_never_ends_is_not_run(project: Project, revisions: list[str]) -> None:
     """In development too: the plan has waited for it."""
     project.write_revision("abcd01", revisions[-1], "import time; time.sleep(60)")

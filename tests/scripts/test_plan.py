@@ -147,6 +147,7 @@ def test_a_revision_that_fails_is_known_before_it_is_run(project: Project) -> No
     assert "State: it failed on a throwaway database; the target was only read." in result.stderr
 
 
+@pytest.mark.faults
 @pytest.mark.parametrize(
     "code",
     [

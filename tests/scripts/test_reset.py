@@ -221,6 +221,7 @@ def test_a_database_of_somebody_else_under_a_name_of_ours_is_not_dropped(project
     assert f"✗ A database {other} exists already, and its environment is production." in result.stderr
 
 
+@pytest.mark.faults
 def test_a_table_that_somebody_locks_is_named_instead_of_waited_for(project: Project) -> None:
     with create_engine(project.url, poolclass=NullPool).connect() as other:
         other.execute(text("LOCK TABLE users"))

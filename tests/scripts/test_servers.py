@@ -74,6 +74,7 @@ def test_an_action_that_is_none_is_wrong_usage(settled: Project, words: tuple[st
     assert "{start,stop,show}" in result.stderr
 
 
+@pytest.mark.faults
 def test_a_new_server_has_an_owner_who_is_no_superuser_and_a_role_for_the_application(checkout: Project) -> None:
     checkout.environment |= {"APP_DB_USER": "rows", "APP_DB_PASSWORD": "p@ss's"}
     assert checkout.run("migrate").returncode == 0

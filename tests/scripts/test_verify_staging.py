@@ -117,6 +117,7 @@ def check_interrupted(project: Project) -> None:
     assert left_behind(project) == []
 
 
+@pytest.mark.faults
 def test_an_interruption_is_reported_and_leaves_nothing(staged: Project) -> None:
     """At one gate; at each of them: tests/core/verification/test_interruptions.py"""
     sleeping = pend_a_sleep(staged)
@@ -130,6 +131,7 @@ def test_an_interruption_is_reported_and_leaves_nothing(staged: Project) -> None
     check_interrupted(staged)
 
 
+@pytest.mark.faults
 def test_a_terminal_shows_every_gate_from_the_beginning_and_is_as_before_after_ctrl_c(staged: Project) -> None:
     sleeping = pend_a_sleep(staged)
     variables = {**staged.variables(), **staged.environment}

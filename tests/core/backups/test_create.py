@@ -201,6 +201,7 @@ def test_a_policy_that_would_hide_rows_is_an_error(filled: Settings, new_role: C
     assert error.problem == f"Row level security hides rows of public.posts from the role {role.username}."
 
 
+@pytest.mark.faults
 def test_a_table_that_somebody_locks_is_named(filled: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(inventory, "LOCK_WAIT", 1)
     with session(filled.database_url) as other:
@@ -225,6 +226,7 @@ def test_a_table_that_is_dropped_meanwhile_is_named(filled: Settings) -> None:
     assert take(filled).manifest.rows == 111
 
 
+@pytest.mark.faults
 def test_a_change_that_waits_for_a_table_ends_a_dump_with_its_name(
     filled: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -266,6 +268,7 @@ def test_a_session_that_a_killed_backup_left_is_ended_by_the_next(filled: Settin
         orphan.invalidate()
 
 
+@pytest.mark.faults
 @pytest.mark.parametrize("application", ["alembic-dump", "alembic-backup%"])
 def test_sessions_that_are_ended_in_the_middle_are_an_error(filled: Settings, application: str) -> None:
     """As when the server is stopped."""

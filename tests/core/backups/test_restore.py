@@ -225,6 +225,7 @@ def test_programs_that_are_too_old_for_the_backup_are_found_out_first(
     assert names(filled) == [filled.database_url.database]
 
 
+@pytest.mark.faults
 def test_a_server_whose_sessions_end_leaves_the_target(filled: Settings, backup: Backup) -> None:
     execute(filled, "CREATE TABLE big AS SELECT n, repeat(md5(n::text), 20) AS t FROM generate_series(1, 100000) n")
     backup = take(filled)
@@ -299,6 +300,7 @@ class Clients:
             thread.join()
 
 
+@pytest.mark.faults
 def test_an_application_under_load_meets_cut_sessions_and_loses_no_row_of_the_backup(
     filled: Settings, backup: Backup
 ) -> None:

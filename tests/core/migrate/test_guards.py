@@ -491,6 +491,7 @@ def test_by_hand_rows_stop_neither_an_upgrade_nor_a_stamp(project: Project, revi
     assert project.version == revisions[-1:]
 
 
+@pytest.mark.faults
 @pytest.mark.parametrize(
     ("came", "words"),
     [
@@ -529,6 +530,7 @@ def waits_for_migrations(project: Project) -> bool:
     )
 
 
+@pytest.mark.faults
 def test_what_goes_meanwhile_stops_nothing(project: Project, revisions: list[str]) -> None:
     adds_notes(project, revisions[-1])
     project.sql("INSERT INTO notes VALUES (1), (2)")
@@ -544,6 +546,7 @@ def test_what_goes_meanwhile_stops_nothing(project: Project, revisions: list[str
     assert project.version == revisions[-1:]
 
 
+@pytest.mark.faults
 def test_what_is_committed_by_the_session_that_is_waited_for_is_not_lost(
     project: Project, revisions: list[str]
 ) -> None:

@@ -226,6 +226,7 @@ def test_a_log_that_is_locked_stops_it_before_its_first_step(three: Project) -> 
     assert three.version == ["abcd03"]
 
 
+@pytest.mark.faults
 def test_two_at_once_undo_what_one_was_asked_for(three: Project) -> None:
     with session(three.url) as other:
         run(other, "SELECT pg_advisory_xact_lock(42)")

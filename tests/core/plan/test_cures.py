@@ -3,6 +3,8 @@
 import re
 from pathlib import Path
 
+import pytest
+
 from scripts.core.plan import constraint_advice, hazards
 from scripts.core.plan.findings import Finding
 from scripts.core.plan.table_sizes import NOTE
@@ -74,6 +76,7 @@ def printed(found: list[Finding]) -> dict[str, Finding]:
     }
 
 
+@pytest.mark.faults
 def test_the_safe_way_runs_and_is_safe_and_ends_where_the_statement_ends(versions: Path, copy: Settings) -> None:
     cases = {name: [f"op.get_bind().exec_driver_sql({sql.replace('%', '%%')!r})"] for name, sql in SAME.items()}
     bad = {

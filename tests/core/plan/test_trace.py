@@ -228,6 +228,7 @@ ALONE = [
 ]
 
 
+@pytest.mark.faults
 def test_a_statement_that_commits_by_itself_has_the_same_effects_each_time(
     traced: Callable[..., list[Statement]],
 ) -> None:

@@ -109,6 +109,7 @@ def test_of_two_at_once_the_second_is_refused(target: Settings, monkeypatch: pyt
         assert len(names(target)) == 2
 
 
+@pytest.mark.faults
 def test_what_a_killed_run_still_does_on_the_server_is_waited_for(target: Settings) -> None:
     """A session continues CREATE DATABASE, and keeps its lock, after its client was killed."""
     maintenance = connections.maintenance(target)

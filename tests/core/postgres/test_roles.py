@@ -154,6 +154,7 @@ def test_an_index_is_built_concurrently_and_an_extension_is_made(owned: Project,
     assert owned.version == ["abcd01"]
 
 
+@pytest.mark.faults
 def test_the_second_of_two_migrations_waits_for_the_first_and_names_it(owned: Project, two_roles: Settings) -> None:
     assert call(owned).returncode == 0
     owned.write_revision("abcd01", owned.version[0], 'op.execute("ALTER TABLE users ADD COLUMN note text")')
