@@ -18,12 +18,13 @@ from sqlalchemy import text
 
 from scripts.core import settings, subprocesses
 from scripts.core.cli import console, entry_point
-from scripts.core.postgres import connections, rights, scratch
+from scripts.core.postgres import connections, databases, rights, schema_copy, scratch, templates
 from scripts.core.postgres.scratch import Scratch
 from scripts.core.reports import store
 from scripts.core.schema import fingerprint
 from scripts.core.settings import Settings
 from tests.bench import dumps, large_report, peers, verification
+from tests.bench.verification import Example
 
 PAIRS, LONG_PAIRS = 7, 3
 ALEMBIC = {
@@ -58,6 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     console.say(f"RUNTIME={target.runtime}, pairs of whole processes, medians")
     for race in targets(target.runtime):
         console.say(line(race))
+    staging(Example())
     with scratch.session(replace(target, runtime="embedded"), rights.default(target)) as server:
         for number in (1, 1000):
             upgrades(server, number)
@@ -65,6 +67,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             waits(server, number, HELD)
         fingerprints(server, 500)
         plans(server, 5, 200)
+        copies(server, 100)
         loops(server, 10_000)
         lints(server, 100)
         shadows(server, 1000)
@@ -83,6 +86,12 @@ def targets(runtime: str) -> list[Race]:
         Race("make up", timed("make", "up"), 4),
         Race("make help", timed("make", "help"), 0.2),
     ]
+
+
+def staging(example: Example) -> None:
+    """`make verify-staging` of the application here."""
+    console.say(line(Race("make verify-staging", example.verify, 3, pairs=LONG_PAIRS)))
+    console.say(shares(example.gates))
 
 
 def timed(*words: str) -> Callable[[], float]:
@@ -123,6 +132,28 @@ def plans(server: Scratch, number: int, tables: int) -> None:
     with peers.checkouts([f"ALTER TABLE t{n} ADD COLUMN note text" for n in range(1, number + 1)]) as both:
         name = f"plan of {number} revisions, {tables} tables"
         console.say(line(Race(name, lambda: peers.plan(both.ours, target), 5, pairs=LONG_PAIRS)))
+
+
+def copies(server: Scratch, tables: int) -> None:
+    """What a pending revision adds to `make plan` on so many tables, with and without a kept copy of their schema."""
+    pending, done = (peers.database(server) for _ in range(2))
+    with peers.checkouts(["ALTER TABLE t1 ADD COLUMN note text"]) as both:
+        for target in (pending, done):
+            peers.make_tables(target, tables)
+            peers.make_others(target, tables // 10)
+        peers.upgrade(both.ours, done)
+
+        def added() -> float:
+            return peers.plan(both.ours, pending) - peers.plan(both.ours, done)
+
+        def added_to_the_first() -> float:
+            for name in templates.find(server, schema_copy.KIND):
+                databases.drop(server.server, name)
+            return added()
+
+        for which, goal, ours in (("kept", 1.5, added), ("new", 3, added_to_the_first)):
+            name = f"plan of {tables} tables adds, {which} copy"
+            console.say(line(Race(name, ours, goal, pairs=LONG_PAIRS, warm=which == "kept")))
 
 
 def loops(server: Scratch, number: int) -> None:
@@ -254,7 +285,12 @@ def verifications(server: Scratch, megabytes: int) -> None:
     with verification.race(server, megabytes) as sides:
         name, peer = f"make verify-staging, {megabytes} MB", sides.restore_and_migrate
         console.say(line(Race(name, sides.verify, 3, "restore, alembic upgrade head", peer, LONG_PAIRS, warm=False)))
-    console.say("   ".join(f"{gate} {seconds:.1f} s" for gate, seconds in sides.gates.items()))
+    console.say(shares(sides.gates))
+
+
+def shares(gates: dict[str, float]) -> str:
+    """The seconds of each gate."""
+    return "   ".join(f"{gate} {seconds:.1f} s" for gate, seconds in gates.items())
 
 
 def line(race: Race) -> str:

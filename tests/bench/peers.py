@@ -52,6 +52,13 @@ TABLES = """DO $$ BEGIN FOR n IN 1..number LOOP
     EXECUTE format('CREATE INDEX ON t%s (a); CREATE INDEX ON t%s (b, c) WHERE c > 0', n, n);
 END LOOP; END $$"""
 
+OTHERS = """DO $$ BEGIN FOR n IN 1..number LOOP
+    EXECUTE format('CREATE VIEW v%s AS SELECT id, a FROM t%s WHERE c > 3', n, n);
+    EXECUTE format('CREATE FUNCTION f%s() RETURNS int LANGUAGE plpgsql AS ''BEGIN RETURN 1; END''', n);
+    EXECUTE format('ALTER TABLE t%s ENABLE ROW LEVEL SECURITY; CREATE POLICY own ON t%s USING (c > 0)', n, n);
+    EXECUTE format('GRANT SELECT ON t%s TO pg_monitor', n);
+END LOOP; END $$"""
+
 PEOPLE = """CREATE TABLE people AS SELECT id, 'user' || id AS name, 'person' || id || '@example.com' AS email,
     timestamptz '2026-01-01' + id * interval '7 seconds' AS joined_at, (id % 10000 / 100.0)::numeric(10, 2) AS amount,
     id % 3 > 0 AS active, repeat('n', id % 60) || id AS note FROM generate_series(1, number) id"""
@@ -181,6 +188,13 @@ def make_tables(target: Settings, number: int) -> None:
     """So many tables, with 10 columns, 2 indexes and a foreign key each."""
     with connections.connect(target) as connection:
         connection.execute(text(TABLES.replace("number", str(number))))
+        connection.commit()
+
+
+def make_others(target: Settings, number: int) -> None:
+    """A view, a function, a policy and a grant for so many of the tables."""
+    with connections.connect(target) as connection:
+        connection.execute(text(OTHERS.replace("number", str(number))))
         connection.commit()
 
 

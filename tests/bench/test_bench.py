@@ -1,5 +1,6 @@
 """make bench"""
 
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import replace
@@ -13,6 +14,7 @@ from scripts.core.postgres.scratch import Scratch
 from tests.bench import __main__ as bench
 from tests.bench import large_report
 from tests.bench.__main__ import Race, line, timed
+from tests.bench.verification import Example
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -58,6 +60,29 @@ def test_the_fingerprint_is_compared_with_a_dump(server: Scratch, capsys: pytest
     printed = capsys.readouterr().out.splitlines()
     assert re.fullmatch(r"fingerprint of 3 tables +\d+\.\d\d s \(goal: 0\.5 s\)", printed[0])
     assert re.fullmatch(r"fingerprint of 3 tables .* pg_dump --schema-only \d+\.\d\d s .*", printed[1])
+
+
+@pytest.mark.faults
+def test_what_a_plan_adds_is_measured_with_a_copy_that_was_kept_and_with_a_new_one(
+    server: Scratch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bench.copies(server, 10)
+
+    printed = capsys.readouterr().out.splitlines()
+    assert [one.partition(" copy ")[0] for one in printed] == [
+        "plan of 10 tables adds, kept",
+        "plan of 10 tables adds, new",
+    ]
+    assert [one.partition("(")[2] for one in printed] == ["goal: 1.5 s)", "goal: 3 s)"]
+
+
+def test_the_shares_of_a_verification_are_those_of_its_document(capsys: pytest.CaptureFixture[str]) -> None:
+    gates = [{"name": name, "status": "passed", "seconds": 1.25} for name in ("backup", "restore")]
+    bench.staging(Example(("echo", json.dumps({"gates": gates}))))
+
+    printed = capsys.readouterr().out.splitlines()
+    assert re.fullmatch(r"make verify-staging +\d\.\d\d s \(goal: 3 s\)", printed[0])
+    assert re.fullmatch(r"backup 1\.2 s   restore 1\.2 s   the rest -2\.[45] s", printed[1])
 
 
 @pytest.mark.faults

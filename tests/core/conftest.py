@@ -15,11 +15,11 @@ from scripts.core.postgres.sql import Sql, compose
 from scripts.core.settings import Settings
 from tests.conftest import ADMINISTRATOR, Project, copy_project
 
-SHADOWS = text(
+TEMPLATES = text(
     "SELECT DISTINCT datname FROM pg_shdepend JOIN pg_database d ON d.oid = dbid JOIN pg_roles r ON r.oid = refobjid"
-    " WHERE rolname = :name AND datname LIKE 'shadow\\_%'"
+    " WHERE rolname = :name AND datname ~ '^(shadow|schema)_'"
 )
-"""Those that were made for a role, which owns what is in there."""
+"""Those with objects or grants of a role."""
 
 
 @pytest.fixture(autouse=True)
@@ -77,8 +77,8 @@ def new_role(server: URL) -> Iterator[Callable[..., URL]]:
     with engine.connect() as connection:
         yield make
         for name in names:
-            for shadow in connection.scalars(SHADOWS, {"name": name}).all():
-                databases.drop(connection, shadow)
+            for template in connection.scalars(TEMPLATES, {"name": name}).all():
+                databases.drop(connection, template)
             connection.exec_driver_sql(f"DROP ROLE IF EXISTS {name}, {name}__scratch")
 
 

@@ -8,29 +8,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from alembic.util import to_tuple
-from sqlalchemy import Connection, text
-from sqlalchemy.exc import ProgrammingError
+from sqlalchemy import Connection
 
-from scripts.core import ROOT, files_read, sqlstates
+from scripts.core import ROOT, files_read
 from scripts.core.errors import UserError
 from scripts.core.migrate import alembic_commands
 from scripts.core.migrate.steps import Commits, Excuse
 from scripts.core.plan import empty_copy, missing_roles
 from scripts.core.plan.empty_copy import EmptyCopy, MakeRole
-from scripts.core.postgres import databases, extensions, scratch, scratch_extensions, trial
+from scripts.core.postgres import extensions, scratch, scratch_extensions, templates, trial
 from scripts.core.postgres.scratch import Scratch
 from scripts.core.revisions import history, naming
 from scripts.core.revisions.history import History
 from scripts.core.settings import Settings
 
-MOST_SHADOWS = 20
-_SHADOWS = text(
-    "SELECT datname, shobj_description(oid, 'pg_database') AS files FROM pg_database"
-    " WHERE datname LIKE 'shadow\\_%' ORDER BY oid"
-)
-_SERVER = text(
-    "SELECT version() || string_agg(name || default_version, ',' ORDER BY name) FROM pg_available_extensions"
-)
+KIND, MOST_SHADOWS = "shadow", 20
 
 
 @dataclass(frozen=True)
@@ -52,23 +44,20 @@ def build(server: Scratch, revisions: History, at: Sequence[str], *, partial: bo
         scratch_extensions.make(server, made, scratch_extensions.needed(server))
         return made
     keys = _keys(revisions, _server(server) + ("partial" if partial else ""))
+    return templates.copied(server, lambda: _template(server, revisions, keys, at, partial=partial))
+
+
+def _template(server: Scratch, revisions: History, keys: dict[str, str], at: Sequence[str], *, partial: bool) -> str:
+    """Return the name of the shadow. Make a missing one."""
     wanted = _key(keys, at)
-    while True:
-        existing = list(server.server.execute(_SHADOWS))
-        usable = dict(filter(None, (_usable(name, files) for name, files in existing)))
-        try:
-            if wanted not in usable:
-                usable[wanted] = _make(server, wanted, _nearest(revisions, keys, at, usable), at, partial=partial)
-                for name, _files in existing[: max(0, len(existing) + 1 - MOST_SHADOWS)]:
-                    databases.drop(server.server, name)
-            return scratch.create(server, usable[wanted].name)
-        except ProgrammingError as error:
-            # Another run may have dropped the template meanwhile.
-            if sqlstates.of(error) != sqlstates.INVALID_CATALOG_NAME:
-                raise
+    existing = templates.find(server, KIND).items()
+    usable = dict(filter(None, (_usable(name, files) for name, files in existing)))
+    if wanted in usable:
+        return usable[wanted].name
+    return _make(server, wanted, _nearest(revisions, keys, at, usable), at, partial=partial)
 
 
-def _make(server: Scratch, key: str, template: Shadow, at: Sequence[str], *, partial: bool) -> Shadow:
+def _make(server: Scratch, key: str, template: Shadow, at: Sequence[str], *, partial: bool) -> str:
     missing = scratch_extensions.needed(server)
     while True:
         made = scratch.create(server, template.name)
@@ -82,9 +71,8 @@ def _make(server: Scratch, key: str, template: Shadow, at: Sequence[str], *, par
             if not extension or extension in missing or server.rights.extensions is not None:
                 raise
             missing.append(extension)
-    shadow = Shadow(f"shadow_{key}_{files_read.content(files)}", files)
-    scratch.keep(server, made, shadow.name, json.dumps(files))
-    return shadow
+    name = f"{KIND}_{key}_{files_read.content(files)}"
+    return templates.keep(server, made, name, json.dumps(files), MOST_SHADOWS)
 
 
 def run(server: Scratch, made: Settings, at: Sequence[str], *, partial: bool = False) -> list[str]:
@@ -106,7 +94,7 @@ def upgrade(made: Settings, at: Sequence[str], partial: bool, make_role: MakeRol
     return list(files)
 
 
-def _usable(name: str, comment: str | None) -> tuple[str, Shadow] | None:
+def _usable(name: str, comment: str) -> tuple[str, Shadow] | None:
     """Return the key and the shadow, if the files that were read for it are still the same."""
     _, key, *content = name.split("_")
     if not content or not comment:  # of an earlier version
@@ -123,7 +111,7 @@ def _nearest(revisions: History, keys: dict[str, str], at: Sequence[str], usable
 
 def _server(server: Scratch) -> str:
     """Return all that the result depends on besides files of the checkout."""
-    about = str(server.server.scalar(_SERVER)), server.rights.key, repr(naming.fetch())
+    about = templates.about(server), server.rights.key, repr(naming.fetch())
     return ",".join([*about, *scratch_extensions.needed(server), *_packages()])
 
 

@@ -24,6 +24,9 @@ SMALL = 10_000_000
 ENGLISH = {"LC_ALL": "", "LANGUAGE": "", "LC_MESSAGES": "C"}
 """For the programs' own messages. The server's messages are in its own language."""
 
+DEBIAN_WRAPPER, DEBIAN_PROGRAMS = "pg_wrapper", Path("/usr/lib/postgresql")
+"""On Debian, the PATH has a Perl program that starts the real ones. It takes longer than most of them."""
+
 _PASSFILE = "pgpass-"
 
 
@@ -106,8 +109,14 @@ def compression(pg_dump: str) -> str:
 def _here(name: str, tls: bool) -> list[tuple[int, str]]:
     """Return the majors and paths of a program. On a tie the PATH comes first: the wheel's programs have no TLS."""
     wheels = [wheel.program(name)] if wheel.is_installed() and not tls else []
-    on_path = shutil.which(name)
-    return [(version, path) for path in [*([on_path] if on_path else []), *wheels] if (version := _major(path))]
+    return [(version, path) for path in [*_on_path(name), *wheels] if (version := _major(path))]
+
+
+def _on_path(name: str) -> list[str]:
+    found = shutil.which(name)
+    if found and Path(found).resolve().name == DEBIAN_WRAPPER:
+        return sorted(map(str, DEBIAN_PROGRAMS.glob(f"*/bin/{name}"))) or [found]
+    return [found] if found else []
 
 
 @cache

@@ -1,11 +1,15 @@
 """Copies of the target on the scratch server."""
 
-from collections.abc import Sequence
+import hashlib
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from sqlalchemy import Connection, text
 
-from scripts.core import temporary_folders
+from scripts.core import subprocesses, temporary_folders
 from scripts.core.errors import UserError
 from scripts.core.postgres import (
     client_programs,
@@ -16,11 +20,21 @@ from scripts.core.postgres import (
     scratch_extensions,
     session_timeouts,
     sql,
+    templates,
 )
 from scripts.core.postgres.scratch import Scratch
 from scripts.core.postgres.sql import compose
 from scripts.core.settings import Settings
 
+FORMAT = b"1"
+"""Raise it with every change of what a copy contains besides what pg_restore executes."""
+KIND, MOST_KEPT = "schema", 5
+USER_MAPPING = b"CREATE USER MAPPING "
+
+# A role of the same name may be another role than when the template was made.
+_ROLES = text("SELECT rolname, oid FROM pg_roles WHERE rolname = ANY(:names) ORDER BY 1")
+# Newer programs write a random word around their SQL. A body of a function may have such a line too.
+_RESTRICT = re.compile(rb"\A(?:--.*\n|\n)*\\restrict (\w+)\n")
 # TimeZone decides whether a change to timestamptz rewrites a table. search_path finds names without a schema.
 _SESSION = text(
     "SELECT current_setting('TimeZone') AS \"TimeZone\", (SELECT string_agg(quote_ident(name), ', ' ORDER BY place)"
@@ -32,12 +46,14 @@ _RECORD = text(f"INSERT INTO {own_tables.VERSION} VALUES (:revision)")
 def schema(server: Scratch, target: Settings) -> Settings:
     """Return settings of a new database with the target's schema, version and time zone, and no rows.
 
-    The target is only read. Raise UserError if it cannot be read, or if the scratch server cannot hold its schema.
+    The target is only read. Copies of the last schemas stay as templates. Raise UserError if the target cannot be read,
+    or if the scratch server cannot hold its schema.
     """
     with connections.connect(target) as connection:
         session_timeouts.allow_idle(connection)
         connection.commit()
-        made = _copied(server, target, _pg_dump(connection))
+        with _archived(target, connection) as archive:
+            made = templates.copied(server, lambda: _template(server, archive))
         _take_over(connection, server, made)
     return made
 
@@ -47,29 +63,81 @@ def restored(server: Scratch, source: Settings) -> Settings:
 
     Raise UserError as `schema` does.
     """
-    with connections.connect(source) as connection:
-        pg_dump = _pg_dump(connection)
-    return _copied(server, source, pg_dump)
+    with connections.connect(source) as connection, _archived(source, connection) as archive:
+        return _restored(server, archive)
 
 
-def _pg_dump(source: Connection) -> str:
-    """Return the path of the pg_dump that fits the server."""
-    tls = connections.uses_tls(source)
-    return client_programs.find("pg_dump", connections.version(source) // 10000, tls=tls)
+@dataclass(frozen=True)
+class _Archive:
+    path: Path
+    major: int
+    """Of the pg_dump that wrote it."""
 
 
-def _copied(server: Scratch, source: Settings, pg_dump: str) -> Settings:
-    made = scratch.create(server)
-    administrator = scratch.as_administrator(server, made)
+@contextmanager
+def _archived(source: Settings, connection: Connection) -> Iterator[_Archive]:
+    """Yield a dump of the schema."""
+    tls = connections.uses_tls(connection)
+    pg_dump = client_programs.find("pg_dump", connections.version(connection) // 10000, tls=tls)
     with temporary_folders.folder() as folder:
-        dump = folder / "schema"
-        _dump(pg_dump, source, dump)
-        major, tls = client_programs.major(pg_dump), connections.uses_tls(server.server)
-        pg_restore = client_programs.find("pg_restore", major, tls=tls)
-        # The administrator's restore sets owners and grants. An ordinary role may not set them.
-        _restore(pg_restore, administrator, dump, () if server.login.is_separate else ("--no-owner", "--no-privileges"))
+        _dump(pg_dump, source, folder / "schema")
+        yield _Archive(folder / "schema", client_programs.major(pg_dump))
+
+
+def _template(server: Scratch, archive: _Archive) -> str:
+    """Return the name of a database with exactly this schema. It stays, unless it has passwords of other servers."""
+    script = _script(server, archive)
+    if USER_MAPPING in script:
+        return databases.name_of(_restored(server, archive).database_url)
+    key = _key(server, script)
+    name = f"{KIND}_{key[:24]}"
+    if templates.find(server, KIND).get(name) == key:
+        return name
+    return templates.keep(server, _restored(server, archive), name, key, MOST_KEPT)
+
+
+def _key(server: Scratch, script: bytes) -> str:
+    """Return a hash of all that a restored copy depends on. `script`: all that pg_restore executes."""
+    rights, login = server.rights, server.login
+    roles = {login.role, login.url.username, *(role.name for role in rights.roles)}
+    parts = [
+        FORMAT,
+        script,
+        templates.about(server).encode(),
+        repr(server.server.execute(_ROLES, {"names": sorted(map(str, roles))}).all()).encode(),
+        repr((rights.key, rights.name, rights.owner, rights.extensions)).encode(),
+        repr((login.role, login.is_separate, login.is_equal, server.administrator.database_url.username)).encode(),
+    ]
+    return hashlib.sha256(b"\0".join(parts)).hexdigest()
+
+
+def _script(server: Scratch, archive: _Archive) -> bytes:
+    """Return the SQL that pg_restore executes. It is the same each time."""
+    script = archive.path.with_suffix(".sql")
+    words = [client_programs.find("pg_restore", archive.major), f"--file={script}", *_words(server), str(archive.path)]
+    said = subprocesses.follow(words, client_programs.ENGLISH)
+    if said:
+        raise UserError(f"pg_restore cannot read the schema: {client_programs.reason(said)}")
+    return without_random_word(script.read_bytes())
+
+
+def without_random_word(script: bytes) -> bytes:
+    found = _RESTRICT.match(script)
+    return script.replace(found[1], b"") if found else script
+
+
+def _restored(server: Scratch, archive: _Archive) -> Settings:
+    made = scratch.create(server)
+    pg_restore = client_programs.find("pg_restore", archive.major, tls=connections.uses_tls(server.server))
+    _restore(pg_restore, scratch.as_administrator(server, made), archive.path, _words(server))
     scratch_extensions.hand_over(server, made)
     return made
+
+
+def _words(server: Scratch) -> list[str]:
+    """Return the options of pg_restore. The administrator sets owners and grants, which an ordinary role may not."""
+    own = [] if server.login.is_separate else ["--no-owner", "--no-privileges"]
+    return ["--no-tablespaces", "--no-subscriptions", *own]
 
 
 def _dump(pg_dump: str, target: Settings, dump: Path) -> None:
@@ -88,9 +156,8 @@ def _dump(pg_dump: str, target: Settings, dump: Path) -> None:
         )
 
 
-def _restore(pg_restore: str, made: Settings, dump: Path, without: Sequence[str]) -> None:
-    words = ("--exit-on-error", "--no-tablespaces", "--no-subscriptions", *without, str(dump))
-    said = client_programs.run(pg_restore, made.database_url, *words)
+def _restore(pg_restore: str, made: Settings, dump: Path, words: Sequence[str]) -> None:
+    said = client_programs.run(pg_restore, made.database_url, "--exit-on-error", *words, str(dump))
     if said:
         raise UserError(
             f"The schema does not fit the scratch server: {client_programs.reason(said)}",

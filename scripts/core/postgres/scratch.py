@@ -17,7 +17,7 @@ from scripts.core import children, sqlstates
 from scripts.core import settings as configuration
 from scripts.core.children import Child
 from scripts.core.errors import UserError
-from scripts.core.postgres import connections, databases, driver, embedded, environments, logins, scratch_databases, sql
+from scripts.core.postgres import connections, driver, embedded, environments, logins, scratch_databases, sql
 from scripts.core.postgres import rights as rights_
 from scripts.core.postgres.logins import Login
 from scripts.core.postgres.rights import Rights
@@ -143,18 +143,6 @@ def _grant(scratch: Scratch, name: str, template: str, bare: bool) -> None:
         with connections.connect(_on(scratch, scratch.administrator.database_url.set(database=name))) as connection:
             sql.run(connection, compose("GRANT CREATE ON SCHEMA public TO {}", role))
             connection.commit()
-
-
-def keep(scratch: Scratch, settings: Settings, name: str, comment: str) -> None:
-    """Rename a database so that it stays, for the administrator only. Of two databases, the first one stays."""
-    made = databases.name_of(settings.database_url)
-    sql.run(scratch.server, compose("COMMENT ON DATABASE {} IS {}", sql.name(made), sql.value(comment)))
-    sql.run(scratch.server, compose("ALTER DATABASE {} OWNER TO CURRENT_USER", sql.name(made)))
-    try:
-        databases.rename(scratch.server, made, name)
-    except ProgrammingError as error:
-        if sqlstates.of(error) != sqlstates.DUPLICATE_DATABASE:
-            raise
 
 
 def _hidden(settings: Settings) -> list[str]:

@@ -7,7 +7,7 @@ from sqlalchemy import text
 
 from scripts.core import files_read, revision_files
 from scripts.core.plan import shadow
-from scripts.core.postgres import connections, databases, scratch, trial
+from scripts.core.postgres import connections, databases, scratch, templates, trial
 from scripts.core.postgres.scratch import Scratch
 from scripts.core.revisions import history, naming
 from scripts.core.revisions.naming import Convention
@@ -20,10 +20,10 @@ def throwaway(configured: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator
     """A scratch server whose shadows are this test's own."""
     with scratch.session(configured) as server:
         own = text(f"SELECT 'own {server.key}'")
-        monkeypatch.setattr(shadow, "_SERVER", own)
-        before = set(server.server.scalars(shadow._SHADOWS))
+        monkeypatch.setattr(templates, "_SERVER", own)
+        before = templates.find(server, shadow.KIND)
         yield server
-        for name in set(server.server.scalars(shadow._SHADOWS)) - before:
+        for name in templates.find(server, shadow.KIND).keys() - before.keys():
             databases.drop(server.server, name)
 
 

@@ -85,6 +85,22 @@ def test_without_any_program_it_says_so(monkeypatch: pytest.MonkeyPatch, tmp_pat
         client_programs.find("pg_dump", 17)
 
 
+def test_debians_wrapper_is_not_started_but_the_programs_that_it_would_start(
+    on_path: Callable[[int], str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(wheel, "is_installed", lambda: False)
+    monkeypatch.setattr(client_programs, "DEBIAN_PROGRAMS", tmp_path / "lib")
+    wrapper = Path(on_path(15))
+    wrapper.symlink_to(wrapper.rename(tmp_path / "pg_wrapper"))
+    assert client_programs.find("pg_dump", 15) == str(wrapper)
+    for major in (16, 18):
+        (tmp_path / "lib" / str(major) / "bin").mkdir(parents=True)
+        script(tmp_path / "lib" / str(major) / "bin", "pg_dump", f"echo 'pg_dump (PostgreSQL) {major}.1'")
+
+    assert client_programs.find("pg_dump", 15) == str(tmp_path / "lib" / "16" / "bin" / "pg_dump")
+    assert client_programs.newest("pg_dump", tls=True) == str(tmp_path / "lib" / "18" / "bin" / "pg_dump")
+
+
 @pytest.mark.parametrize(
     ("says", "expected"),
     [

@@ -11,7 +11,7 @@ from sqlalchemy.engine import URL
 from app import settings as application
 from scripts.core import settings
 from scripts.core.errors import UserError
-from scripts.core.postgres import connections, databases, environments, scratch, trial
+from scripts.core.postgres import connections, environments, scratch, trial
 from scripts.core.settings import Settings
 
 
@@ -40,16 +40,6 @@ def test_what_is_made_is_gone_after_an_interruption_in_the_middle_of_a_query(con
         server.server.execute(text("SELECT 1"))
     with scratch.session(configured) as server:
         assert name not in names(server)
-
-
-def test_what_is_kept_stays_and_of_two_the_first(configured: Settings) -> None:
-    name = f"test_{random.getrandbits(31)}_kept"
-    with scratch.session(configured) as server:
-        for _ in range(2):
-            scratch.keep(server, scratch.create(server), name, "[]")
-    with scratch.session(configured) as server:
-        assert name in names(server)
-        databases.drop(server.server, name)
 
 
 @pytest.mark.parametrize("extra", ["", "__kept_20261125T070028Z"])
