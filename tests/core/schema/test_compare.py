@@ -245,14 +245,26 @@ PRINTED_DIFFERENTLY = {
 }
 
 
-def test_what_only_prints_differently_is_no_difference(throwaway: Scratch, target: Settings) -> None:
+def test_what_only_prints_differently_is_no_difference(
+    throwaway: Scratch, target: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No dump is needed to know that."""
     tables = "CREATE TABLE fast (id int); CREATE TABLE users (id int, state varchar(9))"
     make(target, [tables, *PRINTED_DIFFERENTLY.values()])
     restored = schema_copy.restored(throwaway, target)
 
+    monkeypatch.setattr(schema_copy, "restored", None)
     assert {one.name for one in between(read(target), read(restored))} == PRINTED_DIFFERENTLY.keys()
     assert compare(throwaway, target, restored) == []
     assert compare(throwaway, restored, target) == []
+
+
+def test_a_comment_is_no_expression(throwaway: Scratch, target: Settings) -> None:
+    other = scratch.create(throwaway)
+    make(target, ["CREATE TABLE a ()", "COMMENT ON TABLE a IS '((a AND b) AND c)'"])
+    make(other, ["CREATE TABLE a ()", "COMMENT ON TABLE a IS '(a AND b AND c)'"])
+
+    assert [one.name for one in compare(throwaway, target, other) if one.kind == "structure"] == ["table a, comment"]
 
 
 def test_a_real_change_is_told_among_those(throwaway: Scratch, target: Settings) -> None:
