@@ -20,7 +20,7 @@ from scripts.core import ROOT, hidden_files, messages, redaction, revision_files
 from scripts.core.errors import LateError, UserError
 from scripts.core.user_code import ExitError, contained
 
-RESULT, RAISED, BUG, EVENT, BEGINS = "result", "raised", "bug", "event", "begins"
+RESULT, RAISED, BUG, EVENT, ASKED, BEGINS = "result", "raised", "bug", "event", "asked", "begins"
 SEND, PROGRESS, OWN_WORK = "send", "progress", "own work"
 """Kinds of messages from the child."""
 REPORTED = 0.1
@@ -136,7 +136,7 @@ def _perform(pipe: Connection, request: Request) -> tuple[str, Any]:
         os.environ.clear()
         os.environ.update(request.environment)
     _running[0] = ""
-    callbacks = {name: _sending(pipe, name) for name in request.callbacks}
+    callbacks = {name: _asking(pipe, name) for name in request.callbacks}
     try:
         with contained(), _alarm(request.deadline), messages.sent_to(_sending(pipe, SEND), _sending(pipe, PROGRESS)):
             return RESULT, request.function(*request.arguments, **callbacks)
@@ -163,6 +163,15 @@ def _bare(error: BaseException | None) -> BaseException | None:
 
 def _sending(pipe: Connection, name: str) -> Callable[..., None]:
     return lambda *values: pipe.send((EVENT, (name, values)))
+
+
+def _asking(pipe: Connection, name: str) -> Callable[..., Any]:
+    def ask(*values: Any) -> Any:
+        with own_work():  # The deadline must not leave the answer in the pipe.
+            pipe.send((ASKED, (name, values)))
+            return pipe.recv()
+
+    return ask
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from sqlalchemy.exc import DBAPIError
 
 from scripts.core import ROOT, child_process, messages, redaction
 from scripts.core.child_process import (
+    ASKED,
     BEGINS,
     EVENT,
     OWN_WORK,
@@ -66,14 +67,14 @@ class Child:
         environment: Mapping[str, str] | None,
         deadline: Deadline,
         partial: Callable[[T], None] = lambda _result: None,
-        **callbacks: Callable[..., None],
+        **callbacks: Callable[..., Any],
     ) -> T:
         """Run a function of a module in the child and return its result.
 
-        `callbacks` are passed to the function by name, and their calls there are calls here. Its messages are sent from
-        here, and its output as messages. Without `environment` the child has that of this process. After Ctrl-C the
-        child has some seconds to return its result so far, for `partial`. Raise what the function raises. Raise
-        UserError if the child ends or exceeds the deadline.
+        `callbacks` are passed to the function by name. Their calls there are calls here, and their results return
+        there. Its messages are sent from here, and its output as messages. Without `environment` the child has that of
+        this process. After Ctrl-C the child has some seconds to return its result so far, for `partial`. Raise what the
+        function raises. Raise UserError if the child ends or exceeds the deadline.
         """
         self._require_alive()
         self.running = ""
@@ -98,13 +99,15 @@ class Child:
                 self._signal(signal.SIGKILL)
             time.sleep(0.002)
 
-    def _answer(self, until: float, deadline: Deadline, callbacks: Mapping[str, Callable[..., None]]) -> Any:
+    def _answer(self, until: float, deadline: Deadline, callbacks: Mapping[str, Callable[..., Any]]) -> Any:
         callbacks = {SEND: messages.send, PROGRESS: messages.progress, **callbacks}
         while True:
             kind, content = self._receive(until, deadline)
-            if kind == EVENT:
+            if kind in (EVENT, ASKED):
                 name, values = content
-                callbacks[name](*values)
+                result = callbacks[name](*values)
+                if kind == ASKED:
+                    self.pipe.send(result)
                 continue
             if kind == OWN_WORK:
                 until += content

@@ -5,9 +5,11 @@ from collections.abc import Callable
 
 import pytest
 from sqlalchemy import Connection, text
+from sqlalchemy.engine import URL
 
 from tests.conftest import Project
 from tests.core import running
+from tests.core.translating import translating
 
 INDEX = 'op.create_index("ix_users_email", "users", ["email"])'
 DROP = 'op.drop_index("ix_users_email")'
@@ -88,8 +90,17 @@ NO_ROLES = (
     ' op.execute("DROP POLICY own ON users");'
     ' op.execute("REVOKE SELECT ON users FROM missing_app")'
 )
-CHILD = 'op.execute("CREATE TABLE pets (id int PRIMARY KEY, user_id int NOT NULL REFERENCES users)")'
-REFERS = 'op.execute("INSERT INTO pets SELECT 1, 1"); op.execute("INSERT INTO pets SELECT 2, (SELECT id FROM users)")'
+CHILD = (
+    'op.execute("CREATE TABLE pets (id int PRIMARY KEY, user_id int NOT NULL REFERENCES users)")\n'
+    '    op.execute("CREATE TABLE notes (user_id int REFERENCES users)")\n'
+    '    op.execute("INSERT INTO notes VALUES (NULL)")\n'
+    '    op.execute("CREATE TABLE later (user_id int REFERENCES users DEFERRABLE INITIALLY DEFERRED)")'
+)
+REFERS = (
+    'op.execute("INSERT INTO pets SELECT 1, 1"); op.execute("INSERT INTO pets SELECT 2, (SELECT id FROM users)")\n'
+    '    op.execute("UPDATE notes SET user_id = 1")\n'
+    '    op.execute("INSERT INTO later VALUES (1)")'
+)
 LOOP = (
     'for id, in op.get_bind().exec_driver_sql("SELECT id FROM users").fetchall():\n'
     '        op.execute(f"UPDATE users SET email = upper(email) WHERE id = {id}")'
@@ -100,7 +111,7 @@ GONE = 'op.execute("ALTER TABLE pets ADD CHECK (owner > 0)")'
 
 CHAIN = [
     (ROLES, NO_ROLES),
-    (CHILD, 'op.drop_table("pets")'),
+    (CHILD, 'op.drop_table("pets"); op.drop_table("later")'),
     (REFERS, "pass"),
     (LOOP, "pass"),
     (FIRST, "pass"),
@@ -112,9 +123,11 @@ CHAIN = [
 ]
 NEEDS_ROWS = [
     "abcd02.py:12  The statement needs rows that the copy does not have. make verify-staging tests it.",
-    "abcd02.py:12  The statement needs rows that the copy does not have. make verify-staging tests it.",
+    "abcd02.py:13  The statement needs rows that the copy does not have. make verify-staging tests it.",
+    "abcd02.py:14  The statement needs rows that the copy does not have. make verify-staging tests it.",
     "abcd03.py:12  This loop found no rows, so what it does is of unknown size. make verify-staging tests it.",
-    "abcd04.py:12  Its code needs a row here, so the rest of it was not tried. make verify-staging tests it.",
+    "abcd04.py:12  Its code needs a row here, so its rest and its downgrade were not tried."
+    " make verify-staging tests it.",
     "abcd08.py:1  It failed, and abcd04 was not finished: alembic/versions/abcd08.py, line 12: ZeroDivisionError"
     " (its text may hold contents of rows: not shown). make verify-staging tests it.",
     "abcd09.py:1  It was not tried, because abcd04 was not finished. make verify-staging tests it.",
@@ -129,17 +142,23 @@ def write_chain(branch: Project) -> None:
 
 
 def test_a_role_or_a_row_that_only_the_target_has_does_not_fail(
-    branch: Project, git: Callable[..., None], administration: Connection
+    branch: Project, git: Callable[..., None], administration: Connection, server: URL
 ) -> None:
+    """The errors of the server are in another language."""
     (branch.versions / "abcd01.py").unlink()
     write_chain(branch)
 
-    result = running.call(branch, "lint")
+    with translating(server) as url:
+        result = running.call(branch, "lint", SCRATCH_HOST=str(url.host), SCRATCH_PORT=str(url.port))
 
     assert result.returncode == 1, result.stderr
+    assert result.stderr == ""
     found = [line.split("alembic/versions/", 1)[1] for line in result.stdout.splitlines() if "  needs rows  " in line]
     assert found == NEEDS_ROWS
     assert "H03 block  alembic/versions/abcd06.py:12" in result.stdout
+    for undone, difference in {"abcd01": "table notes", "abcd05": "table pets, column owner"}.items():
+        assert f"H12 warn  alembic/versions/{undone}.py" in result.stdout
+        assert f"{difference} is not expected" in result.stdout
     assert administration.execute(
         text("SELECT rolcanlogin FROM pg_roles WHERE rolname IN ('missing_app', 'The Readers')")
     ).all() == [

@@ -57,12 +57,12 @@ def downgrade(settings: Settings, target: str, confirmed: Sequence[Loss], on_ste
     _run(request, lambda config: command.downgrade(config, target))
 
 
-def undo(settings: Settings, revisions: Sequence[str], on_step: OnStep) -> None:
+def undo(settings: Settings, revisions: Sequence[str], on_step: OnStep, tracer: Tracer | None = None) -> None:
     """Undo exactly these revisions, newest first, on a throwaway database. Where a history forks, no target names them.
 
-    Raise UserError as `upgrade` does.
+    Call `tracer` as `traced` does. Raise UserError as `upgrade` does.
     """
-    request = AlembicRequest(settings, None, on_step, confirmed=[], undoes=revisions)
+    request = AlembicRequest(settings, None, on_step, confirmed=[], tracer=tracer, undoes=revisions)
     _run(request, lambda config: command.downgrade(config, "base"))
 
 

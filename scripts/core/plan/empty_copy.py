@@ -4,30 +4,34 @@ A statement that needs a missing row is left out, and a missing role is created.
 """
 
 import re
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import Connection, event
-from sqlalchemy.exc import NoResultFound
+from sqlalchemy.exc import DBAPIError, NoResultFound
 
 from scripts.core import sqlstates
 from scripts.core.migrate.steps import Commits, Excuse, Tracer
-from scripts.core.postgres import driver
+from scripts.core.postgres import driver, role_names
 from scripts.core.postgres.driver import Session
 from scripts.core.postgres.user_tables import CATALOGS
 from scripts.core.revisions import checksum
 
-MakeRole = Callable[[str], None]
-"""Ask the administrator for a role. It returns before the role exists."""
+MakeRoles = Callable[[list[str]], bool]
+"""Let the administrator create these roles where they are missing. Return whether they exist then."""
 
-WAIT = 5.0
-"""Seconds to wait for a role that was asked for."""
-_WRITES = re.compile(r"\s*(INSERT|MERGE|WITH|DO|CALL)\b", re.IGNORECASE)
+_WRITES = re.compile(r"\s*(INSERT|UPDATE|MERGE|WITH|DO|CALL)\b", re.IGNORECASE)
 _NAMES_ROLES = re.compile(r"\b(GRANT|REVOKE|POLICY|OWNER|OWNED|ROLE|USER|AUTHORIZATION|PRIVILEGES)\b", re.IGNORECASE)
-_ROLE = re.compile(r'role "(.+)" does not exist')
-_EXISTS = "SELECT true FROM pg_roles WHERE rolname = %s"
+_CHECKED = "ROLLBACK TO SAVEPOINT empty_copy_checks; RELEASE SAVEPOINT empty_copy_checks"
+_CHECK = f"SAVEPOINT empty_copy_checks; SET CONSTRAINTS ALL IMMEDIATE; {_CHECKED}"
+"""It checks deferred foreign keys now, and leaves them deferred."""
+# A session remembers that a role is missing until it locks a relation that its transaction has not locked before. See
+# AcceptInvalidationMessages in PostgreSQL's source. CREATE POLICY looks for roles before it locks its table.
+_LOOK_AGAIN = (
+    "SAVEPOINT empty_copy_locks; SELECT FROM pg_catalog.pg_shseclabel LIMIT 0;"
+    " ROLLBACK TO SAVEPOINT empty_copy_locks; RELEASE SAVEPOINT empty_copy_locks"
+)
 _NO_ROW = "SELECT NULL WHERE false"
 
 
@@ -51,7 +55,16 @@ class EmptyCopy:
     """Revisions that have read a table and found no row."""
 
     def leave_out(self, revision: str, line: int, text: str) -> None:
-        self.untried.setdefault(revision, []).append(Untried(line, text))
+        """Note a part of a revision, once for each line."""
+        parts = self.untried.setdefault(revision, [])
+        if (part := Untried(line, text)) not in parts:
+            parts.append(part)
+
+    def forget(self, revision: str) -> None:
+        """Forget a revision, which is tried again."""
+        self.untried.pop(revision, None)
+        self.empty.discard(revision)
+        self.unfinished = [one for one in self.unfinished if one != revision]
 
     def excuse(self, revision: str, error: Exception) -> bool:
         """Return whether the code of a revision failed because a query returned no row. Note its early end."""
@@ -59,19 +72,23 @@ class EmptyCopy:
         if revision not in self.empty or not (is_of_nothing or isinstance(error, LookupError | NoResultFound)):
             return False
         self.unfinished.append(revision)
-        self.leave_out(revision, _line(error), "Its code needs a row here, so the rest of it was not tried.")
+        self.leave_out(
+            revision, _line(error), "Its code needs a row here, so its rest and its downgrade were not tried."
+        )
         return True
 
 
-def nowhere(_role: str) -> None:
+def nowhere(_roles: list[str]) -> bool:
     """Create no role."""
+    return False
 
 
-def tracer(make_role: MakeRole, found: EmptyCopy) -> Tracer:
+def tracer(make_roles: MakeRoles, found: EmptyCopy) -> Tracer:
     """Return what makes a session execute the statements of revisions as this module describes."""
 
     def attach(connection: Connection, revision: Callable[[], str], _commits: Commits) -> Excuse:
-        execution = _Execution(driver.session(connection), revision, make_role, found)
+        found.forget(revision())  # An earlier attempt may have begun it.
+        execution = _Execution(driver.session(connection), revision, make_roles, found)
         for name in ("do_execute", "do_executemany", "do_execute_no_params"):
             event.listen(connection.engine, name, getattr(execution, name))
         event.listen(connection, "after_cursor_execute", execution.after)
@@ -84,7 +101,7 @@ def tracer(make_role: MakeRole, found: EmptyCopy) -> Tracer:
 class _Execution:
     session: Session
     revision: Callable[[], str]
-    make_role: MakeRole
+    make_roles: MakeRoles
     found: EmptyCopy
     made: set[str] = field(default_factory=set)
     """Roles that were asked for."""
@@ -113,44 +130,46 @@ class _Execution:
             driver.ask(self.session, "SAVEPOINT empty_copy")
         try:
             execute()
+            self._check(sql)
         except Exception as error:
-            if not self._may_go_on(sql, line, error):
+            makes_roles = self._makes_roles(sql, error)
+            if not makes_roles and not self._needs_rows(sql, error):
                 raise
             if saved:
                 driver.ask(self.session, "ROLLBACK TO SAVEPOINT empty_copy; RELEASE SAVEPOINT empty_copy")
-            role = _lacking(error)
-            if not role:
-                cursor.execute(_NO_ROW)
-                return True
-            self._wait_for(role)
-            return self._execute(cursor, sql, execute)
+                driver.ask(self.session, _LOOK_AGAIN)
+            if makes_roles:
+                return self._execute(cursor, sql, execute)
+            self.found.leave_out(self.revision(), line, "The statement needs rows that the copy does not have.")
+            cursor.execute(_NO_ROW)
+            return True
         if saved and driver.in_transaction(self.session):
             driver.ask(self.session, "RELEASE SAVEPOINT empty_copy")
         return True
 
-    def _may_go_on(self, sql: str, line: int, error: Exception) -> bool:
-        role, code = _lacking(error), sqlstates.of(error)
-        if role and role not in self.made:
-            self.made.add(role)
-            self.make_role(role)
-            return True
-        from_a_query = "select" in sql.lower() or self.revision() in self.found.empty
-        refers = code == sqlstates.FOREIGN_KEY_VIOLATION or (code == sqlstates.NOT_NULL_VIOLATION and from_a_query)
-        if not refers or not _WRITES.match(sql):
+    def _check(self, sql: str) -> None:
+        """Raise the error of a deferred foreign key now. At the commit, the statement can no longer be left out."""
+        if not _WRITES.match(sql) or not driver.in_transaction(self.session):
+            return
+        try:
+            driver.ask(self.session, _CHECK)
+        except DBAPIError as error:
+            driver.ask(self.session, _CHECKED)
+            if sqlstates.of(error) == sqlstates.FOREIGN_KEY_VIOLATION:
+                raise
+
+    def _makes_roles(self, sql: str, error: Exception) -> bool:
+        """Return whether roles that the statement names were missing, and exist now."""
+        if sqlstates.of(error) != sqlstates.UNDEFINED_OBJECT:
             return False
-        self.found.leave_out(self.revision(), line, "The statement needs rows that the copy does not have.")
-        return True
+        names = [name for name in role_names.named(sql, str(error)) if name not in self.made]
+        self.made.update(names)
+        return bool(names) and self.make_roles(names)
 
-    def _wait_for(self, role: str) -> None:
-        until = time.monotonic() + WAIT
-        while not driver.ask(self.session, _EXISTS, role) and time.monotonic() < until:
-            time.sleep(0.005)
-
-
-def _lacking(error: Exception) -> str:
-    """Return the name of the role that PostgreSQL misses, or nothing."""
-    found = _ROLE.search(str(error)) if sqlstates.of(error) == sqlstates.UNDEFINED_OBJECT else None
-    return found[1] if found else ""
+    def _needs_rows(self, sql: str, error: Exception) -> bool:
+        code, from_a_query = sqlstates.of(error), "select" in sql.lower() or self.revision() in self.found.empty
+        refers = code == sqlstates.FOREIGN_KEY_VIOLATION or (code == sqlstates.NOT_NULL_VIOLATION and from_a_query)
+        return refers and bool(_WRITES.match(sql))
 
 
 def _line(error: Exception) -> int:

@@ -42,8 +42,11 @@ def make(settings: Settings, revisions: History, scripts: list[Script]) -> Plan:
     before = history.newest(revisions, earlier)
     naming.fetch()
     with scratch.session(settings, rights.default(settings)) as server:
-        copy = shadow.build(server, revisions, before, partial=True)
-        tried = rehearsal.run(server, copy, [script.revision for script in scripts], wanted)
+
+        def copy() -> Settings:
+            return shadow.build(server, revisions, before, partial=True)
+
+        tried = rehearsal.run(server, copy(), [script.revision for script in scripts], wanted, copy)
     weights = table_sizes.unknown(settings.limits)
     return Plan(
         "the revision files",

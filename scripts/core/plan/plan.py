@@ -93,7 +93,8 @@ def make(target: Settings, revisions: History, at: Sequence[str], wanted: str) -
         copy, tried_on = stand_in.make(server, target, revisions, at)
         weighed = table_sizes.of(target, server.server)
         tried_on += other_version(weighed.major, connections.version(server.server) // 10000)
-        tried = rehearsal.run(server, copy, [script.revision for script in pending], wanted)
+        ids = [script.revision for script in pending]
+        tried = rehearsal.run(server, copy, ids, wanted, lambda: stand_in.make(server, target, revisions, at)[0])
     return Plan(tried_on, [planned(script, tried, weighed) for script in pending], tried.failure)
 
 

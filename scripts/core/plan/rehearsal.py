@@ -9,14 +9,14 @@ from sqlalchemy import Connection
 from scripts.core import child_process, messages
 from scripts.core.errors import UserError
 from scripts.core.migrate import alembic_commands
-from scripts.core.migrate.steps import Commits, Excuse, OnStep, Tracer
+from scripts.core.migrate.steps import Commits, Excuse, OnStep, Step, Tracer
 from scripts.core.plan import empty_copy, missing_roles, statement_watch
-from scripts.core.plan.empty_copy import EmptyCopy, MakeRole
+from scripts.core.plan.empty_copy import EmptyCopy, MakeRoles
 from scripts.core.plan.findings import Undone
 from scripts.core.plan.trace import Trace
 from scripts.core.postgres import connections, driver, extensions, session_timeouts, trial
 from scripts.core.postgres.scratch import Scratch
-from scripts.core.revisions import checksum, history
+from scripts.core.revisions import checksum
 from scripts.core.schema import compare, fingerprint
 from scripts.core.schema.fingerprint import Schema
 from scripts.core.settings import Settings
@@ -33,9 +33,21 @@ class Rehearsal:
     """What was not tried, because the copy has no rows."""
 
 
-def run(server: Scratch, copy: Settings, pending: Sequence[str], wanted: str) -> Rehearsal:
-    """Upgrade the copy to `wanted`, and undo that again if the copy is at one revision or none."""
-    return trial.run(server, copy, up_and_down, pending, wanted, make_role=missing_roles.maker(server))
+def run(
+    server: Scratch, copy: Settings, pending: Sequence[str], wanted: str, another: Callable[[], Settings]
+) -> Rehearsal:
+    """Upgrade the copy to `wanted`, and undo that again.
+
+    A revision that ends early cannot be undone. Those before it are then undone on `another` copy.
+    """
+    make_roles = missing_roles.maker(server)
+    tried = trial.run(server, copy, up_and_down, pending, wanted, make_roles=make_roles)
+    earlier = pending[: pending.index(tried.empty.unfinished[0])] if tried.empty.unfinished else ()
+    if earlier:
+        with messages.sent_to(messages.nowhere):
+            again = trial.run(server, another(), up_and_down, earlier, earlier[-1], make_roles=make_roles)
+        tried.undone |= again.undone
+    return tried
 
 
 def undo(server: Scratch, copy: Settings, wanted: str) -> Trace:
@@ -44,22 +56,26 @@ def undo(server: Scratch, copy: Settings, wanted: str) -> Trace:
 
 
 def up_and_down(
-    copy: Settings, pending: Sequence[str], wanted: str, make_role: MakeRole = empty_copy.nowhere
+    copy: Settings, pending: Sequence[str], wanted: str, make_roles: MakeRoles = empty_copy.nowhere
 ) -> Rehearsal:
     """Do the work of `run` in the child."""
-    rehearsal = Rehearsal()
+    rehearsal, done = Rehearsal(), list[tuple[str, Schema]]()
     with observed(copy) as observer:
-        at, schemas = history.current(observer), [fingerprint.read(observer)]
+        schemas = [fingerprint.read(observer)]
+
+        def on_step(step: Step) -> None:
+            done.append((step.revision, schemas[-1]))
+            schemas.append(_read(observer))
+
         try:
-            tracer = tracing(observer, rehearsal.trace, empty_copy.tracer(make_role, rehearsal.empty))
-            upgrade(copy, wanted, lambda _step: schemas.append(_read(observer)), rehearsal.trace, tracer)
+            tracer = tracing(observer, rehearsal.trace, empty_copy.tracer(make_roles, rehearsal.empty))
+            upgrade(copy, wanted, on_step, rehearsal.trace, tracer)
         except UserError as error:
             rehearsal.failure = trial.failed(error)
         if rehearsal.empty.unfinished:
-            _leave_out(rehearsal, pending[len(schemas) - 1 :])
-        elif not rehearsal.failure and len(at) < 2:
-            before = list(zip(pending, schemas[:-1], strict=True))
-            _undo(copy, at[0] if at else "base", before[::-1], observer, rehearsal)
+            _leave_out(rehearsal, pending[len(done) :])
+        if not rehearsal.failure:
+            _undo(copy, _undoable(done, rehearsal.empty)[::-1], observer, rehearsal)
     return rehearsal
 
 
@@ -119,11 +135,17 @@ def observed(copy: Settings) -> Iterator[Connection]:
         yield observer
 
 
-def _undo(
-    copy: Settings, start: str, newest_first: list[tuple[str, Schema]], observer: Connection, rehearsal: Rehearsal
-) -> None:
-    """Undo the revisions one by one. `newest_first` are the revisions, each with the schema before it."""
-    left = set[tuple[str, str | None]]()
+def _undoable(done: list[tuple[str, Schema]], empty: EmptyCopy) -> list[tuple[str, Schema]]:
+    """Return the revisions after the last one that ended early."""
+    unfinished = [number for number, (revision, _) in enumerate(done, start=1) if revision in empty.unfinished]
+    return done[unfinished[-1] :] if unfinished else done
+
+
+def _undo(copy: Settings, newest_first: list[tuple[str, Schema]], observer: Connection, rehearsal: Rehearsal) -> None:
+    """Undo exactly these revisions, one by one. Each has the schema before it."""
+    left, revisions = set[tuple[str, str | None]](), [revision for revision, _ in newest_first]
+    if not revisions:
+        return
 
     def check() -> None:
         revision, expected = newest_first[len(rehearsal.undone)]
@@ -133,8 +155,14 @@ def _undo(
 
     try:
         with messages.sent_to(messages.nowhere):
-            alembic_commands.traced_downgrade(copy, start, lambda _step: check(), lambda *_: None)
+            alembic_commands.undo(copy, revisions, lambda _step: check(), lambda *_: None)
     except UserError as error:
-        revision, _ = newest_first[len(rehearsal.undone)]
+        revision = revisions[len(rehearsal.undone)]
+        if rehearsal.empty.unfinished:
+            first = rehearsal.empty.unfinished[0]
+            rehearsal.empty.leave_out(
+                revision, 1, f"Its downgrade failed, and {first} was not finished: {error.problem}"
+            )
+            return
         not_ours = extensions.refused(error.__cause__, "DROP EXTENSION")
         rehearsal.undone[revision] = Undone(failure=error.problem, is_of_another_owner=not_ours)

@@ -76,11 +76,13 @@ def ensure(server: Connection, rights: Rights) -> Login:
     return login
 
 
-def add(server: Connection, names: Sequence[str]) -> None:
-    """Create the roles that the server lacks, without a login or any right."""
+def add(server: Connection, names: Sequence[str]) -> list[str]:
+    """Create the roles that the server lacks, without a login or any right. Return them."""
     with _alone(server):
         there = _read(server).roles
-        _make(server, [Role(name) for name in names if name not in there])
+        missing = [name for name in names if name not in there]
+        _make(server, list(map(Role, missing)))
+    return missing
 
 
 def _choose(administrator: URL, rights: Rights, here: _State) -> tuple[Login, Rights]:

@@ -98,10 +98,12 @@ def create(scratch: Scratch, template: str = "template0", *, bare: bool = False)
     return _on(scratch, scratch.login.url.set(database=name))
 
 
-def make_roles(scratch: Scratch, names: Sequence[str]) -> None:
-    """Create the roles that the server lacks, without a login or any right. An ordinary role creates none."""
-    if scratch.login.is_separate:
-        logins.add(scratch.server, names)
+def make_roles(scratch: Scratch, names: Sequence[str]) -> list[str]:
+    """Create the roles that the server lacks, without a login or any right. An ordinary role creates none.
+
+    Return the created ones.
+    """
+    return logins.add(scratch.server, names) if scratch.login.is_separate else []
 
 
 def as_administrator(scratch: Scratch, made: Settings) -> Settings:
