@@ -23,9 +23,10 @@ MakeRoles = Callable[[list[str]], bool]
 
 _WRITES = re.compile(r"\s*(INSERT|UPDATE|MERGE|WITH|DO|CALL)\b", re.IGNORECASE)
 _NAMES_ROLES = re.compile(r"\b(GRANT|REVOKE|POLICY|OWNER|OWNED|ROLE|USER|AUTHORIZATION|PRIVILEGES)\b", re.IGNORECASE)
-_CHECKED = "ROLLBACK TO SAVEPOINT empty_copy_checks; RELEASE SAVEPOINT empty_copy_checks"
-_CHECK = f"SAVEPOINT empty_copy_checks; SET CONSTRAINTS ALL IMMEDIATE; {_CHECKED}"
-"""It checks deferred foreign keys now, and leaves them deferred."""
+_RELEASE = "RELEASE SAVEPOINT empty_copy"
+_UNDO = f"ROLLBACK TO SAVEPOINT empty_copy; {_RELEASE}"
+_LEAVE_DEFERRED = f"ROLLBACK TO SAVEPOINT empty_copy_checks; {_RELEASE}"
+_CHECK = f"SAVEPOINT empty_copy_checks; SET CONSTRAINTS ALL IMMEDIATE; {_LEAVE_DEFERRED}"
 # A session remembers that a role is missing until it locks a relation that its transaction has not locked before. See
 # AcceptInvalidationMessages in PostgreSQL's source. CREATE POLICY looks for roles before it locks its table.
 _LOOK_AGAIN = (
@@ -130,33 +131,31 @@ class _Execution:
             driver.ask(self.session, "SAVEPOINT empty_copy")
         try:
             execute()
-            self._check(sql)
+            if saved:
+                self._release(sql)
         except Exception as error:
             makes_roles = self._makes_roles(sql, error)
             if not makes_roles and not self._needs_rows(sql, error):
                 raise
             if saved:
-                driver.ask(self.session, "ROLLBACK TO SAVEPOINT empty_copy; RELEASE SAVEPOINT empty_copy")
+                driver.ask(self.session, _UNDO)
                 driver.ask(self.session, _LOOK_AGAIN)
             if makes_roles:
                 return self._execute(cursor, sql, execute)
             self.found.leave_out(self.revision(), line, "The statement needs rows that the copy does not have.")
             cursor.execute(_NO_ROW)
-            return True
-        if saved and driver.in_transaction(self.session):
-            driver.ask(self.session, "RELEASE SAVEPOINT empty_copy")
         return True
 
-    def _check(self, sql: str) -> None:
+    def _release(self, sql: str) -> None:
         """Raise the error of a deferred foreign key now. At the commit, the statement can no longer be left out."""
-        if not _WRITES.match(sql) or not driver.in_transaction(self.session):
+        if not driver.in_transaction(self.session):
             return
         try:
-            driver.ask(self.session, _CHECK)
+            driver.ask(self.session, _CHECK if _WRITES.match(sql) else _RELEASE)
         except DBAPIError as error:
-            driver.ask(self.session, _CHECKED)
             if sqlstates.of(error) == sqlstates.FOREIGN_KEY_VIOLATION:
                 raise
+            driver.ask(self.session, _LEAVE_DEFERRED)
 
     def _makes_roles(self, sql: str, error: Exception) -> bool:
         """Return whether roles that the statement names were missing, and exist now."""
