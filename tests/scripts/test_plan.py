@@ -2,11 +2,14 @@
 
 import json
 import re
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
+from sqlalchemy.engine import URL
 
 from tests.conftest import ROOT, Project
-from tests.core.running import run, session
+from tests.core.running import call, run, session
 
 OWN_CONNECTION = (
     "import os; from sqlalchemy import create_engine, text; "
@@ -226,6 +229,55 @@ def test_a_missing_extension_is_named(project: Project) -> None:
     assert result.returncode == 1
     assert 'extension "no_such_extension" is not available' in result.stderr
     assert "Do:    install the extension on the scratch server" in result.stderr
+
+
+@pytest.fixture
+def lonely(project: Project, server: URL) -> Project:
+    """At a revision that creates an extension, which only the target's server has: one session finds its files."""
+    with TemporaryDirectory() as folder, session(server.set(database=project.url.database)) as connection:
+        files = Path(folder) / "extension"
+        files.mkdir()
+        (files / "lonely.control").write_text("default_version = '1'")
+        (files / "lonely--1.sql").write_text("CREATE FUNCTION lonely(text) RETURNS text IMMUTABLE RETURN upper($1);")
+        for path in (Path(folder), *files.iterdir(), files):
+            path.chmod(0o755)
+        if int(connection.exec_driver_sql("SHOW server_version_num").scalar_one()) < 180000:
+            pytest.skip("PostgreSQL 17 finds extensions in one folder only")
+        project.write_revision("abcd01", project.version[0], 'op.execute("CREATE EXTENSION lonely")')
+        run(connection, f"SET extension_control_path = '{folder}:$system'")
+        run(connection, "CREATE EXTENSION lonely; UPDATE alembic_version SET version_num = 'abcd01'")
+        connection.commit()
+    return project
+
+
+def test_what_needs_an_extension_that_only_the_scratch_server_lacks_is_left_out(lonely: Project) -> None:
+    needing = (
+        'op.execute("ALTER TABLE users ADD note text DEFAULT lonely(\'x\')")\n    op.execute("SELECT note FROM users")'
+    )
+    lonely.write_revision("abcd02", "abcd01", needing, 'op.execute("ALTER TABLE users DROP note")')
+    lonely.write_revision("abcd03", "abcd02", 'op.create_index("i", "users", ["email"])', 'op.drop_index("i")')
+
+    plan, lint, document = call(lonely, "plan"), call(lonely, "lint", "--all"), call(lonely, "plan", "--json")
+    rollback = call(lonely, "rollback", "--steps", "1", ACCEPT="irreversible")
+
+    said = plan.stdout + plan.stderr
+    assert plan.returncode == 0, said
+    assert "The scratch server lacks lonely, so what needs it is left out. SCRATCH_HOST, or RUNTIME=docker" in said
+    assert "run on a database built from the revision files alone" in said
+    for result in (plan, lint):
+        assert re.findall(r"  needs lonely  alembic/versions/(abcd02.py:\d+)  The statement failed", result.stdout) == [
+            "abcd02.py:12",
+            "abcd02.py:13",
+        ]
+        assert "H03" in result.stdout
+        assert "abcd03.py:12  users is read to build i" in result.stdout
+        assert "H12" not in result.stdout
+    assert "  needs lonely  alembic/versions/abcd01.py:12  The scratch server lacks this extension" in lint.stdout
+    assert lint.stderr == ""
+    revisions = json.loads(document.stdout)["revisions"]
+    assert [[one["needs"] for one in revision["untried"]] for revision in revisions] == [["lonely", "lonely"], []]
+    assert "Why:   The scratch server lacks lonely, which the target has." in rollback.stderr
+    assert "Do:    name another scratch server in .env" in rollback.stderr
 
 
 def test_a_revision_that_cannot_be_imported_is_told_with_file_line_and_cause(project: Project) -> None:

@@ -1,10 +1,10 @@
-"""What a throwaway database lacks: rows, and roles of the target's server.
+"""What a throwaway database lacks: rows, and roles and extensions of the target's server.
 
-A statement that needs a missing row is left out, and a missing role is created. So the rest of the revision can run.
+A statement that needs a missing row or extension is left out, and a missing role is created. So the rest can run.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,8 +13,10 @@ from sqlalchemy.exc import DBAPIError, NoResultFound
 
 from scripts.core import sqlstates
 from scripts.core.migrate.steps import Commits, Excuse, Tracer
-from scripts.core.postgres import driver, role_names
+from scripts.core.plan import missing_extensions
+from scripts.core.postgres import driver, extensions, role_names
 from scripts.core.postgres.driver import Session
+from scripts.core.postgres.scratch_extensions import HELP
 from scripts.core.postgres.user_tables import CATALOGS
 from scripts.core.revisions import checksum
 
@@ -23,6 +25,7 @@ MakeRoles = Callable[[list[str]], bool]
 
 _WRITES = re.compile(r"\s*(INSERT|UPDATE|MERGE|WITH|DO|CALL)\b", re.IGNORECASE)
 _NAMES_ROLES = re.compile(r"\b(GRANT|REVOKE|POLICY|OWNER|OWNED|ROLE|USER|AUTHORIZATION|PRIVILEGES)\b", re.IGNORECASE)
+ROWS = "rows"
 _RELEASE = "RELEASE SAVEPOINT empty_copy"
 _UNDO = f"ROLLBACK TO SAVEPOINT empty_copy; {_RELEASE}"
 _LEAVE_DEFERRED = f"ROLLBACK TO SAVEPOINT empty_copy_checks; {_RELEASE}"
@@ -38,28 +41,53 @@ _NO_ROW = "SELECT NULL WHERE false"
 
 @dataclass(frozen=True)
 class Untried:
-    """A part of a revision that was not tried, because the copy has no rows."""
+    """A part of a revision that was not tried."""
 
     line: int
     text: str
+    needs: str = ROWS
+    """What the copy does not have: rows, or an extension."""
 
 
 @dataclass
 class EmptyCopy:
     """What the revisions of a command met on a copy without rows."""
 
+    elsewhere: Collection[str] | None = ()
+    """Extensions that the target's server has and this one may lack; None: any."""
+    lacking: list[str] = field(default_factory=list)
+    """Extensions that it lacks."""
     untried: dict[str, list[Untried]] = field(default_factory=dict)
     """The parts of each revision that were left out."""
     unfinished: list[str] = field(default_factory=list)
-    """Revisions that ended early, because their code needs a row."""
+    """Revisions that ended early because their code needs a row, or that lack an extension."""
     empty: set[str] = field(default_factory=set)
     """Revisions that have read a table and found no row."""
 
-    def leave_out(self, revision: str, line: int, text: str) -> None:
+    @property
+    def needs(self) -> str:
+        """Return what the unfinished revisions need."""
+        return ", ".join(self.lacking) or ROWS
+
+    def leave_out(self, revision: str, line: int, text: str, needs: str = ROWS) -> None:
         """Note a part of a revision, once for each line."""
         parts = self.untried.setdefault(revision, [])
-        if (part := Untried(line, text)) not in parts:
+        if (part := Untried(line, text, needs)) not in parts:
             parts.append(part)
+
+    def lacks_extension(self, revision: str, line: int, sql: str, error: Exception) -> bool:
+        """Return whether a statement failed because only this server lacks an extension. Note that it is left out."""
+        missing = missing_extensions.refused(sql, error)
+        if missing and (self.elsewhere is None or missing in self.elsewhere):
+            self.lacking += [missing] if missing not in self.lacking else []
+            text = "The scratch server lacks this extension, so the statement was left out."
+        elif self.lacking and missing_extensions.may_be_needed(error):
+            text = "The statement failed without this extension, so it was left out."
+        else:
+            return False
+        self.unfinished += [revision] if revision not in self.unfinished else []
+        self.leave_out(revision, line, f"{text} {HELP}", self.needs)
+        return True
 
     def forget(self, revision: str) -> None:
         """Forget a revision, which is tried again."""
@@ -123,7 +151,7 @@ class _Execution:
     def _execute(self, cursor: Any, sql: str, execute: Callable[[], None]) -> bool:
         """Execute the statement, and return True: SQLAlchemy does not. Return False for one that lacks nothing."""
         line = checksum.line()
-        may_lack = _WRITES.match(sql) or _NAMES_ROLES.search(sql)
+        may_lack = _WRITES.match(sql) or _NAMES_ROLES.search(sql) or extensions.creates(sql) or self.found.lacking
         if line is None or not may_lack or cursor.connection is not self.session:
             return False
         saved = not driver.is_alone(self.session)
@@ -135,14 +163,13 @@ class _Execution:
                 self._release(sql)
         except Exception as error:
             makes_roles = self._makes_roles(sql, error)
-            if not makes_roles and not self._needs_rows(sql, error):
+            if not makes_roles and not self._leaves_out(sql, line, error):
                 raise
             if saved:
                 driver.ask(self.session, _UNDO)
                 driver.ask(self.session, _LOOK_AGAIN)
             if makes_roles:
                 return self._execute(cursor, sql, execute)
-            self.found.leave_out(self.revision(), line, "The statement needs rows that the copy does not have.")
             cursor.execute(_NO_ROW)
         return True
 
@@ -165,10 +192,15 @@ class _Execution:
         self.made.update(names)
         return bool(names) and self.make_roles(names)
 
-    def _needs_rows(self, sql: str, error: Exception) -> bool:
-        code, from_a_query = sqlstates.of(error), "select" in sql.lower() or self.revision() in self.found.empty
+    def _leaves_out(self, sql: str, line: int, error: Exception) -> bool:
+        """Return whether the statement failed because of what the copy lacks. Note that it is left out."""
+        revision, code = self.revision(), sqlstates.of(error)
+        from_a_query = "select" in sql.lower() or revision in self.found.empty
         refers = code == sqlstates.FOREIGN_KEY_VIOLATION or (code == sqlstates.NOT_NULL_VIOLATION and from_a_query)
-        return refers and bool(_WRITES.match(sql))
+        if refers and _WRITES.match(sql):
+            self.found.leave_out(revision, line, "The statement needs rows that the copy does not have.")
+            return True
+        return self.found.lacks_extension(revision, line, sql, error)
 
 
 def _line(error: Exception) -> int:

@@ -46,7 +46,7 @@ def make(settings: Settings, revisions: History, scripts: list[Script]) -> Plan:
         def copy() -> Settings:
             return shadow.build(server, revisions, before, partial=True)
 
-        tried = rehearsal.run(server, copy(), [script.revision for script in scripts], wanted, copy)
+        tried = rehearsal.run(server, revisions, [script.revision for script in scripts], wanted, copy)
     weights = table_sizes.unknown(settings.limits)
     return Plan(
         "the revision files",

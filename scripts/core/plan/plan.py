@@ -71,7 +71,7 @@ class Plan:
         "transaction", "seconds", "locks": [{"relation", "mode"}], "rewrites", "scans", "rows_written": {name: n},
         "executions": n}],
         "findings": [{"id", "hazard", "severity": "block|warn|note", "relation", "blocks": "reads|writes|none", "line",
-        "message", "instead", "silenced": reason or null}], "untried": [{"line", "text"}]}]}
+        "message", "instead", "silenced": reason or null}], "untried": [{"line", "text", "needs"}]}]}
         """
         return {"format": FORMAT, "revisions": [_document(revision) for revision in self.revisions]}
 
@@ -93,8 +93,12 @@ def make(target: Settings, revisions: History, at: Sequence[str], wanted: str) -
         copy, tried_on = stand_in.make(server, target, revisions, at)
         weighed = table_sizes.of(target, server.server)
         tried_on += other_version(weighed.major, connections.version(server.server) // 10000)
-        ids = [script.revision for script in pending]
-        tried = rehearsal.run(server, copy, ids, wanted, lambda: stand_in.make(server, target, revisions, at)[0])
+        ready = [copy]
+
+        def next_copy() -> Settings:
+            return ready.pop() if ready else stand_in.make(server, target, revisions, at)[0]
+
+        tried = rehearsal.run(server, revisions, [script.revision for script in pending], wanted, next_copy)
     return Plan(tried_on, [planned(script, tried, weighed) for script in pending], tried.failure)
 
 

@@ -10,13 +10,14 @@ from scripts.core import child_process, messages
 from scripts.core.errors import UserError
 from scripts.core.migrate import alembic_commands
 from scripts.core.migrate.steps import Commits, Excuse, OnStep, Step, Tracer
-from scripts.core.plan import empty_copy, missing_roles, statement_watch
+from scripts.core.plan import empty_copy, missing_extensions, missing_roles, statement_watch
 from scripts.core.plan.empty_copy import EmptyCopy, MakeRoles
 from scripts.core.plan.findings import Undone
 from scripts.core.plan.trace import Trace
 from scripts.core.postgres import connections, driver, extensions, session_timeouts, trial
 from scripts.core.postgres.scratch import Scratch
 from scripts.core.revisions import checksum
+from scripts.core.revisions.history import History
 from scripts.core.schema import compare, fingerprint
 from scripts.core.schema.fingerprint import Schema
 from scripts.core.settings import Settings
@@ -34,18 +35,19 @@ class Rehearsal:
 
 
 def run(
-    server: Scratch, copy: Settings, pending: Sequence[str], wanted: str, another: Callable[[], Settings]
+    server: Scratch, revisions: History, pending: Sequence[str], wanted: str, copy: Callable[[], Settings]
 ) -> Rehearsal:
-    """Upgrade the copy to `wanted`, and undo that again.
+    """Upgrade a new `copy` to `wanted`, and undo that again.
 
-    A revision that ends early cannot be undone. Those before it are then undone on `another` copy.
+    A revision that ends early cannot be undone. Those before it are then undone on another copy.
     """
+    lacks = EmptyCopy(missing_extensions.elsewhere(server), missing_extensions.lacking(server, revisions))
     make_roles = missing_roles.maker(server)
-    tried = trial.run(server, copy, up_and_down, pending, wanted, make_roles=make_roles)
+    tried = trial.run(server, copy(), up_and_down, pending, wanted, lacks, make_roles=make_roles)
     earlier = pending[: pending.index(tried.empty.unfinished[0])] if tried.empty.unfinished else ()
     if earlier:
         with messages.sent_to(messages.nowhere):
-            again = trial.run(server, another(), up_and_down, earlier, earlier[-1], make_roles=make_roles)
+            again = trial.run(server, copy(), up_and_down, earlier, earlier[-1], lacks, make_roles=make_roles)
         tried.undone |= again.undone
     return tried
 
@@ -56,10 +58,14 @@ def undo(server: Scratch, copy: Settings, wanted: str) -> Trace:
 
 
 def up_and_down(
-    copy: Settings, pending: Sequence[str], wanted: str, make_roles: MakeRoles = empty_copy.nowhere
+    copy: Settings,
+    pending: Sequence[str],
+    wanted: str,
+    lacks: EmptyCopy | None = None,
+    make_roles: MakeRoles = empty_copy.nowhere,
 ) -> Rehearsal:
-    """Do the work of `run` in the child."""
-    rehearsal, done = Rehearsal(), list[tuple[str, Schema]]()
+    """Do the work of `run` in the child. `lacks`: what is known of the copy before."""
+    rehearsal, done = Rehearsal(empty=lacks or EmptyCopy()), list[tuple[str, Schema]]()
     with observed(copy) as observer:
         schemas = [fingerprint.read(observer)]
 
@@ -92,9 +98,11 @@ def _leave_out(rehearsal: Rehearsal, revisions: Sequence[str]) -> None:
     first = rehearsal.empty.unfinished[0]
     if rehearsal.failure:
         problem = rehearsal.failure.problem.rstrip(".")
-        rehearsal.empty.leave_out(revisions[0], 1, f"It failed, and {first} was not finished: {problem}.")
+        text = f"It failed, and {first} was not finished: {problem}."
+        rehearsal.empty.leave_out(revisions[0], 1, text, rehearsal.empty.needs)
     for revision in revisions[1:]:
-        rehearsal.empty.leave_out(revision, 1, f"It was not tried, because {first} was not finished.")
+        text = f"It was not tried, because {first} was not finished."
+        rehearsal.empty.leave_out(revision, 1, text, rehearsal.empty.needs)
     rehearsal.failure = None
 
 

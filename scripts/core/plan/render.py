@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from scripts.core import formatting
+from scripts.core.plan.empty_copy import ROWS
 from scripts.core.plan.findings import Finding
 from scripts.core.plan.plan import Planned
 from scripts.core.plan.table_sizes import BLOCK, NOTE, WARN
@@ -53,10 +54,11 @@ def finding(planned: Planned, one: Finding) -> StyledLine:
 
 
 def untried(planned: Planned) -> Iterator[StyledLine]:
-    """Yield a line for each part of a revision that needs rows."""
+    """Yield a line for each part of a revision that needs what the copy does not have."""
     for part in planned.untried:
         place = f"{planned.file}:{part.line}"
-        yield f"  needs rows  {place}  {part.text} make verify-staging tests it.", "yellow"
+        tested = " make verify-staging tests it." if part.needs == ROWS else ""
+        yield f"  needs {part.needs}  {place}  {part.text}{tested}", "yellow"
 
 
 def annotation(planned: Planned, one: Finding) -> str:

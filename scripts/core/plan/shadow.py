@@ -3,7 +3,7 @@
 import hashlib
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from scripts.core import ROOT, files_read
 from scripts.core.errors import UserError
 from scripts.core.migrate import alembic_commands
 from scripts.core.migrate.steps import Commits, Excuse
-from scripts.core.plan import empty_copy, missing_roles
+from scripts.core.plan import empty_copy, missing_extensions, missing_roles
 from scripts.core.plan.empty_copy import EmptyCopy, MakeRoles
 from scripts.core.postgres import extensions, scratch, scratch_extensions, templates, trial
 from scripts.core.postgres.scratch import Scratch
@@ -77,15 +77,19 @@ def _make(server: Scratch, key: str, template: Shadow, at: Sequence[str], *, par
 
 def run(server: Scratch, made: Settings, at: Sequence[str], *, partial: bool = False) -> list[str]:
     """Apply everything up to the revisions `at`, and return the files that were read. Raise UserError if one fails."""
-    return trial.run(server, made, upgrade, at, partial, make_roles=missing_roles.maker(server))
+    elsewhere = missing_extensions.elsewhere(server) if partial else ()
+    return trial.run(server, made, upgrade, at, partial, elsewhere, make_roles=missing_roles.maker(server))
 
 
-def upgrade(made: Settings, at: Sequence[str], partial: bool, make_roles: MakeRoles) -> list[str]:
+def upgrade(
+    made: Settings, at: Sequence[str], partial: bool, elsewhere: Collection[str] | None, make_roles: MakeRoles
+) -> list[str]:
     """Do the work of `run` in the child. Leave out statements that need rows, which a shadow does not have."""
+    found = EmptyCopy(elsewhere)
 
     def attach(connection: Connection, revision: Callable[[], str], commits: Commits) -> Excuse | None:
         extensions.tolerate(connection)
-        excuse = empty_copy.tracer(make_roles, EmptyCopy())(connection, revision, commits)
+        excuse = empty_copy.tracer(make_roles, found)(connection, revision, commits)
         return excuse if partial else None
 
     with files_read.noted() as files:

@@ -26,8 +26,17 @@ def refused(error: BaseException | None, words: str) -> bool:
 
 def lacking(error: BaseException | None) -> str:
     """Return the name of the extension that a statement had no right to create, or nothing."""
-    found = _NAME.search(str(getattr(error, "statement", ""))) if refused(error, "CREATE EXTENSION") else None
-    return (found[1].replace('""', '"') if found[1] else found[2].lower()) if found else ""
+    return named(str(getattr(error, "statement", ""))) if refused(error, "CREATE EXTENSION") else ""
+
+
+def named(statement: str) -> str:
+    """Return the name of the extension that the statement creates, or nothing."""
+    return next(iter(all_named(statement)), "")
+
+
+def all_named(text: str) -> list[str]:
+    """Return the names of the extensions that the text creates."""
+    return [one[1].replace('""', '"') if one[1] else one[2].lower() for one in _NAME.finditer(text)]
 
 
 def creates(statement: str) -> bool:

@@ -44,6 +44,7 @@ _EXTENSIONS = text(
     "SELECT extname AS name, pg_get_userbyid(extowner) AS owner, nspname AS schema"
     " FROM pg_extension JOIN pg_namespace n ON n.oid = extnamespace WHERE extname <> 'plpgsql' ORDER BY 1"
 )
+_OFFERED = text("SELECT name FROM pg_available_extensions ORDER BY 1")
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,8 @@ class Rights:
     """Whether the role may create tables in the schema public."""
     extensions: tuple[Extension, ...] | None = None
     """The extensions of the database; None if the target was not asked."""
+    offered: tuple[str, ...] = ()
+    """The extensions that could be created in the database."""
 
     @property
     def role(self) -> Role:
@@ -124,6 +127,7 @@ def read(connection: Connection) -> Rights:
         makes_schemas=database.makes_schemas,
         makes_tables=bool(database.makes_tables),
         extensions=tuple(Extension(**row) for row in connection.execute(_EXTENSIONS).mappings()),
+        offered=tuple(connection.scalars(_OFFERED)),
     )
 
 
@@ -141,7 +145,8 @@ def _before_the_database(target: Settings) -> Rights:
     """Return the rights of a role that will create its database and own it."""
     with connections.connect(target, connections.maintenance(target)) as connection:
         name = str(connection.scalar(text("SELECT current_user")))
-        return Rights(name, _roles(connection), _memberships(connection), name, extensions=())
+        offered = tuple(connection.scalars(_OFFERED))
+        return Rights(name, _roles(connection), _memberships(connection), name, extensions=(), offered=offered)
 
 
 def _roles(connection: Connection) -> tuple[Role, ...]:

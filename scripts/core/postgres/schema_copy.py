@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -129,7 +129,7 @@ def without_random_word(script: bytes) -> bytes:
 def _restored(server: Scratch, archive: _Archive) -> Settings:
     made = scratch.create(server)
     pg_restore = client_programs.find("pg_restore", archive.major, tls=connections.uses_tls(server.server))
-    _restore(pg_restore, scratch.as_administrator(server, made), archive.path, _words(server))
+    _restore(server, pg_restore, made, archive.path)
     scratch_extensions.hand_over(server, made)
     return made
 
@@ -156,12 +156,17 @@ def _dump(pg_dump: str, target: Settings, dump: Path) -> None:
         )
 
 
-def _restore(pg_restore: str, made: Settings, dump: Path, words: Sequence[str]) -> None:
-    said = client_programs.run(pg_restore, made.database_url, "--exit-on-error", *words, str(dump))
+def _restore(server: Scratch, pg_restore: str, made: Settings, dump: Path) -> None:
+    words = ("--exit-on-error", *_words(server), str(dump))
+    said = client_programs.run(pg_restore, scratch.as_administrator(server, made).database_url, *words)
     if said:
+        missing = scratch_extensions.lacking(server)
         raise UserError(
             f"The schema does not fit the scratch server: {client_programs.reason(said)}",
-            why="The scratch server has another PostgreSQL version than the target, or lacks an extension or a role.",
+            why=f"The scratch server lacks {', '.join(missing)}, which the target has."
+            if missing
+            else "The scratch server has another PostgreSQL version than the target, or lacks a role.",
+            do=f"name another scratch server in .env: {scratch_extensions.HELP}" if missing else "",
         )
 
 

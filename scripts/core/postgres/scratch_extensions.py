@@ -10,6 +10,7 @@ from scripts.core.postgres.scratch import Scratch
 from scripts.core.postgres.sql import Sql, compose
 from scripts.core.settings import Settings
 
+HELP = "SCRATCH_HOST, or RUNTIME=docker with POSTGRES_IMAGE, can name a scratch server that has it."
 _FOR_SUPERUSERS = text(
     "SELECT DISTINCT name FROM pg_available_extension_versions WHERE name = ANY(:names) AND superuser AND NOT trusted"
 )
@@ -21,6 +22,7 @@ _HAND_OVER = text(
     " (SELECT name FROM pg_available_extension_versions WHERE trusted AND version = extversion)"
     " ELSE extname = ANY(CAST(:names AS text[])) END"
 )
+_OFFERED = text("SELECT name FROM pg_available_extensions")
 _HAS_SCHEMA = text("SELECT true FROM pg_namespace WHERE nspname = :schema")
 
 
@@ -30,6 +32,17 @@ def needed(server: Scratch) -> list[str]:
     if server.rights.role.superuser or not server.login.is_separate or not there:
         return []
     return sorted(server.server.scalars(_FOR_SUPERUSERS, {"names": [one.name for one in there]}))
+
+
+def offered(server: Scratch) -> set[str]:
+    """Return the extensions that can be created on the scratch server."""
+    return set(server.server.scalars(_OFFERED))
+
+
+def lacking(server: Scratch) -> list[str]:
+    """Return the extensions of the target's database that the scratch server does not have."""
+    there = offered(server)
+    return [one.name for one in server.rights.extensions or () if one.name not in there]
 
 
 def make(server: Scratch, made: Settings, names: Sequence[str]) -> None:
