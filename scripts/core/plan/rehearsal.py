@@ -67,7 +67,7 @@ def up_and_down(
     """Do the work of `run` in the child. `lacks`: what is known of the copy before."""
     rehearsal, done = Rehearsal(empty=lacks or EmptyCopy()), list[tuple[str, Schema]]()
     with observed(copy) as observer:
-        schemas = [fingerprint.read(observer)]
+        schemas = [_read(observer)]
 
         def on_step(step: Step) -> None:
             done.append((step.revision, schemas[-1]))
@@ -132,7 +132,7 @@ def tracing(observer: Connection, into: Trace, also: Tracer | None = None) -> Tr
 
 def _read(observer: Connection) -> Schema:
     with child_process.own_work():
-        return fingerprint.read(observer)
+        return fingerprint.read(observer, often=True)
 
 
 @contextmanager

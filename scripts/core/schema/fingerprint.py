@@ -13,13 +13,18 @@ from sqlalchemy.exc import DBAPIError
 from scripts.core import messages
 from scripts.core.errors import UserError
 from scripts.core.postgres import connections, driver, own_tables, sql
-from scripts.core.postgres.sql import Sql, compose
+from scripts.core.postgres.sql import PLACE, Sql, compose
 from scripts.core.schema.catalogs import query, unknown
 
 FINGERPRINT_VERSION = 2
 """Raise it with every change of what is read or how it is worded. Fingerprints of two versions cannot be compared."""
 LOCK_TIMEOUT = "2s"
 """The longest time that the reading waits for a lock."""
+
+_PLANNED_FOR = "schema_reading"
+"""In the information about a session: how many objects the schema had when the reading was planned."""
+SMALL = 500
+"""Objects. One plan is good for any smaller schema, because PostgreSQL's own catalogs are larger."""
 
 # Every setting that changes how PostgreSQL prints names and constants. JIT does not pay off for a single query.
 _PINNED = {
@@ -34,6 +39,7 @@ _PINNED = {
     "standard_conforming_strings": "on",
     "xmloption": "content",
     "jit": "off",
+    "plan_cache_mode": "force_generic_plan",
 }
 _PIN = text("SELECT " + ", ".join(f"set_config('{name}', :{name}, true)" for name in [*_PINNED, "lock_timeout"]))
 # The tables that Alembic finds, by the session's own search_path. In another schema, these names are not special.
@@ -72,20 +78,22 @@ class Schema:
         return sorted(name for name, definition in self.objects.items() if definition == unknown.DEFINITION)
 
 
-def read(connection: Connection) -> Schema:
+def read(connection: Connection, *, often: bool = False) -> Schema:
     """Return the schema of the connected database, without the tables alembic_version and migration_log.
 
     Of an extension it has the version, and the grants that differ from the extension's own. Settings of the session and
     an open transaction stay as they are. To print an index, or an expression with columns (of a check, a generated
     column, a view, a trigger ...), PostgreSQL takes ACCESS SHARE on the table until the reading ends. It waits at most
     LOCK_TIMEOUT for another session's ACCESS EXCLUSIVE. Keys, defaults and bounds of partitions need no lock.
-
     Raise UserError after that time, or if the schema changes meanwhile.
+
+    `often`: this session will read it again and again. Then PostgreSQL plans the query once, which is most of its work.
     """
     found: dict[str, dict[str, str]] = {"object": {}, "access": {}, "order": {}}
     try:
         with _pinned(connection) as (left_out, catalogs):
-            for kind, name, definition in sql.run(connection, query.statement(catalogs), left_out):
+            reading = _prepared(connection, catalogs) if often else query.statement(catalogs)
+            for kind, name, definition in sql.run(connection, reading, left_out):
                 found[kind][name] = definition
     except DBAPIError as error:
         if error.connection_invalidated:
@@ -98,7 +106,26 @@ def read(connection: Connection) -> Schema:
     order = {name: json.loads(columns) for name, columns in found["order"].items()}
     schema = Schema(found["object"], found["access"], order)
     _report(*schema.unknown)
+    if often:
+        _forget_if_outgrown(connection, len(schema.objects))
     return schema
+
+
+def _prepared(connection: Connection, catalogs: unknown.Catalogs) -> Sql:
+    """Return the reading as a statement that this session has planned. Plan it the first time."""
+    if _PLANNED_FOR not in connection.info:
+        reading = query.statement(catalogs, Sql("$1"), Sql("$2"))
+        sql.run(connection, compose("PREPARE schema_reading (oid, oid) AS {}", reading))
+        connection.info[_PLANNED_FOR] = 0
+    return compose("EXECUTE schema_reading ({}, {})", PLACE, PLACE)
+
+
+def _forget_if_outgrown(connection: Connection, objects: int) -> None:
+    """Forget the plan if the schema has grown to twice the size that it was made for."""
+    planned_for = connection.info[_PLANNED_FOR] = connection.info[_PLANNED_FOR] or max(objects, SMALL)
+    if objects > 2 * planned_for:
+        sql.run(connection, Sql("DEALLOCATE schema_reading"))
+        del connection.info[_PLANNED_FOR]
 
 
 @cache

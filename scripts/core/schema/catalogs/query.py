@@ -49,14 +49,14 @@ UNION ALL SELECT 'order', relation.name, json_agg(quote_ident(attname) ORDER BY 
 
 
 @cache
-def statement(catalogs: Catalogs) -> Sql:
+def statement(catalogs: Catalogs, version: Sql = PLACE, log: Sql = PLACE) -> Sql:
     """Return what reads rows of class (object, access or order), name and definition, also from unknown `catalogs`.
 
     The values are the OIDs of the tables that are not part of the schema: Alembic's version table, and our log.
     """
     every = [*relations.KINDS, *types.KINDS, *objects.KINDS, *unknown.kinds(catalogs)]
     kinds = " UNION ALL ".join(map(_select, every))
-    return compose(_STATEMENT, PLACE, PLACE, Sql(SPACE), Sql(RELATION), Sql(kinds), Sql(GRANTS))
+    return compose(_STATEMENT, version, log, Sql(SPACE), Sql(RELATION), Sql(kinds), Sql(GRANTS))
 
 
 def _select(kind: Kind) -> str:
