@@ -231,6 +231,28 @@ def test_a_missing_extension_is_named(project: Project) -> None:
     assert "Do:    install the extension on the scratch server" in result.stderr
 
 
+def test_downgrades_are_tried_where_a_history_forks(project: Project) -> None:
+    """Exactly those of the pending revisions, also where the database has two heads."""
+    below = project.version[0]
+    project.write_revision("abcd01", below, 'op.execute("CREATE TABLE one ()")', 'op.execute("DROP TABLE one")')
+    project.write_revision("abcd02", below, 'op.execute("CREATE TABLE two ()")', 'op.execute("DROP TABLE two")')
+    merge = project.write_revision("abcd03", "BOTH", 'op.execute("CREATE TABLE three ()")')
+    merge.write_text(merge.read_text().replace("'BOTH'", "('abcd01', 'abcd02')"))
+    assert call(project, "migrate", "abcd01").returncode == 0
+
+    one_head = call(project, "plan", "--json")
+    assert call(project, "alembic", "upgrade", "abcd02").returncode == 0
+    assert sorted(project.version) == ["abcd01", "abcd02"]
+    two_heads = call(project, "plan", "--json")
+
+    for plan, pending in ((one_head, ["abcd02", "abcd03"]), (two_heads, ["abcd03"])):
+        found = json.loads(plan.stdout)["revisions"]
+        assert [one["revision"] for one in found] == pending
+        assert [(one["id"], one["message"].rpartition(": ")[2]) for rev in found for one in rev["findings"]] == [
+            ("H12", "table three is not expected.")
+        ]
+
+
 @pytest.fixture
 def lonely(project: Project, server: URL) -> Project:
     """At a revision that creates an extension, which only the target's server has: one session finds its files."""

@@ -137,7 +137,8 @@ def _goal(steps: Steps, destination: str) -> str | None:
 def _close(connection: Connection, found: Rollback | None, at: Sequence[str]) -> None:
     if found:
         connection.execute(_CLOSE)
-        is_complete = (*at,) == (found.goal,) or (not at and found.goal == "base")
+        # After its end, other branches may still be applied beside its goal.
+        is_complete = found.left(history.load(), at) == []
         messages.send(f"{'Completed' if is_complete else 'Closed before it was finished'}: {found}.")
 
 

@@ -160,6 +160,25 @@ def test_typed_by_hand_and_at_its_end_it_is_closed(half: Project, target: Settin
     assert not is_open(half)
 
 
+def test_it_is_complete_although_another_branch_stays(
+    project: Project, target: Settings, revisions: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("scripts.core.revision_files.ROOT", project.path)
+    for branch in ("abcd01", "abcd02"):
+        project.write_revision(branch, revisions[-1], downgrade="op.execute('SELECT 1')")
+    merge = project.write_revision("abcd03", "MERGED", downgrade="op.execute('SELECT 1')")
+    merge.write_text(merge.read_text().replace("'MERGED'", "('abcd01', 'abcd02')"))
+    assert call(project).returncode == 0
+    stop(replace(target, database_url=project.url), "abcd01")
+    assert sorted(project.version) == ["abcd01", "abcd02"]
+
+    result = call(project, "rollback", "--rev=abcd01")
+
+    assert result.returncode == 0, result.stderr
+    assert "Completed: the rollback from abcd03 to abcd01" in result.stdout
+    assert not is_open(project)
+
+
 def test_a_version_that_was_changed_elsewhere_is_not_on_its_way(half: Project) -> None:
     half.write_revision("abcd04", "abcd01", downgrade="op.execute('SELECT 1')")
     half.write_revision("abcd05", "abcd04", downgrade="op.execute('SELECT 1')")
