@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Collection
+from typing import Any
 
 from sqlalchemy import Connection, text
 
@@ -13,7 +14,9 @@ from scripts.core.postgres.sql import compose, spelled
 # Without those of partitioned tables, which are invalid until every partition has its own, and without one that is
 # being built. A role that may not read others' progress sees that a session builds one, and the lock on its table.
 _INVALID = text(
-    "SELECT i.indexrelid::regclass::text AS name, c.relname FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid"
+    "SELECT i.indexrelid::regclass::text AS name, c.relname, t.relname AS table, array(SELECT attname::text"
+    " FROM pg_attribute WHERE attrelid = i.indrelid AND attnum = ANY (i.indkey)) AS columns"
+    " FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_class t ON t.oid = i.indrelid"
     " WHERE NOT i.indisvalid AND c.relkind = 'i'"
     " AND NOT EXISTS (SELECT FROM pg_stat_progress_create_index p WHERE p.index_relid = i.indexrelid"
     " OR (p.index_relid IS NULL AND EXISTS (SELECT FROM pg_locks l WHERE l.pid = p.pid AND l.relation = i.indrelid)))"
@@ -21,14 +24,33 @@ _INVALID = text(
 )
 
 
+_UNNAMED = re.compile(r"\bCONCURRENTLY\s+ON\b|\bcreate_index\(\s*None\b", re.IGNORECASE)
+"""Creates an index whose name PostgreSQL or the naming convention chooses, from the columns."""
+
+
 def invalid(connection: Connection) -> list[str]:
     return [str(name) for name in connection.scalars(_INVALID)]
 
 
 def foreign(connection: Connection, source: str) -> list[str]:
-    """Return the invalid indexes that `source`, the text of the revisions that run, does not name."""
-    words = set(re.findall(r"\w+", source))
-    return [name for name, plain in connection.execute(_INVALID) if not set(re.findall(r"\w+", plain)) <= words]
+    """Return the invalid indexes that `source`, the text of the revisions that run, does not create.
+
+    It names the index, or leaves the name out and names the table and its columns.
+    """
+    words = _words(source)
+    return [str(row.name) for row in connection.execute(_INVALID) if not _is_ours(row, source, words)]
+
+
+def _is_ours(row: Any, source: str, words: set[str]) -> bool:
+    if _words(row.relname) <= words:
+        return True
+    parts = [row.table, *row.columns]
+    is_generated = all(part in row.relname for part in parts)
+    return is_generated and bool(_UNNAMED.search(source)) and _words(" ".join(parts)) <= words
+
+
+def _words(text: str) -> set[str]:
+    return set(re.findall(r"\w+", text))
 
 
 def drop_invalid(connection: Connection, foreign: Collection[str] = ()) -> None:

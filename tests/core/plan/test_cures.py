@@ -1,13 +1,15 @@
 """What the hazards print as the safe way runs, is safe, and ends where the statement would have ended."""
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from scripts.core.plan import constraint_advice, hazards
+from scripts.core.plan import constraint_advice, hazards, rehearsal
 from scripts.core.plan.findings import Finding
 from scripts.core.plan.table_sizes import NOTE
+from scripts.core.postgres import connections
 from scripts.core.schema import compare
 from scripts.core.schema.catalog_snapshot import Relation
 from scripts.core.settings import Settings
@@ -122,3 +124,50 @@ def is_announced(found: Finding, advice: Finding) -> bool:
     """Whether the advice says that this is found, or it is what the statement is for: rows are deleted."""
     is_meant = (found.id, advice.id) == ("H07", "H06")
     return is_meant or ("H08 stops that step" in advice.instead and found.id == "H08")
+
+
+RUN = "op.get_bind().exec_driver_sql({!r})".format
+TYPE = RUN('CREATE TYPE odd."Mood: " AS ENUM (\'a\'); CREATE TABLE odd.m (x odd."Mood: ")'), RUN("DROP TABLE odd.m")
+KEY = (
+    RUN('CREATE TABLE odd."No tes" ("E :1" int, a int, FOREIGN KEY ("E :1", a) REFERENCES odd.pairs)'),
+    RUN('DROP TABLE odd."No tes"'),
+)
+COLUMN = 'op.add_column("orders", sa.Column("note", sa.Text()))', 'op.drop_column("orders", "note")'
+WORK = 'connection.execute(sa.text("INSERT INTO odd.keyless VALUES (1, 2)"))'
+OPENED = (
+    'connection = sa.create_engine(__import__("os").environ["DATABASE_URL"].replace(":", "+psycopg2:", 1)).connect()'
+)
+ELSEWHERE: dict[str, tuple[list[tuple[str, str]], Callable[[str], list[tuple[str, str]]]]] = {
+    "H12": ([TYPE], lambda code: [(TYPE[0], f"{TYPE[1]}\n{code}")]),
+    "H13": ([KEY], lambda code: [KEY, (code, RUN('DROP INDEX odd."ix_No tes_E :1_a"'))]),
+    "H14": (
+        [(f'{COLUMN[0]}\nop.execute("COMMIT")', COLUMN[1])],
+        lambda code: [COLUMN, (code.replace("...", 'op.execute("VACUUM orders")'), "pass")],
+    ),
+    "H15": (
+        [(f"{OPENED}\n{WORK}\nconnection.commit()\nconnection.close()", "pass")],
+        lambda code: [(f"{code}\n{WORK}", "pass")],
+    ),
+}
+"""Revisions with a finding, and where its code belongs: into the downgrade, after the revision, around others."""
+
+
+def test_what_belongs_elsewhere_than_the_statement_runs_and_leaves_no_finding(versions: Path, copy: Settings) -> None:
+    def run(sql: str) -> None:
+        with connections.connect(copy) as connection:
+            connection.exec_driver_sql(sql)
+            connection.commit()
+
+    def find(bodies: list[tuple[str, str]]) -> dict[str, str]:
+        """The code for each hazard, by its id. Each revision is undone again."""
+        chains.lay(versions, [(f"r{number}", *body) for number, body in enumerate(bodies)])
+        names = [f"r{number}" for number in range(len(bodies))]
+        found = chains.findings(rehearsal.up_and_down(copy, names, names[-1]), copy).values()
+        return {one.id: "".join(code(one.instead)) for ones in found for one in ones}
+
+    run(f"UPDATE alembic_version SET version_num = 'shop'; {ODD.read_text()}")
+    for hazard, (bad, cured) in ELSEWHERE.items():
+        printed = find(bad)
+        run('DROP TYPE IF EXISTS odd."Mood: "')
+        assert printed[hazard], printed
+        assert find(cured(printed[hazard])) == {}

@@ -90,6 +90,24 @@ def test_a_leftover_of_before_is_dropped_by_name(connection: Connection, sent: l
     assert invalid_indexes.invalid(connection) == []
 
 
+@pytest.mark.parametrize(
+    ("source", "is_ours"),
+    [
+        ('op.execute("CREATE UNIQUE INDEX CONCURRENTLY ON things (n, name)")', True),
+        ('op.create_index(None, "things", ["n", "name"], postgresql_concurrently=True)', True),
+        ('op.execute("CREATE UNIQUE INDEX CONCURRENTLY ON things (n)")', False),
+        ('op.create_index("other", "things", ["n", "name"], postgresql_concurrently=True)', False),
+    ],
+)
+def test_a_leftover_with_a_generated_name_is_known_by_its_columns(
+    connection: Connection, source: str, is_ours: bool
+) -> None:
+    fail(connection, "ON things (n, name)")
+
+    assert invalid_indexes.invalid(connection) == ["things_n_name_idx"]
+    assert invalid_indexes.foreign(connection, source) == ([] if is_ours else ["things_n_name_idx"])
+
+
 def test_the_index_of_a_partitioned_table_may_wait_for_its_partitions(connection: Connection) -> None:
     run(connection, "CREATE TABLE parted (n int) PARTITION BY LIST (n)")
     run(connection, "CREATE TABLE part PARTITION OF parted FOR VALUES IN (1)")
