@@ -12,7 +12,8 @@ from scripts.core.postgres.own_tables import NUMBERS
 FIRST_OID = 16384
 """FirstNormalObjectId in PostgreSQL's access/transam.h: objects of initdb have smaller numbers.
 
-It is for objects without a schema: locks, casts, languages. Tables are recognised by their schema.
+It is for objects without a schema: locks, casts, languages. Tables are recognised by their schema. Where PostgreSQL has
+thousands of its own, such as functions, it lets a query begin with the user's.
 """
 
 

@@ -135,6 +135,8 @@ def _order(expected: Schema, found: Schema) -> list[Difference]:
     differences = []
     for table in expected.order.keys() & found.order.keys():
         before, after = expected.order[table], found.order[table]
+        if before == after:
+            continue
         common = [column for column in before if column in after], [column for column in after if column in before]
         if common[0] != common[1]:
             differences.append(Difference(table, "order", ", ".join(common[0]), ", ".join(common[1])))

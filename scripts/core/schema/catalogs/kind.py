@@ -46,7 +46,8 @@ def in_schema(kind: str, catalog: str, definition: str, more: str = "", acl: str
     """
     table, prefix = catalog.split(".")
     name = f"'{kind} ' || s.prefix || quote_ident(o.{prefix}name)"
-    return Kind(name, definition, f"{table} o JOIN space s ON s.oid = o.{prefix}namespace {more}", *_owned(prefix, acl))
+    source = f"{table} o JOIN space s ON s.oid = o.{prefix}namespace AND o.oid >= {FIRST_OID} {more}"
+    return Kind(name, definition, source, *_owned(prefix, acl))
 
 
 def of_database(kind: str, catalog: str, definition: str, acl: str = "") -> Kind:

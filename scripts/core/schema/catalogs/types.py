@@ -93,7 +93,7 @@ KINDS = [
         Kind(
             f"'{kind} ' || s.prefix || quote_ident(proname) || '(' || oidvectortypes(proargtypes) || ')'",
             definition,
-            f"pg_proc o JOIN space s ON s.oid = pronamespace {more}"
+            f"pg_proc o JOIN space s ON s.oid = pronamespace AND o.oid >= {FIRST_OID} {more}"
             f" WHERE prokind IN ({letters}) AND NOT {_MADE_WITH_ANOTHER}",
             "proowner",
             "proacl",
@@ -109,14 +109,15 @@ KINDS = [
         "format('operator %s%s (%s, %s)', s.prefix, oprname, CASE oprleft WHEN 0 THEN 'NONE'"
         " ELSE format_type(oprleft, NULL) END, format_type(oprright, NULL))",
         _OPERATOR,
-        "pg_operator o JOIN space s ON s.oid = oprnamespace",
+        f"pg_operator o JOIN space s ON s.oid = oprnamespace AND o.oid >= {FIRST_OID}",
         "oprowner",
     ),
     *(
         Kind(
             f"'{kind} ' || s.prefix || quote_ident({prefix}name) || ' USING ' || quote_ident(amname)",
             definition,
-            f"{catalog} o JOIN space s ON s.oid = {prefix}namespace JOIN pg_am m ON m.oid = {prefix}method",
+            f"{catalog} o JOIN space s ON s.oid = {prefix}namespace AND o.oid >= {FIRST_OID}"
+            f" JOIN pg_am m ON m.oid = {prefix}method",
             f"{prefix}owner",
         )
         for kind, catalog, prefix, definition in [
