@@ -12,12 +12,12 @@ from tests.conftest import Project, copy_project
 
 ADOPTED = """\'\'\'Made elsewhere
 
-Revision ID: abcd01
+Revision ID: fedc98
 \'\'\'
 from alembic import op
 import sqlalchemy as sa, os
 from sqlalchemy import *
-revision='abcd01'
+revision='fedc98'
 down_revision = 'a4b8f234fc7c'
 def upgrade() :
   unused = 1 ; print ("going up"); op.execute( "%s" % 'SELECT 1' )
