@@ -49,7 +49,7 @@ app: ## Run the application in the foreground
 
 ## Schema changes
 revision: ## Write a revision file from the models                     (m="what it does" EMPTY=1)
-	$(RUN) run python -m scripts.revision --message="$$m" $${EMPTY:+--empty}
+	$(RUN) with_scratch python -m scripts.revision --message="$$m" $${EMPTY:+--empty}
 migrate: ## Apply the pending revisions                                (REV=head)
 	$(RUN) with_scratch python -m scripts.migrate $${REV:+"$$REV"}
 plan: ## Show what migrate would do, after trying it on a copy        (REV=head JSON=1)

@@ -1,17 +1,26 @@
-"""Write a revision file from the difference between the models and the database.
+"""Write a revision file from the difference between the models and the revision files, and try it.
 
 make revision m="add posts.title"             review the file, then: make plan, make migrate
 make revision m="backfill titles" EMPTY=1     an empty file, to write by hand
+make revision ACCEPT=differences              keep what differs now: list it in alembic/accepted_differences.txt
+
+The file runs up, down and up on the scratch server. Your database is not used. Exit 1 if the models describe something
+that no revision file makes.
 """
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
-from scripts.core import revision_files, settings
+from scripts.core import overrides, revision_files, settings
 from scripts.core.cli import console, entry_point
 from scripts.core.errors import USAGE, UserError
+from scripts.core.formatting import counted
 from scripts.core.migrate import alembic_commands
-from scripts.core.postgres import connections, databases
+from scripts.core.models import accepted, write
+from scripts.core.models.write import Written
+from scripts.core.plan import render
+from scripts.core.plan.render import StyledLine
+from scripts.core.plan.table_sizes import NOTE
 from scripts.core.revisions import history
 
 
@@ -21,36 +30,60 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--empty", action="store_true", help="write a revision without operations")
     arguments = parser.parse_args(argv)
     message = arguments.message.strip()
-    if not message:
+    if not message and not overrides.accepted("differences"):
         raise UserError("A revision needs a message.", do='make revision m="what it does"', code=USAGE)
 
     target = settings.load()
     revisions = history.load()
-    head = history.head(revisions)
-    if not arguments.empty:
-        require_at_head(target, revisions, head)
-    path = alembic_commands.new_revision(target, message, empty=arguments.empty)
-    if path is None:
-        console.done("Models and migrations match: there is nothing to write.")
+    history.head(revisions)
+    if not message:
+        listed = write.accept(target, revisions)
+        console.done(f"Wrote {counted(len(listed), 'difference')} to {accepted.FILE}. Review and commit it.")
+        return 0
+    if arguments.empty:
+        path = alembic_commands.new_revision(target, message, empty=True)
+        assert path
+        console.done(f"Wrote {revision_files.shown(path)}")
+        console.say("  Write it. Then: make plan, make migrate, and commit it.")
+        return 0
+    return report(write.revision(target, revisions, message), message)
+
+
+def report(written: Written, message: str) -> int:
+    lines = written.comparison.lines
+    if written.path is None and not lines:
+        known = counted(len(written.comparison.accepted), "difference")
+        but = f", but for {known} in {accepted.FILE}" if written.comparison.accepted else ""
+        console.done(f"Models and migrations match{but}: there is nothing to write.")
         console.say(f'  To write a revision by hand: make revision m="{message}" EMPTY=1')
         return 0
-    console.done(f"Wrote {revision_files.shown(path)}")
-    what = "Write it" if arguments.empty else "Review it: a rename looks like a drop and an add"
-    console.say(f"  {what}. Then: make plan, make migrate, and commit it.")
-    return 0
+    if written.path is None:
+        console.say("✗ Models and revision files differ in what Alembic does not write:", "red")
+    elif lines or written.not_undone:
+        what = "the models describe more" if lines else "its downgrade does not restore the schema"
+        console.say(f"✗ Wrote {revision_files.shown(written.path)}, but {what}:", "red")
+    else:
+        console.done(f"Wrote {revision_files.shown(written.path)}. It ran up, down and up on the scratch server.")
+    for line in lines:
+        console.say(f"  {line}")
+    for found in findings(written):
+        console.say(*found)
+    if lines:
+        by_hand = "Add this by hand" if written.path else f'Write it by hand: make revision m="{message}" EMPTY=1'
+        console.say(f"  {by_hand}. To keep all differences as they are: make revision ACCEPT=differences")
+        return 1
+    console.say("  Review it: a rename looks like a drop and an add. Then: make plan, make migrate, and commit it.")
+    return 1 if written.not_undone else 0
 
 
-def require_at_head(target: settings.Settings, revisions: history.History, head: str) -> None:
-    """Raise UserError if the database lacks revisions. Its schema is compared with the models."""
-    databases.ensure(target)
-    with connections.connect(target) as connection:
-        at = history.current(connection)
-    history.require_known(revisions, at)
-    if history.pending(revisions, at, head):
-        raise UserError(
-            "The database is behind the revision files, so model changes cannot be told from pending revisions.",
-            do="make migrate",
-        )
+def findings(written: Written) -> Iterator[StyledLine]:
+    """Yield the findings with the safe way."""
+    if written.planned is None:
+        return
+    for one in written.planned.findings:
+        yield render.finding(written.planned, one)
+        if not one.silenced and one.severity != NOTE:
+            yield from ((f"      {line}", "dim") for line in one.instead.splitlines())
 
 
 if __name__ == "__main__":

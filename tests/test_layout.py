@@ -97,6 +97,7 @@ ROOMS = [
     {"backups", "reports"},
     {"migrate"},
     {"plan"},
+    {"models"},
     {"rollback", "verification", "diagram"},
 ]
 """Of scripts/core/, from the bottom to the top. The ground is the files beside the rooms."""

@@ -12,6 +12,13 @@ from tests.conftest import ROOT, Project
 
 COLUMN = "    note: Mapped[str | None] = mapped_column(String(99))\n"
 MODELS = Path("app/models")
+KEEP = "To keep all differences as they are: make revision ACCEPT=differences\n"
+CHECK = '    __table_args__ = (sa.CheckConstraint("id > 0", name="k"),)\n'
+UNLOGGED = '    __table_args__ = {"prefixes": ["UNLOGGED"]}\n'
+MISSING = """class Missing(sa.types.UserDefinedType):
+    def get_col_spec(self):
+        return "missing"
+"""
 
 HOSTILE = [
     'say "hi"',
@@ -192,15 +199,90 @@ def test_an_application_without_any_model_gets_no_revision_that_drops_everything
     assert files(edited) == before
 
 
-def test_a_database_that_is_behind_has_to_be_migrated_first(empty_project: Project) -> None:
-    before = files(empty_project)
+def test_the_database_is_not_used(edited: Project) -> None:
+    """It may be behind, ahead or changed by hand, or no server may run."""
+    before = files(edited)
+    add_column(edited)
 
-    result = empty_project.run("revision", "--message", "too early")
+    result = edited.run("revision", "--message", "add a note", POSTGRES_PORT="1")
+
+    assert result.returncode == 0, result.stderr
+    (path,) = files(edited) - before
+    assert "add_column" in path.read_text()
+
+
+def test_what_autogenerate_does_not_see_is_written_too(edited: Project) -> None:
+    before = files(edited)
+    user = edited.path / MODELS / "user.py"
+    user.write_text("import sqlalchemy as sa\n" + user.read_text().replace("(Base):\n", "(Base):\n" + CHECK, 1))
+
+    result = edited.run("revision", "--message", "a check")
+
+    assert result.returncode == 0, result.stdout
+    (path,) = files(edited) - before
+    assert 'op.execute("ALTER TABLE users ADD CONSTRAINT ck_users_k CHECK ((id > 0))")' in path.read_text()
+    assert 'op.execute("ALTER TABLE users DROP CONSTRAINT ck_users_k")' in path.read_text()
+
+
+def test_what_is_not_written_is_named(edited: Project) -> None:
+    before = files(edited)
+    user = edited.path / MODELS / "user.py"
+    user.write_text(user.read_text().replace("(Base):\n", "(Base):\n" + UNLOGGED, 1))
+
+    nothing = edited.run("revision", "--message", "unlogged")
+    unwritten = files(edited) - before
+    add_column(edited)
+    written = edited.run("revision", "--message", "a note")
+
+    line = "  table users: TABLE, expected TABLE UNLOGGED\n"
+    assert nothing.returncode == 1
+    assert unwritten == set()
+    assert nothing.stdout.startswith("✗ Models and revision files differ in what Alembic does not write:\n")
+    assert line in nothing.stdout
+    assert nothing.stdout.endswith(f'  Write it by hand: make revision m="unlogged" EMPTY=1. {KEEP}')
+    (path,) = files(edited) - before
+    assert written.returncode == 1
+    assert written.stdout.startswith(f"✗ Wrote alembic/versions/{path.name}, but the models describe more:\n")
+    assert line in written.stdout
+    assert written.stdout.endswith(f"  Add this by hand. {KEEP}")
+
+
+def test_accepted_differences_are_no_difference(edited: Project) -> None:
+    user = edited.path / MODELS / "user.py"
+    user.write_text(user.read_text().replace("(Base):\n", "(Base):\n" + UNLOGGED, 1))
+
+    accepted = edited.run("revision", ACCEPT="differences")
+    known = edited.run("revision", "--message", "nothing")
+    user.write_text(user.read_text().replace("UNLOGGED", "TEMPORARY"))
+    other = edited.run("revision", "--message", "another")
+
+    assert accepted.stdout == "✓ Wrote 8 differences to alembic/accepted_differences.txt. Review and commit it.\n"
+    assert known.returncode == 0
+    assert "✓ Models and migrations match, but for 8 differences in alembic/accepted_differences.txt:" in known.stdout
+    assert other.returncode == 1, other.stdout
+
+
+def test_findings_stand_under_the_file(edited: Project) -> None:
+    user = edited.path / MODELS / "user.py"
+    user.write_text(user.read_text().replace("String(255)", "String(200)"))
+
+    result = edited.run("revision", "--message", "shorter")
+
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "✓ Wrote alembic/versions/" in result.stdout
+    assert "  H07 " in result.stdout
+
+
+def test_a_file_that_does_not_run_is_no_written_revision(edited: Project) -> None:
+    user = edited.path / MODELS / "user.py"
+    user.write_text(user.read_text() + COLUMN.replace("String(99)", "Missing()"))
+    user.write_text("import sqlalchemy as sa\n" + user.read_text().replace("class User", MISSING + "\n\nclass User", 1))
+
+    result = edited.run("revision", "--message", "of no type")
 
     assert result.returncode == 1
-    assert "✗ The database is behind the revision files" in result.stderr
-    assert "Do:    make migrate" in result.stderr
-    assert files(empty_project) == before
+    assert ", line 19: NameError" in result.stderr
+    assert "was written, but it does not run. Your database was not used." in result.stderr
 
 
 def test_two_heads_have_to_be_merged_first(edited: Project, revisions: list[str]) -> None:

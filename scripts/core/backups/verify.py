@@ -48,6 +48,7 @@ def restored(server: Scratch, backup: Backup) -> Settings:
     if overrides.accepted("roles"):
         made = scratch.create(server)
     else:
+        scratch.require_equal_roles(server)
         scratch.make_roles(server, backup.manifest.roles)
         made = scratch.as_administrator(server, scratch.create(server, bare=True))
     restore_into.fill(backup, made)
@@ -60,6 +61,7 @@ def _restore(server: Scratch, backup: Backup) -> None:
 
     Raise UserError as `make restore` does.
     """
+    scratch.require_equal_roles(server)
     made = scratch.create(server, bare=True)
     administrator = scratch.as_administrator(server, made)
     is_superuser = overrides.accepted("superuser") or server.rights.role.superuser

@@ -72,16 +72,20 @@ def stamp(settings: Settings, target: str, *, forget: bool) -> None:
     _run(request, lambda config: command.stamp(config, target, purge=forget))
 
 
-def new_revision(settings: Settings, message: str, *, empty: bool) -> Path | None:
+def new_revision(
+    settings: Settings, message: str, *, empty: bool, add: Callable[[MigrationScript], None] = lambda _script: None
+) -> Path | None:
     """Write a revision file with what the models have and the database lacks, or an empty file to write by hand.
 
-    Return its path, or None if models and database agree. Raise UserError if a model is not imported.
+    `add` completes what autogenerate has found. Return the file's path, or None if there is nothing to write. Raise
+    UserError if a model is not imported.
     """
     if not empty:
         models.require_complete()
     made: list[Any] = []
 
     def drop_if_empty(_context: object, _revision: object, directives: list[MigrationScript]) -> None:
+        add(directives[0])
         operations = directives[0].upgrade_ops
         if not empty and operations is not None and operations.is_empty():
             directives.clear()

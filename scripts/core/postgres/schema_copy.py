@@ -49,6 +49,7 @@ def schema(server: Scratch, target: Settings) -> Settings:
     The target is only read. Copies of the last schemas stay as templates. Raise UserError if the target cannot be read,
     or if the scratch server cannot hold its schema.
     """
+    scratch.require_equal_roles(server)
     with connections.connect(target) as connection:
         session_timeouts.allow_idle(connection)
         connection.commit()

@@ -107,10 +107,12 @@ def make_roles(scratch: Scratch, names: Sequence[str]) -> list[str]:
 
 
 def as_administrator(scratch: Scratch, made: Settings) -> Settings:
-    """Return settings of the same database with the administrator's login, for restoring, reading and comparing.
+    """Return settings of the same database with the administrator's login, for restoring, reading and comparing."""
+    return _on(scratch, scratch.administrator.database_url.set(database=made.database_url.database))
 
-    Raise UserError if the roles of the target's database cannot have their names.
-    """
+
+def require_equal_roles(scratch: Scratch) -> None:
+    """Raise UserError if the roles of the target's database cannot have their names."""
     if not scratch.login.is_equal:
         name = scratch.rights.name
         raise UserError(
@@ -118,7 +120,6 @@ def as_administrator(scratch: Scratch, made: Settings) -> Settings:
             why="On a copy, the revisions would have more rights than on the target.",
             do="create another superuser on the scratch server; set SCRATCH_USER and SCRATCH_PASSWORD to it",
         )
-    return _on(scratch, scratch.administrator.database_url.set(database=made.database_url.database))
 
 
 def _on(scratch: Scratch, url: URL) -> Settings:

@@ -1,12 +1,11 @@
 """Extensions on the scratch server: the administrator creates those that the migrating role may not create."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from sqlalchemy import text
 
 from scripts.core.postgres import connections, sql
-from scripts.core.postgres.scratch import Scratch
+from scripts.core.postgres.scratch import Scratch, as_administrator
 from scripts.core.postgres.sql import Sql, compose
 from scripts.core.settings import Settings
 
@@ -50,7 +49,7 @@ def make(server: Scratch, made: Settings, names: Sequence[str]) -> None:
     if not names:
         return
     schemas = {one.name: one.schema for one in server.rights.extensions or ()}
-    with connections.connect(_as_administrator(server, made)) as connection:
+    with connections.connect(as_administrator(server, made)) as connection:
         for name in names:
             schema = schemas.get(name)
             is_there = schema and connection.scalar(_HAS_SCHEMA, {"schema": schema})
@@ -65,11 +64,6 @@ def hand_over(server: Scratch, made: Settings) -> None:
     names = None if known is None else [one.name for one in known if one.owner == server.rights.name]
     if names == [] or not server.login.is_separate:
         return
-    with connections.connect(_as_administrator(server, made)) as connection:
+    with connections.connect(as_administrator(server, made)) as connection:
         connection.execute(_HAND_OVER, {"role": server.login.role, "names": names})
         connection.commit()
-
-
-def _as_administrator(server: Scratch, made: Settings) -> Settings:
-    url = server.administrator.database_url.set(database=made.database_url.database)
-    return replace(server.administrator, database_url=url, application_url=url)

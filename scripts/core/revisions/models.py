@@ -3,12 +3,14 @@
 import importlib
 import re
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from traceback import extract_tb
 from typing import Any
 
 from sqlalchemy import Column, MetaData
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Mapper
 
 from scripts.core import ROOT
 from scripts.core.errors import UserError
@@ -42,8 +44,14 @@ def imported() -> MetaData:
         raise UserError(
             f"{place(error)} cannot be imported: {type(error).__name__}: {error}", do="correct that file"
         ) from error
-    found = importlib.import_module("app.database").Base.metadata
+    found = _base().metadata
     assert isinstance(found, MetaData)
+    return found
+
+
+def mappers() -> Iterable[Mapper[Any]]:
+    """Return the mappers of the models, which are imported."""
+    found: Iterable[Mapper[Any]] = _base().registry.mappers
     return found
 
 
@@ -70,13 +78,22 @@ def require_complete() -> None:
         )
 
 
+def _base() -> Any:
+    return importlib.import_module("app.database").Base
+
+
 def _place_of(column: Column[Any]) -> str:
-    """Return the file that defines the table of a column, or else the name of the column."""
+    """Return the file that defines the table of a column, if it is found, and the name of the column."""
+    return ", ".join(filter(None, (place_of(column.table.name), f"column {column}")))
+
+
+def place_of(table: str) -> str:
+    """Return the file that defines a table, or nothing."""
     for path in sorted((ROOT / "app").rglob("*.py")):
         text = path.read_text(errors="replace")
-        if TABLE.search(text) and re.search(rf"[\"']{re.escape(column.table.name)}[\"']", text):
-            return f"{path.relative_to(ROOT)}, column {column}"
-    return f"column {column}"
+        if TABLE.search(text) and re.search(rf"[\"']{re.escape(table)}[\"']", text):
+            return str(path.relative_to(ROOT))
+    return ""
 
 
 def place(error: Exception) -> str:

@@ -92,7 +92,7 @@ def compare(server: Scratch, expected: Settings, found: Settings, known: Schema 
     differences = [one for one in between(_read(expected), known or _read(found)) if not _is_rephrased(one)]
     if not any(_may_be_rephrased(one) for one in differences):
         return differences
-    expected_copy, found_copy = (_restored(server, one).objects for one in (expected, found))
+    expected_copy, found_copy = (restored(server, one).objects for one in (expected, found))
     return [
         one
         for one in differences
@@ -102,7 +102,7 @@ def compare(server: Scratch, expected: Settings, found: Settings, known: Schema 
     ]
 
 
-def _restored(server: Scratch, original: Settings) -> Schema:
+def restored(server: Scratch, original: Settings) -> Schema:
     """Return the schema of a database on the scratch server, read from a copy of it."""
     made = schema_copy.restored(server, scratch.as_administrator(server, original))
     return _read(scratch.as_administrator(server, made))

@@ -10,7 +10,7 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
 
 from scripts.core.errors import UserError
-from scripts.core.postgres import connections, logins, rights, scratch
+from scripts.core.postgres import connections, logins, rights, schema_copy, scratch
 from scripts.core.postgres.rights import Membership, Rights, Role
 from scripts.core.settings import Settings
 from tests.core.running import session
@@ -124,7 +124,7 @@ def test_a_name_that_an_administrator_has_gets_no_right_of_it_and_no_copy(config
 
         assert rights_of(made).role.superuser is False
         with pytest.raises(UserError, match="is a superuser of the scratch server") as caught:
-            scratch.as_administrator(server, made)
+            schema_copy.schema(server, configured)
     assert "SCRATCH_USER and SCRATCH_PASSWORD" in str(caught.value)
 
 

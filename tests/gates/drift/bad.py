@@ -1,6 +1,6 @@
 """a column that the models do not know
 
-Differs from the models: column customers.city is not in the models
+Differs from the models: table customers, column city is not expected
 """
 
 import sqlalchemy as sa

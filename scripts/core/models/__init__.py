@@ -1,0 +1,1 @@
+"""The models: the schema that they describe, built and compared with that of the revision files."""

@@ -1,0 +1,22 @@
+"""Differences between models and revision files that the project knows and keeps: alembic/accepted_differences.txt."""
+
+from collections.abc import Iterable
+
+from scripts.core import ROOT
+
+FILE = "alembic/accepted_differences.txt"
+HEADER = """\
+# Differences between the models and the revision files that this project keeps, one on each line.
+# To write this file: make revision ACCEPT=differences
+"""
+
+
+def read() -> set[str]:
+    """Return the lines of the file. Without a file, nothing is accepted."""
+    path = ROOT / FILE
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    return {line.strip() for line in lines if line.strip() and not line.startswith("#")}
+
+
+def write(lines: Iterable[str]) -> None:
+    (ROOT / FILE).write_text(HEADER + "".join(f"{line}\n" for line in sorted(lines)), encoding="utf-8")

@@ -1,0 +1,173 @@
+"""Models against revision files: both are built, and their objects are compared field by field."""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
+
+from scripts.core.models import accepted, comparable, model_database
+from scripts.core.models.comparable import Default, Read
+from scripts.core.models.creation import Uncreated
+from scripts.core.models.model_database import ModelDatabase
+from scripts.core.plan import shadow
+from scripts.core.postgres import connections, sql
+from scripts.core.postgres.scratch import Scratch
+from scripts.core.postgres.sql import compose, spelled
+from scripts.core.revisions.history import History
+from scripts.core.schema import compare as schemas
+from scripts.core.schema import restored_text
+from scripts.core.schema.compare import Difference
+from scripts.core.settings import Settings
+
+_LITERAL = r"'(?:[^']|'')*'"
+_TEXT_CAST = re.compile(rf"\(?({_LITERAL})\)?::(?:text|bpchar|character varying(?:\(\d+\))?)(?!\[)")
+_NOW = re.compile(r"\b(CURRENT_TIMESTAMP|transaction_timestamp\(\))(?!\()", re.IGNORECASE)
+_CONSTANT = re.compile(rf"\(*(?:{_LITERAL}|-?[\d.]+|true|false|NULL)\)*(?:::[\w .\"]+(?:\([\d, ]+\))?(?:\[\])*)*")
+_SEQUENCE = re.compile(rf"nextval\({_LITERAL}::regclass\)")
+_TABLE = re.compile(rf"table (?:{comparable.QUOTED}\.)?{comparable.QUOTED}")
+
+
+@dataclass(frozen=True)
+class ModelComparison:
+    differences: list[Difference] = field(default_factory=list)
+    """What the revision files lack or have in another form. The models' side is what is expected."""
+    failures: list[Uncreated] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    """What differs without a consequence: names, the order of labels, defaults that the models do not state."""
+
+    accepted: list[str] = field(default_factory=list)
+    """Differences that alembic/accepted_differences.txt lists."""
+
+    @property
+    def lines(self) -> list[str]:
+        """Return the failures and the differences; nothing if models and revision files match."""
+        return [*map(str, self.failures), *map(str, self.differences)]
+
+
+def compare(server: Scratch, revisions: History, at: Sequence[str]) -> ModelComparison:
+    """Compare the objects that the models describe with those that the revision files make up to `at`.
+
+    Raise UserError if the models cannot be imported, or if a revision fails.
+    """
+    made = model_database.build(server, revisions, at)
+    files = shadow.build(server, revisions, at)
+    expected, found = (comparable.read(server, one, made.owned) for one in (made.settings, files))
+    failed = [*_failed(server, made)]
+    differences, notes = _by_meaning(server, made.settings, files, expected, found)
+    defaults, unstated = _defaults(files, expected, found)
+    missing = [Difference(f"schema {name}", "structure", "", None) for name in made.schemas]
+    every = [*missing, *differences, *defaults, *_undescribed(expected, found)]
+    left = [one for one in every if not any(_is_of(one.name, whole) for whole in failed)]
+    notes += [f"{one.kind} {one.name} is a view in the revision files, so it is not compared" for one in made.views]
+    return _without_accepted(sorted(left, key=lambda one: one.name), made.failures, [*notes, *unstated])
+
+
+def _without_accepted(
+    differences: Sequence[Difference], failures: Sequence[Uncreated], notes: list[str]
+) -> ModelComparison:
+    known = accepted.read()
+    lines = [*(one.line for one in failures), *map(str, differences)]
+    return ModelComparison(
+        [one for one in differences if str(one) not in known],
+        [one for one in failures if one.line not in known],
+        notes,
+        [line for line in lines if line in known],
+    )
+
+
+def _failed(server: Scratch, made: ModelDatabase) -> Iterator[str]:
+    """Yield the names of objects that could not be created, so that there is nothing to compare."""
+    with connections.connect(made.settings) as connection:
+        names = comparable.names(connection, [one.owned for one in made.failures])
+    for name, failure in zip(names, made.failures, strict=True):
+        yield f"{name}, {failure.part}" if failure.part else name
+
+
+def _is_of(name: str, whole: str) -> bool:
+    return name == whole or name.startswith(f"{whole}, ")
+
+
+def _by_meaning(
+    server: Scratch, models: Settings, files: Settings, expected: Read, found: Read
+) -> tuple[list[Difference], list[str]]:
+    """Return the differences in more than spelling, and notes about those in a name or in the order of labels."""
+    differences = [one for one in schemas.between(expected.owned, found.owned) if not _means_the_same(one)]
+    changed = [one for one in differences if one.expected and one.found and not one.name.startswith("enum ")]
+    if changed:
+        restored = [schemas.restored(server, one).objects for one in (models, files)]
+        same = {one.name for one in changed if _plain(restored[0].get(one.name)) == _plain(restored[1].get(one.name))}
+        differences = [one for one in differences if one.name not in same]
+    left, renamed = schemas.renamed(differences)
+    left, sequences = _renamed_sequences(left)
+    notes = [f"Only a name differs: {one}" for one in [*renamed, *sequences]]
+    reordered = [one for one in left if _labels(one.expected) == _labels(one.found) and one.name.startswith("enum ")]
+    notes += [f"Only the order of labels differs: {one.name}" for one in reordered]
+    return [one for one in left if one not in reordered], notes
+
+
+def _means_the_same(difference: Difference) -> bool:
+    both = difference.expected and difference.found
+    return bool(both) and _plain(difference.expected) == _plain(difference.found)
+
+
+def _plain(definition: str | None) -> str:
+    """Return a definition without the casts between text types that PostgreSQL adds to constants."""
+    plain, before = restored_text.canonical(definition or ""), ""
+    while plain != before:
+        before, plain = plain, _TEXT_CAST.sub(r"\1", plain)
+    return plain
+
+
+def _labels(definition: str | None) -> list[str]:
+    return sorted(re.findall(_LITERAL, definition or ""))
+
+
+def _renamed_sequences(differences: list[Difference]) -> tuple[list[Difference], list[str]]:
+    """Take away pairs of sequences of one column that differ in their names only."""
+    left, notes = list(differences), list[str]()
+    for unexpected in (one for one in differences if one.name.startswith("sequence ") and one.expected is None):
+        twin = next((one for one in left if one.found is None and one.expected == unexpected.found), None)
+        if twin and " OWNED BY " in str(twin.expected):
+            left = [one for one in left if one not in (twin, unexpected)]
+            notes.append(f"{unexpected.name}: the same as {twin.name}")
+    return left, notes
+
+
+def _defaults(files: Settings, expected: Read, found: Read) -> tuple[list[Difference], list[str]]:
+    """Return the defaults that have another value, and a note for each that the models do not state."""
+    differences, notes = list[Difference](), list[str]()
+    with connections.connect(files, isolation_level="AUTOCOMMIT") as connection:
+        for name in sorted(expected.defaults.keys() | found.defaults.keys()):
+            wanted, is_ = expected.defaults.get(name), found.defaults.get(name)
+            if name not in expected.owned.objects or name not in found.owned.objects:
+                continue
+            if wanted is None and is_ is not None:
+                notes.append(f"{name}: the models do not state its default {is_.expression}")
+            elif wanted is not None and (is_ is None or not _is_same_value(connection, wanted, is_)):
+                difference = f"{name}, default", "structure", wanted.expression, is_ and is_.expression
+                differences.append(Difference(*difference))  # type: ignore[arg-type]
+    return differences, notes
+
+
+def _is_same_value(connection: Connection, one: Default, other: Default) -> bool:
+    texts = [_NOW.sub("now()", _plain(default.expression)) for default in (one, other)]
+    if texts[0] == texts[1] or all(map(_SEQUENCE.fullmatch, texts)):  # sequences are compared themselves
+        return True
+    if not all(_CONSTANT.fullmatch(default.expression) for default in (one, other)) or one.type != other.type:
+        return False
+    value = "CAST(CAST({} AS {}) AS text)"
+    values = [compose(value, spelled(default.expression), spelled(default.type)) for default in (one, other)]
+    try:
+        return bool(sql.run(connection, compose("SELECT {} = {}", *values)).scalar())
+    except DBAPIError:  # the value does not fit the type
+        return False
+
+
+def _undescribed(expected: Read, found: Read) -> Iterator[Difference]:
+    """Yield the tables of the revision files that no model describes. Partitions belong to their table."""
+    for name, definition in found.schema.objects.items():
+        is_table = _TABLE.fullmatch(name) and definition.startswith("TABLE") and " PARTITION OF " not in definition
+        if is_table and name not in found.owned.objects and name not in expected.owned.objects:
+            yield Difference(name, "structure", None, definition)

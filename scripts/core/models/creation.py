@@ -1,0 +1,124 @@
+"""Creates the objects of the models one by one, so that one which fails hides no other. This runs in the child."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from sqlalchemy import Connection, Executable, MetaData, Table
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.schema import (
+    AddConstraint,
+    CreateIndex,
+    CreateSequence,
+    CreateTable,
+    SetColumnComment,
+    SetTableComment,
+    sort_tables_and_constraints,
+)
+
+from scripts.core import redaction, sqlstates
+from scripts.core.models import described
+from scripts.core.models.described import Owned
+from scripts.core.postgres import connections
+from scripts.core.revisions import models
+from scripts.core.settings import Settings
+
+EVENT = "DDL event"
+
+
+@dataclass(frozen=True)
+class Uncreated:
+    """An object of the models that PostgreSQL or SQLAlchemy refused to create."""
+
+    owned: Owned
+    part: str
+    """The part of a table, such as "index ix_users_email"; empty for the whole."""
+    error: str
+
+    @property
+    def line(self) -> str:
+        """Return the error without the place in the file, which changes with other lines there."""
+        what = f"{self.part} of {self.owned.name}" if self.part else f"{self.owned.kind} {self.owned.name}"
+        return f"{what} cannot be created: {self.error}"
+
+    def __str__(self) -> str:
+        where = f" ({self.owned.place})" if self.owned.place else ""
+        return f"{self.line}{where}"
+
+
+def create(copy: Settings, views: Sequence[Owned]) -> list[Uncreated]:
+    """Create each object of the models but `views` by itself, and return those that were refused.
+
+    The DDL events of the models run as `MetaData.create_all` runs them. Raise UserError if the models cannot be
+    imported.
+    """
+    metadata = models.metadata()
+    with connections.connect(copy, isolation_level="AUTOCOMMIT") as connection:
+        owned = {(one.schema, one.name): one for one in described.of(metadata, connection)}
+        left_out = {(one.schema, one.name) for one in views}
+        return _Creation(connection, owned, left_out).all(metadata)
+
+
+@dataclass
+class _Creation:
+    connection: Connection
+    owned: dict[tuple[str, str], Owned]
+    left_out: set[tuple[str, str]]
+    failures: list[Uncreated] = field(default_factory=list)
+
+    def all(self, metadata: MetaData) -> list[Uncreated]:
+        every = [table for table in described.tables(metadata) if self._name(table) not in self.left_out]
+        self._events(metadata, metadata.dispatch.before_create, tables=every)
+        for sequence in described.sequences(metadata):
+            self._execute(sequence, "", CreateSequence(sequence, if_not_exists=True))
+        ordered: Any = sort_tables_and_constraints(every)  # type: ignore[no-untyped-call]
+        for table, keys in ordered:
+            if table is not None:
+                self._table(table, keys)
+            for key in keys if table is None else ():
+                self._execute(key.table, f"constraint {key.name}", AddConstraint(key))
+        self._events(metadata, metadata.dispatch.after_create, tables=every)
+        return self.failures
+
+    def _table(self, table: Table, keys: Any) -> None:
+        self._events(table, table.dispatch.before_create)
+        if not self._execute(table, "", CreateTable(table, include_foreign_key_constraints=keys)):
+            return
+        for index in table.indexes:
+            self._execute(table, f"index {index.name}", CreateIndex(index))
+        if table.comment is not None:
+            self._execute(table, "comment", SetTableComment(table))
+        for column in (column for column in table.columns if column.comment is not None):
+            self._execute(table, f"column {column.name}, comment", SetColumnComment(column))
+        self._events(table, table.dispatch.after_create)
+
+    def _events(self, target: Any, listeners: Any, **values: Any) -> None:
+        """Call the listeners one by one. They create types, and what the application has registered."""
+        values |= {"checkfirst": True, "_is_metadata_operation": True}
+        for listener in listeners:
+            self._try(target, EVENT, partial(listener, target, self.connection, **values))
+
+    def _execute(self, of: Any, part: str, ddl: Executable) -> bool:
+        return self._try(of, part, partial(self.connection.execute, ddl))
+
+    def _try(self, of: Any, part: str, work: Callable[[], object]) -> bool:
+        try:
+            work()
+        except DBAPIError as error:
+            if part == EVENT and sqlstates.of(error) in sqlstates.DUPLICATES:
+                return True
+            self._fail(of, part, redaction.message(error))
+        except SQLAlchemyError as error:
+            self._fail(of, part, str(error))
+        else:
+            return True
+        return False
+
+    def _fail(self, of: Any, part: str, error: str) -> None:
+        here = self.owned.get(self._name(of), Owned("table", *self._name(of)))
+        self.failures.append(Uncreated(here, part, error))
+
+    def _name(self, of: Any) -> tuple[str, str]:
+        schema = getattr(of, "schema", None) or str(self.connection.dialect.default_schema_name)
+        return schema, str(getattr(of, "name", ""))

@@ -1,0 +1,88 @@
+"""What the models own: every table, sequence, enum and domain that the metadata reaches. This runs in the child."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from inspect import getsourcefile, getsourcelines
+from pathlib import Path
+from typing import Any, Literal
+
+from sqlalchemy import ARRAY, Connection, MetaData, Sequence, Table, TypeDecorator
+from sqlalchemy.dialects.postgresql import DOMAIN
+from sqlalchemy.dialects.postgresql.named_types import NamedType
+from sqlalchemy.types import TypeEngine
+
+from scripts.core import ROOT
+from scripts.core.postgres import connections
+from scripts.core.revisions import models
+from scripts.core.settings import Settings
+
+ObjectKind = Literal["table", "sequence", "enum", "domain"]
+
+
+@dataclass(frozen=True)
+class Owned:
+    """An object that the models describe."""
+
+    kind: ObjectKind
+    schema: str
+    name: str
+    place: str = ""
+    """The file and line of a table's model."""
+
+
+def owned(copy: Settings) -> list[Owned]:
+    """Return what the models own. Raise UserError if they cannot be imported."""
+    metadata = models.metadata()
+    with connections.connect(copy) as connection:
+        return of(metadata, connection)
+
+
+def of(metadata: MetaData, connection: Connection) -> list[Owned]:
+    default = str(connection.dialect.default_schema_name)
+    places = _places()
+    found = [
+        Owned("table", table.schema or default, table.name, places.get(table) or models.place_of(table.name))
+        for table in tables(metadata)
+    ]
+    found += [Owned("sequence", one.schema or default, one.name) for one in sequences(metadata)]
+    for one in (one for table in tables(metadata) for one in _types(table, connection.dialect)):
+        found.append(Owned("domain" if isinstance(one, DOMAIN) else "enum", one.schema or default, str(one.name)))
+    return list(dict.fromkeys(found))
+
+
+def tables(metadata: MetaData) -> list[Table]:
+    return [table for table in metadata.tables.values() if not getattr(table, "is_view", False)]
+
+
+def sequences(metadata: MetaData) -> Iterator[Sequence]:
+    yield from metadata._sequences.values()
+    for table in tables(metadata):
+        yield from (one.default for one in table.columns if isinstance(one.default, Sequence))
+
+
+def _types(table: Table, dialect: Any) -> Iterator[Any]:
+    for column in table.columns:
+        yield from _named(column.type, dialect)
+
+
+def _named(of: TypeEngine[Any], dialect: Any) -> Iterator[Any]:
+    """Yield the types with a name of their own that CREATE TABLE needs first."""
+    if isinstance(of, TypeDecorator):
+        yield from _named(of.load_dialect_impl(dialect), dialect)
+    elif isinstance(of, ARRAY):
+        yield from _named(of.item_type, dialect)
+    elif isinstance(found := of.dialect_impl(dialect), NamedType) and found.create_type:
+        yield found
+
+
+def _places() -> dict[Any, str]:
+    """Return the file and line of the class of each mapped table."""
+    places: dict[Any, str] = {}
+    for mapper in models.mappers():
+        try:
+            path, line = Path(getsourcefile(mapper.class_) or ""), getsourcelines(mapper.class_)[1]
+        except (OSError, TypeError):  # made by a function
+            continue
+        if path.is_relative_to(ROOT):
+            places.setdefault(mapper.local_table, f"{path.relative_to(ROOT)}, line {line}")
+    return places

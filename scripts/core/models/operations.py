@@ -1,0 +1,123 @@
+"""Operations for differences that autogenerate does not see: constraints, options of indexes, labels, collations.
+
+What PostgreSQL printed of both databases becomes the statements, up and down. The rest is left to the author.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from alembic.autogenerate import renderers
+from alembic.autogenerate.api import AutogenContext
+from alembic.operations import MigrateOperation
+from alembic.operations.ops import MigrationScript
+
+from scripts.core.models import comparable
+from scripts.core.plan import advice
+from scripts.core.postgres.sql import Sql, compose, spelled
+from scripts.core.schema.compare import Difference
+
+_PART = re.compile(
+    rf"table (?P<table>(?:{comparable.QUOTED}\.)?{comparable.QUOTED}), (?P<kind>constraint|index|column) "
+    rf"(?P<name>{comparable.QUOTED})"
+)
+_TYPE = re.compile(
+    rf"(?P<type>.+?)(?: COLLATE (?P<collation>(?:{comparable.QUOTED}\.)?{comparable.QUOTED}))?(?P<rest>(?: NOT NULL)?)"
+)
+_LABEL = re.compile(r"'(?:[^']|'')*'")
+
+
+@dataclass(frozen=True)
+class ModelStep:
+    """A statement up, and one down. An enum's new label has none down: PostgreSQL cannot remove it."""
+
+    up: Sequence[str]
+    down: Sequence[str]
+    autocommit: bool = False
+    """Whether `up` runs outside of the revision's transaction, before everything else."""
+
+
+def steps(differences: Sequence[Difference]) -> list[ModelStep]:
+    """Return the steps that turn what was found into what the models describe, where this page knows them."""
+    return [step for one in differences for step in _step(one)]
+
+
+def _step(one: Difference) -> Iterator[ModelStep]:
+    if one.name.startswith("enum ") and one.expected and one.found:
+        yield from _labels(one.name.removeprefix("enum "), one.found, one.expected)
+        return
+    found = _PART.fullmatch(one.name)
+    if not found:
+        return
+    table, name = spelled(found["table"]), spelled(found["name"])
+    if found["kind"] == "constraint":
+        up, down = _constraint(table, name, one.found, one.expected), _constraint(table, name, one.expected, one.found)
+        yield ModelStep(up, down)
+    elif found["kind"] == "index":
+        schema = found["table"].rpartition(".")[0]
+        index = spelled(f"{schema}.{name}" if schema else name)
+        yield ModelStep(_index(index, one.found, one.expected), _index(index, one.expected, one.found))
+    elif one.expected and one.found:
+        yield from _collation(table, name, one.found, one.expected)
+
+
+def _constraint(table: Sql, name: Sql, was: str | None, wanted: str | None) -> list[str]:
+    drop = [compose("ALTER TABLE {} DROP CONSTRAINT {}", table, name)] if was else []
+    add = [compose("ALTER TABLE {} ADD CONSTRAINT {} {}", table, name, spelled(wanted))] if wanted else []
+    return [*drop, *add]
+
+
+def _index(index: Sql, was: str | None, wanted: str | None) -> list[str]:
+    return [*([compose("DROP INDEX {}", index)] if was else []), *([wanted] if wanted else [])]
+
+
+def _collation(table: Sql, column: Sql, was: str, wanted: str) -> Iterator[ModelStep]:
+    before, after = _TYPE.fullmatch(was), _TYPE.fullmatch(wanted)
+    if not before or not after or (before["type"], before["rest"]) != (after["type"], after["rest"]):
+        return
+    up, down = (
+        compose(
+            "ALTER TABLE {} ALTER {} TYPE {} COLLATE {}",
+            table,
+            column,
+            spelled(one["type"]),
+            spelled(one["collation"] or '"default"'),
+        )
+        for one in (after, before)
+    )
+    yield ModelStep([up], [down])
+
+
+def _labels(enum: str, was: str, wanted: str) -> Iterator[ModelStep]:
+    """Yield a step for each new label, at its place. Without a label, a new type is needed: the author writes that."""
+    there, labels = _LABEL.findall(was), _LABEL.findall(wanted)
+    if [label for label in labels if label in there] != there:
+        return
+    for number, label in enumerate(labels):
+        if label not in there:
+            place = f" AFTER {labels[number - 1]}" if number else f" BEFORE {there[0]}" if there else ""
+            up = compose("ALTER TYPE {} ADD VALUE IF NOT EXISTS {}{}", spelled(enum), spelled(label), spelled(place))
+            yield ModelStep([up], [], autocommit=True)
+
+
+class WriteStep(MigrateOperation):
+    """Statements as Alembic code."""
+
+    def __init__(self, statements: Sequence[str], *, autocommit: bool = False) -> None:
+        self.statements, self.autocommit = statements, autocommit
+
+
+@renderers.dispatch_for(WriteStep)
+def _render(_context: AutogenContext, operation: WriteStep) -> list[str]:
+    lines = [advice.execute(statement) for statement in operation.statements]
+    return [advice.autocommit(*lines)] if operation.autocommit else lines
+
+
+def add(script: MigrationScript, wanted: Sequence[ModelStep]) -> None:
+    """Add the steps to a script of autogenerate: labels first, all else after what autogenerate has found."""
+    assert script.upgrade_ops is not None
+    assert script.downgrade_ops is not None
+    first = [WriteStep(step.up, autocommit=True) for step in wanted if step.autocommit]
+    script.upgrade_ops.ops[:0] = first
+    script.upgrade_ops.ops += [WriteStep(step.up) for step in wanted if not step.autocommit]
+    script.downgrade_ops.ops[:0] = [WriteStep(step.down) for step in reversed(wanted) if step.down]

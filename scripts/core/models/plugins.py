@@ -1,0 +1,55 @@
+"""What plug-ins of Alembic, such as alembic_utils, want to change. Their objects are no part of the metadata."""
+
+from collections.abc import Iterator
+from contextlib import suppress
+from traceback import extract_tb
+from typing import Any
+
+from alembic.autogenerate import produce_migrations
+from alembic.operations.ops import OpContainer
+from alembic.runtime.environment import EnvironmentContext
+from alembic.util import CommandError
+from sqlalchemy.exc import DBAPIError
+
+from scripts.core import revision_files
+from scripts.core.errors import UserError
+from scripts.core.postgres import connections
+from scripts.core.revisions import history, migration_log, models
+from scripts.core.settings import Settings
+
+
+def wanted(copy: Settings) -> list[str]:
+    """Return a line for each operation that is not Alembic's own. This runs in the child."""
+    metadata = models.metadata()
+    with connections.connect(copy) as connection:
+        # As in env.py: plug-ins, which a revision may import, look for the environment and its options.
+        environment = EnvironmentContext(revision_files.config(), history.load())
+        environment.configure(connection=connection, target_metadata=metadata, include_name=migration_log.include_name)
+        try:
+            found = produce_migrations(environment.get_context(), metadata).upgrade_ops
+        except (CommandError, DBAPIError):
+            raise
+        except Exception as error:
+            frame = extract_tb(error.__traceback__)[-1]
+            raise UserError(
+                f"Autogenerate cannot compare the models: {type(error).__name__}: {error}",
+                why=f"The error is from {frame.filename}, line {frame.lineno}.",
+                do="see: make alembic c=check",
+            ) from error
+        return [_words(one) for one in _foreign(found)] if found else []
+
+
+def _foreign(found: OpContainer) -> Iterator[Any]:
+    for one in found.ops:
+        if isinstance(one, OpContainer):
+            yield from _foreign(one)
+        elif not type(one).__module__.startswith("alembic."):
+            yield one
+
+
+def _words(operation: Any) -> str:
+    kind, rest = type(operation).__name__, tuple[Any, ...]()
+    with suppress(NotImplementedError, AttributeError):
+        kind, *rest = operation.to_diff_tuple()
+    name = next((one for one in rest if isinstance(one, str)), "")
+    return f"a plug-in of Alembic wants: {kind.replace('_', ' ')} {name}".rstrip()

@@ -1,0 +1,123 @@
+"""Writes a revision from the models, and proves it: it runs up, down and up, and makes what the models describe.
+
+It is compared with the shadow at head. So it does not matter in which state your database is, or whether it runs.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from scripts.core import revision_files
+from scripts.core.errors import UserError
+from scripts.core.migrate import alembic_commands
+from scripts.core.models import accepted, compare, operations
+from scripts.core.models.compare import ModelComparison
+from scripts.core.models.operations import ModelStep
+from scripts.core.plan import plan, rehearsal, shadow, table_sizes
+from scripts.core.plan.findings import Finding
+from scripts.core.plan.hazards import h12_downgrade
+from scripts.core.plan.plan import Planned
+from scripts.core.plan.table_sizes import NOTE
+from scripts.core.postgres import rights, scratch, trial
+from scripts.core.postgres.scratch import Scratch
+from scripts.core.revisions import history, naming
+from scripts.core.revisions.history import History
+from scripts.core.settings import Settings
+
+
+@dataclass(frozen=True)
+class Written:
+    comparison: ModelComparison
+    """What differs between the models and the revision files, including the new one."""
+    path: Path | None = None
+    """The new file; None if Alembic found nothing to write."""
+    planned: Planned | None = None
+    """What the new revision does, with its findings."""
+
+    @property
+    def not_undone(self) -> list[Finding]:
+        """Return the findings about a downgrade that does not restore the schema."""
+        found = self.planned.findings if self.planned else []
+        return [one for one in found if one.id == h12_downgrade.ID and one.severity != NOTE]
+
+
+def revision(settings: Settings, revisions: History, message: str) -> Written:
+    """Write a revision file with what the models have and the files before it do not make.
+
+    `settings` name the scratch server; their target is not used. Raise UserError if a model is not imported, or if the
+    new file does not run.
+    """
+    head = history.head(revisions)
+    naming.fetch()  # once, before the child that runs the models is forked
+    with scratch.session(settings, rights.default(settings)) as server:
+        written = _tried(server, settings, revisions, message)
+        left = operations.steps(written.comparison.differences)
+        if not left:
+            return written
+        if written.path:
+            written.path.unlink()
+        path = _write(server, revisions, message, left)
+        assert path
+        return _proven(server, settings, head, path)
+
+
+def _tried(server: Scratch, settings: Settings, revisions: History, message: str) -> Written:
+    """Write what autogenerate finds, and see what is left."""
+    head = history.head(revisions)
+    path = _write(server, revisions, message, [])
+    if path is None:
+        return Written(compare.compare(server, revisions, [head]))
+    try:
+        return _proven(server, settings, head, path)
+    except UserError:
+        # A new label of an enum may be needed first.
+        differences = compare.compare(server, revisions, [head]).differences
+        labels = [step for step in operations.steps(differences) if step.autocommit]
+        if not labels:
+            raise
+        path.unlink()
+        again = _write(server, revisions, message, labels)
+        assert again
+        return _proven(server, settings, head, again)
+
+
+def accept(settings: Settings, revisions: History) -> list[str]:
+    """Write all differences between the models and the revision files into the list of accepted ones. Return them."""
+    head = history.head(revisions)
+    naming.fetch()
+    with scratch.session(settings, rights.default(settings)) as server:
+        found = compare.compare(server, revisions, [head])
+    lines = [*found.accepted, *(one.line for one in found.failures), *map(str, found.differences)]
+    accepted.write(lines)
+    return lines
+
+
+def _write(server: Scratch, revisions: History, message: str, more: Sequence[ModelStep]) -> Path | None:
+    """Write a revision after the head in the child, with `more` than autogenerate finds."""
+    start = shadow.build(server, revisions, [history.head(revisions)])
+    try:
+        path: Path | None = trial.run(server, start, new_file, message, more)
+    except UserError as error:
+        raise error.with_state("no revision was written.") from error.__cause__
+    return path
+
+
+def new_file(copy: Settings, message: str, more: Sequence[ModelStep]) -> Path | None:
+    """Do the work of `_write` in the child."""
+    return alembic_commands.new_revision(copy, message, empty=False, add=partial(operations.add, wanted=more))
+
+
+def _proven(server: Scratch, settings: Settings, head: str, path: Path) -> Written:
+    revisions = history.load()
+    script = next(one for one in revisions.walk_revisions() if Path(one.path) == path)
+
+    def copy() -> Settings:
+        return shadow.build(server, revisions, [head])
+
+    tried = rehearsal.run(server, revisions, [script.revision], script.revision, copy)
+    if tried.failure:
+        file = revision_files.shown(path)
+        raise tried.failure.with_state(f"{file} was written, but it does not run. Your database was not used.")
+    planned = plan.planned(script, tried, table_sizes.unknown(settings.limits))
+    return Written(compare.compare(server, revisions, [script.revision]), path, planned)
