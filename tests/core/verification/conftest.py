@@ -2,7 +2,8 @@
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Protocol
@@ -61,7 +62,7 @@ def verify(any_backup: Backup, monkeypatch: pytest.MonkeyPatch) -> Verify:
     def verify(project: Project, *gates: str, backup: str = LATEST, running: str = "", **environment: str) -> list[str]:
         shown: list[str] = []
         started, clock = datetime.now(UTC), time.monotonic()
-        with monkeypatch.context() as patch:
+        with monkeypatch.context() as patch, forgotten_application():
             target = settings_in(project, environment, patch)
             with release.tree(running) as tree, scratch.session(target) as server, messages.sent_to(shown.append):
                 known = history.load()
@@ -76,6 +77,16 @@ def verify(any_backup: Backup, monkeypatch: pytest.MonkeyPatch) -> Verify:
         return shown
 
     return verify
+
+
+@contextmanager
+def forgotten_application() -> Iterator[None]:
+    """Leave no module of another checkout's application to later tests."""
+    try:
+        yield
+    finally:
+        for name in [name for name in sys.modules if name.startswith("app.") and name != "app.settings"]:
+            del sys.modules[name]
 
 
 def settings_in(project: Project, environment: dict[str, str], patch: pytest.MonkeyPatch) -> Settings:
