@@ -1,6 +1,7 @@
 # Reads .env as Compose and app/settings.py do. What one of them would read differently is a fault.
-#   awk -v name=NAME -f scripts/env.awk                    the value of a setting; that of its last line counts
-#   awk -v lines="NAME NAME..." -f scripts/env.awk         the lines of these settings, as NAME=... with their quotes
+#   awk -v assigned="NAME NAME..." -f scripts/env.awk      env_NAME='value' for each of these settings, for a shell's eval;
+#                                                          the last line of a setting counts
+#   ... -v lines="NAME NAME..."                            env_lines='the lines of these settings, with their quotes'
 #   awk -v required="NAME..." -v faults=1 -f scripts/env.awk   every fault, one a line
 # Run it with LC_ALL=C, because it looks at bytes. Faults never show a value: a broken line may be half a password.
 function fault(line, text) { if (faults) print ".env line " line ": " text }
@@ -21,6 +22,12 @@ function closing(text,   at, letter) {
         else if (letter == quote) return at
     }
     return 0
+}
+
+function for_shell(text,   count, parts, i, out) {
+    count = split(text, parts, q)
+    for (i = 1; i <= count; i++) out = out (i > 1 ? q "\\" q q : "") parts[i]
+    return q out q
 }
 
 function keep(value) {
@@ -102,9 +109,11 @@ NR == 1 { sub(/^\357\273\277/, "") }
 }
 END {
     if (opened) fault(opened, "opens a quote that is never closed")
-    if (name != "") print values[name]
+    count = split(assigned, wanted)
+    for (i = 1; i <= count; i++) print "env_" wanted[i] "=" for_shell(values[wanted[i]])
     count = split(lines, wanted)
-    for (i = 1; i <= count; i++) if (sources[wanted[i]] != "") print sources[wanted[i]]
+    for (i = 1; i <= count; i++) if (sources[wanted[i]] != "") found = found "\n" sources[wanted[i]]
+    if (count) print "env_lines=" for_shell(substr(found, 2))
     count = split(required, wanted)
     for (i = 1; i <= count; i++)
         if (ENVIRON[wanted[i]] != "") continue

@@ -12,28 +12,42 @@
 
 # require_readable FILE
 require_readable() {
+    [ ! -r "$1" ] || return 0
     # shellcheck disable=SC2012  # find and stat print an owner differently on each system
     owner=$(ls -ld "$1" | awk '{ print $3 }')
-    [ -r "$1" ] || complain "$(id -un) cannot read $1." "The file belongs to $owner." "run the command as $owner" \
+    complain "$(id -un) cannot read $1." "The file belongs to $owner." "run the command as $owner" \
         "nothing was changed."
 }
 
 place=.postgres/place
 old_path=
 random_hex() { od -An -N"$1" -tx1 /dev/urandom | tr -d ' \n'; }
-is_accepted() { case ",$(printf %s "${ACCEPT:-}" | tr -d ' ')," in *",$1,"*) ;; *) return 1 ;; esac; }
+is_accepted() { [ -n "${ACCEPT:-}" ] && case ",$(printf %s "$ACCEPT" | tr -d ' ')," in *",$1,"*) ;; *) return 1 ;; esac; }
 
 # A NUL ends the line for some awks.
 read_env() { tr '\000' '\001' <.env | LC_ALL=C awk "$@" -f scripts/env.awk; }
 
-# The value of a setting: from the environment, else from .env.
-setting() {
-    eval "value=\${$1:-}"
-    [ -n "$value" ] || value=$(read_env -v "name=$1")
-    printf '%s\n' "$value"
-}
+# The settings that the shell scripts use. A password is none of them.
+settings="APP_ENV APP_IMAGE BACKUP_DIR COMPOSE_FILE COMPOSE_PROFILES COMPOSE_PROJECT_NAME DATABASE_URL DB_PORT DB_VOLUME"
+settings="$settings REPORT_DIR RUNTIME SECRETS_DIR"
+# The lines of .env that a new .env would need to find the database.
+needed="RUNTIME COMPOSE_PROJECT_NAME DB_PORT POSTGRES_DB POSTGRES_USER APP_DB_USER HOST_UID HOST_GID"
 
-recorded() { [ ! -r "$place" ] || sed -n "s/^$1=//p" "$place"; }
+env_lines=
+
+# Reads them all at once: each program that a script starts takes a millisecond or two.
+read_settings() { eval "$(read_env -v "assigned=$settings" -v "lines=$needed")"; }
+
+# The value of a setting: from the environment, else from .env as read_settings found it.
+setting() { eval "printf '%s\n' \"\${$1:-\${env_$1?}}\""; }
+
+# recorded KEY: prints its values.
+recorded() {
+    [ -r "$place" ] || return 0
+    while IFS= read -r line || [ -n "$line" ]; do
+        case $line in "$1="*) printf '%s\n' "${line#*=}" ;; esac
+    done <"$place"
+}
 
 # record KEY LINES: replaces the lines of that key, if the file can be written.
 record() {
@@ -113,6 +127,7 @@ refuse_copy() {
 
 # In .env. This comes first: after an interruption the checkout is still known as a copy.
 give_new_names() {
+    read_settings
     case $(setting COMPOSE_FILE) in *staging*)
         complain "$(pwd -P)/.env names the volume of another checkout: $(setting DB_VOLUME)." \
             "On a staging host you choose the names yourself." \
@@ -122,6 +137,7 @@ give_new_names() {
     (umask 077 && sed -e "s/${before}COMPOSE_PROJECT_NAME${after}/COMPOSE_PROJECT_NAME=$(new_project)/" \
         -e "s/${before}DB_PORT${after}/DB_PORT=$(new_port)/" .env >".env.new.$$")
     mv ".env.new.$$" .env
+    read_settings
     note "Changed COMPOSE_PROJECT_NAME and DB_PORT in .env: $(setting COMPOSE_PROJECT_NAME), $(setting DB_PORT)."
 }
 
@@ -180,7 +196,4 @@ stop_process() {
 }
 
 # Records the lines that a new .env would need.
-record_names() {
-    lines=$(read_env -v "lines=RUNTIME COMPOSE_PROJECT_NAME DB_PORT POSTGRES_DB POSTGRES_USER APP_DB_USER HOST_UID HOST_GID")
-    [ "$lines" = "$(recorded env)" ] || record env "$lines"
-}
+record_names() { [ "$env_lines" = "$(recorded env)" ] || record env "$env_lines"; }

@@ -23,6 +23,7 @@ check_environment() {
 check_place
 sh scripts/setup.sh
 require_readable .env
+read_settings
 record_names
 RUNTIME=$(setting RUNTIME)
 check_runtime "$RUNTIME"

@@ -12,11 +12,10 @@ generated="RUNTIME COMPOSE_PROJECT_NAME DB_PORT POSTGRES_PASSWORD APP_DB_PASSWOR
 
 # Prints the names of the generated settings that are empty in .env. Elsewhere passwords have other sources.
 empty_names() {
+    grep -Eq "^[A-Z_]+=[[:blank:]]*\$" .env || return 0
+    read_settings
     for name in $generated; do
-        case $name in *PASSWORD)
-            [ -z "$(read_env -v name=SECRETS_DIR)$(read_env -v name=DATABASE_URL)" ] || continue
-            ;;
-        esac
+        case $name in *PASSWORD) [ -z "$env_SECRETS_DIR$env_DATABASE_URL" ] || continue ;; esac
         ! grep -q "^$name=[[:blank:]]*\$" .env || echo "$name"
     done
 }
@@ -127,4 +126,5 @@ ln ".env.new.$$" .env 2>/dev/null || {
     mv ".env.new.$$" .env # a file system without links
 }
 if [ -n "$recorded_lines" ]; then reason="its database uses that"; fi
+read_settings
 echo "Made .env (mode 0600, generated passwords): RUNTIME=$(setting RUNTIME), because $reason." >&2

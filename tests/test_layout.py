@@ -469,6 +469,7 @@ NO_SETTINGS = {
     "PPID": "the shell's",
     "PWD": "the shell's",
     "SHELL": "the shell's",
+    "TMPDIR": "the system's",
     "USER": "the shell's",
     "SUDO_USER": "sudo's",
     "RUN_BY": "made by the shell scripts, for the migration log",

@@ -4,6 +4,7 @@ import ast
 import os
 import pty
 import re
+import shlex
 import shutil
 import signal
 import stat
@@ -377,6 +378,18 @@ def test_a_checkout_may_lie_in_any_folder(tmp_path: Path, folder: str) -> None:
     assert not list(tmp_path.rglob("canary"))
 
 
+def test_docker_refuses_a_folder_with_a_colon(tmp_path: Path) -> None:
+    clone = copy_project(tmp_path).rename(tmp_path / "a:b")
+    docker = path_with(tmp_path / "bin", docker="exit 0")
+    run(clone, "sh", "scripts/setup.sh", RUNTIME="docker", PATH=docker)
+
+    result = run(clone, "make", "status", PATH=docker)
+
+    assert result.returncode != 0
+    assert f"✗ There is a colon in the path of this checkout, {clone}." in result.stderr
+    assert "move the checkout to a path without a colon" in result.stderr
+
+
 def stubbed(clone: Path) -> str:
     """A PATH as usual, after the copy's Python was replaced by one that does nothing."""
     (clone / ".venv" / "bin" / "python").write_text("#!/bin/sh\n")
@@ -392,6 +405,16 @@ def test_the_shell_scripts_need_no_more_than_posix(clone: Path, script: str) -> 
 
     assert result.returncode == 0, result.stderr
     assert env_of(clone)["RUNTIME"] == "embedded"
+
+
+@pytest.mark.parametrize("volume", HOSTILE)
+def test_a_name_in_a_printed_command_is_quoted_for_the_shell(volume: str) -> None:
+    script = ". scripts/place.sh; . scripts/runtimes/docker_faults.sh; explain_start db 'external volume'"
+
+    said = run(ROOT, "sh", "-c", script, DB_VOLUME=volume).stderr
+
+    command = said.partition("  Do:    ")[2].rpartition("\n  State:")[0]
+    assert shlex.split(command) == ["docker", "volume", "create", volume]
 
 
 # RUNTIME

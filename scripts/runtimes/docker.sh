@@ -13,10 +13,11 @@ compose() { docker compose --progress quiet "$@"; }
 is_release() { case $(setting COMPOSE_FILE) in *staging*) ;; *) return 1 ;; esac }
 is_development() { ! is_release && [ "$(setting APP_ENV)" = development ]; }
 
-# Reads the running containers of this project: service, id, hash of its settings, image's id, image, status. Also reads
-# the services that .env wants: service, hash. The two hashes are equal until a setting changes that Compose reads.
+# Reads the running containers of this project: service, id, hash of its settings, image, status. Also reads the services
+# that .env wants, and scratch: service, hash. The two hashes are equal until a setting changes that Compose reads.
 look() {
     check_env
+    case $PWD in *:*) explain_colon ;; esac
     find_git
     # Docker would make these folders as root.
     backups=$(setting BACKUP_DIR) reports=$(setting REPORT_DIR)
@@ -24,12 +25,23 @@ look() {
     [ -d "${reports:-reports}" ] || (umask 077 && mkdir -p "${reports:-reports}")
     project=$(setting COMPOSE_PROJECT_NAME)
     check_project
-    running=$(docker ps --filter "label=com.docker.compose.project=$project" \
-        --filter label=com.docker.compose.oneoff=False --format "$columns" 2>&1) || explain_engine "$running"
-    wanted=$(compose config --hash '*' 2>&1) || explain_config "$wanted"
+    # The two programs run at once. What the first one prints waits in the pipe.
+    seen=$({ list_running 2>/dev/null || echo failed; } | { list_wanted 2>/dev/null || echo failed; echo; cat; echo end; })
+    wanted=${seen%%"$nl$nl"*} running=${seen#*"$nl$nl"} running=${running%end}
+    case $seen in *failed*)
+        running=$(list_running 2>&1) || explain_engine "$running"
+        wanted=$(list_wanted 2>&1) || explain_config "$wanted" ;;
+    esac
 }
+nl='
+'
 label='{{.Label "com.docker.compose.'
-columns="${label}service\"}} {{.ID}} ${label}config-hash\"}} ${label}image\"}} {{.Image}} {{.Status}}"
+columns="${label}service\"}} {{.ID}} ${label}config-hash\"}} {{.Image}} {{.Status}}"
+list_running() {
+    docker ps --filter "label=com.docker.compose.project=$project" --filter label=com.docker.compose.oneoff=False --format "$columns"
+}
+# The scratch server is in no profile of .env.
+list_wanted() { COMPOSE_PROFILES="tools,$(setting COMPOSE_PROFILES)" docker compose --progress quiet config --hash '*'; }
 
 # In a worktree, .git is a file that names the folder of the repository. A container needs that folder at the same place.
 find_git() {
@@ -39,23 +51,36 @@ find_git() {
 }
 
 uses_db() { is_wanted db && [ -z "$(setting DATABASE_URL)" ]; }
-is_wanted() { echo "$wanted" | grep -q "^$1 "; }
-is_unhealthy() { echo "$running" | grep -q "^$1 .* Up .*(unhealthy)"; }
-is_running() { echo "$running" | grep -q "^$1 "; }
+is_wanted() { case $nl$wanted in *"$nl$1 "*) ;; *) return 1 ;; esac; }
+is_running() { case $nl$running in *"$nl$1 "*) ;; *) return 1 ;; esac; }
+is_unhealthy() { case $(containers "$1") in *" Up "*"(unhealthy)"*) ;; *) return 1 ;; esac; }
+is_paused() { case $(containers "$1") in *"(Paused)"*) ;; *) return 1 ;; esac; }
 
-# Prints the lines of a service's containers that have today's settings.
+# Prints the lines of a service's running containers.
+containers() {
+    while IFS= read -r line; do
+        case $line in "$1 "*) printf '%s\n' "$line" ;; esac
+    done <<EOF
+$running
+EOF
+}
+
+# Prints the first line of a service's containers that have today's settings.
 current() {
-    hash=$(echo "$wanted" | sed -n "s/^$1 //p")
-    echo "$running" | grep "^$1 [^ ]* $hash [^ ]* [^ ]* Up "
+    hash=$nl$wanted
+    case $hash in *"$nl$1 "*) hash=${hash#*"$nl$1 "} hash=${hash%%"$nl"*} ;; *) return 0 ;; esac
+    containers "$1" | while read -r service id its_hash image status; do
+        case $its_hash$status in "${hash}Up "*) echo "$service $id $its_hash $image $status" && break ;; esac
+    done
 }
 
 is_up() {
-    # shellcheck disable=SC2046  # each column is a word
-    set -- $(current "$1" | grep '(healthy)' | head -n 1)
-    [ $# != 0 ] || return 1
-    # If the image's name:tag now belongs to a newer image, the container shows an id instead.
-    case $4 in sha256:"$5"*) return 1 ;; esac
-    [ "$4" = "$(docker image inspect --format '{{.Id}}' "$5" 2>/dev/null)" ]
+    found=$(current "$1")
+    case $found in *"(healthy)"*) ;; *) return 1 ;; esac
+    found=${found#* * * } hexadecimal='[0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f]'
+    # If the image's name:tag now belongs to a newer image, Docker shows the container's image by its id.
+    # shellcheck disable=SC2254  # a pattern
+    case ${found%% *} in $hexadecimal$hexadecimal | sha256:*) return 1 ;; esac
 }
 
 start() {
@@ -77,13 +102,13 @@ start() {
 
 # A paused container, as on a laptop that slept, answers no health check.
 wake() {
-    if echo "$running" | grep -q "^$1 .*(Paused)"; then compose unpause "$1" >/dev/null 2>&1 || true; fi
+    if is_paused "$1"; then compose unpause "$1" >/dev/null 2>&1 || true; fi
 }
 
-# Another make up may make the same container or network at this moment.
+# compose_up SERVICE [OPTION]. Another make up may make the same container or network at this moment.
 compose_up() {
     for try in 1 2 3 4 5 6 7 8 9 10; do
-        said=$(compose up --detach --wait "$1" 2>&1) && return
+        said=$(compose up --detach --wait ${2:+"$2"} "$1" 2>&1) && return
         case $said in *"already in use by container"* | *"already exists"* | *"is already in progress"* | *"No such container"*) ;;
         *) return 1 ;;
         esac
@@ -92,11 +117,12 @@ compose_up() {
     return 1
 }
 
-# Compose gives up at once on a container that was unhealthy before. The next checks may find it healthy.
+# Compose gives up at once on a container that was unhealthy before. The next checks may find it healthy. The database's
+# come every 10 s, and may take 10 s.
 is_healthy_soon() {
-    echo "$running" | grep -q "^$1 .* Up .*\((unhealthy)\|(Paused)\)" || return 1
+    is_unhealthy "$1" || is_paused "$1" || return 1
     id=$(compose ps --all --quiet "$1" | head -n 1)
-    for try in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15; do
+    for try in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25; do
         [ "$(docker inspect --format '{{.State.Health.Status}}' "$id" 2>/dev/null)" != healthy ] || return 0
         sleep 1
     done
@@ -180,15 +206,19 @@ run() {
     need_db
     need_release
     set_flags
-    app=$(current app | head -n 1 | cut -d ' ' -f 2)
-    if [ -n "$app" ] && is_development; then in_app "$app" "$@"; else one_off "$@"; fi
+    app=$(current app)
+    if [ -n "$app" ] && is_development; then
+        app=${app#* }
+        in_app "${app%% *}" "$@"
+    else
+        one_off "$@"
+    fi
 }
 
 # The scratch server has only throwaway databases, so it starts when it is needed.
 with_scratch() {
     look
     need_release
-    want_scratch
     start scratch
     mount_release
     for word; do
@@ -212,11 +242,11 @@ mount_release() {
         git archive "$RELEASE" | tar -x -C "$files"
         chmod 755 "$files" # for the user of the container
     fi
-    mount=$(cd "$files" && pwd):$release:ro
+    mount=$(cd "$files" && pwd):$release:ro,z
 }
 
 restore() {
-    case ",$(echo "${ACCEPT:-}" | tr -d ' ')," in *,superuser,*) let_superuser_in ;; esac
+    if is_accepted superuser; then let_superuser_in; fi
     run "$@"
 }
 
@@ -276,19 +306,12 @@ has_new_secrets() {
 # The scratch server takes today's password when it starts.
 renew_scratch() {
     if ! is_running scratch; then return; fi
-    want_scratch
     if has_new_secrets scratch postgres_password || [ -z "$(current scratch)" ]; then recreate scratch; fi
-}
-
-# The scratch server is not in a profile of .env, so its hash is read separately.
-want_scratch() {
-    wanted="$wanted
-$(compose --profile tools config --hash scratch)"
 }
 
 recreate() {
     say "Restarting $1 …"
-    said=$(compose up --detach --wait --force-recreate "$1" 2>&1) || explain_start "$1" "$said"
+    compose_up "$1" --force-recreate || explain_start "$1" "$said"
     look
 }
 
@@ -349,7 +372,7 @@ run_tests() {
 # Only here can a container write anywhere in the checkout.
 edit() {
     development_only
-    mount=$PWD:/srv
+    mount=$PWD:/srv:z
     one_off "$@"
 }
 

@@ -6,20 +6,25 @@ plain() { sed "s/$(printf '\033')\[[0-9;?]*[A-Za-z]//g"; }
 quote() { printf '%s\n' "$1" | plain | tail -n "${2:-15}" | sed 's/^/    /' >&2; }
 last_line() { printf '%s\n' "$1" | sed '/^[[:space:]]*$/d; s/^[[:space:]*]*//' | tail -n 1; }
 
-# Prints the settings that this .env must have.
-required() {
-    echo COMPOSE_PROJECT_NAME
-    staging=$(setting COMPOSE_FILE | grep staging || true)
-    [ -z "$staging" ] || echo APP_IMAGE SECRETS_DIR
+# Lists the settings that this .env must have.
+list_required() {
+    required=COMPOSE_PROJECT_NAME
+    ! is_release || required="$required APP_IMAGE SECRETS_DIR"
     [ -z "$(setting DATABASE_URL)" ] || return 0
-    echo POSTGRES_DB POSTGRES_USER
-    [ -n "$(setting SECRETS_DIR)" ] || echo POSTGRES_PASSWORD
-    [ -z "$staging" ] || echo DB_VOLUME APP_DB_USER
+    required="$required POSTGRES_DB POSTGRES_USER"
+    [ -n "$(setting SECRETS_DIR)" ] || required="$required POSTGRES_PASSWORD"
+    ! is_release || required="$required DB_VOLUME APP_DB_USER"
+}
+
+explain_colon() {
+    complain "There is a colon in the path of this checkout, $PWD." "Docker takes what follows it for a folder of the container." \
+        "move the checkout to a path without a colon$(go_over)" "nothing was changed."
 }
 
 # Lists all faults of .env. Compose would stop at the first one.
 check_env() {
-    faults=$(read_env -v faults=1 -v "required=$(required | tr '\n' ' ')")
+    list_required
+    faults=$(read_env -v faults=1 -v "required=$required")
     [ -n "$faults" ] || return 0
     complain ".env has these faults:
 $(printf '%s\n' "$faults" | sed 's/^/    /')" "" "correct them; .env.example explains every setting" "nothing was changed."
@@ -33,9 +38,9 @@ check_secrets() {
     for name in $secrets; do
         file=$(setting SECRETS_DIR)/$name
         [ -f "$file" ] || complain "There is no $file." "SECRETS_DIR in .env names this folder for the passwords." \
-            "write the role's password into $file (mode 0444, in a folder of mode 0700)" "nothing was changed."
+            "write the role's password into $(typed "$file") (mode 0444, in a folder of mode 0700)" "nothing was changed."
         [ -s "$file" ] || complain "$file is empty." "It has the password of a role." \
-            "chmod 600 $file; write the role's password into it; chmod 0444 $file" "nothing was changed."
+            "chmod 600 $(typed "$file"); write the role's password into it; chmod 0444 $(typed "$file")" "nothing was changed."
         [ -n "$(find "$file" -perm -0004)" ] || complain "The containers cannot read $file." \
             "They run as other users, and not all users can read the file." \
             "chmod 0444 $(typed "$file") && chmod 0700 $(typed "${file%/*}")" "nothing was changed."
@@ -57,7 +62,7 @@ explain_engine() {
     command -v docker >/dev/null || complain "RUNTIME is docker, but there is no docker command here." "" \
         "install Docker Engine 25 or newer with Compose$(go_over)" "nothing was changed."
     case $1 in *"permission denied"*) complain "The account $(id -un) may not use the Docker engine." "$(last_line "$1")" \
-        "sudo usermod -aG docker $(id -un), then log in again$(go_over)" "nothing was changed." ;;
+        "sudo usermod -aG docker $(typed "$(id -un)"), then log in again$(go_over)" "nothing was changed." ;;
     esac
     complain "RUNTIME is docker, but the Docker engine does not answer." "$(last_line "$1")" \
         "start Docker$(go_over)" "nothing was changed."
@@ -114,7 +119,7 @@ explain_start() {
     *"external volume"*)
         complain "There is no volume $(setting DB_VOLUME)." \
             "Staging's data has an external volume, which docker compose down --volumes cannot remove." \
-            "docker volume create $(setting DB_VOLUME)" "nothing was changed." ;;
+            "docker volume create $(typed "$(setting DB_VOLUME)")" "nothing was changed." ;;
     *"unhealthy"* | *"exited ("*) explain_service "$1" ;;
     *"access denied"* | *"unauthorized"* | *"manifest"* | *"failed to resolve"* | *"lookup "* | *"dial tcp"* | \
         *"Client.Timeout"* | *"toomanyrequests"* | *"invalid reference format"*)

@@ -12,7 +12,7 @@ is_interactive() { [ -t 0 ] && [ -t 1 ]; }
 
 # Sets `key`, which finds the command in the container, and `flags`, the common options of exec and run.
 set_flags() {
-    key=$(od -An -N6 -tx1 /dev/urandom | tr -d ' \n')
+    key=$(random_hex 6)
     flags="--env CALLER=$key"
     # In the container the user has no name, and two streams would lose their order.
     RUN_BY=$(id -un)@$(uname -n) ONE_STREAM=
@@ -78,11 +78,11 @@ attend() {
 
 # Descriptor 9 holds the pipe open. Descriptor 8 is the command's standard input.
 open_pipe() {
-    folder=$(mktemp -d)
-    mkfifo "$folder/pipe"
+    pipe=${TMPDIR:-/tmp}/pipe.$key
+    (umask 077 && mkfifo "$pipe")
     # shellcheck disable=SC2094
-    exec 9<>"$folder/pipe" 8<"$folder/pipe"
-    rm -r "$folder"
+    exec 9<>"$pipe" 8<"$pipe"
+    rm "$pipe"
     [ "$input" = user ] || return 0
     # shellcheck disable=SC2016  # another shell expands it
     set -- sh -c 'trap "" HUP INT TERM; [ "$(cat)" = over ] ||

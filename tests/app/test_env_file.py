@@ -45,6 +45,8 @@ ALIKE = {
     r'"\"b\" \\ \n\t\r."': '"b" \\ \n\t\r.',
     r'"\\\"b\\"': '\\"b\\',
     '"a\n# b\n"': "a\n# b\n",
+    "'; touch canary; '": "; touch canary; ",
+    "\"'; touch canary; '\"": "'; touch canary; '",
 }
 
 NO_ASSIGNMENT = "is not NAME=value"
@@ -104,17 +106,23 @@ def by_python(path: Path) -> dict[str, str]:
     return reader.values
 
 
-def awk(path: Path, *words: str) -> str:
-    """What the shell scripts read, in the way in which they do."""
+def shell(path: Path, script: str, *words: str) -> str:
+    """What a script says beside this .env that has the functions of the shell scripts."""
     scripts = path.parent / "scripts"
     if not scripts.exists():
         scripts.symlink_to(ROOT / "scripts")
-    command = ["sh", "-c", '. scripts/place.sh && read_env "$@"', "sh", *words]
+    command = ["sh", "-euc", f". scripts/place.sh; {script}", "sh", *words]
     return subprocess.run(command, cwd=path.parent, capture_output=True, check=True).stdout.decode()
 
 
+def shell_faults(path: Path) -> list[str]:
+    return shell(path, "read_env -v faults=1").splitlines()
+
+
 def by_shell(path: Path, names: list[str]) -> dict[str, str]:
-    return {name: awk(path, "-v", f"name={name}").removesuffix("\n") for name in names}
+    """What the shell scripts read, in the way in which they do."""
+    each = """settings=$*; read_settings; for name; do setting "$name"; printf '\\0'; done"""
+    return dict(zip(names, shell(path, each, *names).split("\n\0"), strict=False))
 
 
 def by_compose(path: Path, names: list[str]) -> dict[str, str]:
@@ -157,7 +165,8 @@ def test_a_line_means_the_same_to_each_reader(tmp_path: Path, reader: str, endin
 
     assert found == expected
     if reader == "shell":
-        assert awk(path, "-v", "faults=1") == ""
+        assert shell_faults(path) == []
+        assert not (tmp_path / "canary").exists()
 
 
 @pytest.mark.parametrize("line", REFUSED)
@@ -166,9 +175,8 @@ def test_a_line_that_they_would_read_differently_is_refused_with_its_number(tmp_
     path.write_bytes(f"# a comment\n\nB=1\n{line}\nC=2\n".encode())
 
     assert read({}, path).faults[0] == f"line 4 {REFUSED[line]}"
-    assert awk(path, "-v", "faults=1").splitlines()[0] == f".env line 4: {REFUSED[line]}"
-    assert awk(path, "-v", "name=B") == "1\n"
-    assert awk(path, "-v", "name=A") == "\n"
+    assert shell_faults(path)[0] == f".env line 4: {REFUSED[line]}"
+    assert by_shell(path, ["B", "A"]) == {"B": "1", "A": ""}
 
 
 @pytest.mark.parametrize("content", [b"A=b\xff", b"# \xe9t\xe9", b"A='\xed\xa0\x80'", b"A=\xc0\xaf"])
@@ -177,4 +185,4 @@ def test_what_is_no_utf_8_is_refused_with_its_number(tmp_path: Path, content: by
     path.write_bytes(b"B=1\n" + content + b"\n")
 
     assert read({}, path).faults == ["line 2 is not UTF-8 text"]
-    assert awk(path, "-v", "faults=1") == ".env line 2: is not UTF-8 text\n"
+    assert shell_faults(path) == [".env line 2: is not UTF-8 text"]

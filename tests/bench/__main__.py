@@ -31,6 +31,8 @@ ALEMBIC = {
     "docker": ("docker", "compose", "exec", "-T", "app", "alembic", "upgrade", "head"),
     "embedded": (".venv/bin/alembic", "upgrade", "head"),
 }
+GOALS = {"docker": 1.3, "embedded": 1.4}
+"""Of `make migrate` with nothing to do, against the above."""
 HELD = 10.0
 """Seconds for which a transaction holds what a migration wants."""
 READERS = 4
@@ -82,7 +84,7 @@ def targets(runtime: str) -> list[Race]:
     """The make targets, as their user waits for them."""
     alembic = ALEMBIC[runtime]
     return [
-        Race("make migrate", timed("make", "migrate"), 1.4, " ".join(alembic), timed(*alembic)),
+        Race("make migrate", timed("make", "migrate"), GOALS[runtime], " ".join(alembic), timed(*alembic)),
         Race("make up", timed("make", "up"), 4),
         Race("make help", timed("make", "help"), 0.2),
     ]

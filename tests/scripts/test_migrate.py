@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.conftest import Project
+from tests.conftest import ROOT, Project
 
 # On the target only, and not on the scratch server, where it is planned.
 SLEEP = """op.execute("SELECT pg_sleep(CASE WHEN current_database() LIKE 'test%' THEN 1000 ELSE 0 END)")"""
@@ -37,6 +37,16 @@ def test_a_second_time_there_is_nothing_to_do(settled: Project, revisions: list[
 
     assert result.returncode == 0
     assert result.stdout == f"✓ Nothing to do: the database is at {revisions[-1]}.\n"
+
+
+def test_it_imports_neither_a_plan_nor_a_highlighter_before_they_are_needed() -> None:
+    """They took a fifth of the time in which it says that there is nothing to do."""
+    late = "scripts.core.plan", "pygments"
+    code = f"import sys, scripts.migrate; print([name for name in sys.modules if name.startswith({late})])"
+
+    said = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+
+    assert said.stdout == "[]\n"
 
 
 def test_goes_to_the_revision_that_a_prefix_names(empty_project: Project, revisions: list[str]) -> None:
