@@ -14,7 +14,7 @@ NAMING_CONVENTION = {
     "pk": "pk_%(table_name)s",
 }
 CONNECT_TIMEOUT = 5
-"""Seconds. Docker kills a health check that takes longer than 10 s."""
+"""Seconds. Without it, a health check waits minutes for a host that drops packets."""
 
 
 class Base(DeclarativeBase):

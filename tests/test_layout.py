@@ -478,6 +478,7 @@ NO_SETTINGS = {
     "MAKELEVEL": "make's",
     "GIT_COMMIT": "asked of git when an image is built",
     "GIT_FOLDER": "found by the docker runtime, for a git worktree",
+    "CHECKOUT_MODE": "set by the docker runtime, for make format and make lock",
 }
 MAKE_VARIABLES = set(re.findall(r"^export (.+)", MAKEFILE, re.MULTILINE)[0].split())
 

@@ -49,6 +49,10 @@ class PasswordError(UserError):
     """The server refuses the password."""
 
 
+class NoRoomError(UserError):
+    """The scratch server is full."""
+
+
 class LateError(UserError):
     """The user's code did not finish in time."""
 

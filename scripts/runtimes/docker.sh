@@ -372,7 +372,7 @@ run_tests() {
 # Only here can a container write anywhere in the checkout.
 edit() {
     development_only
-    mount=$PWD:/srv:z
+    export CHECKOUT_MODE=rw
     one_off "$@"
 }
 

@@ -213,3 +213,40 @@ def test_a_disk_that_becomes_full_leaves_no_backup(dev: Stack, small: Path) -> N
     assert "No space left on device" in result.output
     assert "bug in the scripts" not in result.output
     assert list(small.glob("*/*")) == []
+
+
+def test_a_scratch_server_that_is_full_says_so_and_runs_on(dev: Stack) -> None:
+    """In one transaction a table, in the next one its rows: they are in the server's log too."""
+    head = dev.sql("SELECT version_num FROM alembic_version").strip()
+    paths = [dev.folder / f"alembic/versions/fa0{number}.py" for number in (1, 2)]
+    for number, sql in enumerate(("CREATE TABLE noise (t text)", f"INSERT INTO noise {ROWS}"), 1):
+        before = "fa01" if number == 2 else head
+        paths[number - 1].write_text(
+            f"from alembic import op\n\nrevision = 'fa0{number}'\ndown_revision = {before!r}\n\n\n"
+            f'def upgrade():\n    op.execute("{sql}")\n\n\ndef downgrade():\n    op.execute("SELECT 1")\n'
+        )
+    dev.set(SCRATCH_SIZE="100m")
+
+    said = [dev.make(verb) for verb in ("plan", "lint", "verify-staging")]
+    started = dev.inspect("scratch")["State"]["StartedAt"]
+    for path in paths:
+        path.unlink()
+    dev.sql(f"CREATE TABLE noise AS {ROWS}")
+    backup = dev.make("backup", "NAME=large")
+    said.append(dev.make("verify-backup", "BACKUP=large", "MODE=full"))
+
+    dev.sql("DROP TABLE noise")
+    listed = dev.make("backups").output
+    runs_on = dev.inspect("scratch")["State"]["StartedAt"] == started
+    dev.set(SCRATCH_SIZE="")
+    assert backup.code == 0, backup.output
+    for result in said:
+        assert result.code != 0, result.output
+        assert "No space left on device" in result.output
+        assert "The scratch server, which holds the throwaway databases, is full." in result.output
+        assert "set SCRATCH_SIZE above 4g and SCRATCH_MEMORY above 6g in .env, then run this again" in result.output
+    assert runs_on
+    assert "never restored in a test" in listed.partition("-large")[2], "the backup is not to blame"
+
+
+ROWS = "SELECT repeat('x', 1000) AS t FROM generate_series(1, 100000)"

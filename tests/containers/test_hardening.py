@@ -86,7 +86,17 @@ def test_scratch_keeps_nothing_on_disk(all_up: Stack) -> None:
     found = all_up.inspect("scratch")
 
     assert found["Mounts"] == []
-    assert "/var/lib/postgresql/data" in found["HostConfig"]["Tmpfs"]
+    assert found["HostConfig"]["Tmpfs"]["/var/lib/postgresql/data"] == "size=4g"
+    assert "/var/lib/postgresql/wal" in found["HostConfig"]["Tmpfs"]
+
+
+@pytest.mark.parametrize(("service", "number"), [("db", 2), ("app", 3)])
+def test_files_of_the_checkout_have_the_label_that_selinux_shares(all_up: Stack, service: str, number: int) -> None:
+    """Compose sets none in the long form. A label on /dev/null would change the host's device."""
+    binds = all_up.inspect(service)["HostConfig"]["Binds"]
+
+    assert [bind.rpartition(":")[2].split(",")[-1] for bind in binds] == ["z"] * number
+    assert not any("/dev/null" in bind for bind in binds)
 
 
 def test_password_is_in_no_process_list_and_no_log(all_up: Stack) -> None:

@@ -7,8 +7,8 @@ from scripts.core import overrides
 from scripts.core.backups import integrity, manifest, restore_into
 from scripts.core.backups.manifest import Check
 from scripts.core.backups.store import Backup
-from scripts.core.errors import UserError
-from scripts.core.postgres import scratch, scratch_extensions
+from scripts.core.errors import NoRoomError, UserError
+from scripts.core.postgres import scratch, scratch_extensions, scratch_room
 from scripts.core.postgres.scratch import Scratch
 from scripts.core.settings import Settings
 
@@ -18,8 +18,8 @@ QUICK, FULL = "quick", "full"
 def verify(target: Settings, backup: Backup, mode: str) -> Backup:
     """Return the backup with the check in its manifest.
 
-    If it differs from what was backed up, record that and raise UserError. If the scratch server does not answer,
-    there is nothing to record.
+    If it differs from what was backed up, record that and raise UserError. If the scratch server does not answer, or is
+    full, there is nothing to record.
     """
     started = time.monotonic()
     found = integrity.damage(backup) or integrity.undecodable(backup.dump, backup.manifest.client)
@@ -28,6 +28,8 @@ def verify(target: Settings, backup: Backup, mode: str) -> Backup:
         with scratch.session(target) as server:
             try:
                 _restore(server, backup)
+            except NoRoomError:
+                raise
             except UserError as error:
                 problem = error
     made = Check(
@@ -51,7 +53,7 @@ def restored(server: Scratch, backup: Backup) -> Settings:
         scratch.require_equal_roles(server)
         scratch.make_roles(server, backup.manifest.roles)
         made = scratch.as_administrator(server, scratch.create(server, bare=True))
-    restore_into.fill(backup, made)
+    _fill(backup, made)
     scratch_extensions.hand_over(server, made)
     return made
 
@@ -65,7 +67,14 @@ def _restore(server: Scratch, backup: Backup) -> None:
     made = scratch.create(server, bare=True)
     administrator = scratch.as_administrator(server, made)
     is_superuser = overrides.accepted("superuser") or server.rights.role.superuser
-    restore_into.fill(backup, administrator if is_superuser else made)
+    _fill(backup, administrator if is_superuser else made)
+
+
+def _fill(backup: Backup, into: Settings) -> None:
+    try:
+        restore_into.fill(backup, into)
+    except UserError as error:
+        raise scratch_room.explained(error) from error
 
 
 def require_whole(backup: Backup) -> None:

@@ -18,6 +18,7 @@ from scripts.core.postgres import (
     own_tables,
     scratch,
     scratch_extensions,
+    scratch_room,
     session_timeouts,
     sql,
     templates,
@@ -162,13 +163,14 @@ def _restore(server: Scratch, pg_restore: str, made: Settings, dump: Path) -> No
     said = client_programs.run(pg_restore, scratch.as_administrator(server, made).database_url, *words)
     if said:
         missing = scratch_extensions.lacking(server)
-        raise UserError(
+        error = UserError(
             f"The schema does not fit the scratch server: {client_programs.reason(said)}",
             why=f"The scratch server lacks {', '.join(missing)}, which the target has."
             if missing
             else "The scratch server has another PostgreSQL version than the target, or lacks a role.",
             do=f"name another scratch server in .env: {scratch_extensions.HELP}" if missing else "",
         )
+        raise scratch_room.explained(error)
 
 
 def _take_over(target: Connection, server: Scratch, made: Settings) -> None:

@@ -11,13 +11,22 @@ from dataclasses import dataclass, field, replace
 
 from sqlalchemy import Connection, text
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import DBAPIError, InvalidRequestError, ProgrammingError
+from sqlalchemy.exc import DBAPIError, InvalidRequestError
 
 from scripts.core import children, sqlstates
 from scripts.core import settings as configuration
 from scripts.core.children import Child
 from scripts.core.errors import UserError
-from scripts.core.postgres import connections, driver, embedded, environments, logins, scratch_databases, sql
+from scripts.core.postgres import (
+    connections,
+    driver,
+    embedded,
+    environments,
+    logins,
+    scratch_databases,
+    scratch_room,
+    sql,
+)
 from scripts.core.postgres import rights as rights_
 from scripts.core.postgres.logins import Login
 from scripts.core.postgres.rights import Rights
@@ -84,18 +93,25 @@ def create(scratch: Scratch, template: str = "template0", *, bare: bool = False)
             # This copies files instead of writing every page to the log: ten times as fast without synchronous writes.
             given = "CREATE DATABASE {} OWNER {} TEMPLATE {} STRATEGY file_copy"
             sql.run(scratch.server, compose(given, sql.name(name), owner, sql.name(template)))
-    except ProgrammingError as error:
-        if sqlstates.of(error) != sqlstates.INSUFFICIENT_PRIVILEGE:
+    except DBAPIError as error:
+        if sqlstates.of(error) not in (sqlstates.INSUFFICIENT_PRIVILEGE, sqlstates.DISK_FULL):
             raise
-        raise UserError(
-            f"{scratch.server.engine.url.username} may not create databases on the scratch server.",
-            why=connections.first_line(error),
-            do=f"ALTER ROLE {scratch.server.engine.url.username} CREATEDB   (on the scratch server)",
-        ) from error
+        raise _not_created(scratch, error) from error
     environments.write(scratch.server, name, "development")
     _grant(scratch, name, template, bare)
     # The server has answered before. If it stops answering, it is not just starting.
     return _on(scratch, scratch.login.url.set(database=name))
+
+
+def _not_created(scratch: Scratch, error: DBAPIError) -> UserError:
+    if sqlstates.of(error) == sqlstates.DISK_FULL:
+        return scratch_room.explained(UserError(f"No throwaway database was created: {connections.first_line(error)}"))
+    name = scratch.server.engine.url.username
+    return UserError(
+        f"{name} may not create databases on the scratch server.",
+        why=connections.first_line(error),
+        do=f"ALTER ROLE {sql.typed(str(name))} CREATEDB   (on the scratch server)",
+    )
 
 
 def make_roles(scratch: Scratch, names: Sequence[str]) -> list[str]:

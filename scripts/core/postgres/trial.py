@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 from scripts.core.child_process import Deadline
 from scripts.core.errors import UserError
-from scripts.core.postgres import connections
+from scripts.core.postgres import connections, scratch_room
 from scripts.core.postgres.scratch import Scratch
 from scripts.core.settings import Settings
 
@@ -63,4 +63,5 @@ def run(
 
 def failed(error: UserError) -> UserError:
     """Return the error of a revision that failed on a throwaway database, without the state of that database."""
-    return error.with_state("it failed on a throwaway database; the target was only read.")
+    explained = scratch_room.explained(error)
+    return explained.with_state("it failed on a throwaway database; the target was only read.")

@@ -14,7 +14,7 @@ from scripts.core.formatting import counted
 from scripts.core.migrate.steps import Step
 from scripts.core.plan import plan, rehearsal
 from scripts.core.plan.trace import Trace
-from scripts.core.postgres import connections, trial
+from scripts.core.postgres import connections, scratch_room, trial
 from scripts.core.schema import fingerprint
 from scripts.core.settings import Settings
 from scripts.core.verification import failing_rows, lock_durations
@@ -100,7 +100,9 @@ def _apply_observed(copy: Settings, wanted: str, pending: int, observer: Connect
 
 
 def _failure(error: UserError) -> Outcome:
-    return Outcome(error.problem, [f"{name}: {fact}" for name, fact in error.facts if name == "Why"], FAILED)
+    explained = scratch_room.explained(error)
+    names = ("Why", "Do") if explained is not error else ("Why",)
+    return Outcome(error.problem, [f"{name}: {fact}" for name, fact in explained.facts if name in names], FAILED)
 
 
 def _take(case: Case, applied: Applied) -> None:

@@ -8,7 +8,7 @@ from sqlalchemy.exc import DBAPIError
 
 from scripts.core import overrides
 from scripts.core.errors import UserError
-from scripts.core.postgres import connections
+from scripts.core.postgres import connections, scratch_room
 from scripts.core.verification import (
     gate_before,
     gate_data,
@@ -86,7 +86,10 @@ def _check(case: Case, gate: ModuleType) -> Outcome:
         facts = [f"{name}: {fact}" for name, fact in error.facts if name != "State"]
         return Outcome(error.problem, facts, FAILED)
     except DBAPIError as error:
-        return Outcome(f"PostgreSQL: {connections.first_line(error)}", (), FAILED)
+        explained = scratch_room.explained(UserError(f"PostgreSQL: {connections.first_line(error)}"))
+        return Outcome(
+            explained.problem, [f"{name}: {fact}" for name, fact in explained.facts if name != "State"], FAILED
+        )
     except KeyboardInterrupt:
         return Outcome("interrupted here", (), INTERRUPTED)
     return outcome

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from scripts.core import place
-from scripts.core.postgres import embedded
+from scripts.core.postgres import embedded, scratch_room
 from scripts.core.postgres.embedded import THROWAWAY, Cluster
 from tests.conftest import Project, needs_embedded
 from tests.core.running import begin, call, wait_until
@@ -107,5 +107,7 @@ def test_a_scratch_server_whose_disk_is_full_fails_the_verification_and_gives_th
     assert result.returncode == 1, result.stderr
     assert document(project)["verdict"] == "failed"
     assert "No space left on device" in gate(project, "upgrade")["summary"]
+    assert f"Why: {scratch_room.FULL}" in gate(project, "upgrade")["details"][0]
+    assert f"Do: {scratch_room.DO}" in gate(project, "upgrade")["details"]
     assert left_behind(scratch) == []
     assert shutil.disk_usage(small_disk).used < used + 1_000_000
