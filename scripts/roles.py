@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from scripts.core import settings
 from scripts.core.cli import console, entry_point
 from scripts.core.errors import DatabaseMissingError, UserError
-from scripts.core.postgres import connections, privileges, roles
+from scripts.core.postgres import connections, privileges, roles, sql
 from scripts.core.postgres.roles import Application, Owner
 from scripts.core.settings import Settings
 
@@ -61,7 +61,8 @@ def no_role_of_its_own(target: Settings) -> UserError:
 def still_dangerous(owner: Owner, application: Application) -> UserError:
     return UserError(
         f"The application could still drop tables: {application.name} {', '.join(application.dangers)}.",
-        do=f"make psql, there: REASSIGN OWNED BY {application.name} TO {owner.name}; or have an administrator revoke"
+        do=f"make psql, there: REASSIGN OWNED BY {sql.typed(application.name)} TO {sql.typed(owner.name)};"
+        " or have an administrator revoke"
         " what was granted; then run this again",
         state="the role has its privileges.",
     )

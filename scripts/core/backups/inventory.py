@@ -137,19 +137,20 @@ def unlock(connection: Connection) -> None:
 
 def _require_readable(connection: Connection) -> None:
     role = connection.engine.url.username
+    typed = sql.typed(str(role))
     unreadable = list(connection.scalars(_UNREADABLE))
     if unreadable:
         raise UserError(
             f"The role {role} may not read {', '.join(unreadable)}.",
             why="A backup without these tables would be incomplete.",
-            do=f"GRANT pg_read_all_data TO {role}, as a superuser",
+            do=f"GRANT pg_read_all_data TO {typed}, as a superuser",
         )
     hidden = list(connection.scalars(_HIDDEN))
     if hidden:
         raise UserError(
             f"Row level security hides rows of {', '.join(hidden)} from the role {role}.",
             why="A backup without these rows would be incomplete. No grant changes that. FORCE applies to owners too.",
-            do=f"ALTER ROLE {role} BYPASSRLS, as a superuser",
+            do=f"ALTER ROLE {typed} BYPASSRLS, as a superuser",
         )
 
 

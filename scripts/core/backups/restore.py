@@ -20,6 +20,7 @@ from scripts.core.postgres import (
     replacement,
     replacement_lock,
     roles,
+    sql,
     superuser,
 )
 from scripts.core.revisions import history, migration_log
@@ -110,7 +111,7 @@ def _alone(target: Settings) -> Iterator[None]:
 
     Raise UserError if the server has ended one of our sessions, because then the result is unknown.
     """
-    name, role = databases.name_of(target.database_url), target.database_url.username
+    name, typed = databases.name_of(target.database_url), sql.typed(str(target.database_url.username))
     if name == connections.maintenance(target).database:
         raise UserError(f"{name} cannot be renamed: other databases are renamed from it.", do="restore TO=another")
     try:
@@ -120,7 +121,7 @@ def _alone(target: Settings) -> Iterator[None]:
         lacking = sqlstates.of(error) == sqlstates.INSUFFICIENT_PRIVILEGE
         raise UserError(
             f"The restore was interrupted: {connections.first_line(error)}",
-            do=f"have a superuser ALTER DATABASE {name} OWNER TO {role}, and ALTER ROLE {role} CREATEDB"
+            do=f"have a superuser ALTER DATABASE {sql.typed(name)} OWNER TO {typed}, and ALTER ROLE {typed} CREATEDB"
             if lacking
             else "make backups   (lists databases that a restore has kept); if the restore is not done, run this again",
             state=f"{name} is either unchanged, or replaced completely and kept under another name.",

@@ -132,7 +132,7 @@ def pending(history: History, at: Sequence[str], target: str) -> list[Script]:
     if target not in (at or ("base",)) and (target == "base" or target in done):
         raise UserError(
             f"{target} is older than the database, which is at {', '.join(at)}.",
-            do=f"make rollback REV={target}",
+            do=f"make rollback REV={shlex.quote(target)}",
             code=USAGE,
         )
     wanted = applied(history, [] if target == "base" else [target])

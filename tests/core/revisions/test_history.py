@@ -1,5 +1,6 @@
 """scripts/core/revisions/history.py"""
 
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 
@@ -114,6 +115,15 @@ def test_an_upgrade_to_what_lies_behind_is_refused(files: Files, target: str) ->
         history.pending(files(LINE), ("bb33",), target)
 
     assert caught.value.facts[0] == ("Do", f"make rollback REV={target}")
+
+
+def test_an_odd_id_is_printed_as_a_shell_needs_it(files: Files) -> None:
+    odd = files({"it's $1": None, "bb33": "it's $1"})
+
+    with pytest.raises(UserError) as caught:
+        history.pending(odd, ("bb33",), "it's $1")
+
+    assert shlex.split(dict(caught.value.facts)["Do"])[-1] == "REV=it's $1"
 
 
 @pytest.mark.parametrize(
