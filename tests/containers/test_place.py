@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.containers.conftest import copy_checkout, remove
-from tests.containers.stack import Result, Stack, docker
+from tests.containers.stack import Result, Stack, docker, run
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -180,3 +180,32 @@ def test_on_a_staging_host_another_volume_is_not_taken_for_the_database(fresh: S
     said = refused(fresh.make("status"))
     fresh.env_file.write_text(env)
     assert f"put .env back. It had COMPOSE_PROJECT_NAME={project} and DB_VOLUME={volume}-of-before." in said
+
+
+@pytest.fixture
+def worktree(dev: Stack, tmp_path: Path) -> Iterator[Stack]:
+    """The session's stack as a worktree of another folder's repository, with a file that is not committed."""
+    git, repository = dev.folder / ".git", tmp_path / "repository"
+    trusted = {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "safe.directory", "GIT_CONFIG_VALUE_0": "*"}
+    shutil.copytree(git, repository / ".git")
+    path = dev.folder / "alembic/versions/abcd01.py"
+    head = dev.sql("SELECT version_num FROM alembic_version").strip()
+    path.write_text(
+        f"revision = 'f00d01'\ndown_revision = {head!r}\n\n\ndef upgrade():\n    pass\n\n\ndowngrade = upgrade\n"
+    )
+    done(run(["git", "worktree", "add", "--quiet", "--detach", str(tmp_path / "tree")], repository, **trusted))
+    git.rename(tmp_path / "before")
+    shutil.move(tmp_path / "tree/.git", git)
+    yield dev
+    git.unlink()
+    (tmp_path / "before").rename(git)
+    path.unlink()
+
+
+def test_the_containers_of_a_worktree_see_its_repository(worktree: Stack) -> None:
+    status, lint = worktree.make("status"), worktree.make("lint")
+
+    assert "Pending      f00d01\n" in status.output
+    assert "Uncommitted  alembic/versions/abcd01.py\n" in status.output
+    assert lint.code == 0, lint.output
+    assert "Nothing blocks in 1 revision." in lint.output

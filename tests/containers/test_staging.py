@@ -41,7 +41,8 @@ def test_a_plan_and_a_verification_have_the_secret_of_tools_and_their_scratch_se
     trusted = {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "safe.directory", "GIT_CONFIG_VALUE_0": "*"}
     refused = staging.make("migrate")
     unknown = staging.make("verify-staging", "RELEASE=v0", **trusted)
-    verified = staging.make("verify-staging", "RELEASE=HEAD", **trusted)
+    assert run(["git", "tag", "v1.4"], staging.folder, **trusted).code == 0
+    verified = staging.make("verify-staging", "RELEASE=v1.4", **trusted)
     migrated = staging.make("migrate")
 
     assert plan.code == 0, plan.output

@@ -129,18 +129,63 @@ def test_database_starts_on_demand(another: Stack) -> None:
     assert "applied" in result.output
 
 
-def test_up_migrates_and_waits_for_an_application_that_was_behind_for_long(another: Stack) -> None:
+@pytest.fixture
+def quick(another: Stack) -> Stack:
+    """The same stack, whose application is called unhealthy after two failed checks."""
     (another.folder / "quick.yml").write_text(
         "services: {app: {healthcheck: {interval: 500ms, retries: 2, start_period: 0s}}}\n"
     )
     another.set(COMPOSE_FILE="docker-compose.yml:quick.yml")
-    assert another.make("up").code == 0
-    assert another.make("rollback", "CONFIRM=app").code == 0
-    docker("pause", another.container("db"))  # as a laptop that slept
-    while not another.ps("health=unhealthy"):
+    result = another.make("up")
+    assert result.code == 0, result.output
+    return another
+
+
+def test_up_migrates_and_waits_for_an_application_that_was_behind_for_long(quick: Stack) -> None:
+    assert quick.make("rollback", "CONFIRM=app").code == 0
+    docker("pause", quick.container("db"))  # as a laptop that slept
+    while not quick.ps("health=unhealthy"):
         time.sleep(0.1)
 
-    result = another.make("up")
+    result = quick.make("up")
 
     assert result.code == 0, result.output
     assert "applied" in result.output
+
+
+def test_up_names_make_roles_where_the_application_gets_permission_denied(quick: Stack) -> None:
+    quick.sql("REVOKE ALL ON ALL TABLES IN SCHEMA public FROM app")
+    docker("rm", "--force", quick.container("app"))
+
+    up, status, roles, again = (quick.make(verb) for verb in ("up", "status", "roles", "up"))
+
+    assert up.code != 0
+    assert "✗ app does not become healthy." in up.output
+    assert "permission denied for table alembic_version" in up.output
+    for result in (up, status):
+        assert "app: may not " in result.output
+        assert "SELECT on alembic_version" in result.output
+        assert "To grant its usual rights: make roles" in result.output
+    assert roles.code == 0, roles.output
+    assert again.code == 0, again.output
+    assert "app: reads and writes rows" in again.output
+
+
+def test_two_at_once_in_a_fresh_checkout_both_succeed(fresh: Stack) -> None:
+    """Both make the same network and containers, and Docker gives each name once."""
+    both = [
+        subprocess.Popen(
+            ["make", "up"],
+            cwd=fresh.folder,
+            env=inherited(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        for _ in range(2)
+    ]
+
+    said = [one.communicate()[0] for one in both]
+
+    assert [one.returncode for one in both] == [0, 0], "".join(said)
+    assert all("Pending      nothing" in one for one in said)
