@@ -21,8 +21,8 @@ FINGERPRINT_VERSION = 2
 LOCK_TIMEOUT = "2s"
 """The longest time that the reading waits for a lock."""
 
-_PLANNED_FOR = "schema_reading"
-"""In the information about a session: how many objects the schema had when the reading was planned."""
+_PLAN = "schema_reading"
+"""The name of the plan, in the information about a session."""
 SMALL = 500
 """Objects. One plan is good for any smaller schema, because PostgreSQL's own catalogs are larger."""
 
@@ -44,6 +44,13 @@ _PINNED = {
 _PIN = text("SELECT " + ", ".join(f"set_config('{name}', :{name}, true)" for name in [*_PINNED, "lock_timeout"]))
 # The tables that Alembic finds, by the session's own search_path. In another schema, these names are not special.
 _FIRST = f"SELECT to_regclass('{own_tables.VERSION}')::oid, to_regclass('{own_tables.LOG}')::oid, {{}}"
+
+
+@dataclass
+class _Plan:
+    catalogs: unknown.Catalogs
+    objects: int = 0
+    """How many objects the schema had when it was made."""
 
 
 @dataclass(frozen=True)
@@ -95,6 +102,8 @@ def read(connection: Connection, *, often: bool = False) -> Schema:
             reading = _prepared(connection, catalogs) if often else query.statement(catalogs)
             for kind, name, definition in sql.run(connection, reading, left_out):
                 found[kind][name] = definition
+            if often:
+                _forget_if_outgrown(connection, len(found["object"]))
     except DBAPIError as error:
         if error.connection_invalidated:
             raise
@@ -106,26 +115,32 @@ def read(connection: Connection, *, often: bool = False) -> Schema:
     order = {name: json.loads(columns) for name, columns in found["order"].items()}
     schema = Schema(found["object"], found["access"], order)
     _report(*schema.unknown)
-    if often:
-        _forget_if_outgrown(connection, len(schema.objects))
     return schema
 
 
 def _prepared(connection: Connection, catalogs: unknown.Catalogs) -> Sql:
     """Return the reading as a statement that this session has planned. Plan it the first time."""
-    if _PLANNED_FOR not in connection.info:
+    plan = connection.info.get(_PLAN)
+    if plan and plan.catalogs != catalogs:
+        _forget(connection)
+    if _PLAN not in connection.info:
         reading = query.statement(catalogs, Sql("$1"), Sql("$2"))
         sql.run(connection, compose("PREPARE schema_reading (oid, oid) AS {}", reading))
-        connection.info[_PLANNED_FOR] = 0
+        connection.info[_PLAN] = _Plan(catalogs)
     return compose("EXECUTE schema_reading ({}, {})", PLACE, PLACE)
 
 
 def _forget_if_outgrown(connection: Connection, objects: int) -> None:
     """Forget the plan if the schema has grown to twice the size that it was made for."""
-    planned_for = connection.info[_PLANNED_FOR] = connection.info[_PLANNED_FOR] or max(objects, SMALL)
-    if objects > 2 * planned_for:
-        sql.run(connection, Sql("DEALLOCATE schema_reading"))
-        del connection.info[_PLANNED_FOR]
+    plan = connection.info[_PLAN]
+    plan.objects = plan.objects or max(objects, SMALL)
+    if objects > 2 * plan.objects:
+        _forget(connection)
+
+
+def _forget(connection: Connection) -> None:
+    sql.run(connection, Sql("DEALLOCATE schema_reading"))
+    del connection.info[_PLAN]
 
 
 @cache

@@ -13,7 +13,7 @@ from scripts.core.errors import UserError
 from scripts.core.postgres import connections, sql
 from scripts.core.postgres.sql import PLACE, compose
 from scripts.core.schema import fingerprint
-from scripts.core.schema.catalogs import query
+from scripts.core.schema.catalogs import query, unknown
 from scripts.core.schema.compare import between
 from scripts.core.schema.fingerprint import Schema
 from scripts.core.settings import Settings
@@ -331,14 +331,26 @@ def test_a_session_that_reads_often_plans_once_and_sees_every_change(target: Set
     assert found.objects["table a"]
 
 
+def test_an_object_of_a_kind_that_was_unknown_when_the_plan_was_made_is_seen(
+    target: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(unknown.LETTERS, "pg_proc.prokind", "faw")  # as if a server were the first with procedures
+    with connections.connect(target, isolation_level="AUTOCOMMIT") as reader:
+        assert fingerprint.read(reader, often=True).unknown == []
+        make(target, ["CREATE PROCEDURE p() LANGUAGE sql AS 'SELECT 1'"])
+
+        assert fingerprint.read(reader, often=True).unknown == ["procedure p()"]
+
+
 def test_a_plan_that_was_made_for_a_small_schema_is_not_used_for_a_large_one(
     target: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(fingerprint, "SMALL", 1)
-    with connections.connect(target, isolation_level="AUTOCOMMIT") as reader:
+    with connections.connect(target) as reader:
         before = len(fingerprint.read(reader, often=True).objects)
         make(target, [f"CREATE TABLE t{number} (n int)" for number in range(before + 1)])
         after = fingerprint.read(reader, often=True)
+        assert not reader.in_transaction()
         assert reader.execute(PLANS).all() == []
         assert fingerprint.read(reader, often=True) == after == read(target)
         assert tuple(reader.execute(PLANS).one()) == (1, 0)
