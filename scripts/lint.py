@@ -1,8 +1,8 @@
-"""Find dangers in the revisions of this branch. Exit 1 if one of them blocks.
+"""Find dangers in the revisions of this branch. Exit 1 if one of them blocks, or if models and revision files differ.
 
     make lint                    the revisions that the main branch does not have; it uses no database of yours
     make lint ALL=1              all revisions
-    make lint JSON=1             print one JSON document, as make plan does
+    make lint JSON=1             print one JSON document, as make plan does; `models` has the differences
 
 In continuous integration, each table of an earlier revision counts as large and busy. On GitHub the findings appear in
 the changed files. `# safe: H05 reason` in a revision's file silences a hazard there. docs/hazards.md explains them all.
@@ -13,9 +13,11 @@ import json
 import sys
 from collections.abc import Sequence
 
-from scripts.core import settings
+from scripts.core import overrides, settings
 from scripts.core.cli import console, entry_point
+from scripts.core.errors import UserError
 from scripts.core.formatting import counted
+from scripts.core.models import compare
 from scripts.core.plan import lint, render
 from scripts.core.plan.plan import Plan
 from scripts.core.plan.table_sizes import NOTE
@@ -32,15 +34,35 @@ def main(argv: Sequence[str] | None = None) -> int:
     scripts = history.oldest_first(revisions) if arguments.all else lint.new(revisions)
     target = settings.load()
     made = lint.make(target, revisions, scripts)
+    differences = [] if made.failure or overrides.accepted("drift") else compared(target, revisions)
     if arguments.json:
-        console.document(json.dumps(made.document(), indent=2))
+        console.document(json.dumps(made.document() | {"models": differences}, indent=2))
     else:
         if made.failure:
             console.say("✗ Stopped before all revisions were tried. Found until then:", "red")
         show(made, annotated=target.values.get("GITHUB_ACTIONS") == "true")
+        show_differences(differences)
     if made.failure:
         raise made.failure
-    return 1 if made.blocking else 0
+    return 1 if made.blocking or differences else 0
+
+
+def compared(target: settings.Settings, revisions: history.History) -> list[str]:
+    """Return the differences between models and revision files. Say so if they cannot be compared."""
+    try:
+        return compare.at_head(target, revisions).lines
+    except UserError as error:
+        console.warn(f"The models were not compared: {error.problem}")
+        return []
+
+
+def show_differences(lines: Sequence[str]) -> None:
+    if not lines:
+        return
+    for line in lines:
+        console.say(f"  {line}")
+    console.say("✗ Models and revision files differ. Override with ACCEPT=drift.", "red")
+    console.say('  Write what is missing: make revision m="what it does"')
 
 
 def show(made: Plan, *, annotated: bool) -> None:

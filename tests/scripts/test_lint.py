@@ -20,6 +20,7 @@ def branch(project: Project, git: Callable[..., None], revisions: list[str]) -> 
     """A branch that is one revision ahead of main: an index that stops writes of users."""
     git("checkout", "--quiet", "-b", "feature")
     project.write_revision("abcd01", revisions[-1], INDEX, DROP)
+    project.environment["ACCEPT"] = "drift"  # no model describes that index
     return project
 
 
@@ -272,3 +273,23 @@ def test_a_column_may_go_when_its_field_was_gone_on_the_main_branch(
     assert still_there.returncode == 1
     assert "H08 block" in still_there.stdout
     assert "users.note is dropped, but running code uses it." in still_there.stdout
+
+
+def test_models_that_differ_from_the_files_are_named(branch: Project) -> None:
+    file = branch.versions / "abcd01.py"
+    file.write_text(file.read_text() + "# safe: H03 empty until launch\n")
+
+    accepted = branch.run("lint")
+    found = branch.run("lint", ACCEPT="")
+    document = json.loads(branch.run("lint", "--json", ACCEPT="").stdout)
+    models = branch.path / "app" / "models" / "user.py"
+    models.write_text(models.read_text() + "import no_such_module\n")
+    broken = branch.run("lint", ACCEPT="")
+
+    line = "table users, index ix_users_email is not expected"
+    assert accepted.returncode == 0, accepted.stdout
+    assert found.returncode == 1
+    assert f"  {line}\n✗ Models and revision files differ. Override with ACCEPT=drift.\n" in found.stdout
+    assert document["models"] == [line]
+    assert broken.returncode == 0
+    assert "! The models were not compared: app/models/user.py, line" in broken.stderr

@@ -12,9 +12,10 @@ from scripts.core.models.comparable import Default, Read
 from scripts.core.models.creation import Uncreated
 from scripts.core.models.model_database import ModelDatabase
 from scripts.core.plan import shadow
-from scripts.core.postgres import connections, sql
+from scripts.core.postgres import connections, rights, scratch, sql
 from scripts.core.postgres.scratch import Scratch
 from scripts.core.postgres.sql import compose, spelled
+from scripts.core.revisions import history, naming
 from scripts.core.revisions.history import History
 from scripts.core.schema import compare as schemas
 from scripts.core.schema import restored_text
@@ -44,6 +45,17 @@ class ModelComparison:
     def lines(self) -> list[str]:
         """Return the failures and the differences; nothing if models and revision files match."""
         return [*map(str, self.failures), *map(str, self.differences)]
+
+
+def at_head(settings: Settings, revisions: History) -> ModelComparison:
+    """Compare the models with all revision files. `settings` name the scratch server; their target is not used.
+
+    Raise UserError as `compare` does, or without a scratch server.
+    """
+    head = history.head(revisions)
+    naming.fetch()  # once, before the child that runs the models is forked
+    with scratch.session(settings, rights.default(settings)) as server:
+        return compare(server, revisions, [head])
 
 
 def compare(server: Scratch, revisions: History, at: Sequence[str]) -> ModelComparison:

@@ -84,10 +84,7 @@ def _tried(server: Scratch, settings: Settings, revisions: History, message: str
 
 def accept(settings: Settings, revisions: History) -> list[str]:
     """Write all differences between the models and the revision files into the list of accepted ones. Return them."""
-    head = history.head(revisions)
-    naming.fetch()
-    with scratch.session(settings, rights.default(settings)) as server:
-        found = compare.compare(server, revisions, [head])
+    found = compare.at_head(settings, revisions)
     lines = [*found.accepted, *(one.line for one in found.failures), *map(str, found.differences)]
     accepted.write(lines)
     return lines
