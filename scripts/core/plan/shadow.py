@@ -43,7 +43,7 @@ def build(server: Scratch, revisions: History, at: Sequence[str], *, partial: bo
         made = scratch.create(server)
         scratch_extensions.make(server, made, scratch_extensions.needed(server))
         return made
-    keys = _keys(revisions, _server(server) + ("partial" if partial else ""))
+    keys = _keys(revisions, _server(server) + (_left_out(server) if partial else ""))
     return templates.copied(server, lambda: _template(server, revisions, keys, at, partial=partial))
 
 
@@ -117,6 +117,12 @@ def _server(server: Scratch) -> str:
     """Return all that the result depends on besides files of the checkout."""
     about = templates.about(server), server.rights.key, repr(naming.fetch())
     return ",".join([*about, *scratch_extensions.needed(server), *_packages()])
+
+
+def _left_out(server: Scratch) -> str:
+    """Return what else a partial shadow depends on: missing extensions, whose statements are left out."""
+    elsewhere = missing_extensions.elsewhere(server)
+    return f"partial {'any' if elsewhere is None else sorted({*elsewhere} - scratch_extensions.offered(server))}"
 
 
 def _keys(revisions: History, server: str) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """The schema of the files, built once"""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import pytest
 from sqlalchemy import text
@@ -149,3 +150,19 @@ def test_the_convention_and_the_packages_belong_to_the_shadow(
         shadow.build(throwaway, files, revisions[:1])
 
     assert ran == revisions[:1] * 2
+
+
+def test_the_extensions_that_only_the_target_has_belong_to_a_partial_shadow(
+    throwaway: Scratch, revisions: list[str], ran: list[str]
+) -> None:
+    known = replace(throwaway.rights, extensions=(), offered=("plpgsql",))
+    for rights in (
+        replace(known, extensions=None),
+        known,
+        replace(known, offered=()),
+        replace(known, offered=("plpgsql", "only_there")),
+    ):
+        throwaway.rights = rights
+        shadow.build(throwaway, history.load(), revisions[:1], partial=True)
+
+    assert ran == revisions[:1] * 3
