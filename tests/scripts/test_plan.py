@@ -300,6 +300,10 @@ def test_what_needs_an_extension_that_only_the_scratch_server_lacks_is_left_out(
     assert [[one["needs"] for one in revision["untried"]] for revision in revisions] == [["lonely", "lonely"], []]
     assert "Why:   The scratch server lacks lonely, which the target has." in rollback.stderr
     assert "Do:    name another scratch server in .env" in rollback.stderr
+    assert call(lonely, "backup").returncode == 0
+    verified, backups = call(lonely, "verify_backup"), json.loads(call(lonely, "backups", "--json").stdout)
+    assert "cannot be restored: the server lacks the extension lonely.\n" in verified.stderr
+    assert (backups["backups"][0]["verified"]["kind"], backups["backups"][0]["verified"]["passed"]) == ("quick", True)
 
 
 def test_a_revision_that_cannot_be_imported_is_told_with_file_line_and_cause(project: Project) -> None:

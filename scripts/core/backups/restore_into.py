@@ -43,6 +43,20 @@ def require_server(backup: Backup, server: int) -> None:
     client_programs.find("pg_restore", backup.manifest.client)
 
 
+def require_extensions(backup: Backup, connection: Connection) -> None:
+    """Raise UserError if the server lacks an extension of the backup. That is no fault of the backup."""
+    there = set(connection.scalars(text("SELECT name FROM pg_available_extensions")))
+    missing = [name for name in backup.manifest.extensions if name not in there]
+    if missing:
+        raise UserError(
+            f"{backup.name} cannot be restored: the server lacks the extension {', '.join(missing)}.",
+            why="The backed-up database has it, and its objects may need it.",
+            do="install it there, or name a server that has it: POSTGRES_IMAGE or DATABASE_URL; for the scratch server"
+            " SCRATCH_HOST",
+            state=ONLY_A_TRY,
+        )
+
+
 def fill(backup: Backup, into: Settings) -> None:
     """Restore the dump into an empty database, and compare it. The first error ends the restore.
 
@@ -51,6 +65,7 @@ def fill(backup: Backup, into: Settings) -> None:
     """
     with connections.connect(into, application_name="alembic-restore", isolation_level="AUTOCOMMIT") as connection:
         require_server(backup, connections.version(connection))
+        require_extensions(backup, connection)
         if not overrides.accepted("roles"):
             _make_roles(connection, backup.manifest.roles)
         rows = {name: rows for name, rows in _rows(backup.manifest).items() if rows}

@@ -18,14 +18,15 @@ QUICK, FULL = "quick", "full"
 def verify(target: Settings, backup: Backup, mode: str) -> Backup:
     """Return the backup with the check in its manifest.
 
-    If it differs from what was backed up, record that and raise UserError. If the scratch server does not answer, or is
-    full, there is nothing to record.
+    If it differs from what was backed up, record that and raise UserError. If the scratch server does not answer, is
+    full, or lacks an extension, there is nothing to record.
     """
     started = time.monotonic()
     found = integrity.damage(backup) or integrity.undecodable(backup.dump, backup.manifest.client)
     problem = UserError(f"{backup.name} is damaged: {found}.", do="make backup") if found else None
     if mode == FULL and not problem:
         with scratch.session(target) as server:
+            restore_into.require_extensions(backup, server.server)
             try:
                 _restore(server, backup)
             except NoRoomError:
