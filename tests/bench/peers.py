@@ -136,9 +136,9 @@ def loop(checkout: Path, kind: str, number: int) -> None:
 
 
 def lint(checkout: Path, target: Settings) -> float:
-    """Seconds that `make lint ALL=1` takes there, as a whole process."""
+    """Seconds that `make lint ALL=1` takes there, as a whole process; the models have none of the revisions' tables."""
     words = [sys.executable, "-m", "scripts.lint", "--all"]
-    return subprocesses.seconds(words, checkout, environment(target))
+    return subprocesses.seconds(words, checkout, {**environment(target), "ACCEPT": "drift"})
 
 
 def up_and_down(checkout: Path, target: Settings) -> float:

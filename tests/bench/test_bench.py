@@ -63,6 +63,19 @@ def test_the_fingerprint_is_compared_with_a_dump(server: Scratch, capsys: pytest
 
 
 @pytest.mark.faults
+def test_plans_and_lints_are_measured_beside_raw_alembic(server: Scratch, capsys: pytest.CaptureFixture[str]) -> None:
+    bench.loops(server, 20)
+    bench.lints(server, 2)
+
+    printed = capsys.readouterr().out.splitlines()
+    assert [re.split(r" +\d+\.\d\d s", one)[0] for one in printed] == [
+        "plan of 20 statements of one form",
+        "plan of 20 statements all different",
+        "lint of 2 revisions",
+    ]
+
+
+@pytest.mark.faults
 def test_what_a_plan_adds_is_measured_with_a_copy_that_was_kept_and_with_a_new_one(
     server: Scratch, capsys: pytest.CaptureFixture[str]
 ) -> None:
