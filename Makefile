@@ -13,6 +13,7 @@ override STEPS := $(value STEPS)
 override T := $(value T)
 override FAULTS := $(value FAULTS)
 override EMPTY := $(value EMPTY)
+override RENAME := $(value RENAME)
 override JSON := $(value JSON)
 override ALL := $(value ALL)
 override ENV := $(value ENV)
@@ -27,7 +28,7 @@ override MODE := $(value MODE)
 override FROM := $(value FROM)
 override RELEASE := $(value RELEASE)
 override RUNTIME := $(value RUNTIME)
-export m c REV STEPS T FAULTS EMPTY JSON ALL ENV CONFIRM ACCEPT NAME BACKUP EXCLUDE KEEP TO MODE FROM RELEASE RUNTIME
+export m c REV STEPS T FAULTS EMPTY RENAME JSON ALL ENV CONFIRM ACCEPT NAME BACKUP EXCLUDE KEEP TO MODE FROM RELEASE RUNTIME
 
 ## Every day
 up: ## Set up everything, start PostgreSQL and the app, migrate
@@ -48,8 +49,8 @@ app: ## Run the application in the foreground
 	$(RUN) run python -m app
 
 ## Schema changes
-revision: ## Write a revision file from the models                     (m="what it does" EMPTY=1)
-	$(RUN) with_scratch python -m scripts.revision --message="$$m" $${EMPTY:+--empty}
+revision: ## Write a revision file from the models                     (m="what it does" EMPTY=1 RENAME=users.mail:email)
+	$(RUN) with_scratch python -m scripts.revision --message="$$m" $${EMPTY:+--empty} $${RENAME:+--rename="$$RENAME"}
 migrate: ## Apply the pending revisions                                (REV=head)
 	$(RUN) with_scratch python -m scripts.migrate $${REV:+"$$REV"}
 plan: ## Show what migrate would do, after trying it on a copy        (REV=head JSON=1)

@@ -2,6 +2,8 @@
 
 make revision m="add posts.title"             review the file, then: make plan, make migrate
 make revision m="backfill titles" EMPTY=1     an empty file, to write by hand
+make revision m="e-mail" RENAME=users.mail:email      a column with a new name; a table: posts:articles
+make revision m="no notes" ACCEPT=drop.users.note     a column or a table that goes, with what its rows have there
 make revision ACCEPT=differences              keep what differs now: list it in alembic/accepted_differences.txt
 
 The file runs up, down and up on the scratch server. Your database is not used. Exit 1 if the models describe something
@@ -27,6 +29,9 @@ from scripts.core.revisions import history
 def main(argv: Sequence[str] | None = None) -> int:
     parser = entry_point.parser(__doc__, "scripts.revision")
     parser.add_argument("--message", default="", metavar="TEXT", help="what the revision does")
+    parser.add_argument(
+        "--rename", default="", metavar="OLD:NEW", help="users.mail:email or posts:articles, with commas"
+    )
     parser.add_argument("--empty", action="store_true", help="write a revision without operations")
     arguments = parser.parse_args(argv)
     message = arguments.message.strip()
@@ -46,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         console.done(f"Wrote {revision_files.shown(path)}")
         console.say("  Write it. Then: make plan, make migrate, and commit it.")
         return 0
-    return report(write.revision(target, revisions, message), message)
+    return report(write.revision(target, revisions, message, arguments.rename), message)
 
 
 def report(written: Written, message: str) -> int:
@@ -72,7 +77,7 @@ def report(written: Written, message: str) -> int:
         by_hand = "Add this by hand" if written.path else f'Write it by hand: make revision m="{message}" EMPTY=1'
         console.say(f"  {by_hand}. To keep all differences as they are: make revision ACCEPT=differences")
         return 1
-    console.say("  Review it: a rename looks like a drop and an add. Then: make plan, make migrate, and commit it.")
+    console.say("  Review it. Then: make plan, make migrate, and commit it.")
     return 1 if written.not_undone else 0
 
 

@@ -308,3 +308,76 @@ def test_a_model_that_cannot_be_imported_is_told_with_its_place(edited: Project,
 
     assert result.returncode == 1
     assert f"✗ app/models/user.py, line 3 cannot be imported: {cause}" in result.stderr
+
+
+@pytest.fixture
+def renamed(edited: Project) -> Project:
+    """A project whose model calls email mail, with an index and a unique constraint on it."""
+    user = edited.path / MODELS / "user.py"
+    text = user.read_text().replace("mapped_column(String(255))", "mapped_column(String(255), unique=True, index=True)")
+    user.write_text(text)
+    assert edited.run("revision", "--message", "unique").returncode == 0
+    user.write_text(text.replace("email:", "mail:"))
+    return edited
+
+
+def test_what_may_be_a_rename_is_not_dropped_without_a_word(renamed: Project) -> None:
+    before = files(renamed)
+
+    silent = renamed.run("revision", "--message", "mail")
+    wrong = renamed.run("revision", "--message", "mail", "--rename=users.email:nothing")
+
+    assert silent.returncode == 1
+    assert "✗ The models no longer describe users.email." in silent.stderr
+    assert "RENAME=users.email:mail; to drop them: ACCEPT=drop.users.email" in silent.stderr
+    assert wrong.returncode == 2
+    assert "✗ RENAME=users.email:nothing does not fit." in wrong.stderr
+    assert files(renamed) == before
+
+
+def test_a_rename_takes_the_names_of_the_convention_along(renamed: Project) -> None:
+    before = files(renamed)
+
+    result = renamed.run("revision", "--message", "mail", "--rename=users.email:mail")
+
+    assert result.returncode == 0, result.stdout + result.stderr
+    (path,) = files(renamed) - before
+    found = re.findall(r"op\.(\w+\(.*)\)", path.read_text())
+    assert found == [
+        'execute("ALTER TABLE users RENAME email TO mail"',
+        'execute("ALTER INDEX ix_users_email RENAME TO ix_users_mail"',
+        'execute("ALTER INDEX ix_users_mail RENAME TO ix_users_email"',
+        'execute("ALTER TABLE users RENAME mail TO email"',
+    ]
+
+
+def test_a_drop_that_is_agreed_to_is_written(edited: Project) -> None:
+    before = files(edited)
+    user = edited.path / MODELS / "user.py"
+    user.write_text(user.read_text().replace("    email: Mapped[str] = mapped_column(String(255))\n", ""))
+
+    result = edited.run("revision", "--message", "no email", ACCEPT="drop.users.email")
+
+    assert result.returncode == 0, result.stdout + result.stderr
+    (path,) = files(edited) - before
+    assert 'op.drop_column("users", "email")' in path.read_text()
+
+
+def test_a_table_with_a_new_name_keeps_its_rows_and_a_table_of_others_stays(
+    edited: Project, revisions: list[str]
+) -> None:
+    theirs = 'op.execute("CREATE TABLE theirs (id int PRIMARY KEY) PARTITION BY RANGE (id)");'
+    theirs += ' op.execute("CREATE TABLE theirs_1 PARTITION OF theirs DEFAULT")'
+    edited.write_revision("abcd01", revisions[-1], theirs, 'op.execute("DROP TABLE theirs")')
+    assert edited.run("revision", ACCEPT="differences").returncode == 0
+    before = files(edited)
+    social = edited.path / MODELS / "social.py"
+    social.write_text(social.read_text().replace('__tablename__ = "social_posts"', '__tablename__ = "posts"'))
+
+    result = edited.run("revision", "--message", "posts", "--rename=social_posts:posts")
+
+    assert result.returncode == 0, result.stdout + result.stderr
+    (path,) = files(edited) - before
+    assert 'op.execute("ALTER TABLE social_posts RENAME TO posts")' in path.read_text()
+    assert "theirs" not in path.read_text()
+    assert "drop" not in path.read_text()

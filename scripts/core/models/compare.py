@@ -14,12 +14,13 @@ from scripts.core.models.model_database import ModelDatabase
 from scripts.core.plan import shadow
 from scripts.core.postgres import connections, rights, scratch, sql
 from scripts.core.postgres.scratch import Scratch
-from scripts.core.postgres.sql import compose, spelled
+from scripts.core.postgres.sql import Sql, compose, spelled
 from scripts.core.revisions import history, naming
 from scripts.core.revisions.history import History
 from scripts.core.schema import compare as schemas
 from scripts.core.schema import restored_text
-from scripts.core.schema.compare import Difference
+from scripts.core.schema.compare import Difference, Renaming
+from scripts.core.schema.fingerprint import Schema
 from scripts.core.settings import Settings
 
 _LITERAL = r"'(?:[^']|'')*'"
@@ -30,16 +31,26 @@ _SEQUENCE = re.compile(rf"nextval\({_LITERAL}::regclass\)")
 _TABLE = re.compile(rf"table (?:{comparable.QUOTED}\.)?{comparable.QUOTED}")
 
 
+EMPTY = Schema({}, {}, {})
+
+
 @dataclass(frozen=True)
 class ModelComparison:
     differences: list[Difference] = field(default_factory=list)
     """What the revision files lack or have in another form. The models' side is what is expected."""
     failures: list[Uncreated] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
-    """What differs without a consequence: names, the order of labels, defaults that the models do not state."""
+    """What else differs without a consequence: the order of labels, defaults that the models do not state."""
 
+    renamed: list[Renaming] = field(default_factory=list)
+    """What has another name and is otherwise equal."""
     accepted: list[str] = field(default_factory=list)
     """Differences that alembic/accepted_differences.txt lists."""
+
+    described: Schema = field(default=EMPTY, compare=False, repr=False)
+    """What the models own, as they describe it."""
+    made: Schema = field(default=EMPTY, compare=False, repr=False)
+    """All that the revision files make."""
 
     @property
     def lines(self) -> list[str]:
@@ -58,34 +69,35 @@ def at_head(settings: Settings, revisions: History) -> ModelComparison:
         return compare(server, revisions, [head])
 
 
-def compare(server: Scratch, revisions: History, at: Sequence[str]) -> ModelComparison:
+def compare(server: Scratch, revisions: History, at: Sequence[str], then: Sequence[Sql] = ()) -> ModelComparison:
     """Compare the objects that the models describe with those that the revision files make up to `at`.
 
-    Raise UserError if the models cannot be imported, or if a revision fails.
+    The statements `then` run after the files. Raise UserError if the models cannot be imported, or if a revision fails.
     """
     made = model_database.build(server, revisions, at)
     files = shadow.build(server, revisions, at)
+    with connections.connect(files) as connection:
+        for statement in then:
+            sql.run(connection, statement)
+        connection.commit()
     expected, found = (comparable.read(server, one, made.owned) for one in (made.settings, files))
     failed = [*_failed(server, made)]
-    differences, notes = _by_meaning(server, made.settings, files, expected, found)
+    differences, renamed, notes = _by_meaning(server, made.settings, files, expected, found)
     defaults, unstated = _defaults(files, expected, found)
     missing = [Difference(f"schema {name}", "structure", "", None) for name in made.schemas]
     every = [*missing, *differences, *defaults, *_undescribed(expected, found)]
     left = [one for one in every if not any(_is_of(one.name, whole) for whole in failed)]
     notes += [f"{one.kind} {one.name} is a view in the revision files, so it is not compared" for one in made.views]
-    return _without_accepted(sorted(left, key=lambda one: one.name), made.failures, [*notes, *unstated])
-
-
-def _without_accepted(
-    differences: Sequence[Difference], failures: Sequence[Uncreated], notes: list[str]
-) -> ModelComparison:
     known = accepted.read()
-    lines = [*(one.line for one in failures), *map(str, differences)]
+    lines = [*(one.line for one in made.failures), *map(str, left)]
     return ModelComparison(
-        [one for one in differences if str(one) not in known],
-        [one for one in failures if one.line not in known],
-        notes,
-        [line for line in lines if line in known],
+        differences=sorted((one for one in left if str(one) not in known), key=lambda one: one.name),
+        failures=[one for one in made.failures if one.line not in known],
+        notes=[*map(schemas.only_named, renamed), *notes, *unstated],
+        renamed=renamed,
+        accepted=[line for line in lines if line in known],
+        described=expected.owned,
+        made=found.schema,
     )
 
 
@@ -103,8 +115,8 @@ def _is_of(name: str, whole: str) -> bool:
 
 def _by_meaning(
     server: Scratch, models: Settings, files: Settings, expected: Read, found: Read
-) -> tuple[list[Difference], list[str]]:
-    """Return the differences in more than spelling, and notes about those in a name or in the order of labels."""
+) -> tuple[list[Difference], list[Renaming], list[str]]:
+    """Return the differences in more than spelling, what has another name only, and notes about the order of labels."""
     differences = [one for one in schemas.between(expected.owned, found.owned) if not _means_the_same(one)]
     changed = [one for one in differences if one.expected and one.found and not one.name.startswith("enum ")]
     if changed:
@@ -113,10 +125,9 @@ def _by_meaning(
         differences = [one for one in differences if one.name not in same]
     left, renamed = schemas.renamed(differences)
     left, sequences = _renamed_sequences(left)
-    notes = [f"Only a name differs: {one}" for one in [*renamed, *sequences]]
     reordered = [one for one in left if _labels(one.expected) == _labels(one.found) and one.name.startswith("enum ")]
-    notes += [f"Only the order of labels differs: {one.name}" for one in reordered]
-    return [one for one in left if one not in reordered], notes
+    notes = [f"Only the order of labels differs: {one.name}" for one in reordered]
+    return [one for one in left if one not in reordered], [*renamed, *sequences], notes
 
 
 def _means_the_same(difference: Difference) -> bool:
@@ -136,15 +147,15 @@ def _labels(definition: str | None) -> list[str]:
     return sorted(re.findall(_LITERAL, definition or ""))
 
 
-def _renamed_sequences(differences: list[Difference]) -> tuple[list[Difference], list[str]]:
+def _renamed_sequences(differences: list[Difference]) -> tuple[list[Difference], list[Renaming]]:
     """Take away pairs of sequences of one column that differ in their names only."""
-    left, notes = list(differences), list[str]()
+    left, pairs = list(differences), list[Renaming]()
     for unexpected in (one for one in differences if one.name.startswith("sequence ") and one.expected is None):
         twin = next((one for one in left if one.found is None and one.expected == unexpected.found), None)
         if twin and " OWNED BY " in str(twin.expected):
             left = [one for one in left if one not in (twin, unexpected)]
-            notes.append(f"{unexpected.name}: the same as {twin.name}")
-    return left, notes
+            pairs.append((unexpected.name, twin.name))
+    return left, pairs
 
 
 def _defaults(files: Settings, expected: Read, found: Read) -> tuple[list[Difference], list[str]]:

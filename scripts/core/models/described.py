@@ -31,7 +31,8 @@ class Owned:
 
 
 def owned(copy: Settings) -> list[Owned]:
-    """Return what the models own. Raise UserError if they cannot be imported."""
+    """Return what the models own. Raise UserError if they cannot be imported, or if one is missing."""
+    models.require_complete()
     metadata = models.metadata()
     with connections.connect(copy) as connection:
         return of(metadata, connection)

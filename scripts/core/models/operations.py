@@ -4,17 +4,17 @@ What PostgreSQL printed of both databases becomes the statements, up and down. T
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from alembic.autogenerate import renderers
 from alembic.autogenerate.api import AutogenContext
 from alembic.operations import MigrateOperation
-from alembic.operations.ops import MigrationScript
+from alembic.operations.ops import DropColumnOp, DropTableOp, MigrationScript, ModifyTableOps, OpContainer
 
 from scripts.core.models import comparable
 from scripts.core.plan import advice
-from scripts.core.postgres.sql import Sql, compose, spelled
+from scripts.core.postgres.sql import Sql, compose, spelled, typed
 from scripts.core.schema.compare import Difference
 
 _PART = re.compile(
@@ -31,10 +31,12 @@ _LABEL = re.compile(r"'(?:[^']|'')*'")
 class ModelStep:
     """A statement up, and one down. An enum's new label has none down: PostgreSQL cannot remove it."""
 
-    up: Sequence[str]
-    down: Sequence[str]
+    up: Sequence[Sql]
+    down: Sequence[Sql]
     autocommit: bool = False
-    """Whether `up` runs outside of the revision's transaction, before everything else."""
+    """Whether `up` runs outside of the revision's transaction."""
+    first: bool = False
+    """Whether it comes before what autogenerate finds: a label that may be used, or a new name."""
 
 
 def steps(differences: Sequence[Difference]) -> list[ModelStep]:
@@ -61,14 +63,14 @@ def _step(one: Difference) -> Iterator[ModelStep]:
         yield from _collation(table, name, one.found, one.expected)
 
 
-def _constraint(table: Sql, name: Sql, was: str | None, wanted: str | None) -> list[str]:
+def _constraint(table: Sql, name: Sql, was: str | None, wanted: str | None) -> list[Sql]:
     drop = [compose("ALTER TABLE {} DROP CONSTRAINT {}", table, name)] if was else []
     add = [compose("ALTER TABLE {} ADD CONSTRAINT {} {}", table, name, spelled(wanted))] if wanted else []
     return [*drop, *add]
 
 
-def _index(index: Sql, was: str | None, wanted: str | None) -> list[str]:
-    return [*([compose("DROP INDEX {}", index)] if was else []), *([wanted] if wanted else [])]
+def _index(index: Sql, was: str | None, wanted: str | None) -> list[Sql]:
+    return [*([compose("DROP INDEX {}", index)] if was else []), *([spelled(wanted)] if wanted else [])]
 
 
 def _collation(table: Sql, column: Sql, was: str, wanted: str) -> Iterator[ModelStep]:
@@ -97,7 +99,7 @@ def _labels(enum: str, was: str, wanted: str) -> Iterator[ModelStep]:
         if label not in there:
             place = f" AFTER {labels[number - 1]}" if number else f" BEFORE {there[0]}" if there else ""
             up = compose("ALTER TYPE {} ADD VALUE IF NOT EXISTS {}{}", spelled(enum), spelled(label), spelled(place))
-            yield ModelStep([up], [], autocommit=True)
+            yield ModelStep([up], [], autocommit=True, first=True)
 
 
 class WriteStep(MigrateOperation):
@@ -113,11 +115,38 @@ def _render(_context: AutogenContext, operation: WriteStep) -> list[str]:
     return [advice.autocommit(*lines)] if operation.autocommit else lines
 
 
-def add(script: MigrationScript, wanted: Sequence[ModelStep]) -> None:
-    """Add the steps to a script of autogenerate: labels first, all else after what autogenerate has found."""
+def add(script: MigrationScript, wanted: Sequence[ModelStep], dropped: Collection[str]) -> None:
+    """Add the steps to a script of autogenerate, and leave out its drops of columns and tables that are not `dropped`.
+
+    Autogenerate drops every table that no model describes: partitions, and tables of other tools.
+    """
     assert script.upgrade_ops is not None
     assert script.downgrade_ops is not None
-    first = [WriteStep(step.up, autocommit=True) for step in wanted if step.autocommit]
-    script.upgrade_ops.ops[:0] = first
-    script.upgrade_ops.ops += [WriteStep(step.up) for step in wanted if not step.autocommit]
-    script.downgrade_ops.ops[:0] = [WriteStep(step.down) for step in reversed(wanted) if step.down]
+    _leave_out(script.upgrade_ops, dropped)
+    script.upgrade_ops.reverse_into(script.downgrade_ops)
+    first = [step for step in wanted if step.first]
+    later = [step for step in wanted if not step.first]
+    script.upgrade_ops.ops[:0] = [WriteStep(step.up, autocommit=step.autocommit) for step in first]
+    script.upgrade_ops.ops += [WriteStep(step.up) for step in later]
+    script.downgrade_ops.ops[:0] = [WriteStep(step.down) for step in reversed(later) if step.down]
+    script.downgrade_ops.ops += [WriteStep(step.down) for step in reversed(first) if step.down]
+
+
+def _leave_out(found: OpContainer, dropped: Collection[str]) -> None:
+    drops = {_table(one): one for one in found.ops if isinstance(one, DropTableOp)}
+    stay = drops.keys() - set(dropped)
+    found.ops[:] = [one for one in found.ops if _table(one) not in stay]
+    for one in found.ops:
+        if isinstance(one, ModifyTableOps):
+            one.ops[:] = [
+                part
+                for part in one.ops
+                if not isinstance(part, DropColumnOp) or f"{_table(one)}.{typed(part.column_name)}" in dropped
+            ]
+
+
+def _table(operation: MigrateOperation) -> str:
+    """Return the name of an operation's table as in Schema, or nothing."""
+    schema, name = getattr(operation, "schema", None), getattr(operation, "table_name", "")
+    space = "" if schema in (None, "public") else f"{typed(schema)}."
+    return f"{space}{typed(name)}" if name else ""

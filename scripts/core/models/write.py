@@ -11,15 +11,16 @@ from pathlib import Path
 from scripts.core import revision_files
 from scripts.core.errors import UserError
 from scripts.core.migrate import alembic_commands
-from scripts.core.models import accepted, compare, operations
+from scripts.core.models import accepted, compare, operations, rename
 from scripts.core.models.compare import ModelComparison
 from scripts.core.models.operations import ModelStep
+from scripts.core.models.rename import Rename
 from scripts.core.plan import plan, rehearsal, shadow, table_sizes
 from scripts.core.plan.findings import Finding
 from scripts.core.plan.hazards import h12_downgrade
 from scripts.core.plan.plan import Planned
 from scripts.core.plan.table_sizes import NOTE
-from scripts.core.postgres import rights, scratch, trial
+from scripts.core.postgres import connections, rights, scratch, sql, trial
 from scripts.core.postgres.scratch import Scratch
 from scripts.core.revisions import history, naming
 from scripts.core.revisions.history import History
@@ -42,44 +43,39 @@ class Written:
         return [one for one in found if one.id == h12_downgrade.ID and one.severity != NOTE]
 
 
-def revision(settings: Settings, revisions: History, message: str) -> Written:
+def revision(settings: Settings, revisions: History, message: str, renames: str) -> Written:
     """Write a revision file with what the models have and the files before it do not make.
 
-    `settings` name the scratch server; their target is not used. Raise UserError if a model is not imported, or if the
-    new file does not run.
+    `settings` name the scratch server; their target is not used. Raise UserError if a model is not imported, if the
+    user has not said that something is dropped or renamed (see `rename.decide`), or if the new file does not run.
     """
     head = history.head(revisions)
     naming.fetch()  # once, before the child that runs the models is forked
     with scratch.session(settings, rights.default(settings)) as server:
-        written = _tried(server, settings, revisions, message)
+        before = compare.compare(server, revisions, [head])
+        named, dropped = rename.decide(before, renames)
+        first = _first(server, revisions, before, named)
+        path = _write(server, revisions, message, first, dropped)
+        written = _proven(server, settings, head, path) if path else Written(before)
         left = operations.steps(written.comparison.differences)
         if not left:
             return written
-        if written.path:
-            written.path.unlink()
-        path = _write(server, revisions, message, left)
+        if path:
+            path.unlink()
+        path = _write(server, revisions, message, [*first, *left], dropped)
         assert path
         return _proven(server, settings, head, path)
 
 
-def _tried(server: Scratch, settings: Settings, revisions: History, message: str) -> Written:
-    """Write what autogenerate finds, and see what is left."""
-    head = history.head(revisions)
-    path = _write(server, revisions, message, [])
-    if path is None:
-        return Written(compare.compare(server, revisions, [head]))
-    try:
-        return _proven(server, settings, head, path)
-    except UserError:
-        # A new label of an enum may be needed first.
-        differences = compare.compare(server, revisions, [head]).differences
-        labels = [step for step in operations.steps(differences) if step.autocommit]
-        if not labels:
-            raise
-        path.unlink()
-        again = _write(server, revisions, message, labels)
-        assert again
-        return _proven(server, settings, head, again)
+def _first(server: Scratch, revisions: History, before: ModelComparison, renames: Sequence[Rename]) -> list[ModelStep]:
+    """Return what comes before the operations that autogenerate finds: labels, and new names."""
+    steps = [step for step in operations.steps(before.differences) if step.first]
+    if not renames:
+        return steps
+    steps += [one.step for one in renames]
+    then = [statement for one in renames for statement in one.step.up]
+    after = compare.compare(server, revisions, [history.head(revisions)], then)
+    return [*steps, *rename.names([pair for pair in after.renamed if pair not in before.renamed])]
 
 
 def accept(settings: Settings, revisions: History) -> list[str]:
@@ -90,19 +86,26 @@ def accept(settings: Settings, revisions: History) -> list[str]:
     return lines
 
 
-def _write(server: Scratch, revisions: History, message: str, more: Sequence[ModelStep]) -> Path | None:
+def _write(
+    server: Scratch, revisions: History, message: str, more: Sequence[ModelStep], dropped: Sequence[str]
+) -> Path | None:
     """Write a revision after the head in the child, with `more` than autogenerate finds."""
     start = shadow.build(server, revisions, [history.head(revisions)])
     try:
-        path: Path | None = trial.run(server, start, new_file, message, more)
+        path: Path | None = trial.run(server, start, new_file, message, more, dropped)
     except UserError as error:
         raise error.with_state("no revision was written.") from error.__cause__
     return path
 
 
-def new_file(copy: Settings, message: str, more: Sequence[ModelStep]) -> Path | None:
-    """Do the work of `_write` in the child."""
-    return alembic_commands.new_revision(copy, message, empty=False, add=partial(operations.add, wanted=more))
+def new_file(copy: Settings, message: str, more: Sequence[ModelStep], dropped: Sequence[str]) -> Path | None:
+    """Do the work of `_write` in the child. Autogenerate meets a database in which the first steps are done."""
+    with connections.connect(copy, isolation_level="AUTOCOMMIT") as connection:
+        for statement in (statement for step in more if step.first for statement in step.up):
+            sql.run(connection, statement)
+    return alembic_commands.new_revision(
+        copy, message, empty=False, add=partial(operations.add, wanted=more, dropped=dropped)
+    )
 
 
 def _proven(server: Scratch, settings: Settings, head: str, path: Path) -> Written:

@@ -57,17 +57,27 @@ def between(expected: Schema, found: Schema) -> list[Difference]:
     return sorted((one for one in differences if not _is_part(one.name, whole)), key=lambda one: one.name)
 
 
-def renamed(differences: Sequence[Difference]) -> tuple[list[Difference], list[str]]:
-    """Return the differences that are more than a name, and a line for each constraint or index with another name."""
+Renaming = tuple[str, str]
+"""The name of an object that was found, and the expected name of an equal one."""
+
+
+def renamed(differences: Sequence[Difference]) -> tuple[list[Difference], list[Renaming]]:
+    """Return the differences that are more than a name, and the constraints and indexes that only have another name."""
     missing = [one for one in differences if one.found is None]
-    left, notes = list(differences), list[str]()
+    left, pairs = list(differences), list[Renaming]()
     for unexpected in (one for one in differences if one.expected is None):
         twin = next((one for one in missing if _unnamed(one) == _unnamed(unexpected)), None)
         if twin and _unnamed(twin):
             missing.remove(twin)
             left = [one for one in left if one not in (twin, unexpected)]
-            notes.append(f"{unexpected.name}: the same as {twin.name.rpartition(', ')[2]}")
-    return left, notes
+            pairs.append((unexpected.name, twin.name))
+    return left, pairs
+
+
+def only_named(pair: Renaming) -> str:
+    """Return the note about another name."""
+    found, expected = pair
+    return f"Only a name differs: {found}: the same as {expected.rpartition(', ')[2]}"
 
 
 def _unnamed(difference: Difference) -> tuple[str, str] | None:

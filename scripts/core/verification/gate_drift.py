@@ -23,7 +23,7 @@ def check(case: Case) -> Outcome:
     by_models = models.compare(case.server, case.revisions, at)
     of_plugins: list[str] = trial.run(case.server, built, plugins.wanted)
     differences += [f"Differs from the models: {one}" for one in [*by_models.lines, *of_plugins]]
-    notes = list(dict.fromkeys([*(f"Only a name differs: {one}" for one in renamed), *by_models.notes]))
+    notes = list(dict.fromkeys([*map(compare.only_named, renamed), *by_models.notes]))
     if by_models.accepted:
         notes.append(f"{counted(len(by_models.accepted), 'difference')} accepted in {accepted.FILE}")
     if differences:

@@ -1,0 +1,175 @@
+"""Renames and drops: what the models no longer describe is renamed or dropped only if the user says so.
+
+A rename looks like a drop and an addition. RENAME=users.mail:email names one, ACCEPT=drop.users.mail agrees to a drop,
+and on a terminal both are asked for.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from scripts.core import overrides
+from scripts.core.cli import console
+from scripts.core.errors import USAGE, UserError
+from scripts.core.models import comparable
+from scripts.core.models.compare import ModelComparison
+from scripts.core.models.operations import ModelStep
+from scripts.core.postgres.sql import Sql, compose, spelled
+from scripts.core.schema.compare import Difference, Renaming
+from scripts.core.schema.fingerprint import Schema
+
+_COLUMN = re.compile(
+    rf"table (?P<table>(?:{comparable.QUOTED}\.)?{comparable.QUOTED}), column (?P<name>{comparable.QUOTED})"
+)
+_TABLE = re.compile(rf"table (?P<name>(?:{comparable.QUOTED}\.)?{comparable.QUOTED})")
+_PART = re.compile(rf"table (?P<table>.+), (?P<kind>constraint|index) (?P<name>{comparable.QUOTED})")
+
+
+@dataclass(frozen=True)
+class Gone:
+    """A column or a table that the revision files make and the models do not describe."""
+
+    table: str
+    column: str
+    """Empty for a table."""
+    definition: str
+
+    @property
+    def name(self) -> str:
+        return f"{self.table}.{self.column}" if self.column else self.table
+
+
+@dataclass(frozen=True)
+class Rename:
+    gone: Gone
+    now: str
+
+    @property
+    def step(self) -> ModelStep:
+        """Return the statements, up and down."""
+        table, was, now = spelled(self.gone.table), spelled(self.gone.column), spelled(self.now)
+        if self.gone.column:
+            up, down = (compose("ALTER TABLE {} RENAME {} TO {}", table, *pair) for pair in ((was, now), (now, was)))
+            return ModelStep([up], [down], first=True)
+        space, _, old = self.gone.table.rpartition(".")
+        new = spelled(f"{space}.{self.now}" if space else self.now)
+        up = compose("ALTER TABLE {} RENAME TO {}", table, now)
+        return ModelStep([up], [compose("ALTER TABLE {} RENAME TO {}", new, spelled(old))], first=True)
+
+
+def decide(found: ModelComparison, given: str) -> tuple[list[Rename], list[str]]:
+    """Return the renames, and the names of what is dropped, as the user says.
+
+    `given` is RENAME, such as users.mail:email,posts:articles.
+
+    Raise UserError if RENAME names nothing of that kind, or if something would be dropped without the user's word.
+    """
+    gone, added = list(_gone(found.differences)), [one for one in found.differences if one.found is None]
+    renames = [_named(word.strip(), gone, added) for word in given.split(",") if word.strip()]
+    left = [one for one in gone if one not in [rename.gone for rename in renames]]
+    for one in left:
+        taken = {rename.now for rename in renames}
+        for now in (name for name in _twins(one, added, found) if name not in taken):
+            if _is_yes(f"Is {now} the new name of {one.name}? [y/N]"):
+                renames.append(Rename(one, now))
+                break
+    left = [one for one in left if one not in [rename.gone for rename in renames]]
+    _require_word(left, {one: next(iter(_twins(one, added, found)), "") for one in left})
+    return renames, [one.name for one in left]
+
+
+def names(pairs: Sequence[Renaming]) -> Iterator[ModelStep]:
+    """Yield the steps that rename constraints, indexes and sequences after their column or table."""
+    for was, now in pairs:
+        part, other = _PART.fullmatch(was), _PART.fullmatch(now)
+        if part and other:
+            up, down = (
+                _renaming(part, *pair) for pair in ((part["name"], other["name"]), (other["name"], part["name"]))
+            )
+        elif was.startswith("sequence ") and now.startswith("sequence "):
+            old, new = was.removeprefix("sequence "), now.removeprefix("sequence ")
+            given = "ALTER SEQUENCE {} RENAME TO {}"
+            up, down = (
+                compose(given, spelled(one), spelled(to.rpartition(".")[2])) for one, to in ((old, new), (new, old))
+            )
+        else:
+            continue
+        yield ModelStep([up], [down], first=True)
+
+
+def _renaming(part: re.Match[str], was: str, now: str) -> Sql:
+    if part["kind"] == "constraint":
+        return compose("ALTER TABLE {} RENAME CONSTRAINT {} TO {}", *map(spelled, (part["table"], was, now)))
+    space = part["table"].rpartition(".")[0]
+    return compose("ALTER INDEX {} RENAME TO {}", spelled(f"{space}.{was}" if space else was), spelled(now))
+
+
+def _gone(differences: Sequence[Difference]) -> Iterator[Gone]:
+    for one in (one for one in differences if one.expected is None and one.found is not None):
+        if found := _COLUMN.fullmatch(one.name):
+            yield Gone(found["table"], found["name"], str(one.found))
+        elif found := _TABLE.fullmatch(one.name):
+            yield Gone(found["name"], "", str(one.found))
+
+
+def _twins(gone: Gone, added: Sequence[Difference], found: ModelComparison) -> Iterator[str]:
+    """Yield the names of added columns of the same type, or of added tables with mostly the same columns."""
+    for one in added:
+        column, table = _COLUMN.fullmatch(one.name), _TABLE.fullmatch(one.name)
+        if gone.column and column and column["table"] == gone.table:
+            if _type(str(one.expected)) == _type(gone.definition):
+                yield column["name"]
+        elif not gone.column and table:
+            was, now = _columns(found.made, gone.table), _columns(found.described, table["name"])
+            if len(was & now) * 2 >= max(len(was), len(now), 1):
+                yield table["name"].rpartition(".")[2]
+
+
+def _columns(schema: Schema, table: str) -> set[tuple[str, str]]:
+    start = f"table {table}, column "
+    return {
+        (name.removeprefix(start), _type(definition))
+        for name, definition in schema.objects.items()
+        if name.startswith(start) and not name.endswith(", comment")
+    }
+
+
+def _type(definition: str) -> str:
+    return re.split(r" (?:COLLATE|GENERATED|NOT NULL|INHERITED)", definition)[0]
+
+
+def _named(word: str, gone: Sequence[Gone], added: Sequence[Difference]) -> Rename:
+    was, _, now = word.partition(":")
+    one = next((one for one in gone if one.name == was), None)
+    space = was.rpartition(".")[0]
+    wanted = [f"table {one.table}, column {now}"] if one and one.column else [f"table {space}.{now}", f"table {now}"]
+    if not one or not any(new.name in wanted for new in added):
+        raise UserError(
+            f"RENAME={word} does not fit.",
+            why="The old name must be one that the models no longer describe, and the new name one that they add.",
+            do="RENAME=table.column:new_column or RENAME=table:new_table",
+            state="no revision was written.",
+            code=USAGE,
+        )
+    return Rename(one, now)
+
+
+def _require_word(left: Sequence[Gone], twins: dict[Gone, str]) -> None:
+    """Raise UserError if the user has not agreed that these are dropped."""
+    silent = [
+        one for one in left if not overrides.accepted(f"drop.{one.name}") and not _is_yes(f"Drop {one.name}? [y/N]")
+    ]
+    if not silent:
+        return
+    renames = ",".join(f"{one.name}:{twins[one]}" for one in silent if twins[one])
+    drop = f"ACCEPT={','.join(f'drop.{one.name}' for one in silent)}"
+    raise UserError(
+        f"The models no longer describe {', '.join(one.name for one in silent)}.",
+        why="A revision that drops them deletes what the rows have there.",
+        do=f"if they have a new name: RENAME={renames}; to drop them: {drop}" if renames else f"to drop them: {drop}",
+        state="no revision was written.",
+    )
+
+
+def _is_yes(question: str) -> bool:
+    return console.ask(question).strip().lower() in ("y", "yes")
