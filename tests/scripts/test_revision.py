@@ -9,6 +9,7 @@ import pytest
 from mako.template import Template
 
 from tests.conftest import ROOT, Project
+from tests.core.terminal import Terminal
 
 COLUMN = "    note: Mapped[str | None] = mapped_column(String(99))\n"
 MODELS = Path("app/models")
@@ -349,6 +350,20 @@ def test_a_rename_takes_the_names_of_the_convention_along(renamed: Project) -> N
         'execute("ALTER INDEX ix_users_mail RENAME TO ix_users_email"',
         'execute("ALTER TABLE users RENAME mail TO email"',
     ]
+
+
+def test_on_a_terminal_it_asks_whether_a_column_has_a_new_name(renamed: Project) -> None:
+    before = files(renamed)
+    terminal = Terminal(
+        ["-m", "scripts.revision", "--message=mail"], renamed.path, {**renamed.variables(), **renamed.environment}
+    )
+
+    terminal.read_until(lambda: "Is mail the new name of users.email? [y/N]" in "".join(terminal.lines))
+    terminal.write("y\n")
+
+    assert terminal.end() == 0, terminal.lines
+    (path,) = files(renamed) - before
+    assert "RENAME email TO mail" in path.read_text()
 
 
 def test_a_drop_that_is_agreed_to_is_written(edited: Project) -> None:
