@@ -37,9 +37,6 @@ CANNOT_CONNECT_NOW = "57P03"
 UNDEFINED_FILE = "58P01"
 """An extension is not installed on the server."""
 
-DUPLICATES = {DUPLICATE_OBJECT, DUPLICATE_FUNCTION, DUPLICATE_SCHEMA, DUPLICATE_TABLE}
-"""Something of that name already exists."""
-
 # Ours, of the trigger in rollback/write_triggers.py. Its message contains only the name of a table.
 rows_on_another_server = "SA001"
 

@@ -25,6 +25,12 @@ from scripts.core.revisions import models
 from scripts.core.settings import Settings
 
 EVENT = "DDL event"
+_EXISTS = {
+    sqlstates.DUPLICATE_OBJECT,
+    sqlstates.DUPLICATE_FUNCTION,
+    sqlstates.DUPLICATE_SCHEMA,
+    sqlstates.DUPLICATE_TABLE,
+}
 
 
 @dataclass(frozen=True)
@@ -106,7 +112,7 @@ class _Creation:
         try:
             work()
         except DBAPIError as error:
-            if part == EVENT and sqlstates.of(error) in sqlstates.DUPLICATES:
+            if part == EVENT and sqlstates.of(error) in _EXISTS:
                 return True
             self._fail(of, part, redaction.message(error))
         except SQLAlchemyError as error:
