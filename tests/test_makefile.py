@@ -417,6 +417,17 @@ def test_a_name_in_a_printed_command_is_quoted_for_the_shell(volume: str) -> Non
     assert shlex.split(command) == ["docker", "volume", "create", volume]
 
 
+def test_a_docker_without_room_for_another_network_is_named() -> None:
+    """The engine's default pools are enough for 31 networks."""
+    said = "failed to create network x_default: could not find an available, non-overlapping IPv4 address pool among"
+    script = '. scripts/place.sh; . scripts/runtimes/docker_faults.sh; explain_start db "$1"'
+
+    result = run(ROOT, "sh", "-c", script, "sh", said)
+
+    assert "✗ Docker has no addresses left for another network." in result.stderr
+    assert "  Do:    make down in another checkout, or: docker network prune\n" in result.stderr
+
+
 # RUNTIME
 
 

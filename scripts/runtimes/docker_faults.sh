@@ -120,6 +120,9 @@ explain_start() {
         complain "There is no volume $(setting DB_VOLUME)." \
             "Staging's data has an external volume, which docker compose down --volumes cannot remove." \
             "docker volume create $(typed "$(setting DB_VOLUME)")" "nothing was changed." ;;
+    *"non-overlapping IPv4 address pool"*)
+        complain "Docker has no addresses left for another network." "Each checkout that is up takes two networks." \
+            "make down in another checkout, or: docker network prune" "the data is untouched." ;;
     *"unhealthy"* | *"exited ("*) explain_service "$1" ;;
     *"access denied"* | *"unauthorized"* | *"manifest"* | *"failed to resolve"* | *"lookup "* | *"dial tcp"* | \
         *"Client.Timeout"* | *"toomanyrequests"* | *"invalid reference format"*)
