@@ -263,6 +263,19 @@ def test_accepted_differences_are_no_difference(edited: Project) -> None:
     assert other.returncode == 1, other.stdout
 
 
+def test_a_history_that_needs_rows_stops_nothing(edited: Project, revisions: list[str]) -> None:
+    row = 'op.get_bind().exec_driver_sql("SELECT id FROM users").one()[0]'
+    edited.write_revision("abcd01", revisions[-1], row)
+    before = files(edited)
+    add_column(edited)
+
+    result = edited.run("revision", "--message", "add a note")
+
+    assert result.returncode == 0, result.stdout + result.stderr
+    (path,) = files(edited) - before
+    assert "add_column" in path.read_text()
+
+
 def test_findings_stand_under_the_file(edited: Project) -> None:
     user = edited.path / MODELS / "user.py"
     user.write_text(user.read_text().replace("String(255)", "String(200)"))

@@ -66,16 +66,19 @@ def at_head(settings: Settings, revisions: History) -> ModelComparison:
     head = history.head(revisions)
     naming.fetch()  # once, before the child that runs the models is forked
     with scratch.session(settings, rights.default(settings)) as server:
-        return compare(server, revisions, [head])
+        return compare(server, revisions, [head], partial=True)
 
 
-def compare(server: Scratch, revisions: History, at: Sequence[str], then: Sequence[Sql] = ()) -> ModelComparison:
+def compare(
+    server: Scratch, revisions: History, at: Sequence[str], then: Sequence[Sql] = (), *, partial: bool = False
+) -> ModelComparison:
     """Compare the objects that the models describe with those that the revision files make up to `at`.
 
-    The statements `then` run after the files. Raise UserError if the models cannot be imported, or if a revision fails.
+    The statements `then` run after the files. `partial` is as for a shadow. Raise UserError if the models cannot be
+    imported, or if a revision fails.
     """
-    made = model_database.build(server, revisions, at)
-    files = shadow.build(server, revisions, at)
+    made = model_database.build(server, revisions, at, partial=partial)
+    files = shadow.build(server, revisions, at, partial=partial)
     with connections.connect(files) as connection:
         for statement in then:
             sql.run(connection, statement)

@@ -60,9 +60,9 @@ class ModelDatabase:
     """Tables of the models that are views in the revision files. They are not compared."""
 
 
-def build(server: Scratch, revisions: History, at: Sequence[str]) -> ModelDatabase:
+def build(server: Scratch, revisions: History, at: Sequence[str], *, partial: bool) -> ModelDatabase:
     """Build the model database beside the revisions `at`. Raise UserError if the models cannot be imported."""
-    made = shadow.build(server, revisions, at)
+    made = shadow.build(server, revisions, at, partial=partial)
     owned: list[Owned] = trial.run(server, made, described.owned)
     with connections.connect(scratch.as_administrator(server, made), isolation_level="AUTOCOMMIT") as connection:
         is_view = {(schema, name) for schema, name in connection.execute(_VIEWS, listed(owned))}

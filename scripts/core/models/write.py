@@ -52,7 +52,7 @@ def revision(settings: Settings, revisions: History, message: str, renames: str)
     head = history.head(revisions)
     naming.fetch()  # once, before the child that runs the models is forked
     with scratch.session(settings, rights.default(settings)) as server:
-        before = compare.compare(server, revisions, [head])
+        before = compare.compare(server, revisions, [head], partial=True)
         named, dropped = rename.decide(before, renames)
         first = _first(server, revisions, before, named)
         path = _write(server, revisions, message, first, dropped)
@@ -74,7 +74,7 @@ def _first(server: Scratch, revisions: History, before: ModelComparison, renames
         return steps
     steps += [one.step for one in renames]
     then = [statement for one in renames for statement in one.step.up]
-    after = compare.compare(server, revisions, [history.head(revisions)], then)
+    after = compare.compare(server, revisions, [history.head(revisions)], then, partial=True)
     return [*steps, *rename.names([pair for pair in after.renamed if pair not in before.renamed])]
 
 
@@ -90,7 +90,7 @@ def _write(
     server: Scratch, revisions: History, message: str, more: Sequence[ModelStep], dropped: Sequence[str]
 ) -> Path | None:
     """Write a revision after the head in the child, with `more` than autogenerate finds."""
-    start = shadow.build(server, revisions, [history.head(revisions)])
+    start = shadow.build(server, revisions, [history.head(revisions)], partial=True)
     try:
         path: Path | None = trial.run(server, start, new_file, message, more, dropped)
     except UserError as error:
@@ -113,11 +113,11 @@ def _proven(server: Scratch, settings: Settings, head: str, path: Path) -> Writt
     script = next(one for one in revisions.walk_revisions() if Path(one.path) == path)
 
     def copy() -> Settings:
-        return shadow.build(server, revisions, [head])
+        return shadow.build(server, revisions, [head], partial=True)
 
     tried = rehearsal.run(server, revisions, [script.revision], script.revision, copy)
     if tried.failure:
         file = revision_files.shown(path)
         raise tried.failure.with_state(f"{file} was written, but it does not run. Your database was not used.")
     planned = plan.planned(script, tried, table_sizes.unknown(settings.limits))
-    return Written(compare.compare(server, revisions, [script.revision]), path, planned)
+    return Written(compare.compare(server, revisions, [script.revision], partial=True), path, planned)

@@ -34,7 +34,7 @@ def compared(configured: Settings, monkeypatch: pytest.MonkeyPatch) -> Compare:
                     connection.execute(text(statement))
                 connection.commit()
             template = databases.name_of(files.database_url)
-            monkeypatch.setattr(shadow, "build", lambda *_: scratch.create(server, template))
+            monkeypatch.setattr(shadow, "build", lambda *_, **__: scratch.create(server, template))
             return compare.compare(server, history.load(), ["head"])
 
     return run
