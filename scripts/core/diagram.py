@@ -29,7 +29,7 @@ def schemas(target: Settings, revisions: History, at: Sequence[str], head: str) 
     """Return the schema of the database's revision and that of the head. The scratch server builds both."""
     with scratch.session(target) as server:
         now = shadow.build(server, revisions, at)
-        later = shadow.build(server, revisions, [] if head == "base" else [head])
+        later = shadow.build(server, revisions, [head])
         return _reflected(now), _reflected(later)
 
 

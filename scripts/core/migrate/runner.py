@@ -57,7 +57,7 @@ def _online(metadata: Metadata) -> None:
         context.configure(connection=connection, **options)
         command = context.get_context()
         if not _changes_the_version(command):
-            context.configure(connection=connection, target_metadata=metadata(), **options)
+            context.configure(connection=connection, **options | models.compared(metadata()))
             _guarded(context.run_migrations, request)
             return
         steps = _guarded(lambda: _plan(command, connection, request), request)

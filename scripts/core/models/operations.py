@@ -12,10 +12,11 @@ from alembic.autogenerate.api import AutogenContext
 from alembic.operations import MigrateOperation
 from alembic.operations.ops import DropColumnOp, DropTableOp, MigrationScript, ModifyTableOps, OpContainer
 
-from scripts.core.models import comparable
+from scripts.core.models import comparable, new_types
 from scripts.core.plan import advice
 from scripts.core.postgres.sql import Sql, compose, spelled, typed
 from scripts.core.schema.compare import Difference
+from scripts.core.schema.fingerprint import Schema
 
 _PART = re.compile(
     rf"table (?P<table>(?:{comparable.QUOTED}\.)?{comparable.QUOTED}), (?P<kind>constraint|index|column) "
@@ -39,9 +40,10 @@ class ModelStep:
     """Whether it comes before what autogenerate finds: a label that may be used, or a new name."""
 
 
-def steps(differences: Sequence[Difference]) -> list[ModelStep]:
+def steps(differences: Sequence[Difference], described: Schema) -> list[ModelStep]:
     """Return the steps that turn what was found into what the models describe, where this page knows them."""
-    return [step for one in differences for step in _step(one)]
+    made = [ModelStep(up, [down], first=True) for up, down in new_types.statements(differences, described)]
+    return [*made, *(step for one in differences for step in _step(one))]
 
 
 def _step(one: Difference) -> Iterator[ModelStep]:
@@ -123,6 +125,7 @@ def add(script: MigrationScript, wanted: Sequence[ModelStep], dropped: Collectio
     assert script.upgrade_ops is not None
     assert script.downgrade_ops is not None
     _leave_out(script.upgrade_ops, dropped)
+    new_types.only_name(script.upgrade_ops)
     script.upgrade_ops.reverse_into(script.downgrade_ops)
     first = [step for step in wanted if step.first]
     later = [step for step in wanted if not step.first]

@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError
 from scripts.core import revision_files
 from scripts.core.errors import UserError
 from scripts.core.postgres import connections
-from scripts.core.revisions import history, migration_log, models
+from scripts.core.revisions import history, models
 from scripts.core.settings import Settings
 
 
@@ -24,7 +24,7 @@ def wanted(copy: Settings) -> list[str]:
     with connections.connect(copy) as connection:
         # As in env.py: plug-ins, which a revision may import, look for the environment and its options.
         environment = EnvironmentContext(revision_files.config(), history.load())
-        environment.configure(connection=connection, target_metadata=metadata, include_name=migration_log.include_name)
+        environment.configure(connection=connection, **models.compared(metadata))
         try:
             found = produce_migrations(environment.get_context(), metadata).upgrade_ops
         except (CommandError, DBAPIError):

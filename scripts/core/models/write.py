@@ -57,7 +57,7 @@ def revision(settings: Settings, revisions: History, message: str, renames: str)
         first = _first(server, revisions, before, named)
         path = _write(server, revisions, message, first, dropped)
         written = _proven(server, settings, head, path) if path else Written(before)
-        left = operations.steps(written.comparison.differences)
+        left = operations.steps(written.comparison.differences, before.described)
         if not left:
             return written
         if path:
@@ -69,7 +69,7 @@ def revision(settings: Settings, revisions: History, message: str, renames: str)
 
 def _first(server: Scratch, revisions: History, before: ModelComparison, renames: Sequence[Rename]) -> list[ModelStep]:
     """Return what comes before the operations that autogenerate finds: labels, and new names."""
-    steps = [step for step in operations.steps(before.differences) if step.first]
+    steps = [step for step in operations.steps(before.differences, before.described) if step.first]
     if not renames:
         return steps
     steps += [one.step for one in renames]

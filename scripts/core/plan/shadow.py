@@ -39,6 +39,7 @@ def build(server: Scratch, revisions: History, at: Sequence[str], *, partial: bo
     is built from the nearest older one. In a `partial` one, a revision whose code needs a row ends early; otherwise it
     fails.
     """
+    at = [one for one in at if one != "base"]
     if not at:
         made = scratch.create(server)
         scratch_extensions.make(server, made, scratch_extensions.needed(server))

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Mapper
 
 from scripts.core import ROOT
 from scripts.core.errors import UserError
+from scripts.core.revisions import migration_log
 from scripts.core.user_code import contained
 
 TABLE = re.compile(r"^\s+__tablename__\s*=|^\w+\s*=\s*(?:sa\.)?Table\(", re.MULTILINE)
@@ -47,6 +48,16 @@ def imported() -> MetaData:
     found = _base().metadata
     assert isinstance(found, MetaData)
     return found
+
+
+def compared(metadata: MetaData) -> dict[str, Any]:
+    """Return Alembic's options for a comparison with the database: all schemas that the models name, and no other."""
+    schemas = {None, *(table.schema for table in metadata.tables.values())}
+
+    def include_name(name: str | None, kind: str, parents: Any) -> bool:
+        return name in schemas if kind == "schema" else migration_log.include_name(name, kind, parents)
+
+    return {"target_metadata": metadata, "include_schemas": True, "include_name": include_name}
 
 
 def mappers() -> Iterable[Mapper[Any]]:

@@ -1,0 +1,81 @@
+"""Schemas, types and sequences that the revision files lack. Autogenerate writes only tables, which need them.
+
+op.create_table() makes the types of its columns and nothing drops them; op.add_column() makes none. So the revision
+makes and drops each type by itself, and its columns only name it.
+"""
+
+import copy
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from alembic.operations.ops import AddColumnOp, AlterColumnOp, CreateTableOp, OpContainer
+from sqlalchemy import ARRAY, Column, TypeDecorator
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.dialects.postgresql.named_types import NamedType
+
+from scripts.core.postgres import sql
+from scripts.core.postgres.sql import Sql, compose, spelled
+from scripts.core.schema.compare import Difference
+from scripts.core.schema.fingerprint import Schema
+
+_DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
+
+
+def statements(differences: Sequence[Difference], described: Schema) -> Iterator[tuple[list[Sql], Sql]]:
+    """Yield the statements that create each missing object, and the one that drops it. Schemas come first."""
+    for kind in ("schema", "enum", "domain"):
+        for one in differences:
+            if one.name.startswith(f"{kind} ") and ", " not in one.name and one.found is None:
+                yield _of(kind, one.name.removeprefix(f"{kind} "), str(one.expected), described)
+
+
+def _of(kind: str, name: str, expected: str, described: Schema) -> tuple[list[Sql], Sql]:
+    if kind == "schema":
+        quoted = sql.typed(name)
+        return [compose("CREATE SCHEMA {}", quoted)], compose("DROP SCHEMA {}", quoted)
+    if kind == "enum":
+        labels = "" if expected == "EMPTY" else expected
+        up = compose("CREATE TYPE {} AS ENUM ({})", spelled(name), spelled(labels))
+        return [up], compose("DROP TYPE {}", spelled(name))
+    checks, start = list[Sql](), f"domain {name}, constraint "
+    for part, definition in described.objects.items():
+        if part.startswith(start):
+            given = spelled(part.removeprefix(start)), spelled(str(definition))
+            checks.append(compose("ALTER DOMAIN {} ADD CONSTRAINT {} {}", spelled(name), *given))
+    up = compose("CREATE DOMAIN {} AS {}", spelled(name), spelled(expected))
+    return [up, *checks], compose("DROP DOMAIN {}", spelled(name))
+
+
+def only_name(found: OpContainer) -> None:
+    """Let the columns of these operations name their types, and create none."""
+    for one in found.ops:
+        if isinstance(one, OpContainer):
+            only_name(one)
+        elif isinstance(one, CreateTableOp):
+            for column in (part for part in one.columns if isinstance(part, Column)):
+                column.type = _named(column.type)
+        elif isinstance(one, AddColumnOp):
+            one.column.type = _named(one.column.type)
+        elif isinstance(one, AlterColumnOp) and one.modify_type is not None:
+            one.modify_type = _named(one.modify_type)
+
+
+def _named(of: Any) -> Any:
+    """Return the type as it is, or one that does not create itself."""
+    if isinstance(of, TypeDecorator):
+        inner = of.load_dialect_impl(_DIALECT)
+        named = _named(inner)
+        return of if named is inner else named
+    if isinstance(of, ARRAY):
+        item = _named(of.item_type)
+        if item is of.item_type:
+            return of
+        made = copy.copy(of)
+        made.item_type = item
+        return made
+    found = of.dialect_impl(_DIALECT)
+    if not isinstance(found, NamedType) or not found.create_type:
+        return of
+    named: Any = copy.copy(found)
+    named.create_type, named._create_events = False, True  # the second so that it is not rendered
+    return named

@@ -1,0 +1,79 @@
+"""The first revision of a project, with schemas and types that its tables need."""
+
+import re
+
+import pytest
+
+from tests.conftest import Project
+
+MODELS = '''"""Models in two schemas."""
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql as pg
+
+from app.database import Base
+
+
+class Mood(sa.TypeDecorator):
+    impl = sa.Enum("p", name="decorated")
+    cache_ok = True
+
+
+class Person(Base):
+    __tablename__ = "person"
+    __table_args__ = {"schema": "Crm"}
+    id = sa.Column(sa.Integer, primary_key=True)
+    a = sa.Column(sa.Enum("it's 100%", 'x:y "\\\\', name="a", schema="kinds"))
+    b = sa.Column(sa.Enum("x", name="b", inherit_schema=True), server_default="x", index=True)
+    c = sa.Column(pg.ARRAY(sa.Enum("x", name="c")))
+    d = sa.Column(Mood)
+    # more
+
+
+class Order(Base):
+    __tablename__ = "order"
+    id = sa.Column(sa.Integer, primary_key=True)
+    c = sa.Column(pg.ARRAY(sa.Enum("x", name="c")))
+    person_id = sa.Column(sa.ForeignKey(Person.id))
+'''
+MORE = """e = sa.Column(pg.DOMAIN("positive", sa.Integer, check="VALUE > 0"))
+    f = sa.Column(sa.Enum("new", name="f"))"""
+
+
+@pytest.fixture
+def begun(project: Project) -> Project:
+    """A project without any revision."""
+    for path in project.versions.glob("*.py"):
+        path.unlink()
+    for name in ("user", "social"):
+        (project.path / f"app/models/{name}.py").unlink()
+    (project.path / "app/models/__init__.py").write_text("from app.models import crm as crm\n")
+    (project.path / "app/models/crm.py").write_text(MODELS)
+    return project
+
+
+def test_schemas_and_types_are_written_once_with_the_tables_that_need_them(begun: Project) -> None:
+    first = begun.run("revision", "--message", "first")
+    again = begun.run("revision", "--message", "again")
+
+    assert first.returncode == 0, first.stdout + first.stderr
+    assert "Models and migrations match" in again.stdout, again.stdout + again.stderr
+    (path,) = begun.versions.glob("*.py")
+    assert re.findall(r'op\.execute\((?:"|\')((?:CREATE|DROP) \w+)', path.read_text()) == [
+        *["CREATE SCHEMA"] * 2,
+        *["CREATE TYPE"] * 4,
+        *["DROP TYPE"] * 4,
+        *["DROP SCHEMA"] * 2,
+    ]
+
+
+def test_a_new_column_gets_its_type_before(begun: Project) -> None:
+    begun.run("revision", "--message", "first")
+    crm = begun.path / "app/models/crm.py"
+    crm.write_text(crm.read_text().replace("# more", MORE))
+
+    result = begun.run("revision", "--message", "more")
+    again = begun.run("revision", "--message", "again")
+
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "Models and migrations match" in again.stdout, again.stdout + again.stderr
