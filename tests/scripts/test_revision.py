@@ -295,7 +295,7 @@ def test_a_file_that_does_not_run_is_no_written_revision(edited: Project) -> Non
     result = edited.run("revision", "--message", "of no type")
 
     assert result.returncode == 1
-    assert ", line 19: NameError" in result.stderr
+    assert ', line 21: type "missing" does not exist' in result.stderr
     assert "was written, but it does not run. Your database was not used." in result.stderr
 
 
@@ -409,3 +409,31 @@ def test_a_table_with_a_new_name_keeps_its_rows_and_a_table_of_others_stays(
     assert 'op.execute("ALTER TABLE social_posts RENAME TO posts")' in path.read_text()
     assert "theirs" not in path.read_text()
     assert "drop" not in path.read_text()
+
+
+def test_names_that_only_postgresql_quotes_are_dropped_and_renamed_too(edited: Project) -> None:
+    user = edited.path / MODELS / "user.py"
+    text = user.read_text()
+    more = [COLUMN.replace("note", name) for name in ("position", "Big", "time")]
+    user.write_text(text + "".join(more))
+    assert edited.run("revision", "--message", "more").returncode == 0
+    before = files(edited)
+    user.write_text(text + more[2].replace("time", "Time") + more[1].replace("Big", "Large"))
+    unsaid = edited.run("revision", "--message", "less")
+    user.write_text(text + more[2].replace("time", "Time"))
+
+    silent = edited.run("revision", "--message", "less")
+    result = edited.run(
+        "revision", "--message", "less", "--rename=users.time:Time", ACCEPT='drop.users."position",drop.users.Big'
+    )
+
+    assert """RENAME='users."Big":"Large",users."position":"Time"'""" in unsaid.stderr
+    drops = """ACCEPT='drop.users."Big",drop.users."position",drop.users."time"'"""
+    assert drops in silent.stderr
+    assert result.returncode == 0, result.stdout + result.stderr
+    (path,) = files(edited) - before
+    assert set(re.findall(r"op\.drop_column\(.*\)", path.read_text())) == {
+        'op.drop_column("users", "Big")',
+        'op.drop_column("users", "position")',
+    }
+    assert """op.execute('ALTER TABLE users RENAME "time" TO "Time"')""" in path.read_text()

@@ -100,6 +100,12 @@ def read(server: Scratch, database: Settings, owned: Sequence[Owned]) -> Read:
         return Read(schema, _part(schema, names(connection, owned)), found)
 
 
+def parts(name: str) -> tuple[str, ...]:
+    """Return the parts of a name such as tenant."Users".mail without their quotes."""
+    found = re.findall(QUOTED, name)
+    return tuple(one[1:-1].replace('""', '"') if one.startswith('"') else one for one in found)
+
+
 def names(connection: Connection, owned: Sequence[Owned]) -> list[str]:
     """Return the objects' names as in Schema."""
     return list(connection.scalars(_NAMES, {"kinds": [one.kind for one in owned], **listed(owned)}))

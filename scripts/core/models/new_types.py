@@ -47,7 +47,7 @@ def _of(kind: str, name: str, expected: str, described: Schema) -> tuple[list[Sq
 
 
 def only_name(found: OpContainer) -> None:
-    """Let the columns of these operations name their types, and create none."""
+    """Let the columns of these operations name their types and create none, and need no class of the application."""
     for one in found.ops:
         if isinstance(one, OpContainer):
             only_name(one)
@@ -61,21 +61,19 @@ def only_name(found: OpContainer) -> None:
 
 
 def _named(of: Any) -> Any:
-    """Return the type as it is, or one that does not create itself."""
+    """Return the type as it is, one that does not create itself, or what a type of the application stores."""
     if isinstance(of, TypeDecorator):
-        inner = of.load_dialect_impl(_DIALECT)
-        named = _named(inner)
-        return of if named is inner else named
+        return _named(of.load_dialect_impl(_DIALECT))
     if isinstance(of, ARRAY):
         item = _named(of.item_type)
         if item is of.item_type:
             return of
-        made = copy.copy(of)
-        made.item_type = item
-        return made
-    found = of.dialect_impl(_DIALECT)
+        array = copy.copy(of)
+        array.item_type = item
+        return array
+    found: Any = of.dialect_impl(_DIALECT)
     if not isinstance(found, NamedType) or not found.create_type:
         return of
-    named: Any = copy.copy(found)
-    named.create_type, named._create_events = False, True  # the second so that it is not rendered
-    return named
+    made = copy.copy(found)
+    vars(made).update(create_type=False, _create_events=True)  # the second so that it is not rendered
+    return made

@@ -14,7 +14,7 @@ from alembic.operations.ops import DropColumnOp, DropTableOp, MigrationScript, M
 
 from scripts.core.models import comparable, new_types
 from scripts.core.plan import advice
-from scripts.core.postgres.sql import Sql, compose, spelled, typed
+from scripts.core.postgres.sql import Sql, compose, spelled
 from scripts.core.schema.compare import Difference
 from scripts.core.schema.fingerprint import Schema
 
@@ -136,20 +136,19 @@ def add(script: MigrationScript, wanted: Sequence[ModelStep], dropped: Collectio
 
 
 def _leave_out(found: OpContainer, dropped: Collection[str]) -> None:
-    drops = {_table(one): one for one in found.ops if isinstance(one, DropTableOp)}
-    stay = drops.keys() - set(dropped)
+    agreed = set(map(comparable.parts, dropped))
+    stay = {_table(one) for one in found.ops if isinstance(one, DropTableOp)} - agreed
     found.ops[:] = [one for one in found.ops if _table(one) not in stay]
     for one in found.ops:
         if isinstance(one, ModifyTableOps):
             one.ops[:] = [
                 part
                 for part in one.ops
-                if not isinstance(part, DropColumnOp) or f"{_table(one)}.{typed(part.column_name)}" in dropped
+                if not isinstance(part, DropColumnOp) or (*_table(one), part.column_name) in agreed
             ]
 
 
-def _table(operation: MigrateOperation) -> str:
-    """Return the name of an operation's table as in Schema, or nothing."""
+def _table(operation: MigrateOperation) -> tuple[str, ...]:
+    """Return the parts of the name of an operation's table as in Schema, without the schema public."""
     schema, name = getattr(operation, "schema", None), getattr(operation, "table_name", "")
-    space = "" if schema in (None, "public") else f"{typed(schema)}."
-    return f"{space}{typed(name)}" if name else ""
+    return (name,) if schema in (None, "public") else (str(schema), name)

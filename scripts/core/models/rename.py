@@ -5,6 +5,7 @@ and on a terminal both are asked for.
 """
 
 import re
+import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -38,6 +39,11 @@ class Gone:
     def name(self) -> str:
         return f"{self.table}.{self.column}" if self.column else self.table
 
+    @property
+    def within(self) -> str:
+        """Return where its name is unique: a column's table, or nothing."""
+        return self.table if self.column else ""
+
 
 @dataclass(frozen=True)
 class Rename:
@@ -68,13 +74,17 @@ def decide(found: ModelComparison, given: str) -> tuple[list[Rename], list[str]]
     renames = [_named(word.strip(), gone, added) for word in given.split(",") if word.strip()]
     left = [one for one in gone if one not in [rename.gone for rename in renames]]
     for one in left:
-        taken = {rename.now for rename in renames}
-        for now in (name for name in _twins(one, added, found) if name not in taken):
+        taken = {(rename.gone.within, rename.now) for rename in renames}
+        for now in (name for name in _twins(one, added, found) if (one.within, name) not in taken):
             if _is_yes(f"Is {now} the new name of {one.name}? [y/N]"):
                 renames.append(Rename(one, now))
                 break
     left = [one for one in left if one not in [rename.gone for rename in renames]]
-    _require_word(left, {one: next(iter(_twins(one, added, found)), "") for one in left})
+    twins, taken = dict[Gone, str](), {(rename.gone.within, rename.now) for rename in renames}
+    for one in left:
+        twins[one] = next((now for now in _twins(one, added, found) if (one.within, now) not in taken), "")
+        taken.add((one.within, twins[one]))
+    _require_word(left, twins)
     return renames, [one.name for one in left]
 
 
@@ -115,14 +125,14 @@ def _gone(differences: Sequence[Difference]) -> Iterator[Gone]:
 def _twins(gone: Gone, added: Sequence[Difference], found: ModelComparison) -> Iterator[str]:
     """Yield the names of added columns of the same type, or of added tables with mostly the same columns."""
     for one in added:
-        column, table = _COLUMN.fullmatch(one.name), _TABLE.fullmatch(one.name)
-        if gone.column and column and column["table"] == gone.table:
-            if _type(str(one.expected)) == _type(gone.definition):
-                yield column["name"]
-        elif not gone.column and table:
-            was, now = _columns(found.made, gone.table), _columns(found.described, table["name"])
-            if len(was & now) * 2 >= max(len(was), len(now), 1):
-                yield table["name"].rpartition(".")[2]
+        for name in _added_beside(gone, one.name):
+            if gone.column:
+                is_twin = _type(str(one.expected)) == _type(gone.definition)
+            else:
+                was, now = _columns(found.made, gone.table), _columns(found.described, one.name.removeprefix("table "))
+                is_twin = len(was & now) * 2 >= max(len(was), len(now), 1)
+            if is_twin:
+                yield name
 
 
 def _columns(schema: Schema, table: str) -> set[tuple[str, str]]:
@@ -140,10 +150,9 @@ def _type(definition: str) -> str:
 
 def _named(word: str, gone: Sequence[Gone], added: Sequence[Difference]) -> Rename:
     was, _, now = word.partition(":")
-    one = next((one for one in gone if one.name == was), None)
-    space = was.rpartition(".")[0]
-    wanted = [f"table {one.table}, column {now}"] if one and one.column else [f"table {space}.{now}", f"table {now}"]
-    if not one or not any(new.name in wanted for new in added):
+    one = next((one for one in gone if comparable.parts(one.name) == comparable.parts(was)), None)
+    new = next(filter(None, (_new_name(one, now, other.name) for other in added)), "") if one else ""
+    if not one or not new:
         raise UserError(
             f"RENAME={word} does not fit.",
             why="The old name must be one that the models no longer describe, and the new name one that they add.",
@@ -151,24 +160,47 @@ def _named(word: str, gone: Sequence[Gone], added: Sequence[Difference]) -> Rena
             state="no revision was written.",
             code=USAGE,
         )
-    return Rename(one, now)
+    return Rename(one, new)
+
+
+def _new_name(gone: Gone, now: str, added: str) -> str:
+    """Return what `now` names if that was added, with its quotes, or nothing."""
+    found = next(_added_beside(gone, added), "")
+    return found if comparable.parts(found) == comparable.parts(now) else ""
+
+
+def _added_beside(gone: Gone, added: str) -> Iterator[str]:
+    """Yield the last part of the name of an added column of the same table, or of a table in the same schema."""
+    column, table = _COLUMN.fullmatch(added), _TABLE.fullmatch(added)
+    if gone.column and column and column["table"] == gone.table:
+        yield column["name"]
+    elif not gone.column and table and comparable.parts(table["name"])[:-1] == comparable.parts(gone.table)[:-1]:
+        yield re.findall(comparable.QUOTED, table["name"])[-1]
 
 
 def _require_word(left: Sequence[Gone], twins: dict[Gone, str]) -> None:
     """Raise UserError if the user has not agreed that these are dropped."""
     silent = [
-        one for one in left if not overrides.accepted(f"drop.{one.name}") and not _is_yes(f"Drop {one.name}? [y/N]")
+        one for one in left if not any(map(overrides.accepted, _words(one))) and not _is_yes(f"Drop {one.name}? [y/N]")
     ]
     if not silent:
         return
-    renames = ",".join(f"{one.name}:{twins[one]}" for one in silent if twins[one])
-    drop = f"ACCEPT={','.join(f'drop.{one.name}' for one in silent)}"
+    renames = shlex.quote(",".join(f"{one.name}:{twins[one]}" for one in silent if twins[one]))
+    drop = f"ACCEPT={shlex.quote(','.join(f'drop.{one.name}' for one in silent))}"
     raise UserError(
         f"The models no longer describe {', '.join(one.name for one in silent)}.",
         why="A revision that drops them deletes what the rows have there.",
-        do=f"if they have a new name: RENAME={renames}; to drop them: {drop}" if renames else f"to drop them: {drop}",
+        do=f"if they have a new name: RENAME={renames}; to drop them: {drop}"
+        if any(twins.values())
+        else f"to drop them: {drop}",
         state="no revision was written.",
     )
+
+
+def _words(gone: Gone) -> list[str]:
+    """Return what agrees to a drop: ACCEPT has no spaces, and a shell may have taken the quotes away."""
+    names = gone.name, ".".join(comparable.parts(gone.name))
+    return [f"drop.{name}".replace(" ", "") for name in names]
 
 
 def _is_yes(question: str) -> bool:

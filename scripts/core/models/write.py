@@ -3,15 +3,16 @@
 It is compared with the shadow at head. So it does not matter in which state your database is, or whether it runs.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+
+from alembic.operations.ops import MigrationScript
 
 from scripts.core import revision_files
 from scripts.core.errors import UserError
 from scripts.core.migrate import alembic_commands
-from scripts.core.models import accepted, compare, operations, rename
+from scripts.core.models import accepted, alike, compare, operations, rename
 from scripts.core.models.compare import ModelComparison
 from scripts.core.models.operations import ModelStep
 from scripts.core.models.rename import Rename
@@ -25,6 +26,18 @@ from scripts.core.postgres.scratch import Scratch
 from scripts.core.revisions import history, naming
 from scripts.core.revisions.history import History
 from scripts.core.settings import Settings
+
+
+@dataclass(frozen=True)
+class Content:
+    """What a new file has besides what autogenerate finds."""
+
+    message: str
+    more: Sequence[ModelStep]
+    dropped: Sequence[str]
+    """The names of columns and tables that may be dropped."""
+    changed: Collection[tuple[str, ...]]
+    """The columns whose defaults differ."""
 
 
 @dataclass(frozen=True)
@@ -54,28 +67,31 @@ def revision(settings: Settings, revisions: History, message: str, renames: str)
     with scratch.session(settings, rights.default(settings)) as server:
         before = compare.compare(server, revisions, [head], partial=True)
         named, dropped = rename.decide(before, renames)
-        first = _first(server, revisions, before, named)
-        path = _write(server, revisions, message, first, dropped)
+        after, first = _first(server, revisions, before, named)
+        content = Content(message, first, dropped, alike.changed(after))
+        path = _write(server, revisions, content)
         written = _proven(server, settings, head, path) if path else Written(before)
         left = operations.steps(written.comparison.differences, before.described)
         if not left:
             return written
         if path:
             path.unlink()
-        path = _write(server, revisions, message, [*first, *left], dropped)
+        path = _write(server, revisions, replace(content, more=[*first, *left]))
         assert path
         return _proven(server, settings, head, path)
 
 
-def _first(server: Scratch, revisions: History, before: ModelComparison, renames: Sequence[Rename]) -> list[ModelStep]:
-    """Return what comes before the operations that autogenerate finds: labels, and new names."""
+def _first(
+    server: Scratch, revisions: History, before: ModelComparison, renames: Sequence[Rename]
+) -> tuple[ModelComparison, list[ModelStep]]:
+    """Return what differs after the renames, and the steps that come before what autogenerate finds."""
     steps = [step for step in operations.steps(before.differences, before.described) if step.first]
     if not renames:
-        return steps
+        return before, steps
     steps += [one.step for one in renames]
     then = [statement for one in renames for statement in one.step.up]
     after = compare.compare(server, revisions, [history.head(revisions)], then, partial=True)
-    return [*steps, *rename.names([pair for pair in after.renamed if pair not in before.renamed])]
+    return after, [*steps, *rename.names([pair for pair in after.renamed if pair not in before.renamed])]
 
 
 def accept(settings: Settings, revisions: History) -> list[str]:
@@ -86,26 +102,27 @@ def accept(settings: Settings, revisions: History) -> list[str]:
     return lines
 
 
-def _write(
-    server: Scratch, revisions: History, message: str, more: Sequence[ModelStep], dropped: Sequence[str]
-) -> Path | None:
-    """Write a revision after the head in the child, with `more` than autogenerate finds."""
+def _write(server: Scratch, revisions: History, content: Content) -> Path | None:
+    """Write a revision after the head in the child."""
     start = shadow.build(server, revisions, [history.head(revisions)], partial=True)
     try:
-        path: Path | None = trial.run(server, start, new_file, message, more, dropped)
+        path: Path | None = trial.run(server, start, new_file, content)
     except UserError as error:
         raise error.with_state("no revision was written.") from error.__cause__
     return path
 
 
-def new_file(copy: Settings, message: str, more: Sequence[ModelStep], dropped: Sequence[str]) -> Path | None:
+def new_file(copy: Settings, content: Content) -> Path | None:
     """Do the work of `_write` in the child. Autogenerate meets a database in which the first steps are done."""
     with connections.connect(copy, isolation_level="AUTOCOMMIT") as connection:
-        for statement in (statement for step in more if step.first for statement in step.up):
+        for statement in (statement for step in content.more if step.first for statement in step.up):
             sql.run(connection, statement)
-    return alembic_commands.new_revision(
-        copy, message, empty=False, add=partial(operations.add, wanted=more, dropped=dropped)
-    )
+
+    def add(script: MigrationScript) -> None:
+        alike.leave_out(script.upgrade_ops, content.changed)
+        operations.add(script, content.more, content.dropped)
+
+    return alembic_commands.new_revision(copy, content.message, empty=False, add=add)
 
 
 def _proven(server: Scratch, settings: Settings, head: str, path: Path) -> Written:

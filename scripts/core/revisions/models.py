@@ -51,13 +51,20 @@ def imported() -> MetaData:
 
 
 def compared(metadata: MetaData) -> dict[str, Any]:
-    """Return Alembic's options for a comparison with the database: all schemas that the models name, and no other."""
+    """Return Alembic's options for a comparison with the database, in all schemas that the models name."""
     schemas = {None, *(table.schema for table in metadata.tables.values())}
 
     def include_name(name: str | None, kind: str, parents: Any) -> bool:
         return name in schemas if kind == "schema" else migration_log.include_name(name, kind, parents)
 
-    return {"target_metadata": metadata, "include_schemas": True, "include_name": include_name}
+    def render_item(kind: str, item: Any, autogenerate: Any) -> bool:
+        """Import the module of a type that is not SQLAlchemy's. Alembic writes its name with the module."""
+        if kind == "type" and not type(item).__module__.startswith(("sqlalchemy.", "alembic.")):
+            autogenerate.imports.add(f"import {type(item).__module__}")
+        return False
+
+    names = {"include_schemas": True, "include_name": include_name}
+    return {"target_metadata": metadata, "render_item": render_item, **names}
 
 
 def mappers() -> Iterable[Mapper[Any]]:

@@ -1,6 +1,7 @@
 """The first revision of a project, with schemas and types that its tables need."""
 
 import re
+import sys
 
 import pytest
 
@@ -19,6 +20,11 @@ class Mood(sa.TypeDecorator):
     cache_ok = True
 
 
+class Point(sa.types.UserDefinedType):
+    def get_col_spec(self):
+        return "point"
+
+
 class Person(Base):
     __tablename__ = "person"
     __table_args__ = {"schema": "Crm"}
@@ -27,6 +33,7 @@ class Person(Base):
     b = sa.Column(sa.Enum("x", name="b", inherit_schema=True), server_default="x", index=True)
     c = sa.Column(pg.ARRAY(sa.Enum("x", name="c")))
     d = sa.Column(Mood)
+    at = sa.Column(Point)
     # more
 
 
@@ -36,7 +43,8 @@ class Order(Base):
     c = sa.Column(pg.ARRAY(sa.Enum("x", name="c")))
     person_id = sa.Column(sa.ForeignKey(Person.id))
 '''
-MORE = """e = sa.Column(pg.DOMAIN("positive", sa.Integer, check="VALUE > 0"))
+MORE = """e = sa.Column(pg.DOMAIN("positive", sa.Integer, check="VALUE > 0", default=sa.text("1")))
+    g = sa.Column(sa.Integer, sa.Identity(), unique=True)
     f = sa.Column(sa.Enum("new", name="f"))"""
 
 
@@ -59,6 +67,8 @@ def test_schemas_and_types_are_written_once_with_the_tables_that_need_them(begun
     assert first.returncode == 0, first.stdout + first.stderr
     assert "Models and migrations match" in again.stdout, again.stdout + again.stderr
     (path,) = begun.versions.glob("*.py")
+    assert "import app.models.crm\n" in path.read_text()
+    assert begun.call(sys.executable, "-m", "ruff", "check", "--no-cache", str(path)).returncode == 0
     assert re.findall(r'op\.execute\((?:"|\')((?:CREATE|DROP) \w+)', path.read_text()) == [
         *["CREATE SCHEMA"] * 2,
         *["CREATE TYPE"] * 4,
