@@ -219,9 +219,16 @@ def dump(target: Settings) -> float:
     return subprocesses.seconds(words, environment=connections.tool_environment(target.database_url))
 
 
+WAITED_FOR = (
+    "SELECT EXISTS (SELECT FROM pg_locks JOIN pg_database d ON d.oid = database"
+    " WHERE datname = current_database() AND NOT granted)"
+)
+
+
 def longest_wait(checkout: Path, target: Settings, tables: Sequence[str], held: float, readers: int) -> float:
-    """The longest that a reader by key waited while a transaction held the tables for `held` seconds and the
-    migration wanted them.
+    """The longest that a reader by key waited while a transaction held the tables and the migration wanted them.
+
+    The `held` seconds begin when something waits for it: a migration takes its time to start.
     """
     waited: list[float] = []
     over, holding = Event(), Event()
@@ -231,6 +238,8 @@ def longest_wait(checkout: Path, target: Settings, tables: Sequence[str], held: 
             for table in tables:
                 connection.execute(text(f"SELECT FROM {table} WHERE id = 1"))
             holding.set()
+            while not connection.scalar(text(WAITED_FOR)) and not over.wait(0.01):
+                pass
             time.sleep(held)
 
     def read() -> None:
