@@ -225,6 +225,16 @@ WAITED_FOR = (
 )
 
 
+def _hold(target: Settings, tables: Sequence[str], held: float, holding: Event, over: Event) -> None:
+    with connections.connect(target, application_name="holder") as connection:
+        for table in tables:
+            connection.execute(text(f"SELECT FROM {table} WHERE id = 1"))
+        holding.set()
+        while not connection.scalar(text(WAITED_FOR)) and not over.wait(0.01):
+            pass
+        time.sleep(held)
+
+
 def longest_wait(checkout: Path, target: Settings, tables: Sequence[str], held: float, readers: int) -> float:
     """The longest that a reader by key waited while a transaction held the tables and the migration wanted them.
 
@@ -232,15 +242,6 @@ def longest_wait(checkout: Path, target: Settings, tables: Sequence[str], held: 
     """
     waited: list[float] = []
     over, holding = Event(), Event()
-
-    def hold() -> None:
-        with connections.connect(target, application_name="holder") as connection:
-            for table in tables:
-                connection.execute(text(f"SELECT FROM {table} WHERE id = 1"))
-            holding.set()
-            while not connection.scalar(text(WAITED_FOR)) and not over.wait(0.01):
-                pass
-            time.sleep(held)
 
     def read() -> None:
         with connections.connect(target, application_name="reader", isolation_level="AUTOCOMMIT") as connection:
@@ -250,7 +251,7 @@ def longest_wait(checkout: Path, target: Settings, tables: Sequence[str], held: 
                     connection.execute(text(f"SELECT FROM {table} WHERE id = 1"))
                     waited.append(time.monotonic() - started)
 
-    holder = Thread(target=hold)
+    holder = Thread(target=_hold, args=(target, tables, held, holding, over))
     threads = [holder, *(Thread(target=read) for _ in range(readers))]
     holder.start()
     holding.wait()
