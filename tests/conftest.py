@@ -50,6 +50,11 @@ def forget_this_checkout() -> None:
         }
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are cores, because a test waits for servers and processes a fifth of its time."""
+    return (os.cpu_count() or 1) + 1
+
+
 def pytest_collection_finish() -> None:
     gc.freeze()  # What is there stays: looking through it for garbage takes an eighth of the time.
 
