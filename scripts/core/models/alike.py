@@ -1,37 +1,75 @@
-"""Leaves out the changes of defaults that only autogenerate sees. It reads the default of a domain as the column's."""
+"""Leaves out what only autogenerate sees: defaults, indexes and constraints that the comparison finds equal.
+
+Autogenerate reads the default of a domain as the column's. It does not know that the schema public may be left out, nor
+what DDL events create.
+"""
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from typing import Any
 
-from alembic.operations.ops import AlterColumnOp, ModifyTableOps
+from alembic.operations.ops import (
+    AddConstraintOp,
+    AlterColumnOp,
+    CreateIndexOp,
+    DropConstraintOp,
+    DropIndexOp,
+    ModifyTableOps,
+)
 from sqlalchemy import Computed, Identity
 
 from scripts.core.models import comparable
 from scripts.core.models.compare import ModelComparison
 
-_DEFAULT = re.compile(
-    rf"table (?P<table>(?:{comparable.QUOTED}\.)?{comparable.QUOTED}), column (?P<name>{comparable.QUOTED})"
-    r"(?:, default|: the models do not state .*)",
+_PART = re.compile(
+    rf"table (?P<table>(?:{comparable.QUOTED}\.)?{comparable.QUOTED}), (?P<kind>constraint|index|column) "
+    rf"(?P<name>{comparable.QUOTED})(?:, default|: the models do not state .*)?",
     re.DOTALL,
 )
 
+_TABLE = re.compile(rf"table (?P<name>(?:{comparable.QUOTED}\.)?{comparable.QUOTED})")
+
 
 def changed(found: ModelComparison) -> set[tuple[str, ...]]:
-    """Return the columns whose defaults differ, each as the parts of its name."""
-    lines = [*(one.name for one in found.differences), *found.notes]
-    columns = filter(None, map(_DEFAULT.fullmatch, lines))
-    return {(*comparable.parts(one["table"]), *comparable.parts(one["name"])) for one in columns}
+    """Return the tables, constraints, indexes and columns that differ, each as its kind and the parts of its name."""
+    renamed = [name for pair in found.renamed for name in pair]
+    lines = [*(one.name for one in found.differences), *found.notes, *renamed]
+    parts = filter(None, map(_PART.fullmatch, lines))
+    tables = filter(None, map(_TABLE.fullmatch, lines))
+    return {("table", *comparable.parts(one["name"])) for one in tables} | {
+        (one["kind"], *comparable.parts(one["table"]), *comparable.parts(one["name"])) for one in parts
+    }
 
 
 def leave_out(found: Any, changed: Collection[tuple[str, ...]]) -> None:
-    """Take away each change of a default, but those of the columns `changed`."""
+    """Take away each change of a default, an index or a constraint that is not among `changed`."""
     for table in (one for one in found.ops if isinstance(one, ModifyTableOps)):
-        for one in (one for one in table.ops if isinstance(one, AlterColumnOp)):
-            space = () if table.schema in (None, "public") else (table.schema,)
-            is_changed = (*space, table.table_name, one.column_name) in changed
-            both = one.modify_server_default, one.existing_server_default
-            if not is_changed and not any(isinstance(default, Computed | Identity) for default in both):
-                one.modify_server_default = False
-        table.ops[:] = [one for one in table.ops if not isinstance(one, AlterColumnOp) or one.has_changes()]
+        space = () if table.schema in (None, "public") else (table.schema,)
+        if ("table", *space, table.table_name) not in changed:
+            table.ops[:] = _left(table, (*space, table.table_name), changed)
     found.ops[:] = [one for one in found.ops if not isinstance(one, ModifyTableOps) or one.ops]
+
+
+def _left(table: ModifyTableOps, name: tuple[str, ...], changed: Collection[tuple[str, ...]]) -> Iterator[Any]:
+    for one in list(table.ops):
+        if isinstance(one, AlterColumnOp):
+            both = one.modify_server_default, one.existing_server_default
+            is_generated = any(isinstance(default, Computed | Identity) for default in both)
+            if not is_generated and ("column", *name, one.column_name) not in changed:
+                one.modify_server_default = False
+            if one.has_changes():
+                yield one
+        elif not (part := _part(one)) or (part[0], *name, part[1]) in changed:
+            yield one
+
+
+def _part(operation: Any) -> tuple[str, str] | None:
+    """Return the kind and the name of an index or a constraint, if it has one."""
+    name: Any
+    if isinstance(operation, CreateIndexOp | DropIndexOp):
+        kind, name = "index", operation.index_name
+    elif isinstance(operation, AddConstraintOp | DropConstraintOp):
+        kind, name = "constraint", getattr(operation, "constraint_name", None)
+    else:
+        return None
+    return (kind, str(name)) if name else None

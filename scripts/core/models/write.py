@@ -37,7 +37,7 @@ class Content:
     dropped: Sequence[str]
     """The names of columns and tables that may be dropped."""
     changed: Collection[tuple[str, ...]]
-    """The columns whose defaults differ."""
+    """What differs: see `alike.changed`."""
 
 
 @dataclass(frozen=True)

@@ -42,6 +42,17 @@ class Order(Base):
     id = sa.Column(sa.Integer, primary_key=True)
     c = sa.Column(pg.ARRAY(sa.Enum("x", name="c")))
     person_id = sa.Column(sa.ForeignKey(Person.id))
+    public_id = sa.Column(sa.ForeignKey("public.stated.id"))
+
+
+class Stated(Base):
+    __tablename__ = "stated"
+    __table_args__ = {"schema": "public"}
+    id = sa.Column(sa.Integer, primary_key=True)
+    parent_id = sa.Column(sa.ForeignKey("public.stated.id"))
+
+
+sa.event.listen(Stated.__table__, "after_create", sa.DDL("CREATE INDEX extra ON stated (parent_id)"))
 '''
 MORE = """e = sa.Column(pg.DOMAIN("positive", sa.Integer, check="VALUE > 0", default=sa.text("1")))
     g = sa.Column(sa.Integer, sa.Identity(), unique=True)
@@ -72,6 +83,8 @@ def test_schemas_and_types_are_written_once_with_the_tables_that_need_them(begun
     assert re.findall(r'op\.execute\((?:"|\')((?:CREATE|DROP) \w+)', path.read_text()) == [
         *["CREATE SCHEMA"] * 2,
         *["CREATE TYPE"] * 4,
+        "CREATE INDEX",
+        "DROP INDEX",
         *["DROP TYPE"] * 4,
         *["DROP SCHEMA"] * 2,
     ]
