@@ -85,6 +85,8 @@ class _Creation:
             for key in keys if table is None else ():
                 self._execute(key.table, f"constraint {key.name}", AddConstraint(key))
         self._events(metadata, metadata.dispatch.after_create, tables=every)
+        for table in models.elsewhere():
+            self._fail(table, "", "it belongs to another MetaData than the Base of app.database")
         return self.failures
 
     def _table(self, table: Table, keys: Any) -> None:

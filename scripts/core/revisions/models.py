@@ -8,7 +8,7 @@ from pathlib import Path
 from traceback import extract_tb
 from typing import Any
 
-from sqlalchemy import Column, MetaData
+from sqlalchemy import Column, MetaData, Table
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Mapper
 
@@ -65,6 +65,15 @@ def compared(metadata: MetaData) -> dict[str, Any]:
 
     names = {"include_schemas": True, "include_name": include_name}
     return {"target_metadata": metadata, "render_item": render_item, **names}
+
+
+def elsewhere() -> list[Table]:
+    """Return the tables of the imported application that belong to another metadata."""
+    modules = [module for name, module in sys.modules.items() if name.partition(".")[0] == "app"]
+    values = [value for module in modules for value in vars(module).values()]
+    found = [value if isinstance(value, Table) else getattr(value, "__table__", None) for value in values]
+    tables = {one for one in found if isinstance(one, Table) and one.metadata is not _base().metadata}
+    return sorted(tables, key=str)
 
 
 def mappers() -> Iterable[Mapper[Any]]:

@@ -100,3 +100,16 @@ def test_a_new_column_gets_its_type_before(begun: Project) -> None:
 
     assert result.returncode == 0, result.stdout + result.stderr
     assert "Models and migrations match" in again.stdout, again.stdout + again.stderr
+
+
+def test_a_table_of_another_base_is_no_match(begun: Project) -> None:
+    crm = begun.path / "app/models/crm.py"
+    other = "other = sa.Table('other', sa.MetaData(), sa.Column('id', sa.Integer))\n"
+    crm.write_text(crm.read_text() + other)
+
+    result = begun.run("revision", "--message", "first")
+
+    assert result.returncode == 1
+    assert (
+        "table other cannot be created: it belongs to another MetaData than the Base of app.database" in result.stdout
+    )
