@@ -415,7 +415,7 @@ class Create(Other):
 
 @comparators.dispatch_for("schema")
 def compare(found, operations, schemas):
-    if found.migration_context.environment_context.script and not found.opts["include_schemas"]:
+    if found.migration_context.environment_context.script and found.opts["include_schemas"]:
         operations.ops += [Create(), Other()]
 """
 
