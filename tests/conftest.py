@@ -239,7 +239,7 @@ def not_copied(folder: str, names: list[str]) -> set[str]:
 
 @cache
 def original() -> "TemporaryDirectory[str]":
-    """The project as tests copy it: compiled, else every command would compile it anew, and without most tests."""
+    """The project as tests copy it: compiled, else every command would compile it again, and without most tests."""
     made = TemporaryDirectory(prefix="project-")
     path = Path(made.name) / "project"
     shutil.copytree(ROOT, path, ignore=not_copied, symlinks=True)

@@ -21,13 +21,7 @@ from sqlalchemy import Computed, Identity
 from scripts.core.models import comparable
 from scripts.core.models.compare import ModelComparison
 
-_PART = re.compile(
-    rf"table (?P<table>(?:{comparable.QUOTED}\.)?{comparable.QUOTED}), (?P<kind>constraint|index|column) "
-    rf"(?P<name>{comparable.QUOTED})(?:, default|: the models do not state .*)?",
-    re.DOTALL,
-)
-
-_TABLE = re.compile(rf"table (?P<name>(?:{comparable.QUOTED}\.)?{comparable.QUOTED})")
+_PART = re.compile(rf"{comparable.PART.pattern}(?:, default|: the models do not state .*)?", re.DOTALL)
 
 
 def changed(found: ModelComparison) -> set[tuple[str, ...]]:
@@ -35,7 +29,7 @@ def changed(found: ModelComparison) -> set[tuple[str, ...]]:
     renamed = [name for pair in found.renamed for name in pair]
     lines = [*(one.name for one in found.differences), *found.notes, *renamed]
     parts = filter(None, map(_PART.fullmatch, lines))
-    tables = filter(None, map(_TABLE.fullmatch, lines))
+    tables = filter(None, map(comparable.TABLE.fullmatch, lines))
     return {("table", *comparable.parts(one["name"])) for one in tables} | {
         (one["kind"], *comparable.parts(one["table"]), *comparable.parts(one["name"])) for one in parts
     }

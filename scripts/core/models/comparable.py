@@ -20,6 +20,11 @@ from scripts.core.schema.fingerprint import Schema
 from scripts.core.settings import Settings
 
 QUOTED = r'(?:"(?:[^"]|"")*"|[^\s",.]+)'
+NAME = rf"(?:{QUOTED}\.)?{QUOTED}"
+TABLE = re.compile(rf"table (?P<name>{NAME})")
+"""A table's name in Schema."""
+PART = re.compile(rf"table (?P<table>{NAME}), (?P<kind>constraint|index|column) (?P<name>{QUOTED})")
+"""The name of a table's part in Schema."""
 _PART = re.compile(rf"comment|column {QUOTED}(, comment)?|(constraint|index) {QUOTED}")
 """The parts of a table that the models express."""
 _TABLES = f"""WITH spaces AS (

@@ -28,9 +28,6 @@ _TEXT_CAST = re.compile(rf"\(?({_LITERAL})\)?::(?:text|bpchar|character varying(
 _NOW = re.compile(r"\b(CURRENT_TIMESTAMP|transaction_timestamp\(\))(?!\()", re.IGNORECASE)
 _CONSTANT = re.compile(rf"\(*(?:{_LITERAL}|-?[\d.]+|true|false|NULL)\)*(?:::[\w .\"]+(?:\([\d, ]+\))?(?:\[\])*)*")
 _SEQUENCE = re.compile(rf"nextval\({_LITERAL}::regclass\)")
-_TABLE = re.compile(rf"table (?:{comparable.QUOTED}\.)?{comparable.QUOTED}")
-
-
 EMPTY = Schema({}, {}, {})
 
 
@@ -92,9 +89,9 @@ def compare(
     left = [one for one in every if not any(_is_of(one.name, whole) for whole in failed)]
     notes += [f"{one.kind} {one.name} is a view in the revision files, so it is not compared" for one in made.views]
     known = accepted.read()
-    lines = [*(one.line for one in made.failures), *map(str, left)]
+    lines = [*(one.line for one in made.failures), *(one.line for one in left)]
     return ModelComparison(
-        differences=sorted((one for one in left if str(one) not in known), key=lambda one: one.name),
+        differences=sorted((one for one in left if one.line not in known), key=lambda one: one.name),
         failures=[one for one in made.failures if one.line not in known],
         notes=[*map(schemas.only_named, renamed), *notes, *unstated],
         renamed=renamed,
@@ -194,6 +191,8 @@ def _is_same_value(connection: Connection, one: Default, other: Default) -> bool
 def _undescribed(expected: Read, found: Read) -> Iterator[Difference]:
     """Yield the tables of the revision files that no model describes. Partitions belong to their table."""
     for name, definition in found.schema.objects.items():
-        is_table = _TABLE.fullmatch(name) and definition.startswith("TABLE") and " PARTITION OF " not in definition
+        is_table = (
+            comparable.TABLE.fullmatch(name) and definition.startswith("TABLE") and " PARTITION OF " not in definition
+        )
         if is_table and name not in found.owned.objects and name not in expected.owned.objects:
             yield Difference(name, "structure", None, definition)

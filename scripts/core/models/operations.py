@@ -18,13 +18,7 @@ from scripts.core.postgres.sql import Sql, compose, spelled
 from scripts.core.schema.compare import Difference
 from scripts.core.schema.fingerprint import Schema
 
-_PART = re.compile(
-    rf"table (?P<table>(?:{comparable.QUOTED}\.)?{comparable.QUOTED}), (?P<kind>constraint|index|column) "
-    rf"(?P<name>{comparable.QUOTED})"
-)
-_TYPE = re.compile(
-    rf"(?P<type>.+?)(?: COLLATE (?P<collation>(?:{comparable.QUOTED}\.)?{comparable.QUOTED}))?(?P<rest>(?: NOT NULL)?)"
-)
+_TYPE = re.compile(rf"(?P<type>.+?)(?: COLLATE (?P<collation>{comparable.NAME}))?(?P<rest>(?: NOT NULL)?)")
 _LABEL = re.compile(r"'(?:[^']|'')*'")
 
 
@@ -50,7 +44,7 @@ def _step(one: Difference) -> Iterator[ModelStep]:
     if one.name.startswith("enum ") and one.expected and one.found:
         yield from _labels(one.name.removeprefix("enum "), one.found, one.expected)
         return
-    found = _PART.fullmatch(one.name)
+    found = comparable.PART.fullmatch(one.name)
     if not found:
         return
     table, name = spelled(found["table"]), spelled(found["name"])

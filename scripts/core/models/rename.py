@@ -19,12 +19,6 @@ from scripts.core.postgres.sql import Sql, compose, spelled
 from scripts.core.schema.compare import Difference, Renaming
 from scripts.core.schema.fingerprint import Schema
 
-_COLUMN = re.compile(
-    rf"table (?P<table>(?:{comparable.QUOTED}\.)?{comparable.QUOTED}), column (?P<name>{comparable.QUOTED})"
-)
-_TABLE = re.compile(rf"table (?P<name>(?:{comparable.QUOTED}\.)?{comparable.QUOTED})")
-_PART = re.compile(rf"table (?P<table>.+), (?P<kind>constraint|index) (?P<name>{comparable.QUOTED})")
-
 
 @dataclass(frozen=True)
 class Gone:
@@ -91,7 +85,7 @@ def decide(found: ModelComparison, given: str) -> tuple[list[Rename], list[str]]
 def names(pairs: Sequence[Renaming]) -> Iterator[ModelStep]:
     """Yield the steps that rename constraints, indexes and sequences after their column or table."""
     for was, now in pairs:
-        part, other = _PART.fullmatch(was), _PART.fullmatch(now)
+        part, other = comparable.PART.fullmatch(was), comparable.PART.fullmatch(now)
         if part and other:
             up, down = (
                 _renaming(part, *pair) for pair in ((part["name"], other["name"]), (other["name"], part["name"]))
@@ -116,9 +110,9 @@ def _renaming(part: re.Match[str], was: str, now: str) -> Sql:
 
 def _gone(differences: Sequence[Difference]) -> Iterator[Gone]:
     for one in (one for one in differences if one.expected is None and one.found is not None):
-        if found := _COLUMN.fullmatch(one.name):
+        if found := _column(one.name):
             yield Gone(found["table"], found["name"], str(one.found))
-        elif found := _TABLE.fullmatch(one.name):
+        elif found := comparable.TABLE.fullmatch(one.name):
             yield Gone(found["name"], "", str(one.found))
 
 
@@ -133,6 +127,11 @@ def _twins(gone: Gone, added: Sequence[Difference], found: ModelComparison) -> I
                 is_twin = len(was & now) * 2 >= max(len(was), len(now), 1)
             if is_twin:
                 yield name
+
+
+def _column(name: str) -> re.Match[str] | None:
+    found = comparable.PART.fullmatch(name)
+    return found if found and found["kind"] == "column" else None
 
 
 def _columns(schema: Schema, table: str) -> set[tuple[str, str]]:
@@ -171,7 +170,7 @@ def _new_name(gone: Gone, now: str, added: str) -> str:
 
 def _added_beside(gone: Gone, added: str) -> Iterator[str]:
     """Yield the last part of the name of an added column of the same table, or of a table in the same schema."""
-    column, table = _COLUMN.fullmatch(added), _TABLE.fullmatch(added)
+    column, table = _column(added), comparable.TABLE.fullmatch(added)
     if gone.column and column and column["table"] == gone.table:
         yield column["name"]
     elif not gone.column and table and comparable.parts(table["name"])[:-1] == comparable.parts(gone.table)[:-1]:

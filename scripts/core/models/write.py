@@ -97,7 +97,7 @@ def _first(
 def accept(settings: Settings, revisions: History) -> list[str]:
     """Write all differences between the models and the revision files into the list of accepted ones. Return them."""
     found = compare.at_head(settings, revisions)
-    lines = [*found.accepted, *(one.line for one in found.failures), *map(str, found.differences)]
+    lines = [*found.accepted, *(one.line for one in found.failures), *(one.line for one in found.differences)]
     accepted.write(lines)
     return lines
 

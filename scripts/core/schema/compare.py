@@ -33,6 +33,13 @@ class Difference:
     def harmless(self) -> bool:
         return self.kind == "order"
 
+    @property
+    def line(self) -> str:
+        """Return the whole difference on one line, by which it is known again."""
+        if self.expected is None or self.found is None:
+            return str(self)
+        return f"{self.name}: {' '.join(self.found.split())}, expected {' '.join(self.expected.split())}"
+
     def __str__(self) -> str:
         if self.found is None:
             return f"{self.name} is missing"

@@ -39,7 +39,7 @@ def archive_folder() -> Path:
 
 
 def ended(target: Settings) -> bool:
-    """Whether no session of ours is left in the database. The server counts a closed one for some milliseconds."""
+    """Whether our last session has left the database. The server counts a closed one for some milliseconds."""
     return not value(
         target,
         "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()",

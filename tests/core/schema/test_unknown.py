@@ -92,7 +92,7 @@ def test_an_object_of_an_unknown_kind_is_named(
 
 
 def test_whoever_claims_that_schemas_are_equal_names_what_was_not_compared(project: Project) -> None:
-    # Commands are forked with the modules of this checkout, so these are started anew.
+    # Commands are forked with the modules of this checkout, so these are started as new processes.
     known = project.path / "scripts" / "core" / "schema" / "catalogs" / "unknown.py"
     known.write_text(known.read_text().replace('"pg_statistic_ext", ', ""))
     make = "CREATE STATISTICS emails ON id, email FROM users"
