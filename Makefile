@@ -70,7 +70,7 @@ merge: ## Join two heads with a merge revision                         (m="merge
 diagram: ## Draw the schema, with pending changes   (> docs/schema.md)
 	$(RUN) with_scratch python -m scripts.diagram
 alembic: ## Run any other Alembic command                              (c="show head")
-	$(RUN) run python -m scripts.alembic "$$c"
+	$(RUN) with_scratch python -m scripts.alembic "$$c"
 
 environment: ## Set the environment of the database                          (ENV=staging CONFIRM=name)
 	$(RUN) run python -m scripts.environment $${ENV:+"$$ENV"}

@@ -6,6 +6,7 @@ from alembic import context
 
 from scripts.core.migrate import alembic_log, runner
 from scripts.core.revisions import models
+from scripts.core.settings import Settings
 
 config = context.config
 # `alembic` typed by hand logs as alembic.ini says. The make targets have their own output. Other loggers stay.
@@ -13,4 +14,11 @@ if config.config_file_name and not getattr(config.cmd_opts, "quiet", False):
     fileConfig(config.config_file_name, disable_existing_loggers=False)
     alembic_log.show_headers_once()
 
-runner.run(models.metadata)
+
+def check(settings: Settings) -> None:
+    from scripts.core.models import check  # no other command needs it, and it takes as long as a small migration
+
+    check.check(settings)
+
+
+runner.run(models.metadata, check)

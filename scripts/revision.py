@@ -23,7 +23,7 @@ from scripts.core.models.write import Written
 from scripts.core.plan import render
 from scripts.core.plan.render import StyledLine
 from scripts.core.plan.table_sizes import NOTE
-from scripts.core.revisions import history
+from scripts.core.revisions import history, last_comparison
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -51,7 +51,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         console.done(f"Wrote {revision_files.shown(path)}")
         console.say("  Write it. Then: make plan, make migrate, and commit it.")
         return 0
-    return report(write.revision(target, revisions, message, arguments.rename), message)
+    written = write.revision(target, revisions, message, arguments.rename)
+    found = written.comparison
+    last_comparison.keep(target, last_comparison.key(target), found.reads, found.lines)
+    return report(written, message)
 
 
 def report(written: Written, message: str) -> int:

@@ -15,11 +15,12 @@ from sqlalchemy import text
 from scripts.core import git, revision_files, settings
 from scripts.core.backups import selection
 from scripts.core.cli import console, entry_point
+from scripts.core.formatting import counted
 from scripts.core.migrate import unfinished_rollback
 from scripts.core.migrate.unfinished_rollback import Rollback
 from scripts.core.postgres import connections, environments, roles, system_identifier
 from scripts.core.postgres.roles import Application, Owner
-from scripts.core.revisions import history, migration_log, models
+from scripts.core.revisions import history, last_comparison, migration_log, models
 
 MOST = 8
 """Names on a line."""
@@ -60,10 +61,13 @@ class Status:
     """A rollback that is not closed."""
     not_imported: list[str]
     """Files that define a model and are not imported by app/models/__init__.py."""
+    models: list[str] | None
+    """What the models describe and the revision files do not make; None: not compared."""
 
     @property
     def healthy(self) -> bool:
-        return not (self.pending or self.unknown or self.edited or self.not_imported or len(self.heads) > 1)
+        faults = self.pending, self.unknown, self.edited, self.not_imported, self.models
+        return not (any(faults) or len(self.heads) > 1)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -116,6 +120,7 @@ def look(target: settings.Settings) -> Status:
         application=application,
         rollback=rollback,
         not_imported=models.not_imported(),
+        models=last_comparison.differences(target),
     )
 
 
@@ -135,6 +140,7 @@ def show(status: Status) -> None:
         "Edited": f"{_few(status.edited)}, after it was applied" if status.edited else "",
         "Uncommitted": _few(status.uncommitted),
         "Not imported": _few(status.not_imported),
+        "Models": _models(status.models),
     }
     console.facts([(name, value) for name, value in names.items() if value])
     if status.rollback:
@@ -157,6 +163,14 @@ def _head(status: Status) -> str:
     if not status.heads:
         return "none: there is no revision yet   (make revision m=...)"
     return status.head or f"{len(status.heads)} heads: {', '.join(status.heads)}   (make merge m=...)"
+
+
+def _models(differences: list[str] | None) -> str:
+    if differences is None:
+        return "not compared: make lint"
+    if not differences:
+        return "match the revision files"
+    return f"{counted(len(differences), 'difference')} from the revision files: make lint shows them"
 
 
 def _few(names: list[str]) -> str:

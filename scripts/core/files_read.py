@@ -38,6 +38,12 @@ def noted() -> Iterator[set[str]]:
         found |= {name for path in opened | modules if (name := _name(path, revisions))}
 
 
+def packages() -> list[str]:
+    """Return the installed packages with their versions."""
+    folders = (Path(folder) for folder in sys.path if folder.endswith("-packages"))
+    return sorted(path.name for folder in folders for path in folder.glob("*.dist-info"))
+
+
 def content(paths: Collection[str]) -> str:
     """Return a hash of these files as they are now."""
     total = hashlib.sha256()

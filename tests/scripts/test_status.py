@@ -38,6 +38,7 @@ def test_at_head_it_says_where_the_database_stands(settled: Project, revisions: 
         "application": {"name": user, "exists": True, "dangers": ["is a superuser"], "lacking": []},
         "rollback": None,
         "not_imported": [],
+        "models": None,
     }
 
 
@@ -138,6 +139,24 @@ def test_without_any_imported_model_it_names_them_all(edited: Project) -> None:
 
     assert code == 1
     assert facts["not_imported"] == ["app/models/social.py", "app/models/user.py"]
+
+
+def test_what_the_last_comparison_found_is_known_until_what_it_depends_on_changes(edited: Project) -> None:
+    user = edited.path / "app" / "models" / "user.py"
+    user.write_text(user.read_text() + '    import os\n\n    os.environ.get("COLOUR"), os.environ.get("PGHOST")\n')
+    checked = edited.run("alembic", "check", COLOUR="red")
+
+    known = edited.run("status", COLOUR="red", SCRATCH_USER="nobody_there")
+    environment = edited.run("status", COLOUR="blue").stdout
+    server = edited.run("status", COLOUR="red", SCRATCH_PORT="1").stdout
+    user.write_text(user.read_text() + "    # edited\n")
+    file = edited.run("status", COLOUR="red")
+
+    assert checked.returncode == known.returncode == file.returncode == 0, checked.stderr + file.stderr
+    assert "Models and revision files match.\n" in checked.stderr
+    assert "Models       match the revision files\n" in known.stdout
+    unknown = "Models       not compared: make lint\n"
+    assert all(unknown in printed for printed in (environment, server, file.stdout)), file.stdout
 
 
 def test_revision_files_that_git_does_not_have_are_named(project: Project, git: Callable[..., None]) -> None:

@@ -15,3 +15,8 @@ def show_headers_once() -> None:
         return not repeats
 
     logging.getLogger("alembic.runtime.migration").addFilter(is_new)
+
+
+def hide_throwaway_databases() -> None:
+    """Hide Alembic's lines about migrations from now on, in processes that are forked later too."""
+    logging.getLogger("alembic.runtime").setLevel(logging.WARNING)

@@ -28,28 +28,33 @@ from scripts.core.user_code import ExitError, contained
 __all__ = ["Step", "run"]
 
 Metadata = Callable[[], MetaData]
+CheckModels = Callable[[settings.Settings], None]
 
 _RENAME = text("SELECT set_config('application_name', :name, false)")
 
 
-def run(metadata: Metadata) -> None:
+def run(metadata: Metadata, check: CheckModels) -> None:
     """Run the command that Alembic was started with, on the database or as SQL text (`--sql`).
 
     `metadata` is called for commands that compare models with a database. The others do not import the application.
+    `check` is called for `alembic check`, which compares models and revision files.
     """
     try:
         with contained():
             if context.is_offline_mode():
                 _offline()
+                return
+            request = context.config.attributes.get(ATTRIBUTE) or AlembicRequest(settings.load())
+            if _command() == "check":
+                check(request.settings)
             else:
-                _online(metadata)
+                _online(metadata, request)
     except ExitError as error:
         where = revision_files.place(error) or models.place(error)
         raise UserError(f"{where}: {error}.", do="correct that file", state="see: make status") from error
 
 
-def _online(metadata: Metadata) -> None:
-    request = context.config.attributes.get(ATTRIBUTE) or AlembicRequest(settings.load())
+def _online(metadata: Metadata, request: AlembicRequest) -> None:
     target, url, options = request.settings, request.url, _options(request.process_revision_directives)
     with connections.connect(target, url, application_name=_application("alembic-look")) as connection:
         # Nothing may be executed on this connection before configure(). Alembic would believe that its caller opened
@@ -68,6 +73,13 @@ def _online(metadata: Metadata) -> None:
             _change_the_version(command, request, connection)
             return
     unfinished_rollback.settle(request.settings, request.url)
+
+
+def _command() -> str:
+    """Return the name of Alembic's command. Its arguments do not say it when it is called as a function."""
+    environment: Any = vars(context)["_proxy"]
+    function = environment.context_opts.get("fn")
+    return str(getattr(function, "__qualname__", "")).partition(".")[0]
 
 
 def _change_the_version(command: MigrationContext, request: AlembicRequest, holder: Connection) -> None:

@@ -17,6 +17,7 @@ from scripts.core.postgres.scratch import Scratch
 from scripts.core.postgres.sql import Sql, compose, spelled
 from scripts.core.revisions import history, naming
 from scripts.core.revisions.history import History
+from scripts.core.revisions.last_comparison import Reads
 from scripts.core.schema import compare as schemas
 from scripts.core.schema import restored_text
 from scripts.core.schema.compare import Difference, Renaming
@@ -48,6 +49,7 @@ class ModelComparison:
     """What the models own, as they describe it."""
     made: Schema = field(default=EMPTY, compare=False, repr=False)
     """All that the revision files make."""
+    reads: Reads = field(default=Reads(), compare=False, repr=False)
 
     @property
     def lines(self) -> list[str]:
@@ -98,6 +100,7 @@ def compare(
         accepted=[line for line in lines if line in known],
         described=expected.owned,
         made=found.schema,
+        reads=made.reads,
     )
 
 

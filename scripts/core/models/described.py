@@ -11,9 +11,10 @@ from sqlalchemy.dialects.postgresql import DOMAIN
 from sqlalchemy.dialects.postgresql.named_types import NamedType
 from sqlalchemy.types import TypeEngine
 
-from scripts.core import ROOT
+from scripts.core import ROOT, files_read, variables_read
 from scripts.core.postgres import connections
 from scripts.core.revisions import models
+from scripts.core.revisions.last_comparison import Reads
 from scripts.core.settings import Settings
 
 ObjectKind = Literal["table", "sequence", "enum", "domain"]
@@ -30,12 +31,13 @@ class Owned:
     """The file and line of a table's model."""
 
 
-def owned(copy: Settings) -> list[Owned]:
+def owned(copy: Settings) -> tuple[list[Owned], Reads]:
     """Return what the models own. Raise UserError if they cannot be imported, or if one is missing."""
-    models.require_complete()
-    metadata = models.metadata()
+    with files_read.noted() as files, variables_read.noted() as variables:
+        models.require_complete()
+        metadata = models.metadata()
     with connections.connect(copy) as connection:
-        return of(metadata, connection)
+        return of(metadata, connection), Reads(files, variables)
 
 
 def of(metadata: MetaData, connection: Connection) -> list[Owned]:

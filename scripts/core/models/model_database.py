@@ -17,6 +17,7 @@ from scripts.core.postgres import connections, scratch, sql, trial
 from scripts.core.postgres.scratch import Scratch
 from scripts.core.postgres.sql import compose, spelled
 from scripts.core.revisions.history import History
+from scripts.core.revisions.last_comparison import Reads
 from scripts.core.settings import Settings
 
 OWNED = "unnest(CAST(:schemas AS name[]), CAST(:names AS name[])) AS owned (schema, name)"
@@ -58,19 +59,20 @@ class ModelDatabase:
     """Schemas that the models need and the revision files do not make."""
     views: list[Owned]
     """Tables of the models that are views in the revision files. They are not compared."""
+    reads: Reads
 
 
 def build(server: Scratch, revisions: History, at: Sequence[str], *, partial: bool) -> ModelDatabase:
     """Build the model database beside the revisions `at`. Raise UserError if the models cannot be imported."""
     made = shadow.build(server, revisions, at, partial=partial)
-    owned: list[Owned] = trial.run(server, made, described.owned)
+    owned, reads = trial.run(server, made, described.owned)
     with connections.connect(scratch.as_administrator(server, made), isolation_level="AUTOCOMMIT") as connection:
         is_view = {(schema, name) for schema, name in connection.execute(_VIEWS, listed(owned))}
         views = [one for one in owned if one.kind == "table" and (one.schema, one.name) in is_view]
         owned = [one for one in owned if one not in views]
         schemas = _make_room(server, connection, owned)
     failures: list[Uncreated] = trial.run(server, made, creation.create, views)
-    return ModelDatabase(made, owned, failures, schemas, views)
+    return ModelDatabase(made, owned, failures, schemas, views, reads)
 
 
 def listed(owned: Sequence[Owned]) -> dict[str, list[str]]:

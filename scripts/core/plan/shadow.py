@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import sys
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -117,7 +116,7 @@ def _nearest(revisions: History, keys: dict[str, str], at: Sequence[str], usable
 def _server(server: Scratch) -> str:
     """Return all that the result depends on besides files of the checkout."""
     about = templates.about(server), server.rights.key, repr(naming.fetch())
-    return ",".join([*about, *scratch_extensions.needed(server), *_packages()])
+    return ",".join([*about, *scratch_extensions.needed(server), *files_read.packages()])
 
 
 def _left_out(server: Scratch) -> str:
@@ -140,12 +139,6 @@ def _keys(revisions: History, server: str) -> dict[str, str]:
 def _key(keys: dict[str, str], at: Sequence[str]) -> str:
     own = [keys[revision] for revision in at]
     return own[0] if len(own) == 1 else _sum(*map(str.encode, sorted(own)))
-
-
-def _packages() -> list[str]:
-    """Return the installed packages with their versions."""
-    folders = (Path(folder) for folder in sys.path if folder.endswith("-packages"))
-    return sorted(path.name for folder in folders for path in folder.glob("*.dist-info"))
 
 
 def _sum(*parts: bytes) -> str:

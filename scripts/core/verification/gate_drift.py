@@ -5,6 +5,7 @@ from scripts.core.models import accepted, plugins
 from scripts.core.models import compare as models
 from scripts.core.plan import shadow
 from scripts.core.postgres import trial
+from scripts.core.revisions import last_comparison
 from scripts.core.schema import compare
 from scripts.core.schema.catalogs import unknown
 from scripts.core.verification.context import FAILED, Case, Outcome
@@ -20,7 +21,10 @@ def check(case: Case) -> Outcome:
     found = compare.compare(case.server, built, case.migrated, case.migrated_schema)
     found, renamed = compare.renamed(found)
     differences = [f"Differs from the revision files: {one}" for one in found if one.kind == "structure"]
+    of = last_comparison.key(case.target)
     by_models = models.compare(case.server, case.revisions, at)
+    if at == list(case.revisions.get_heads()):
+        last_comparison.keep(case.target, of, by_models.reads, by_models.lines)
     of_plugins: list[str] = trial.run(case.server, built, plugins.wanted)
     differences += [f"Differs from the models: {one}" for one in [*by_models.lines, *of_plugins]]
     notes = list(dict.fromkeys([*map(compare.only_named, renamed), *by_models.notes]))

@@ -1,0 +1,105 @@
+"""Changes of models that plain autogenerate takes for none: every command that says "match" finds each of them."""
+
+from tests.conftest import Project
+from tests.core import running
+from tests.core.verification.conftest import Verify
+from tests.core.verification.reports import execute, gate
+
+BEFORE = [
+    "CREATE TYPE mood AS ENUM ('good')",
+    "CREATE TABLE plain (id int PRIMARY KEY, n int NOT NULL, mood mood, name varchar,"
+    " twice int GENERATED ALWAYS AS (n * 2) STORED, CONSTRAINT ck_plain_small CHECK (n < 9))",
+    "CREATE INDEX few ON plain (n) WHERE n > 1",
+    "CREATE INDEX wide ON plain (n)",
+    "CREATE INDEX fast ON plain (name)",
+    "CREATE TABLE keyed (a int NOT NULL, b int NOT NULL, CONSTRAINT pk_keyed PRIMARY KEY (a))",
+    "CREATE TABLE refers (id int CONSTRAINT pk_refers PRIMARY KEY,"
+    " plain_id int CONSTRAINT fk_refers_plain_id_plain REFERENCES plain)",
+]
+NOW = """import sqlalchemy as sa
+from app.database import Base
+
+class Plain(Base):
+    __tablename__ = "plain"
+    id = sa.Column(sa.Integer, primary_key=True, autoincrement=False)
+    n = sa.Column(sa.Integer, nullable=False)
+    mood = sa.Column(sa.Enum("good", "bad", name="mood"))
+    name = sa.Column(sa.String(collation="C"))
+    twice = sa.Column(sa.Integer, sa.Computed("n * 3", persisted=True))
+    __table_args__ = (
+        sa.CheckConstraint("n < 10", name="small"),
+        sa.CheckConstraint("n > 0", name="new"),
+        sa.Index("few", "n", postgresql_where=sa.text("n > 2")),
+        sa.Index("wide", "n", postgresql_include=["id"]),
+        sa.Index("fast", "name", postgresql_using="hash"),
+    )
+
+class Keyed(Base):
+    __tablename__ = "keyed"
+    a = sa.Column(sa.Integer, nullable=False)
+    b = sa.Column(sa.Integer, primary_key=True, autoincrement=False)
+
+class Refers(Base):
+    __tablename__ = "refers"
+    id = sa.Column(sa.Integer, primary_key=True, autoincrement=False)
+    plain_id = sa.Column(sa.ForeignKey("plain.id", deferrable=True))
+"""
+CHANGES = {
+    "enum mood: 'good', expected 'good', 'bad'": "ALTER TYPE mood ADD VALUE",
+    "table plain, column name: ": 'ALTER name TYPE varchar COLLATE "C"',
+    "table plain, column twice: ": "",
+    "table plain, constraint ck_plain_small: ": "CHECK ((n < 10))",
+    "table plain, constraint ck_plain_new is missing": "CHECK ((n > 0))",
+    "table plain, index few: ": "WHERE (n > 2)",
+    "table plain, index wide: ": "INCLUDE (id)",
+    "table plain, index fast: ": "USING hash",
+    "table keyed, constraint pk_keyed: PRIMARY KEY (a), expected PRIMARY KEY (b)": "PRIMARY KEY (b)",
+    "table refers, constraint fk_refers_plain_id_plain: ": "deferrable=True",
+}
+"""What is printed of each change, and what the revision file has."""
+
+
+def test_each_false_match_is_found_by_every_command(project: Project, revisions: list[str], verify: Verify) -> None:
+    project.write_revision("abcd01", revisions[-1], execute(*BEFORE), execute("DROP TABLE refers, keyed, plain"))
+    models = project.path / "app" / "models" / "__init__.py"
+    (models.parent / "kinds.py").write_text(NOW)
+    models.write_text(models.read_text() + "import app.models.kinds\n")
+    everywhere = {}
+
+    verify(project, "upgrade", "drift")
+    everywhere["verify-staging"] = "\n".join(gate(project, "drift")["details"])
+    everywhere["alembic check"] = "".join(running.by_hand(project, "check").stdout)
+    linted = running.call(project, "lint", "--all")
+    everywhere["lint"] = linted.stdout
+    status = running.call(project, "status").stdout
+    before = {*project.versions.glob("*.py")}
+    written = running.call(project, "revision", "--message", "kinds")
+    (path,) = {*project.versions.glob("*.py")} - before
+
+    for command, printed in everywhere.items():
+        assert [line for line in CHANGES if line not in printed] == [], command + printed
+    assert linted.returncode == 1
+    assert f"Models       {len(CHANGES)} differences from the revision files: make lint shows them\n" in status
+    assert [text for text in CHANGES.values() if text not in path.read_text()] == []
+    assert "table plain, column twice: " in written.stdout, "Alembic cannot change it"
+
+
+def test_a_project_with_accepted_differences_passes_everywhere(
+    project: Project, revisions: list[str], verify: Verify
+) -> None:
+    project.write_revision(
+        "abcd01", revisions[-1], execute("CREATE TABLE theirs (id int)"), execute("DROP TABLE theirs")
+    )
+    assert running.call(project, "revision", ACCEPT="differences").returncode == 0
+
+    results = [running.by_hand(project, "check"), running.call(project, "alembic", "check")]
+    results.append(running.call(project, "lint", "--all"))
+    status = running.call(project, "status").stdout
+    results.append(running.call(project, "revision", "--message", "nothing"))
+    verify(project, "upgrade", "drift")
+
+    assert [result.returncode for result in results] == [0] * 4, results
+    assert "printed" not in results[0].stderr, "what the revisions do on throwaway databases"
+    assert all("but for 1 difference in alembic/accepted_differences.txt" in results[n].stderr for n in (0, 1))
+    assert "Models       match the revision files\n" in status
+    assert gate(project, "drift")["status"] == "passed"
