@@ -4,31 +4,22 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from sqlalchemy import Connection
-from sqlalchemy.exc import DBAPIError
-
-from scripts.core.models import accepted, comparable, model_database
-from scripts.core.models.comparable import Default, Read
+from scripts.core.models import accepted, comparable, defaults, model_database, wording
+from scripts.core.models.comparable import Read
 from scripts.core.models.creation import Uncreated
 from scripts.core.models.model_database import ModelDatabase
 from scripts.core.plan import shadow
 from scripts.core.postgres import connections, rights, scratch, sql
 from scripts.core.postgres.scratch import Scratch
-from scripts.core.postgres.sql import Sql, compose, spelled
+from scripts.core.postgres.sql import Sql
 from scripts.core.revisions import history, naming
 from scripts.core.revisions.history import History
 from scripts.core.revisions.last_comparison import Reads
 from scripts.core.schema import compare as schemas
-from scripts.core.schema import restored_text
 from scripts.core.schema.compare import Difference, Renaming
 from scripts.core.schema.fingerprint import Schema
 from scripts.core.settings import Settings
 
-_LITERAL = r"'(?:[^']|'')*'"
-_TEXT_CAST = re.compile(rf"\(?({_LITERAL})\)?::(?:text|bpchar|character varying(?:\(\d+\))?)(?!\[)")
-_NOW = re.compile(r"\b(CURRENT_TIMESTAMP|transaction_timestamp\(\))(?!\()", re.IGNORECASE)
-_CONSTANT = re.compile(rf"\(*(?:{_LITERAL}|-?[\d.]+|true|false|NULL)\)*(?:::[\w .\"]+(?:\([\d, ]+\))?(?:\[\])*)*")
-_SEQUENCE = re.compile(rf"nextval\({_LITERAL}::regclass\)")
 EMPTY = Schema({}, {}, {})
 
 
@@ -85,9 +76,9 @@ def compare(
     expected, found = (comparable.read(server, one, made.owned) for one in (made.settings, files))
     failed = [*_failed(server, made)]
     differences, renamed, notes = _by_meaning(server, made.settings, files, expected, found)
-    defaults, unstated = _defaults(files, expected, found)
+    changed, unstated = defaults.compare(files, expected, found)
     missing = [Difference(f"schema {name}", "structure", "", None) for name in made.schemas]
-    every = [*missing, *differences, *defaults, *_undescribed(expected, found)]
+    every = [*missing, *differences, *changed, *_undescribed(expected, found)]
     left = [one for one in every if not any(_is_of(one.name, whole) for whole in failed)]
     notes += [f"{one.kind} {one.name} is a view in the revision files, so it is not compared" for one in made.views]
     known = accepted.read()
@@ -124,9 +115,13 @@ def _by_meaning(
     changed = [one for one in differences if one.expected and one.found and not one.name.startswith("enum ")]
     if changed:
         restored = [schemas.restored(server, one).objects for one in (models, files)]
-        same = {one.name for one in changed if _plain(restored[0].get(one.name)) == _plain(restored[1].get(one.name))}
+        same = {
+            one.name
+            for one in changed
+            if wording.plain(restored[0].get(one.name)) == wording.plain(restored[1].get(one.name))
+        }
         differences = [one for one in differences if one.name not in same]
-    left, renamed = schemas.renamed(differences)
+    left, renamed = schemas.renamed(differences, wording.plain)
     left, sequences = _renamed_sequences(left)
     reordered = [one for one in left if _labels(one.expected) == _labels(one.found) and one.name.startswith("enum ")]
     notes = [f"Only the order of labels differs: {one.name}" for one in reordered]
@@ -135,19 +130,11 @@ def _by_meaning(
 
 def _means_the_same(difference: Difference) -> bool:
     both = difference.expected and difference.found
-    return bool(both) and _plain(difference.expected) == _plain(difference.found)
-
-
-def _plain(definition: str | None) -> str:
-    """Return a definition without the casts between text types that PostgreSQL adds to constants."""
-    plain, before = restored_text.canonical(definition or ""), ""
-    while plain != before:
-        before, plain = plain, _TEXT_CAST.sub(r"\1", plain)
-    return plain
+    return bool(both) and wording.plain(difference.expected) == wording.plain(difference.found)
 
 
 def _labels(definition: str | None) -> list[str]:
-    return sorted(re.findall(_LITERAL, definition or ""))
+    return sorted(re.findall(wording.LITERAL, definition or ""))
 
 
 def _renamed_sequences(differences: list[Difference]) -> tuple[list[Difference], list[Renaming]]:
@@ -159,36 +146,6 @@ def _renamed_sequences(differences: list[Difference]) -> tuple[list[Difference],
             left = [one for one in left if one not in (twin, unexpected)]
             pairs.append((unexpected.name, twin.name))
     return left, pairs
-
-
-def _defaults(files: Settings, expected: Read, found: Read) -> tuple[list[Difference], list[str]]:
-    """Return the defaults that have another value, and a note for each that the models do not state."""
-    differences, notes = list[Difference](), list[str]()
-    with connections.connect(files, isolation_level="AUTOCOMMIT") as connection:
-        for name in sorted(expected.defaults.keys() | found.defaults.keys()):
-            wanted, is_ = expected.defaults.get(name), found.defaults.get(name)
-            if name not in expected.owned.objects or name not in found.owned.objects:
-                continue
-            if wanted is None and is_ is not None:
-                notes.append(f"{name}: the models do not state its default {is_.expression}")
-            elif wanted is not None and (is_ is None or not _is_same_value(connection, wanted, is_)):
-                difference = f"{name}, default", "structure", wanted.expression, is_ and is_.expression
-                differences.append(Difference(*difference))  # type: ignore[arg-type]
-    return differences, notes
-
-
-def _is_same_value(connection: Connection, one: Default, other: Default) -> bool:
-    texts = [_NOW.sub("now()", _plain(default.expression)) for default in (one, other)]
-    if texts[0] == texts[1] or all(map(_SEQUENCE.fullmatch, texts)):  # sequences are compared themselves
-        return True
-    if not all(_CONSTANT.fullmatch(default.expression) for default in (one, other)) or one.type != other.type:
-        return False
-    value = "CAST(CAST({} AS {}) AS text)"
-    values = [compose(value, spelled(default.expression), spelled(default.type)) for default in (one, other)]
-    try:
-        return bool(sql.run(connection, compose("SELECT {} = {}", *values)).scalar())
-    except DBAPIError:  # the value does not fit the type
-        return False
 
 
 def _undescribed(expected: Read, found: Read) -> Iterator[Difference]:

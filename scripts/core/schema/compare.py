@@ -1,7 +1,7 @@
 """The differences between two schemas, one line for each."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 from typing import Literal
@@ -68,13 +68,19 @@ Renaming = tuple[str, str]
 """The name of an object that was found, and the expected name of an equal one."""
 
 
-def renamed(differences: Sequence[Difference]) -> tuple[list[Difference], list[Renaming]]:
-    """Return the differences that are more than a name, and the constraints and indexes that only have another name."""
+def renamed(
+    differences: Sequence[Difference], meaning: Callable[[str], str] = str
+) -> tuple[list[Difference], list[Renaming]]:
+    """Return the differences that are more than a name, and the constraints and indexes that only have another name.
+
+    Definitions are equal if `meaning` returns the same for them.
+    """
     missing = [one for one in differences if one.found is None]
     left, pairs = list(differences), list[Renaming]()
     for unexpected in (one for one in differences if one.expected is None):
-        twin = next((one for one in missing if _unnamed(one) == _unnamed(unexpected)), None)
-        if twin and _unnamed(twin):
+        wanted = _unnamed(unexpected, meaning)
+        twin = next((one for one in missing if wanted and _unnamed(one, meaning) == wanted), None)
+        if twin:
             missing.remove(twin)
             left = [one for one in left if one not in (twin, unexpected)]
             pairs.append((unexpected.name, twin.name))
@@ -87,13 +93,14 @@ def only_named(pair: Renaming) -> str:
     return f"Only a name differs: {found}: the same as {expected.rpartition(', ')[2]}"
 
 
-def _unnamed(difference: Difference) -> tuple[str, str] | None:
+def _unnamed(difference: Difference, meaning: Callable[[str], str]) -> tuple[str, str] | None:
     """Return the table and the definition of a constraint or an index, without its name."""
     found = _NAMED.fullmatch(difference.name)
     if not found or difference.kind != "structure":
         return None
     definition = difference.expected or difference.found or ""
-    return f"{found['table']} {found['kind']}", definition.replace(f" INDEX {found['name']} ON ", " INDEX ON ", 1)
+    unnamed = definition.replace(f" INDEX {found['name']} ON ", " INDEX ON ", 1)
+    return f"{found['table']} {found['kind']}", meaning(unnamed)
 
 
 def compare(server: Scratch, expected: Settings, found: Settings, known: Schema | None = None) -> list[Difference]:

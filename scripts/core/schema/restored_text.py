@@ -29,6 +29,28 @@ def canonical(definition: str) -> str:
     return _text([one for group in stack for one in _distributed(group)])
 
 
+def flat(definition: str) -> str:
+    """Return the definition with each AND within an AND, and each OR within an OR, without its own brackets."""
+    stack: list[list[Node]] = [[]]
+    for token in (found[0] for found in _TOKEN.finditer(definition)):
+        if token in _CLOSE:
+            stack.append([])
+        stack[-1].append(token)
+        if len(stack) > 1 and token == _CLOSE[str(stack[-1][0])]:
+            group = _spliced(stack.pop())
+            stack[-1].append(group)
+    return "".join(map(_text, stack))
+
+
+def _spliced(group: list[Node]) -> list[Node]:
+    """Return (a AND (b AND c)) as (a AND b AND c). Here, all AND and OR between the same brackets are equal."""
+    word = next((one for one in group if one in ("AND", "OR")), None)
+    made: list[Node] = []
+    for node in group:
+        made += node[1:-1] if word and isinstance(node, list) and word in node else [node]
+    return made
+
+
 def _distributed(nodes: list[Node]) -> list[Node]:
     """Return the nodes with (ARRAY[a, b])::type[] as ARRAY[(a)::type, (b)::type]."""
     made: list[Node] = []

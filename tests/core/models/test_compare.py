@@ -8,37 +8,12 @@ import sqlalchemy as sa
 from sqlalchemy import CheckConstraint, Column, ForeignKey, Index, Integer, MetaData, String, Table, text
 from sqlalchemy.dialects import postgresql as pg
 
-from scripts.core.models import compare
 from scripts.core.models.compare import ModelComparison
-from scripts.core.plan import shadow
-from scripts.core.postgres import connections, databases, scratch
-from scripts.core.revisions import history, models
 from scripts.core.schema.compare import Difference
-from scripts.core.settings import Settings
+from tests.core.models.conftest import Compare
 
 Model = Callable[[MetaData, str], Any]
 """Adds a table of that name to the metadata, and what belongs to it."""
-Compare = Callable[..., ModelComparison]
-
-
-@pytest.fixture
-def compared(configured: Settings, monkeypatch: pytest.MonkeyPatch) -> Compare:
-    """Compares models with a database of the files, which other models and statements make."""
-
-    def run(was: MetaData, now: MetaData, *statements: str) -> ModelComparison:
-        monkeypatch.setattr(models, "metadata", lambda: now)
-        with scratch.session(configured) as server:
-            files = scratch.create(server)
-            with connections.connect(files) as connection:
-                was.create_all(connection)
-                for statement in statements:
-                    connection.execute(text(statement))
-                connection.commit()
-            template = databases.name_of(files.database_url)
-            monkeypatch.setattr(shadow, "build", lambda *_, **__: scratch.create(server, template))
-            return compare.compare(server, history.load(), ["head"])
-
-    return run
 
 
 def table(*parts: Any, **options: Any) -> Model:

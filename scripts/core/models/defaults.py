@@ -1,0 +1,61 @@
+"""Defaults of columns, compared by the value that PostgreSQL makes of them."""
+
+import re
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
+
+from scripts.core.models import wording
+from scripts.core.models.comparable import Default, Read
+from scripts.core.postgres import connections, sql
+from scripts.core.postgres.sql import Sql, compose, spelled
+from scripts.core.schema.compare import Difference
+from scripts.core.settings import Settings
+
+_NOW = re.compile(r"\b(CURRENT_TIMESTAMP|transaction_timestamp\(\))(?!\()", re.IGNORECASE)
+_ZONE = re.compile(rf"\btimezone\(({wording.LITERAL}(?:::text)?), now\(\)\)")
+_SEQUENCE = re.compile(rf"nextval\({wording.LITERAL}::regclass\)")
+
+
+def compare(files: Settings, expected: Read, found: Read) -> tuple[list[Difference], list[str]]:
+    """Return the defaults that have another value, and a note for each that the models do not state."""
+    differences, notes = list[Difference](), list[str]()
+    with connections.connect(files, isolation_level="AUTOCOMMIT") as connection:
+        for name in sorted(expected.defaults.keys() | found.defaults.keys()):
+            wanted, is_ = expected.defaults.get(name), found.defaults.get(name)
+            if name not in expected.owned.objects or name not in found.owned.objects:
+                continue
+            if wanted is None and is_ is not None:
+                notes.append(f"{name}: the models do not state its default {is_.expression}")
+            elif wanted is not None and (is_ is None or not _is_same_value(connection, wanted, is_)):
+                difference = f"{name}, default", "structure", wanted.expression, is_ and is_.expression
+                differences.append(Difference(*difference))  # type: ignore[arg-type]
+    return differences, notes
+
+
+def _is_same_value(connection: Connection, wanted: Default, found: Default) -> bool:
+    both = wanted.expression, found.expression
+    texts = [_timeless(one) for one in both]
+    if texts[0] == texts[1] or all(map(_SEQUENCE.fullmatch, texts)):  # sequences are compared themselves
+        return True
+    column = spelled(wanted.type)
+    table = "CREATE TEMP TABLE pair (a {} DEFAULT {}, b {} DEFAULT {})"
+    trial = compose(table, column, spelled(both[0]), column, spelled(both[1]))
+    sql.run(connection, Sql("BEGIN"))
+    try:
+        sql.run(connection, trial)
+        # PostgreSQL computes what is constant before it explains.
+        explained = sql.run(connection, Sql("EXPLAIN (VERBOSE, FORMAT JSON) INSERT INTO pair DEFAULT VALUES"))
+        (plan,) = explained.scalar_one()
+    except DBAPIError:  # a value does not fit the type
+        return False
+    finally:
+        sql.run(connection, Sql("ROLLBACK"))
+    values = [_timeless(one) for one in plan["Plan"]["Plans"][0]["Output"]]
+    return values[0] == values[1]
+
+
+def _timeless(expression: str) -> str:
+    """Return an expression with one word for the time of the transaction's begin."""
+    plain = _NOW.sub("now()", wording.plain(expression))
+    return "now()" if plain == "LOCALTIMESTAMP" else _ZONE.sub(r"(now() AT TIME ZONE \1)", plain)
