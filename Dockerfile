@@ -15,10 +15,17 @@ ENV PATH=/usr/lib/postgresql/${POSTGRES_MAJOR}/bin:$PATH \
 RUN --mount=type=cache,sharing=locked,target=/var/cache/apt \
     --mount=type=cache,sharing=locked,target=/var/lib/apt \
     apt-get update && apt-get install -y --no-install-recommends "postgresql-client-${POSTGRES_MAJOR}"
+# What the application needs of Debian.
+# hadolint ignore=DL3008,SC2086
+RUN --mount=type=cache,sharing=locked,target=/var/cache/apt \
+    --mount=type=cache,sharing=locked,target=/var/lib/apt \
+    --mount=type=bind,source=pyproject.toml,target=/tmp/pyproject.toml \
+    packages=$(python -c 'import tomllib; print(*tomllib.load(open("/tmp/pyproject.toml", "rb"))["tool"].get("app", {}).get("apt", []))') && \
+    if [ "$packages" ]; then apt-get update && apt-get install -y --no-install-recommends $packages; fi
 WORKDIR /srv
 # A number needs no account. Compose replaces it with the number of your account, which then owns the written files.
 USER 1000:1000
-CMD ["python", "-m", "app"]
+CMD ["python", "-m", "scripts.app"]
 
 FROM base AS dev
 USER 0
@@ -39,10 +46,13 @@ USER 0
 RUN --mount=type=cache,target=/root/.cache/pip \
     --mount=type=bind,source=requirements.txt,target=/tmp/requirements.txt \
     HOME=/root pip install --root-user-action=ignore --require-hashes -r /tmp/requirements.txt
+# The application's packages, each as a folder.
+RUN --mount=type=bind,target=/tmp/context \
+    folders=$(python -c 'import tomllib; print(*tomllib.load(open("/tmp/context/pyproject.toml", "rb"))["tool"].get("app", {}).get("packages", ["app"]))') && \
+    for folder in $folders; do mkdir -p "$folder" && cp -R "/tmp/context/$folder/." "$folder" || exit; done
 USER 1000:1000
-COPY alembic.ini ./
+COPY alembic.ini pyproject.toml ./
 COPY alembic alembic
-COPY app app
 COPY scripts scripts
 COPY tests/staging tests/staging
 # This comes last, because it changes with every commit.

@@ -46,7 +46,7 @@ shell: ## Open a shell where the scripts run
 psql: ## Open psql on the database                                     (c="SELECT 1")
 	$(RUN) run python -m scripts.psql $${c:+--command="$$c"}
 app: ## Run the application in the foreground
-	$(RUN) run python -m app
+	$(RUN) run python -m scripts.app
 
 ## Schema changes
 revision: ## Write a revision file from the models                     (m="what it does" EMPTY=1 RENAME=users.mail:email)

@@ -1,4 +1,4 @@
-# Reads .env as Compose and app/settings.py do. What one of them would read differently is a fault.
+# Reads .env as Compose and scripts/core/env_file.py do. What one of them would read differently is a fault.
 #   awk -v assigned="NAME NAME..." -f scripts/env.awk      env_NAME='value' for each of these settings, for a shell's eval;
 #                                                          the last line of a setting counts
 #   ... -v lines="NAME NAME..."                            env_lines='the lines of these settings, with their quotes'

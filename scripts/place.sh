@@ -181,6 +181,11 @@ works_in() {
     [ -n "$folder" ] && [ "$folder" -ef "$2" ]
 }
 
+# started_at PID: prints when the process started, as the system counts. Its command may be any.
+started_at() {
+    if [ -r "/proc/$1/stat" ]; then sed 's/.*) //' "/proc/$1/stat" | cut -d ' ' -f 20; else ps -p "$1" -o lstart= 2>/dev/null; fi
+}
+
 # Stops the embedded servers that run in this folder. They were started with its old name.
 stop_servers() {
     folder_of_clusters=$(recorded clusters)

@@ -21,8 +21,7 @@ from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.engine import URL
 from sqlalchemy.pool import NullPool
 
-from app import settings as app_settings
-from scripts.core import settings
+from scripts.core import env_file, settings
 from scripts.core.postgres import embedded, wheel
 from scripts.core.revisions import history
 
@@ -39,7 +38,7 @@ def pytest_configure() -> None:
 
 def forget_this_checkout() -> None:
     """No test reads the .env of this checkout, nor, outside of the containers, which database its user has named."""
-    app_settings.ENV_FILE = ROOT / "tests" / ".env"
+    env_file.ENV_FILE = ROOT / "tests" / ".env"
     if "SCRATCH_HOST" not in os.environ:
         for name in filter(settings.TARGET.fullmatch, list(os.environ)):
             del os.environ[name]

@@ -212,8 +212,10 @@ def test_each_piece_of_knowledge_has_one_place(thing: str, pattern: str, place: 
 
 
 READS_THE_ENVIRONMENT = {
-    "app/settings.py": "the settings",
-    "scripts/core/settings.py": "the settings",
+    "app/settings.py": "the settings of the application",
+    "scripts/core/variables.py": "the settings",
+    "scripts/core/settings.py": "whether Compose names the address",
+    "scripts/app.py": "PATH, for the application's programs",
     "scripts/core/overrides.py": "ACCEPT and CONFIRM, which are words of one command",
     "scripts/core/cli/console.py": "NO_COLOR and LOG_DIR, before there are settings",
     "scripts/core/subprocesses.py": "what a program is given",
@@ -439,9 +441,13 @@ def documented() -> set[str]:
     return set(re.findall(r"^#?([A-Z][A-Z0-9_]*)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
 
 
-def read_by_the_application() -> set[str]:
-    """Names in app/settings.py: every string there that is written like one."""
-    strings = {node.value for node in nodes(ROOT / "app" / "settings.py") if isinstance(node, ast.Constant)}
+SETTINGS = ("settings", "limits", "database_url")
+
+
+def read_by_python() -> set[str]:
+    """Names in Python: every string in these files that is written like one."""
+    files = [ROOT / "app" / "settings.py", *(ROOT / "scripts" / "core" / f"{one}.py" for one in SETTINGS)]
+    strings = {node.value for path in files for node in nodes(path) if isinstance(node, ast.Constant)}
     return {str(found) for found in strings if re.fullmatch(r"[A-Z][A-Z_]{2,}", str(found))}
 
 
@@ -465,6 +471,9 @@ def read_by_shell() -> set[str]:
 
 BY_COMPOSE_ITSELF = {"COMPOSE_PROJECT_NAME", "COMPOSE_PROFILES", "COMPOSE_FILE"}
 NO_SETTINGS = {
+    "PGPASSFILE": "libpq's",
+    "PGSERVICEFILE": "libpq's",
+    "PGSYSCONFDIR": "libpq's",
     "HOME": "the shell's",
     "PATH": "the shell's",
     "PPID": "the shell's",
@@ -485,13 +494,13 @@ MAKE_VARIABLES = set(re.findall(r"^export (.+)", MAKEFILE, re.MULTILINE)[0].spli
 
 
 def test_every_setting_in_env_example_is_read() -> None:
-    read = read_by_the_application() | read_by_compose() | read_by_shell() | BY_COMPOSE_ITSELF
+    read = read_by_python() | read_by_compose() | read_by_shell() | BY_COMPOSE_ITSELF
 
     assert documented() - read == set()
 
 
 def test_every_setting_that_is_read_is_in_env_example() -> None:
-    read = read_by_the_application() | read_by_compose() | read_by_shell()
+    read = read_by_python() | read_by_compose() | read_by_shell()
     known = documented() | given_by_compose() | set(NO_SETTINGS) | MAKE_VARIABLES
 
     assert {one for one in read - known if one.removesuffix("_FILE") not in documented()} == set()

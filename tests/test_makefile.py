@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from app.settings import load
+from scripts.core import env_file
 from tests.conftest import ROOT, Project, copy_project
 
 MAKEFILE = (ROOT / "Makefile").read_text()
@@ -258,7 +258,7 @@ def test_the_first_target_makes_env_from_the_example(clone: Path) -> None:
     assert re.fullmatch(r"[a-z0-9][a-z0-9_-]*", made["COMPOSE_PROJECT_NAME"])
     assert 1024 < int(made["DB_PORT"]) < 32768
     assert (made["HOST_UID"], made["HOST_GID"]) == (str(os.getuid()), str(os.getgid()))
-    assert load({}, clone / ".env").app_env == "development"
+    assert env_file.read(clone / ".env").values["APP_ENV"] == "development"
 
 
 @pytest.mark.parametrize(("answers", "runtime"), [("exit 0", "docker"), ("exit 1", "embedded")])
@@ -308,7 +308,7 @@ def test_a_copied_example_is_completed_and_no_trace_shows_a_password(clone: Path
     )
     assert stat.S_IMODE((clone / ".env").stat().st_mode) == 0o600
     assert (made["RUNTIME"], made["DB_PORT"]) == ("embedded", "23456")
-    assert load({}, clone / ".env").app_env == "development"
+    assert env_file.read(clone / ".env").values["APP_ENV"] == "development"
     assert len(made["POSTGRES_PASSWORD"]) == len(made["APP_DB_PASSWORD"]) == 40
     assert made["POSTGRES_PASSWORD"] not in result.stderr
     assert made["APP_DB_PASSWORD"] not in result.stderr
@@ -356,7 +356,7 @@ def test_a_setup_that_is_killed_leaves_no_half_env(clone: Path, tmp_path: Path, 
     assert setup.wait(10) != 0
     assert not (clone / ".env").exists()
     assert run(clone, "sh", "scripts/setup.sh", RUNTIME="embedded").returncode == 0
-    assert load({}, clone / ".env").app_env == "development"
+    assert env_file.read(clone / ".env").values["APP_ENV"] == "development"
     assert {path.name for path in clone.glob(".env*")} == {".env", ".env.example"}
 
 

@@ -1,4 +1,4 @@
-"""The settings of the scripts: those of the application with the owner's login, and their own."""
+"""The settings of the scripts and of the application: where the database is, with which logins, and all limits."""
 
 import os
 import re
@@ -9,44 +9,18 @@ from urllib.parse import quote
 
 from sqlalchemy.engine import URL
 
-from app.settings import Reader, SettingsError, build, login_url, postgresql_url, read
-from scripts.core import ROOT
+from scripts.core import ROOT, database_url
+from scripts.core import limits as limits_
+from scripts.core.database_url import APPLICATION
 from scripts.core.errors import USAGE, UserError
-from scripts.core.maintenance_window import Window
-from scripts.core.maintenance_window import parse as parse_windows
+from scripts.core.limits import Limits
+from scripts.core.variables import Reader, read
 
 TARGET = re.compile(r"PG[A-Z]+|((MIGRATION_)?DATABASE_URL|(POSTGRES|APP_DB|SCRATCH)_\w+)(_FILE)?")
 """Variables that name the target or a login to it."""
-
-
-@dataclass(frozen=True)
-class Limits:
-    """How long a migration may wait and run, in seconds, when, and on how large a table."""
-
-    lock_timeout: float
-    """The longest time that one attempt of a revision may wait for locks, in total."""
-    deadline: float
-    """The time after which no new attempt begins."""
-    wait: float
-    """The longest time to wait for another migration."""
-    statement_timeout: float
-    plan_deadline: float
-    """The longest time for the revisions of a plan, and for each statement that builds a shadow."""
-    large_rows: int
-    """A table with this many rows or bytes is large. Work on it stops the application for too long."""
-    large_bytes: int
-    max_block: float
-    """The longest time that a verified migration may block the application."""
-    max_seconds: float
-    """The longest time that a verified migration may take."""
-    hash_bytes: float
-    """In a table with more bytes, a verification compares some ranges and not all rows."""
-    verify_fresh: float | None
-    """The days for which a verification is valid; None: no verification is required."""
-    backup_fresh: float
-    """The age up to which a backup is recent enough for a change outside development."""
-    maintenance_window: str
-    windows: list[Window]
+RUNTIMES = ("docker", "embedded", "none")
+ENVIRONMENTS = ("development", "test", "staging", "production")
+DRIVERS = ("psycopg2", "psycopg", "psycopg_async", "asyncpg", "pg8000")
 
 
 @dataclass(frozen=True)
@@ -54,6 +28,25 @@ class Backups:
     folder: Path
     after: str
     """A command that runs after each backup, or nothing."""
+
+
+@dataclass(frozen=True)
+class ApplicationSettings:
+    """What the application itself needs: the database with the login of its role, which owns nothing."""
+
+    app_env: str
+    runtime: str
+    """What runs PostgreSQL: docker, embedded, or none (another server)."""
+    url: URL
+    """For the scripts. It has the owner's login if only that one is set."""
+    given: URL = field(repr=False)
+    """For the application: as it was written, or with APP_DRIVER, if it is set."""
+    external: bool
+    """The URL was given as a whole: the server is not this project's, which creates no databases on it."""
+    source: str
+    """What was read, for error messages."""
+    values: Mapping[str, str] = field(repr=False)
+    """Everything that was read, with passwords."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +59,8 @@ class Settings:
     """With the login of the owner, which migrates."""
     application_url: URL
     """With the login of the application; the owner's if the application has no role of its own."""
+    driver: str
+    """The driver in the application's URL, such as postgresql+asyncpg."""
     external: bool
     """Another server than this project's, on which no databases are created."""
     connect_wait: float
@@ -90,23 +85,41 @@ def load() -> Settings:
     """
     reader = read()
     settings = _settings(reader)
-    try:
-        reader.finish()
-    except SettingsError as error:
-        faults = "".join(f"\n    {fault}" for fault in error.faults)
-        if settings.runtime == "docker" and settings.app_env != "development" and not _has_owner(reader):
-            raise UserError(
-                f"The settings are not enough to migrate:{faults}",
-                why="Outside development, only the service tools has the owner's password.",
-                do="docker compose run --rm --no-deps tools python -m scripts.migrate",
-                code=USAGE,
-            ) from error
+    if reader.faults and settings.runtime == "docker" and settings.app_env != "development" and not _has_owner(reader):
         raise UserError(
-            f"The settings are not right. Read from {error.source}:{faults}",
+            f"The settings are not enough to migrate:{_listing(reader)}",
+            why="Outside development, only the service tools has the owner's password.",
+            do="docker compose run --rm --no-deps tools python -m scripts.migrate",
+            code=USAGE,
+        )
+    _require_right(reader)
+    return settings
+
+
+def load_application() -> ApplicationSettings:
+    """Return the settings of the application. Raise UserError with every error in one list."""
+    reader = read()
+    settings = application(reader)
+    _require_right(reader)
+    return settings
+
+
+def application_environment(settings: ApplicationSettings) -> dict[str, str]:
+    """Return the environment of the application: everything that was read, and its own login in DATABASE_URL."""
+    return {**settings.values, "DATABASE_URL": settings.given.render_as_string(hide_password=False)}
+
+
+def _require_right(reader: Reader) -> None:
+    if reader.faults:
+        raise UserError(
+            f"The settings are not right. Read from {reader.source}:{_listing(reader)}",
             do="correct .env; .env.example explains every variable",
             code=USAGE,
-        ) from error
-    return settings
+        )
+
+
+def _listing(reader: Reader) -> str:
+    return "".join(f"\n    {fault}" for fault in dict.fromkeys(reader.faults))
 
 
 def _has_owner(reader: Reader) -> bool:
@@ -161,51 +174,50 @@ def secret_files(settings: Settings) -> list[str]:
     ]
 
 
+def application(reader: Reader) -> ApplicationSettings:
+    """Return the application's settings as far as they can be read. The reader's `faults` say what is wrong."""
+    whole = reader.values.get("DATABASE_URL", "") or reader.file("DATABASE_URL")
+    app_env, runtime = reader.choice("APP_ENV", ENVIRONMENTS, "production"), reader.choice("RUNTIME", RUNTIMES, "none")
+    if whole:
+        given = database_url.parse(whole, "DATABASE_URL", reader)
+        url = database_url.for_scripts(given)
+    else:
+        url = _login(reader)
+        name = reader.text("APP_DRIVER", "") and reader.choice("APP_DRIVER", DRIVERS, "psycopg2")
+        given = url.set(drivername=f"postgresql+{name}" if name else "postgresql")
+    return ApplicationSettings(app_env, runtime, url, given, bool(whole), reader.source, dict(reader.values))
+
+
+def _login(reader: Reader) -> URL:
+    # Either of the two is enough: with one missing, a fault is better than the owner's login.
+    if not any(reader.values.get(name) for name in (*APPLICATION, f"{APPLICATION[1]}_FILE")):
+        return database_url.login(reader)
+    if reader.values.get("APP_DB_USER") and reader.values["APP_DB_USER"] == reader.values.get("POSTGRES_USER"):
+        reader.faults.append(f"APP_DB_USER is the same as POSTGRES_USER{reader.place('APP_DB_USER')}")
+    return database_url.login(reader, APPLICATION)
+
+
 def _settings(reader: Reader) -> Settings:
-    application = build(reader)
+    found = application(reader)
     direct = reader.values.get("MIGRATION_DATABASE_URL", "")
     if direct:
-        owner = postgresql_url(direct, "MIGRATION_DATABASE_URL", reader)
+        owner = database_url.for_scripts(database_url.parse(direct, "MIGRATION_DATABASE_URL", reader))
     else:
-        owner = application.database_url if application.external else login_url(reader)
+        owner = found.url if found.external else database_url.login(reader)
     return Settings(
-        app_env=application.app_env,
-        runtime=application.runtime,
+        app_env=found.app_env,
+        runtime=found.runtime,
         database_url=owner,
-        application_url=application.database_url,
-        external=application.external or bool(direct),
-        connect_wait=application.connect_wait,
-        source=application.source,
+        application_url=found.url,
+        driver=database_url.driver(found.given),
+        external=found.external or bool(direct),
+        connect_wait=reader.number("CONNECT_WAIT", 30, float),
+        source=found.source,
         in_container="POSTGRES_HOST" in os.environ,
-        limits=_limits(reader),
+        limits=limits_.read(reader),
         backups=Backups(
             ROOT / Path(reader.text("BACKUP_DIR", "backups")).expanduser(), reader.text("BACKUP_AFTER", "")
         ),
         reports=ROOT / reader.text("REPORT_DIR", "reports"),
-        values=dict(reader.values),
-    )
-
-
-def _limits(reader: Reader) -> Limits:
-    text = reader.values.get("MAINTENANCE_WINDOW", "")
-    windows: list[Window] = []
-    try:
-        windows = parse_windows(text)
-    except ValueError as error:
-        reader.faults.append(f"MAINTENANCE_WINDOW: {error}{reader.place('MAINTENANCE_WINDOW')}")
-    return Limits(
-        lock_timeout=reader.number("LOCK_TIMEOUT", 250, float) / 1000,
-        deadline=reader.number("MIGRATION_DEADLINE", 600, float),
-        wait=reader.number("MIGRATION_WAIT", 600, float),
-        statement_timeout=reader.number("STATEMENT_TIMEOUT", 900, float),
-        plan_deadline=reader.number("PLAN_DEADLINE", 60, float),
-        large_rows=reader.number("LARGE_TABLE_ROWS", 1_000_000, int),
-        large_bytes=reader.number("LARGE_TABLE_MB", 1024, int) * 1024 * 1024,
-        max_block=reader.number("MAX_BLOCK_MS", 1000, float) / 1000,
-        max_seconds=reader.number("MAX_SECONDS", 600, float),
-        hash_bytes=reader.number("HASH_MB", 1024, float) * 1024 * 1024,
-        verify_fresh=reader.number("VERIFY_FRESH", 7, float) if reader.values.get("VERIFY_FRESH", "7") else None,
-        backup_fresh=reader.number("BACKUP_FRESH", 3600, float),
-        maintenance_window=text,
-        windows=windows,
+        values=found.values,
     )

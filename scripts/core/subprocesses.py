@@ -59,9 +59,12 @@ def run(words: Sequence[str], *, folder: Path, log: IO[str], account: struct_pas
     ).returncode
 
 
-def failure(words: Sequence[str], given: str = "") -> str:
+def failure(words: Sequence[str], given: str = "", environment: Mapping[str, str] | None = None) -> str:
     """Run a program with `given` as its input. Return its error output if it failed, else nothing."""
-    done = subprocess.run(words, check=False, capture_output=True, text=True, input=given)
+    try:
+        done = subprocess.run(words, check=False, capture_output=True, text=True, input=given, env=environment)
+    except (FileNotFoundError, PermissionError):
+        return f"{words[0]} is not installed"
     return (done.stderr.strip() or f"exit code {done.returncode}") if done.returncode else ""
 
 
@@ -102,12 +105,14 @@ def seconds(words: Sequence[str], folder: Path | None = None, environment: Mappi
     return time.monotonic() - started
 
 
-def replace(words: Sequence[str], environment: Mapping[str, str]) -> NoReturn:
-    """Replace this process by another program. Raise UserError if it is missing."""
+def replace(
+    words: Sequence[str], environment: Mapping[str, str], missing: str = "install PostgreSQL's client programs"
+) -> NoReturn:
+    """Replace this process by another program. If it is not there, raise UserError that says to do `missing`."""
     try:
         os.execvpe(words[0], list(words), {**os.environ, **environment})
-    except FileNotFoundError as error:
-        raise UserError(f"{words[0]} is not installed.", do="install PostgreSQL's client programs") from error
+    except (FileNotFoundError, PermissionError) as error:
+        raise UserError(f"{words[0]} is not installed.", do=missing) from error
 
 
 _Started = tuple["subprocess.Popen[bytes]", IO[str]]

@@ -1,7 +1,7 @@
 """The user's code inside our own process: it may fail, but not end the process or change our environment."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, NoReturn
 
@@ -18,13 +18,14 @@ class _Ending(BaseException):
 
 
 @contextmanager
-def contained() -> Iterator[None]:
-    """Run the user's code in the block.
+def contained(environment: Mapping[str, str] | None = None) -> Iterator[None]:
+    """Run the user's code in the block, with more variables in its environment.
 
     Raise ExitError, with the traceback of the user's code, for sys.exit(), os._exit() and the like. A KeyboardInterrupt
     passes, because Ctrl-C and SIGTERM raise it. The environment is restored after the block.
     """
-    environment, originals, process = dict(os.environ), {name: getattr(os, name) for name in ENDINGS}, os.getpid()
+    before, originals, process = dict(os.environ), {name: getattr(os, name) for name in ENDINGS}, os.getpid()
+    os.environ.update(environment or {})
     for name, original in originals.items():
         setattr(os, name, _refusing(name, original, process))
     try:
@@ -37,9 +38,9 @@ def contained() -> Iterator[None]:
     finally:
         for name, original in originals.items():
             setattr(os, name, original)
-        if dict(os.environ) != environment:
+        if dict(os.environ) != before:
             os.environ.clear()
-            os.environ.update(environment)
+            os.environ.update(before)
 
 
 def _shown(error: BaseException) -> str:

@@ -6,19 +6,15 @@
 . scripts/venv.sh
 
 app_pid() {
-    pid=$(cat .postgres/app.pid 2>/dev/null) || return 1
-    works_in "$pid" . || return 1
-    # A minimal container has no ps.
-    case $(ps -p "$pid" -o args= 2>/dev/null || tr '\0' ' ' 2>/dev/null <"/proc/$pid/cmdline") in
-    *"-m app" | *"-m app ") echo "$pid" ;;
-    *) return 1 ;;
-    esac
+    { read -r pid && read -r start; } <.postgres/app.pid 2>/dev/null || return 1
+    works_in "$pid" . && [ "$(started_at "$pid")" = "$start" ] || return 1
+    echo "$pid"
 }
 
 start_app() {
     app_pid >/dev/null && return
-    nohup .venv/bin/python -m app >>.postgres/app.log 2>&1 </dev/null &
-    echo $! >.postgres/app.pid
+    nohup .venv/bin/python -m scripts.app >>.postgres/app.log 2>&1 </dev/null &
+    printf '%s\n%s\n' $! "$(started_at $!)" >.postgres/app.pid
 }
 
 stop_app() {
@@ -35,7 +31,7 @@ up() {
     .venv/bin/python -m scripts.servers start
     .venv/bin/python -m scripts.migrate
     start_app
-    health=$(.venv/bin/python -m app.health 2>&1) || {
+    health=$(.venv/bin/python -m scripts.health 2>&1) || {
         .venv/bin/python -m scripts.status || true
         complain "The application is not healthy." "$(printf '%s\n' "$health" | head -n 1)" \
             "correct what a line with ! above names, then: make up. make logs shows its log" "the database is up and migrated."

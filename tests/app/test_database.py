@@ -1,7 +1,6 @@
 """app/database.py"""
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 
 import pytest
 from sqlalchemy import (
@@ -21,12 +20,12 @@ from sqlalchemy import (
 from sqlalchemy.engine import URL
 
 from app.database import NAMING_CONVENTION, make_engine
-from app.settings import load
+from app.settings import AppSettings
 
 
 @pytest.fixture
 def engine(new_database: Callable[..., URL]) -> Iterator[Engine]:
-    engine = make_engine(replace(load(), database_url=new_database()))
+    engine = make_engine(AppSettings(new_database(), 5))
     yield engine
     engine.dispose()
 

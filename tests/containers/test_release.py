@@ -1,5 +1,7 @@
 """The image of a release: what builds it, and what is in it."""
 
+import re
+
 import pytest
 
 from tests.containers.stack import PYTHON_IMAGE, Stack, docker, run
@@ -73,7 +75,28 @@ def test_source_change_reinstalls_nothing(host: Stack) -> None:
 
     result = host.compose("--progress", "plain", "build", "release", GIT_COMMIT="c0ffee")
 
-    steps = [line for line in result.output.splitlines() if "RUN" in line]
-    assert steps
-    assert result.output.count("CACHED") >= len(steps)
+    installing = re.findall(r"^(#\d+) \[.*(?:apt-get|pip) install", result.output, re.MULTILINE)
+    assert len(installing) == 3
+    assert [step for step in installing if f"{step} CACHED" not in result.output] == []
     assert "Collecting" not in result.output
+
+
+def test_the_packages_of_the_application_are_in_the_image_and_its_debian_packages_too(host: Stack) -> None:
+    package, project = host.folder / "src/blog", host.folder / "pyproject.toml"
+    package.mkdir(parents=True)
+    (package / "__init__.py").touch()
+    (package / ".env").write_text("PASSWORD=needle\n")
+    said = project.read_text()
+    project.write_text(
+        said.replace('packages = ["app"]', 'packages = ["app", "src/blog"]').replace("apt = []", 'apt = ["hello"]')
+    )
+    image = f"{host.project}-packages:1"
+
+    result = host.compose("build", "release", GIT_COMMIT="c0ffee", APP_IMAGE=image)
+
+    assert result.code == 0, result.output
+    inside = docker("run", "--rm", image, "sh", "-c", "hello --version | head -n 1; find src app/__init__.py -type f")
+    docker("image", "rm", "--no-prune", image)
+    project.write_text(said)
+    assert inside.splitlines()[1:] == ["src/blog/__init__.py", "app/__init__.py"]
+    assert inside.startswith("hello (GNU Hello)")

@@ -161,7 +161,7 @@ def test_a_secret_that_was_replaced_becomes_the_password(staging: Stack) -> None
     write(secrets, ["n3w'of%owner", "n3w'of%application"])
 
     roles = staging.make("roles")
-    health = staging.execute("app", "python", "-m", "app.health")
+    health = staging.execute("app", "python", "-m", "scripts.health")
     by_hand = staging.compose("run", "--rm", "--no-deps", "tools", "python", "-m", "scripts.verify_staging")
     used = [by_hand, staging.make("backup"), staging.make("plan")]
     logs = staging.compose("logs", "db", "scratch").output
@@ -171,7 +171,7 @@ def test_a_secret_that_was_replaced_becomes_the_password(staging: Stack) -> None
     assert roles.code == 0, roles.output
     assert [result.code for result in used] == [0] * len(used), used[0].output
     assert health == Result(0, "healthy\n")
-    assert staging.execute("app", "python", "-m", "app.health") == Result(0, "healthy\n")
+    assert staging.execute("app", "python", "-m", "scripts.health") == Result(0, "healthy\n")
     assert "n3w" not in roles.output + logs
 
 
@@ -332,7 +332,7 @@ def test_database_outside_compose_that_is_reached_by_tls(staging: Stack) -> None
     backup = staging.make("backup", **environment)
     restore = staging.make("restore", "BACKUP=latest", "CONFIRM=shop", **environment)
     app = staging.compose("up", "--detach", "--wait", "app", **environment)
-    seen = staging.execute("app", "python", "-m", "app.health")
+    seen = staging.execute("app", "python", "-m", "scripts.health")
 
     staging.set(COMPOSE_PROFILES="db")
     docker("rm", "--force", "--volumes", elsewhere)

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy.engine import URL
 
-from app.settings import read
 from scripts.core import settings
 from scripts.core.errors import UserError
 from scripts.core.postgres import cluster_roles
+from scripts.core.variables import read
 
 PARTS = {"POSTGRES_USER": "owner", "POSTGRES_PASSWORD": "o", "POSTGRES_DB": "shop", "POSTGRES_HOST": "db"}
 ROLE = {"APP_DB_USER": "rows", "APP_DB_PASSWORD": "r"}

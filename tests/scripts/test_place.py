@@ -163,9 +163,10 @@ def test_a_server_that_runs_is_found_after_a_folder_above_was_closed(checkout: P
 
 def start_application(checkout: Path) -> "subprocess.Popen[bytes]":
     """What app.pid takes for one."""
-    words = [sys.executable, "-c", "import time; time.sleep(100)", "-m", "app"]
+    words = [sys.executable, "-c", "import time; time.sleep(100)"]
     process = subprocess.Popen(words, cwd=checkout)
-    (checkout / ".postgres/app.pid").write_text(f"{process.pid}\n")
+    start = Path(f"/proc/{process.pid}/stat").read_text().rpartition(") ")[2].split()[19]
+    (checkout / ".postgres/app.pid").write_text(f"{process.pid}\n{start}\n")
     return process
 
 

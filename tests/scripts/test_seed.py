@@ -54,3 +54,31 @@ def test_models_without_a_revision_are_named(project: Project) -> None:
     assert result.returncode == 1
     assert "✗ The models are ahead of the database: column " in result.stderr
     assert 'Do:    make revision m="what it does"' in result.stderr
+
+
+def test_what_is_wrong_with_the_application_s_function_is_named(project: Project) -> None:
+    seed = project.path / "app" / "seed.py"
+    said = {}
+    for code in (
+        "",
+        "def seed(session): session.nothing()",
+        "async def seed(session): return 1",
+        "def seed(session): session.connection().exec_driver_sql('SELECT 1/0')",
+        "import nosuchmodule",
+    ):
+        seed.write_text(f"\n{code}\n")
+        result = project.run("seed")
+        assert result.returncode == 1
+        said[code.partition("(")[0]] = result.stderr
+
+    assert "There are no example rows: module 'app.seed' has no attribute 'seed'." in said[""]
+    assert "Why:   make seed calls app.seed:seed." in said[""]
+    assert "✗ app/seed.py, line 2: " in said["def seed"]
+    assert "it is async, and gets a session that is not." in said["async def seed"]
+    assert "✗ app/seed.py, line 2: ModuleNotFoundError: No module named 'nosuchmodule'." in said["import nosuchmodule"]
+
+
+def test_a_function_that_counts_nothing_is_enough(project: Project) -> None:
+    (project.path / "app" / "seed.py").write_text("def seed(session):\n    pass\n")
+
+    assert project.run("seed").stdout == "✓ Added the example rows.\n"

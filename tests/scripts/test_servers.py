@@ -82,7 +82,7 @@ def test_a_new_server_has_an_owner_who_is_no_superuser_and_a_role_for_the_applic
 
     status = checkout.run("status")
     reset = checkout.run("reset", CONFIRM="shop")
-    health = Running(checkout, "app.health", (), {"POSTGRES_PASSWORD": ""}).end()
+    health = Running(checkout, "scripts.health", (), {"POSTGRES_PASSWORD": ""}).end()
 
     assert "Migrates as  ada: may create databases, no superuser\n" in status.stdout
     assert "Application  rows: reads and writes rows\n" in status.stdout
@@ -96,7 +96,7 @@ def test_a_new_server_has_an_owner_who_is_no_superuser_and_a_role_for_the_applic
     assert roles.returncode == 0, roles.stderr
     assert "superuser" not in roles.stderr
     assert checkout.run("status", **changed).returncode == 0
-    assert Running(checkout, "app.health", (), changed).end().stdout == "healthy\n"
+    assert Running(checkout, "scripts.health", (), changed).end().stdout == "healthy\n"
     assert checkout.run("servers", "show").stdout.startswith("target   running at ")
     # The scratch server has a login of its own.
     checkout.environment |= {**changed, "SCRATCH_HOST": "", "CONFIRM": "shop"}

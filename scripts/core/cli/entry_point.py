@@ -12,7 +12,7 @@ from pathlib import Path
 from alembic.util import CommandError
 from sqlalchemy.exc import DBAPIError
 
-from scripts.core import messages
+from scripts.core import application, messages
 from scripts.core.cli import console
 from scripts.core.errors import BUG, INTERRUPTED, HalfDoneError, UserError
 from scripts.core.postgres import connections
@@ -43,6 +43,7 @@ def run(main: Main, argv: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors=console.PLAIN_SIGNS)
     with console.logged(Path(sys.argv[0]).stem), console.live(), messages.sent_to(console.warn, console.bar):
         try:
+            application.extend_search_path()
             return main(argv)
         except HalfDoneError as error:
             do = "write the committed part so that it can run again (IF NOT EXISTS), then run this again"

@@ -10,6 +10,7 @@ from scripts.core import maintenance_window, messages, overrides
 from scripts.core.backups import freshness
 from scripts.core.backups.store import Backup
 from scripts.core.errors import UserError
+from scripts.core.limits import Limits
 from scripts.core.migrate import failure_report
 from scripts.core.migrate.run_context import Conditions
 from scripts.core.migrate.steps import Steps
@@ -18,7 +19,7 @@ from scripts.core.reports import proof
 from scripts.core.revisions import history, migration_log
 from scripts.core.rows import data_loss
 from scripts.core.rows.data_loss import Loss
-from scripts.core.settings import Limits, Settings
+from scripts.core.settings import Settings
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from alembic.util import CommandError
 from sqlalchemy import Connection, MetaData, text
 from sqlalchemy.engine import URL
 
-from scripts.core import ROOT, messages, redaction, revision_files, settings
+from scripts.core import ROOT, application, messages, redaction, revision_files, settings
 from scripts.core.errors import UserError
 from scripts.core.migrate import guards, retry, unfinished_rollback, unnamed
 from scripts.core.migrate.request import ATTRIBUTE, AlembicRequest
@@ -40,6 +40,7 @@ def run(metadata: Metadata, check: CheckModels) -> None:
     `check` is called for `alembic check`, which compares models and revision files.
     """
     try:
+        application.extend_search_path()
         with contained():
             if context.is_offline_mode():
                 _offline()

@@ -12,11 +12,11 @@ from typing import Any
 from sqlalchemy import Connection, event
 from sqlalchemy.engine import ExceptionContext
 
+from scripts.core.limits import Limits
 from scripts.core.migrate.lock_watch import Watch
 from scripts.core.postgres import driver, sql, statements
 from scripts.core.postgres.driver import Session
 from scripts.core.postgres.sql import Sql, compose
-from scripts.core.settings import Limits
 
 
 def options(limits: Limits) -> str:

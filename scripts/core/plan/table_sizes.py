@@ -10,10 +10,11 @@ from sqlalchemy.exc import DBAPIError
 
 from scripts.core.errors import UserError
 from scripts.core.formatting import counted
+from scripts.core.limits import Limits
 from scripts.core.postgres import connections, session_timeouts, sql
 from scripts.core.postgres.sql import Sql, compose
 from scripts.core.postgres.user_tables import RELATIONS
-from scripts.core.settings import Limits, Settings
+from scripts.core.settings import Settings
 
 SEVERITIES = BLOCK, WARN, NOTE = "block", "warn", "note"
 SMALL = 0.01

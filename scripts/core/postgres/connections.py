@@ -33,12 +33,15 @@ _VARIABLES = {"dbname": "PGDATABASE", "application_name": "PGAPPNAME", "connect_
 
 @cache  # The first connection of an engine asks the server for its version.
 def engine(url: URL, application_name: str = "alembic-tools", options: str = "", **arguments: Any) -> Engine:
-    """Return an engine without a pool, so that connections close at once. `options` are libpq's."""
-    connect_args = {
+    """Return an engine without a pool, so that connections close at once.
+
+    `options` are libpq's. They come after those of the URL, which may name a search_path.
+    """
+    defaults = {"connect_timeout": 10, "keepalives_idle": 60}  # some routers forget a connection after some silence
+    connect_args: dict[str, Any] = {name: value for name, value in defaults.items() if name not in url.query}
+    connect_args |= {
         "application_name": application_name,
-        "connect_timeout": 10,
-        "keepalives_idle": 60,  # some routers forget a connection after a few minutes of silence
-        "options": options,
+        "options": f"{url.query.get('options', '')} {options}".strip(),
     }
     # With hstore, each new connection would ask the server for the number of that type.
     arguments.setdefault("use_native_hstore", False)

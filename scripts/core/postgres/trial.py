@@ -32,7 +32,7 @@ def run(
     """
     deadline = deadline or Deadline(copy.limits.plan_deadline, WITHOUT_ROWS, "PLAN_DEADLINE")
     url = copy.database_url
-    whole = url.set(drivername="postgresql").render_as_string(hide_password=False)
+    whole = url.set(drivername=copy.driver).render_as_string(hide_password=False)
     database = {
         "DATABASE_URL": whole,
         "MIGRATION_DATABASE_URL": whole,

@@ -207,6 +207,14 @@ def unknown(history: History, at: Iterable[str]) -> list[str]:
     return [revision for revision in at if revision not in known]
 
 
+def lacking(history: History, at: Iterable[str]) -> set[str]:
+    """Return the heads that a database at `at` lacks.
+
+    A revision that this code does not know belongs to a newer release or a colleague, so nothing is lacking then.
+    """
+    return set() if unknown(history, at) else set(history.get_heads()) - set(at)
+
+
 def require_known(history: History, at: Iterable[str]) -> None:
     """Raise UserError for a database at a revision without a file, Alembic's "Can't locate revision identified by".
 

@@ -1,5 +1,6 @@
 """Smoke checks: the user's own checks in tests/staging/, on a copy of the migrated copy."""
 
+import os
 import re
 import sys
 import time
@@ -9,7 +10,7 @@ from pathlib import Path
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from scripts.core import ROOT, hidden_files, redaction, settings, subprocesses
+from scripts.core import ROOT, application, hidden_files, redaction, settings, subprocesses
 from scripts.core.child_process import Deadline
 from scripts.core.errors import UserError
 from scripts.core.formatting import counted
@@ -75,7 +76,7 @@ def _sql(copy: Settings, path: Path) -> str:
 def _python(path: Path, tree: Path, hidden: Sequence[str], seconds: float) -> str:
     """Return what is wrong, or nothing. The check finds only the copy in the environment of the child."""
     words = [sys.executable, hidden_files.__file__, str(path), *hidden]
-    environment = {"PYTHONPATH": str(tree), "APP_ENV": "test"}
+    environment = {"PYTHONPATH": os.pathsep.join(application.search_path(tree)), "APP_ENV": "test"}
     said = subprocesses.follow(words, environment, _deadline(path, seconds))
     # SQLAlchemy's tracebacks end with the statement and a link.
     errors = re.findall(r"^[\w.]+(?:Error|Exception): .+", said, re.MULTILINE)

@@ -15,13 +15,18 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.engine import URL, make_url
 
-from app.settings import load
-from scripts.core import settings
+from scripts.core import settings, variables
 from scripts.core.errors import DatabaseMissingError, UserError
 from scripts.core.postgres import connections, server_version, wheel
 from scripts.core.settings import Settings
 
 NO_FILE = Path("no.env")
+
+
+def application(environ: dict[str, str]) -> settings.ApplicationSettings:
+    return settings.application(variables.read(environ, NO_FILE))
+
+
 """The .env of this checkout gives the application a login of its own."""
 PASSWORDS = [
     *("100%", "100%41", "p@ss", "a/b", "#1", "$HOME", "${HOME}", "$$", "it's", 'say "hi"', " a b ", "a:b", "?x=1&y"),
@@ -123,7 +128,7 @@ def test_any_password_works_by_parts_by_url_and_for_psql(
     configured: Settings, new_role: Callable[..., URL], password: str
 ) -> None:
     url = new_role(password)
-    parts = load(
+    parts = application(
         {
             "RUNTIME": "none",
             "POSTGRES_HOST": str(url.host),
@@ -131,18 +136,17 @@ def test_any_password_works_by_parts_by_url_and_for_psql(
             "POSTGRES_USER": str(url.username),
             "POSTGRES_PASSWORD": password,
             "POSTGRES_DB": "postgres",
-        },
-        NO_FILE,
+        }
     )
     encoded = f"postgres://{url.username}:{quote(password, safe='')}@{url.host}:{url.port}/postgres"
-    whole = load({"DATABASE_URL": encoded}, NO_FILE)
+    whole = application({"DATABASE_URL": encoded})
 
     for found in (parts, whole):
-        with connections.connect(replace(configured, database_url=found.database_url)) as connection:
+        with connections.connect(replace(configured, database_url=found.url)) as connection:
             assert connection.scalar(text("SELECT current_user")) == url.username
     psql = subprocess.run(
         [psql_program(), "--no-psqlrc", "-Atc", "SELECT current_user"],
-        env={"PATH": os.environ["PATH"], **connections.tool_environment(whole.database_url)},
+        env={"PATH": os.environ["PATH"], **connections.tool_environment(whole.url)},
         capture_output=True,
         text=True,
         check=False,
@@ -214,3 +218,17 @@ def test_the_address_is_the_one_that_this_machine_can_use(
     given = replace(settings.load(), database_url=url, runtime=runtime, external=external, values={"DB_PORT": port})
 
     assert connections.address(given) == expected
+
+
+def test_what_the_url_says_about_a_session_counts_too(configured: Settings) -> None:
+    url = configured.database_url.update_query_dict({"options": "-c search_path=odd", "connect_timeout": "7"})
+
+    with connections.connect(configured, url) as connection:
+        assert connection.scalar(text("SHOW search_path")) == "odd"
+    with connections.engine(url, options="-c lock_timeout=5").connect() as connection:
+        assert connection.execute(
+            text("SELECT current_setting('search_path'), current_setting('lock_timeout')")
+        ).one() == (
+            "odd",
+            "5ms",
+        )

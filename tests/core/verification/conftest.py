@@ -11,8 +11,8 @@ from typing import Protocol
 import pytest
 from sqlalchemy.engine import URL
 
-import app.settings
-from scripts.core import ROOT, messages, settings
+import app
+from scripts.core import ROOT, env_file, messages, settings
 from scripts.core.backups import create
 from scripts.core.backups.store import LATEST, Backup
 from scripts.core.postgres import scratch
@@ -85,7 +85,7 @@ def forgotten_application() -> Iterator[None]:
     try:
         yield
     finally:
-        for name in [name for name in sys.modules if name.startswith("app.") and name != "app.settings"]:
+        for name in [name for name in sys.modules if name.startswith("app.")]:
             del sys.modules[name]
 
 
@@ -97,9 +97,9 @@ def settings_in(project: Project, environment: dict[str, str], patch: pytest.Mon
         patch.setenv(name, value)
     patch.setattr(sys, "dont_write_bytecode", True)
     patch.setattr(app, "__path__", [str(project.path / "app")])
-    patch.setattr(app.settings.read, "__defaults__", (None, project.path / ".env"))
+    patch.setattr(env_file, "ENV_FILE", project.path / ".env")
     for name, module in list(sys.modules.items()):
-        if name.startswith("app.") and name != "app.settings":
+        if name.startswith("app."):
             patch.delitem(sys.modules, name)
         elif name.split(".")[0] == "scripts" and getattr(module, "ROOT", None) == ROOT:
             patch.setattr(module, "ROOT", project.path)

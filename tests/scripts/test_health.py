@@ -1,4 +1,4 @@
-"""python -m app.health"""
+"""python -m scripts.health"""
 
 import socket
 import subprocess
@@ -10,7 +10,8 @@ import pytest
 from sqlalchemy import NullPool, create_engine, text
 from sqlalchemy.engine import URL
 
-from app import database, health
+from scripts import health
+from scripts.core import application, revision_files
 from tests.conftest import ROOT, Project, copy_project
 
 
@@ -26,7 +27,7 @@ def look(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) ->
 
     def look(url: URL) -> tuple[int, str]:
         monkeypatch.setenv("DATABASE_URL", url.render_as_string(hide_password=False))
-        code = health.main()
+        code = health.main([])
         return code, capsys.readouterr().out
 
     return look
@@ -65,7 +66,7 @@ def test_a_revision_in_a_subfolder_is_lacking_too(
     (project.path / "alembic.ini").write_text(
         ini.replace("[alembic]\n", "[alembic]\nrecursive_version_locations = true\n")
     )
-    monkeypatch.setattr(health, "SETTINGS", project.path / "alembic.ini")
+    monkeypatch.setattr(revision_files, "ROOT", project.path)
 
     assert look(url) == (1, "unhealthy: the database lacks abcd01\n")
 
@@ -91,13 +92,6 @@ def test_a_missing_database_is_unhealthy(look: Look, url: URL) -> None:
     assert '"nowhere" does not exist' in said
 
 
-IMPATIENT = """
-from app import database, health
-database.CONNECT_TIMEOUT = 1
-raise SystemExit(health.main())
-"""
-
-
 @pytest.fixture
 def silent_server() -> Iterator[int]:
     """A port where somebody listens and never answers."""
@@ -107,12 +101,10 @@ def silent_server() -> Iterator[int]:
 
 def test_a_server_that_never_answers_is_given_up(silent_server: int) -> None:
     """As a program, because only its end can end it. The container's health check allows it 30 s."""
-    assert database.CONNECT_TIMEOUT < 30
-
     result = subprocess.run(
-        [sys.executable, "-c", IMPATIENT],
+        [sys.executable, "-m", "scripts.health"],
         cwd=ROOT,
-        env={"DATABASE_URL": f"postgresql://app:geheim@127.0.0.1:{silent_server}/app"},
+        env={"DATABASE_URL": f"postgresql://app:geheim@127.0.0.1:{silent_server}/app?connect_timeout=1"},
         capture_output=True,
         text=True,
         check=False,
@@ -132,12 +124,30 @@ def test_where_nobody_listens_it_is_unhealthy_at_once(look: Look, url: URL, unus
     assert "geheim" not in said
 
 
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        ("true", (0, "healthy\n")),
+        ("false", (1, "unhealthy: exit code 1\n")),
+        ("sh -c 'echo no worker >&2; exit 3'", (1, "unhealthy: no worker\n")),
+        ("sh -c 'test \"$DATABASE_URL\"'", (0, "healthy\n")),
+        ("nosuchprogram", (1, "unhealthy: nosuchprogram is not installed\n")),
+    ],
+)
+def test_the_application_s_own_check_counts_too(
+    look: Look, url: URL, monkeypatch: pytest.MonkeyPatch, command: str, said: tuple[int, str]
+) -> None:
+    monkeypatch.setattr(application, "read", lambda: application.Declaration(health=command))
+
+    assert look(url) == said
+
+
 def test_settings_with_faults_are_unhealthy(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DATABASE_URL", "sqlite:///app.db")
 
-    code = health.main()
+    code = health.main([])
 
     assert code == 1
     assert "DATABASE_URL is for sqlite: this environment is for PostgreSQL" in capsys.readouterr().out

@@ -1,4 +1,4 @@
-"""One .env, read by app/settings.py, by scripts/env.awk and by Compose: each line is read alike, or is refused"""
+"""One .env, read by Python, by scripts/env.awk and by Compose: each line is read alike, or is refused"""
 
 import json
 import os
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from app.settings import read
+from scripts.core.env_file import read
 from tests.conftest import ROOT
 
 ALIKE = {
@@ -101,9 +101,9 @@ REFUSED = {
 
 
 def by_python(path: Path) -> dict[str, str]:
-    reader = read({}, path)
-    assert not reader.faults
-    return reader.values
+    found = read(path)
+    assert not found.faults
+    return found.values
 
 
 def shell(path: Path, script: str, *words: str) -> str:
@@ -174,7 +174,7 @@ def test_a_line_that_they_would_read_differently_is_refused_with_its_number(tmp_
     path = tmp_path / ".env"
     path.write_bytes(f"# a comment\n\nB=1\n{line}\nC=2\n".encode())
 
-    assert read({}, path).faults[0] == f"line 4 {REFUSED[line]}"
+    assert read(path).faults[0] == f"line 4 {REFUSED[line]}"
     assert shell_faults(path)[0] == f".env line 4: {REFUSED[line]}"
     assert by_shell(path, ["B", "A"]) == {"B": "1", "A": ""}
 
@@ -184,5 +184,5 @@ def test_what_is_no_utf_8_is_refused_with_its_number(tmp_path: Path, content: by
     path = tmp_path / ".env"
     path.write_bytes(b"B=1\n" + content + b"\n")
 
-    assert read({}, path).faults == ["line 2 is not UTF-8 text"]
+    assert read(path).faults == ["line 2 is not UTF-8 text"]
     assert shell_faults(path) == [".env line 2: is not UTF-8 text"]

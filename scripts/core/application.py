@@ -1,0 +1,95 @@
+"""What pyproject.toml says about the application, in `[tool.app]`."""
+
+import shlex
+import sys
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from scripts.core import ROOT
+from scripts.core.errors import USAGE, UserError
+
+
+@dataclass(frozen=True)
+class Declaration:
+    command: str = "python -m app"
+    """What starts it: a program and its arguments, quoted as in a shell, but without variables and pipes."""
+    health: str = ""
+    """A command that exits with 0 if the application is well. The scripts check the database themselves."""
+    packages: tuple[str, ...] = ("app",)
+    """Folders with its code. The folder above each is where Python looks for it."""
+    apt: tuple[str, ...] = ()
+    """Packages of Debian in the image. Only the Dockerfile reads them."""
+    seed: str = "app.seed:seed"
+    """A function that adds example rows to a session of SQLAlchemy, and returns how many: its module and its name."""
+
+    @property
+    def command_words(self) -> list[str]:
+        return _words("command", self.command)
+
+    @property
+    def health_words(self) -> list[str]:
+        return _words("health", self.health)
+
+
+def search_path(root: Path | None = None) -> list[str]:
+    """Return the folders in which Python finds the packages of a checkout (default: this one), its top first.
+
+    Raise UserError as `read` does.
+    """
+    root = root or ROOT
+    return list(dict.fromkeys([str(root), *(str((root / name).parent) for name in read(root).packages)]))
+
+
+def extend_search_path() -> None:
+    """Let this process import the packages of the application, as revisions may do. Raise UserError as `read` does."""
+    sys.path += [folder for folder in search_path() if folder not in sys.path]
+
+
+def read(root: Path | None = None) -> Declaration:
+    """Return what a checkout (default: this one) says. Without the file the defaults hold.
+
+    Raise UserError if it cannot be read or understood.
+    """
+    path = (root or ROOT) / "pyproject.toml"
+    if not path.exists():
+        return Declaration()
+    try:
+        given = tomllib.loads(path.read_text(encoding="utf-8")).get("tool", {}).get("app", {})
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise UserError(f"pyproject.toml cannot be read: {error}.", do="correct that file", code=USAGE) from error
+    if faults := [*_faults(given)]:
+        raise UserError(
+            "[tool.app] in pyproject.toml is not right:" + "".join(f"\n    {fault}" for fault in faults),
+            do="correct these lines",
+            code=USAGE,
+        )
+    values: dict[str, Any] = {name: tuple(one) if isinstance(one, list) else one for name, one in given.items()}
+    return Declaration(**values)
+
+
+def _faults(given: Mapping[str, Any]) -> list[str]:
+    known = {field.name for field in fields(Declaration)}
+    unknown = [f"{name} is not one of {', '.join(sorted(known))}" for name in given if name not in known]
+    return [*unknown, *(fault for field in fields(Declaration) if (fault := _fault(field.name, field.default, given)))]
+
+
+def _fault(name: str, default: object, given: Mapping[str, Any]) -> str:
+    value = given.get(name, default)
+    if isinstance(default, str):
+        return "" if isinstance(value, str) else f"{name} is not a text"
+    is_list = isinstance(value, list | tuple) and all(isinstance(one, str) for one in value)
+    return "" if is_list else f"{name} is not a list of texts"
+
+
+def _words(name: str, command: str) -> list[str]:
+    try:
+        return shlex.split(command)
+    except ValueError as error:
+        raise UserError(
+            f"{name} in [tool.app] of pyproject.toml cannot be split into words: {error}.",
+            do="close its quotes",
+            code=USAGE,
+        ) from error
