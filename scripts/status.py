@@ -93,7 +93,7 @@ def look(target: settings.Settings) -> Status:
         at = history.current(connection)
         server, environment = connections.describe(connection), environments.read(connection)
         rollback = unfinished_rollback.find(connection)
-        edited = migration_log.edited(connection, history.files(revisions, at))
+        edited = list(migration_log.edited(connection, history.files(revisions, at)))
         # A service file may name the login.
         login = target.application_url.username or str(connection.scalar(text("SELECT current_user")))
         owner, application = roles.owner(connection), roles.look(connection, login)

@@ -195,7 +195,7 @@ KNOWLEDGE = [
     ("raw SQL", r"exec_driver_sql", "core/postgres/sql.py"),
     ("the driver's %", r"%%", "core/postgres/sql.py"),
     ("lock modes", r".*\b(Access|Row|Share|Update|Exclusive)+Lock\b.*", "core/postgres/lock_modes.py"),
-    ("our own tables", r".*\b(alembic_version|migration_log(_id_seq)?)\b.*", "core/postgres/own_tables.py"),
+    ("our own tables", r".*\b(alembic_version|migration_(log(_id_seq)?|source))\b.*", "core/postgres/own_tables.py"),
     ("the user's tables", r".*(\^pg_|\binformation_schema\b|\b16384\b).*", "core/postgres/user_tables.py"),
     ("SQLSTATEs", r"pgcode|sqlstate|(?=.*\d)[0-9A-Z]{5}", "core/sqlstates.py"),
 ]

@@ -66,6 +66,9 @@ def _reflected(database: Settings) -> MetaData:
     for name in OURS:
         if name in found.tables:
             found.remove(found.tables[name])
+    source = found.tables.get(own_tables.SOURCE)
+    if source is not None and own_tables.SOURCE_COLUMN in source.columns:
+        found.remove(source)
     return found
 
 

@@ -54,11 +54,18 @@ def content(paths: Collection[str]) -> str:
     return total.hexdigest()[:24]
 
 
+def opened(event: str, arguments: tuple[Any, ...]) -> str:
+    """Return the path of a file that an event of Python's audit opens for reading, or nothing."""
+    if event != "open" or not isinstance(arguments[0], str | bytes | os.PathLike):
+        return ""
+    path, _mode, flags = arguments
+    is_read = not (isinstance(flags, int) and flags & os.O_ACCMODE == os.O_WRONLY)
+    return os.path.abspath(os.fsdecode(path)) if is_read else ""
+
+
 def _audit(event: str, arguments: tuple[Any, ...]) -> None:
-    if event == "open" and _open and isinstance(arguments[0], str | bytes | os.PathLike):
-        path, _mode, flags = arguments
-        if not (isinstance(flags, int) and flags & os.O_ACCMODE == os.O_WRONLY):
-            _open[-1].add(os.path.abspath(os.fsdecode(path)))
+    if _open and (path := opened(event, arguments)):
+        _open[-1].add(path)
 
 
 def _name(path: str, revisions: Collection[str]) -> str:

@@ -37,9 +37,9 @@ def commit() -> str | None:
 
 
 def uncommitted(folders: Sequence[str]) -> list[str]:
-    """Return revision files in these folders that differ from the commit, including deleted ones."""
+    """Return revision files and their SQL in these folders that differ from the commit, including deleted ones."""
     status = _git("status", "--porcelain", "--untracked-files=all", "--", *folders) if folders else None
-    return [line[3:] for line in (status or "").splitlines() if line.endswith(".py")]
+    return [line[3:] for line in (status or "").splitlines() if line.endswith((".py", ".sql"))]
 
 
 def main_branch() -> str | None:

@@ -73,6 +73,8 @@ class Settings:
     backups: Backups
     reports: Path
     """The folder of the verifications."""
+    keeps_sources: bool
+    """Whether the database keeps the files of the revisions that are applied."""
     values: Mapping[str, str] = field(repr=False)
     """Everything that was read, with passwords. Code that runs the user's code gets settings without it."""
 
@@ -219,5 +221,6 @@ def _settings(reader: Reader) -> Settings:
             ROOT / Path(reader.text("BACKUP_DIR", "backups")).expanduser(), reader.text("BACKUP_AFTER", "")
         ),
         reports=ROOT / reader.text("REPORT_DIR", "reports"),
+        keeps_sources=reader.choice("MIGRATION_SOURCE", ("on", "off"), "on") == "on",
         values=found.values,
     )

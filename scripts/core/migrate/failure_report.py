@@ -17,7 +17,7 @@ from scripts.core.migrate.run_context import Conditions
 from scripts.core.migrate.steps import Steps
 from scripts.core.migrate.transactions import TransactionError
 from scripts.core.postgres import connections, extensions, invalid_indexes, sql
-from scripts.core.revisions import history
+from scripts.core.revisions import history, sources
 from scripts.core.user_code import ExitError
 
 COMMITS = re.compile(r"autocommit|\bcommit\b", re.IGNORECASE)
@@ -83,9 +83,9 @@ def _said(error: Exception, source: str) -> str:
 
 
 def _source(steps: Steps) -> str:
-    """Return the text of the file of the revision that runs."""
+    """Return the text of the source of the revision that runs."""
     path = getattr(steps.running.up_revision, "path", None) if steps.running else None
-    return Path(path).read_text(encoding="utf-8") if path else ""
+    return sources.text(Path(path)) if path else ""
 
 
 def _why(statement: str, extension: str, details: list[str]) -> str:

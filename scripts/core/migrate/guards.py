@@ -91,8 +91,8 @@ def check_edited(connection: Connection, environment: str, files: dict[str, Path
     In development it is only a warning. Elsewhere raise UserError without the override.
     """
     used: list[str] = []
-    for revision in migration_log.edited(connection, files):
-        what = f"{files[revision].name} was edited after revision {revision} was applied"
+    for revision, name in migration_log.edited(connection, files).items():
+        what = f"{name} was edited after revision {revision} was applied"
         if environment == "development" or overrides.accepted("edited"):
             messages.send(f"{what}; this database has the result of the old version.")
             used = [] if environment == "development" else ["edited"]

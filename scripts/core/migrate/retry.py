@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 from alembic.runtime.migration import MigrationContext, MigrationInfo
@@ -18,7 +19,7 @@ from scripts.core.migrate.steps import Steps
 from scripts.core.migrate.timeouts import Timeouts
 from scripts.core.migrate.transactions import Transactions
 from scripts.core.postgres import advisory_lock, connections, driver, invalid_indexes, own_tables, privileges
-from scripts.core.revisions import migration_log
+from scripts.core.revisions import migration_log, source_table
 from scripts.core.user_code import contained
 
 Once = Callable[[Connection, Callable[..., Any], Callable[..., None]], None]
@@ -70,7 +71,13 @@ def _attempt(conditions: Conditions, engine: Engine, steps: Steps, once: Once, w
         advisory_lock.require_held(conditions.observer)
         session = driver.session(connection)
         transactions = Transactions(connection, conditions.observer, steps)
-        limited = Timeouts(connection, conditions.settings.limits, watch, lambda: _tell_who_is_waited_for(conditions))
+        limited = Timeouts(
+            connection,
+            conditions.settings.limits,
+            watch,
+            lambda: _tell_who_is_waited_for(conditions),
+            lambda: transactions.inside,
+        )
         if steps.command == "downgrade":
             event.listen(connection, "begin", lambda connection: guards.keep_empty(connection, conditions))
         if conditions.tracer:
@@ -103,19 +110,20 @@ def unwrapped() -> Iterator[None]:
 
 def _on_apply(conditions: Conditions, steps: Steps) -> Callable[..., None]:
     """Return the function for Alembic's on_version_apply. It runs in the transaction of the version change."""
+    settings = conditions.settings
+    how = migration_log.circumstances(settings.values, conditions.overrides, conditions.backup, steps.sources)
     started = time.monotonic()
     ensured = False
-    values = conditions.settings.values
-    how = migration_log.Circumstances(
-        values.get("APP_VERSION"), values.get("GIT_COMMIT"), conditions.overrides, conditions.backup
-    )
 
     def apply(*, ctx: MigrationContext, step: MigrationInfo, heads: set[str], run_args: dict[str, Any]) -> None:
-        nonlocal started, ensured
+        nonlocal started, ensured, how
         seconds = time.monotonic() - started
         assert ctx.connection is not None
         if not ensured:
             migration_log.ensure(ctx.connection)
+            is_wanted = settings.keeps_sources and not conditions.tracer  # not in a throwaway database
+            keeps = is_wanted and source_table.ensure(ctx.connection)
+            how = replace(how, keeps_sources=keeps)
             privileges.close(ctx.connection, own_tables.VERSION, allowed="SELECT")
             ensured = True
         migration_log.write(ctx.connection, step, seconds, how)

@@ -22,7 +22,7 @@ from scripts.core.migrate.request import ATTRIBUTE, AlembicRequest
 from scripts.core.migrate.run_context import Conditions
 from scripts.core.migrate.steps import Step, Steps
 from scripts.core.postgres import advisory_lock, connections, invalid_indexes
-from scripts.core.revisions import history, migration_log, models
+from scripts.core.revisions import history, migration_log, models, sources
 from scripts.core.user_code import ExitError, contained
 
 __all__ = ["Step", "run"]
@@ -56,6 +56,7 @@ def run(metadata: Metadata, check: CheckModels) -> None:
 
 
 def _online(metadata: Metadata, request: AlembicRequest) -> None:
+    sources.watch(context.script.dir)
     target, url, options = request.settings, request.url, _options(request.process_revision_directives)
     with connections.connect(target, url, application_name=_application("alembic-look")) as connection:
         # Nothing may be executed on this connection before configure(). Alembic would believe that its caller opened

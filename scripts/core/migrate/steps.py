@@ -2,15 +2,19 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from alembic.runtime.migration import MigrationContext, MigrationInfo
+from alembic.script import Script
 from sqlalchemy import Connection
 
 from scripts.core import child_process
 from scripts.core.errors import UserError
 from scripts.core.postgres import own_tables
+from scripts.core.revisions import migration_log, sources
+from scripts.core.revisions.sources import Sources
 
 
 @dataclass(frozen=True)
@@ -79,11 +83,22 @@ class Steps:
         """Return the file of each revision."""
         return {str(one.up_revision_id): Path(getattr(one.up_revision, "path", "")) for one in self.infos}
 
+    @cached_property
+    def sources(self) -> Sources:
+        """Return the sources as they are before the first step."""
+        return sources.load(self.paths)
+
     @property
     def source(self) -> str:
-        """Return the text of the revision files of all steps."""
-        paths = {str(getattr(one, "path", "")) for info in self.infos for one in info.up_revisions}
-        return "\n".join(Path(path).read_text(encoding="utf-8") for path in sorted(paths - {""}))
+        """Return the text of the sources of all steps."""
+        return "\n".join(map(sources.text, self.paths))
+
+    @property
+    def paths(self) -> list[Path]:
+        """Return the revision files of all steps."""
+        ids = {one for info in self.infos for one in migration_log.recorded(info)}
+        scripts = map(self.infos[0].revision_map.get_revision, ids) if ids else ()
+        return sorted({Path(one.path) for one in scripts if isinstance(one, Script)})
 
     @property
     def goal(self) -> set[str]:

@@ -53,10 +53,21 @@ def for_all_connections(limits: Limits) -> Iterator[None]:
 
 
 class Timeouts:
-    """The timeouts of one session. `waits` is called when a statement waits for others without a limit."""
+    """The timeouts of one session. `waits` is called when a statement waits for others without a limit.
 
-    def __init__(self, connection: Connection, limits: Limits, watch: Watch, waits: Callable[[], None]) -> None:
+    `inside` returns whether a revision's own code runs. Before and after it, the session has its own settings.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        limits: Limits,
+        watch: Watch,
+        waits: Callable[[], None],
+        inside: Callable[[], bool],
+    ) -> None:
         self._connection, self._limits, self._watch, self._waits = connection, limits, watch, waits
+        self._inside = inside
         self._lifted: str | None = None
         """The statement_timeout before it was lifted."""
         self._last = ""
@@ -83,7 +94,7 @@ class Timeouts:
             event.remove(engine, "handle_error", self._failed)
 
     def _before(self, _connection: Any, _cursor: Any, sql: str, *_: Any) -> None:
-        if driver.has_failed(self._session):
+        if not self._inside() or driver.has_failed(self._session):
             return
         long = statements.may_take_long(sql)
         if not long and sql == self._last:

@@ -18,7 +18,7 @@ from scripts.core.plan.rehearsal import Rehearsal
 from scripts.core.plan.table_sizes import BLOCK, Weights
 from scripts.core.plan.trace import Statement
 from scripts.core.postgres import connections, scratch
-from scripts.core.revisions import history, naming
+from scripts.core.revisions import history, naming, sources
 from scripts.core.revisions.history import History
 from scripts.core.schema import catalog_snapshot
 from scripts.core.settings import Settings
@@ -31,6 +31,8 @@ STATEMENT = ("sql", "line", "transaction", "seconds", "locks", "rewrites", "scan
 class Planned:
     revision: str
     file: str
+    others: list[Path]
+    """The other files of its source: those that it read, and those beside it."""
     author: str | None
     """Who committed the file; None before the first commit."""
     message: str
@@ -114,6 +116,7 @@ def planned(script: Script, tried: Rehearsal, weighed: Weights) -> Planned:
     return Planned(
         revision=script.revision,
         file=file,
+        others=sources.others(Path(script.path), tried.trace.read),
         author=git.author(file),
         message=script.doc,
         statements=statements,

@@ -16,7 +16,7 @@ from scripts.core.plan.findings import Undone
 from scripts.core.plan.trace import Trace
 from scripts.core.postgres import connections, driver, extensions, session_timeouts, trial
 from scripts.core.postgres.scratch import Scratch
-from scripts.core.revisions import checksum
+from scripts.core.revisions import checksum, sources
 from scripts.core.revisions.history import History
 from scripts.core.schema import compare, fingerprint
 from scripts.core.schema.fingerprint import Schema
@@ -116,8 +116,11 @@ def upgrade(copy: Settings, wanted: str, on_step: OnStep, into: Trace, tracer: T
         place = checksum.running()
         into.sessions += [place] if place else []
 
-    with driver.noticing(opened):
-        alembic_commands.traced(copy, wanted, on_step, tracer)
+    try:
+        with driver.noticing(opened):
+            alembic_commands.traced(copy, wanted, on_step, tracer)
+    finally:
+        into.read = sources.all_read()
 
 
 def tracing(observer: Connection, into: Trace, also: Tracer | None = None) -> Tracer:

@@ -50,6 +50,8 @@ class Trace:
     """What each revision committed before its end."""
     sessions: list[tuple[str, int]] = field(default_factory=list)
     """File and line at which a revision opened another session."""
+    read: dict[str, list[str]] = field(default_factory=dict)
+    """The files that each revision's file read, by its path."""
     definitions: dict[Thing, str] = field(default_factory=dict)
     """Definitions of new constraints, indexes and defaults of existing tables."""
     peak: int | None = None

@@ -9,10 +9,18 @@ VERSION = "alembic_version"
 LOG = "migration_log"
 LOG_SEQUENCE = f"{LOG}_id_seq"
 """It numbers the rows of the log."""
+SOURCE = "migration_source"
+"""It has the files of the applied revisions. The user may have a table of that name, which lacks the column."""
+SOURCE_COLUMN = "packed"
+SOURCE_NUMBER = (
+    f"(SELECT attrelid FROM pg_attribute WHERE attrelid = to_regclass('{SOURCE}')"
+    f" AND attname = '{SOURCE_COLUMN}' AND NOT attisdropped)"
+)
+"""SQL for its OID, or NULL."""
 
 NUMBERS = (
     "array_remove(ARRAY["
-    + ", ".join(f"to_regclass('{name}')" for name in (VERSION, LOG, LOG_SEQUENCE))
+    + ", ".join([*(f"to_regclass('{name}')::oid" for name in (VERSION, LOG, LOG_SEQUENCE)), SOURCE_NUMBER])
     + "], NULL)::oid[]"
 )
 """SQL for the OIDs of those that exist."""

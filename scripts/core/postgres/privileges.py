@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from sqlalchemy import Connection, text
 
 from scripts.core.postgres import sql
-from scripts.core.postgres.own_tables import LOG, LOG_SEQUENCE, VERSION
+from scripts.core.postgres.own_tables import NUMBERS, VERSION
 from scripts.core.postgres.sql import Sql, compose, listed, spelled
 from scripts.core.postgres.user_tables import RELATIONS, SCHEMA
 
@@ -22,6 +22,7 @@ _RELATIONS = text(
     " ORDER BY 1"
 )
 _TABLES, _SEQUENCES = ["r", "p", "v", "m", "f"], ["S"]
+_OWN = text(f"SELECT oid::regclass::text FROM unnest({NUMBERS}) WITH ORDINALITY AS own (oid, place) ORDER BY place")
 _GIVEN = text(
     "SELECT CASE grantee WHEN 0 THEN 'PUBLIC' ELSE grantee::regrole::text END AS grantee,"
     " string_agg(DISTINCT privilege_type, ', ') AS privileges FROM pg_class, aclexplode(relacl)"
@@ -78,9 +79,8 @@ def _statements(connection: Connection, role: Sql) -> Iterator[Sql]:
     # For what the owner creates later, in any schema.
     for given in ("SELECT, INSERT, UPDATE, DELETE ON TABLES", "USAGE ON SEQUENCES", "USAGE ON SCHEMAS"):
         yield compose("ALTER DEFAULT PRIVILEGES GRANT {} TO {}", Sql(given), role)
-    # The health check reads the version. Only migrations write it, or read the log.
-    for table in (VERSION, LOG, LOG_SEQUENCE):
-        if connection.scalar(text("SELECT to_regclass(:table)"), {"table": table}):
-            yield compose("REVOKE ALL ON {} FROM {}", sql.name(table), role)
-            if table == VERSION:
-                yield compose("GRANT SELECT ON {} TO {}", sql.name(table), role)
+    # The health check reads the version. Only migrations write it, or read our other tables.
+    for table in connection.scalars(_OWN).all():
+        yield compose("REVOKE ALL ON {} FROM {}", spelled(table), role)
+        if table == VERSION:
+            yield compose("GRANT SELECT ON {} TO {}", spelled(table), role)

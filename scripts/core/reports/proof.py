@@ -7,8 +7,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from scripts.core import ROOT
 from scripts.core.reports import FILE, FORMAT
-from scripts.core.revisions import checksum
+from scripts.core.revisions import checksum, sources
 
 GOOD = ("passed", "warned")
 
@@ -51,7 +52,13 @@ def _is_valid(found: dict[str, Any], subject: DatabaseState) -> bool:
 
 
 def _applied(found: dict[str, Any]) -> dict[str, str]:
-    return {one["revision"]: one["source_sha256"] for one in found["revisions"] if one["applied"]}
+    """Return the checksum of each revision in a report; nothing if another file of its source has changed since."""
+    applied = (one for one in found["revisions"] if one["applied"])
+    return {one["revision"]: "" if _changed(one) else one["source_sha256"] for one in applied}
+
+
+def _changed(one: dict[str, Any]) -> bool:
+    return bool(sources.changed(ROOT / one.get("file", ""), one.get("files", ())))
 
 
 def _proven(found: dict[str, Any], sums: Mapping[str, str | None]) -> bool:

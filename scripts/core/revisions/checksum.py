@@ -15,15 +15,12 @@ NOT_MEANT = frozenset({"ctx", "kind", "type_comment", "type_ignores", "type_para
 def sums(path: Path) -> tuple[str, str]:
     """Return SHA-256 of the bytes and of the normalised source. The second is the same on every Python."""
     content = path.read_bytes()
-    tree = ast.parse(content)
-    return hashlib.sha256(content).hexdigest(), hashlib.sha256(_normal(tree).encode()).hexdigest()
+    return hashlib.sha256(content).hexdigest(), normalised(content)
 
 
-def differs(path: Path, file_sum: str, source_sum: str) -> bool:
-    """Return whether the file does something else than the file with these checksums."""
-    if hashlib.sha256(path.read_bytes()).hexdigest() == file_sum:
-        return False
-    return sums(path)[1] != source_sum
+def normalised(content: bytes) -> str:
+    """Return SHA-256 of the normalised source. Raise SyntaxError if it is no Python."""
+    return hashlib.sha256(_normal(ast.parse(content)).encode()).hexdigest()
 
 
 def running() -> tuple[str, int] | None:

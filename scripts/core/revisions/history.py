@@ -17,6 +17,7 @@ from scripts.core import git, missing_packages, revision_files
 from scripts.core.errors import USAGE, UserError
 from scripts.core.formatting import counted
 from scripts.core.postgres import own_tables
+from scripts.core.revisions import sources
 from scripts.core.user_code import contained
 
 History = ScriptDirectory
@@ -31,6 +32,7 @@ def load() -> History:
     Raise UserError with file, line and cause if one of them cannot be imported.
     """
     history = ScriptDirectory.from_config(revision_files.config())
+    sources.watch(history.dir)
     try:
         # A program that reads our standard output must not get the output of a revision.
         with contained(), redirect_stdout(sys.stderr), warnings.catch_warnings():

@@ -1,9 +1,11 @@
 """The migration log: a table beside alembic_version. Each step writes a row in its own transaction."""
 
+import hashlib
+import json
 import os
 import pwd
 import socket
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -11,12 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from alembic.runtime.migration import MigrationInfo
-from sqlalchemy import Connection, text
+from alembic.script import Script
+from sqlalchemy import Connection, Row, text
 
 from scripts.core import git, overrides, revision_files
-from scripts.core.postgres import privileges
-from scripts.core.postgres.own_tables import LOG
-from scripts.core.revisions import checksum
+from scripts.core.postgres import driver, privileges
+from scripts.core.postgres.own_tables import LOG, SOURCE
+from scripts.core.revisions import checksum, source_table, sources
+from scripts.core.revisions.sources import Sources
 
 ROLLBACK = "rollback"
 """The direction of a row for a whole rollback, not for a step: see unfinished_rollback.py."""
@@ -39,62 +43,100 @@ _CREATE = text(f"""CREATE TABLE {LOG} (
     start_revisions text[],
     undoes text[],
     database_id text,
-    closed_at timestamptz)""")
-# Tables of older versions of this code lack the last columns.
-_IS_NEW = text(f"SELECT true FROM pg_attribute WHERE attrelid = to_regclass('{LOG}') AND attname = 'closed_at'")
+    closed_at timestamptz,
+    sources text)""")
+_LATER = {
+    "backup": "text",
+    "start_revisions": "text[]",
+    "undoes": "text[]",
+    "database_id": "text",
+    "closed_at": "timestamptz",
+    "sources": "text",
+}
+"""Columns that tables of older versions of this code lack."""
+_IS_NEW = text(
+    f"SELECT count(*) = {len(_LATER)} FROM pg_attribute WHERE attrelid = to_regclass('{LOG}') AND NOT attisdropped"
+    " AND attname IN ('" + "', '".join(_LATER) + "')"
+)
 _RENEW = text(
-    f"ALTER TABLE {LOG} ADD COLUMN IF NOT EXISTS backup text, ADD COLUMN IF NOT EXISTS start_revisions text[],"
-    " ADD COLUMN IF NOT EXISTS undoes text[], ADD COLUMN IF NOT EXISTS database_id text,"
-    " ADD COLUMN IF NOT EXISTS closed_at timestamptz"
+    f"ALTER TABLE {LOG} " + ", ".join(f"ADD COLUMN IF NOT EXISTS {name} {kind}" for name, kind in _LATER.items())
 )
-_INSERT = text(
+_INSERT = (
     f"INSERT INTO {LOG} (revision, direction, started_at, seconds, run_by, app_version, git_commit, git_dirty,"
-    " overrides, file_sha256, source_sha256, backup) VALUES (:revision, :direction, clock_timestamp()"
-    " - make_interval(secs => :seconds), :seconds, :run_by, :app_version, :git_commit, :git_dirty,"
-    " :overrides, :file_sha256, :source_sha256, :backup)"
+    " overrides, file_sha256, source_sha256, sources, backup) VALUES (%s, %s, clock_timestamp()"
+    " - make_interval(secs => %s), %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
 )
-_LAST = text(
-    "SELECT DISTINCT ON (revision) revision, direction, started_at, seconds, run_by, file_sha256, source_sha256"
-    f" FROM {LOG} WHERE direction <> '{ROLLBACK}' ORDER BY revision, id DESC"
+_INSERT_BOTH = f"WITH kept AS ({source_table.INSERT}) {_INSERT}"
+_LAST_OF_OLD = text(
+    "SELECT DISTINCT ON (revision) revision, direction, started_at, seconds, run_by, file_sha256, source_sha256,"
+    f" NULL AS sources FROM {LOG} WHERE direction <> '{ROLLBACK}' ORDER BY revision, id DESC"
 )
+_LAST = text(_LAST_OF_OLD.text.replace("NULL AS sources", "sources"))
 
 
 @dataclass(frozen=True)
 class Circumstances:
-    """The circumstances under which a step was applied."""
+    """The circumstances under which the steps of a command are applied."""
 
+    sources: Sources
+    keeps_sources: bool
+    """The table of sources exists, and the user wants it."""
+    run_by: str
     app_version: str | None
     git_commit: str | None
-    """The commit of the image; None: that of the checkout."""
-    overridden: Sequence[str] = ()
-    """The refusals that ACCEPT has overridden."""
+    git_dirty: bool | None
+    overrides: str | None
+    """The refusals that ACCEPT has overridden, and what CONFIRM has confirmed."""
     backup: str = ""
 
 
-def write(connection: Connection, step: MigrationInfo, seconds: float, how: Circumstances) -> None:
-    """Write the row of a step into the existing table."""
+def circumstances(values: Mapping[str, str], overridden: Sequence[str], backup: str, sources: Sources) -> Circumstances:
+    """Return the circumstances of a command. Outside a container, the commit is that of the checkout."""
     confirmed = [f"CONFIRM={overrides.confirmed()}"] if overrides.confirmed() else []
-    accepted = [f"ACCEPT={','.join(how.overridden)}"] if how.overridden else []
-    direction = "stamp" if step.is_stamp else "upgrade" if step.is_upgrade else "downgrade"
-    # A stamp is recorded under the new version: a stamp to an older revision says nothing about the newer one.
-    revisions = step.destination_revision_ids if step.is_stamp else step.up_revision_ids
-    path = getattr(step.revision_map.get_revision(revisions[0]), "path", None) if revisions else None
-    sums = checksum.sums(Path(path)) if path else (None, None)
-    connection.execute(
-        _INSERT,
-        {
-            "revision": ", ".join(revisions) or "base",
-            "direction": direction,
-            "seconds": seconds,
-            "run_by": who(),
-            "file_sha256": sums[0],
-            "source_sha256": sums[1],
-            "overrides": " ".join(confirmed + accepted) or None,
-            "backup": how.backup or None,
-            "app_version": how.app_version,
-            **_code(how.git_commit),
-        },
+    accepted = [f"ACCEPT={','.join(overridden)}"] if overridden else []
+    commit, is_dirty = _code()
+    return Circumstances(
+        sources,
+        keeps_sources=False,
+        run_by=who(),
+        app_version=values.get("APP_VERSION"),
+        git_commit=values.get("GIT_COMMIT") or commit,
+        git_dirty=is_dirty,
+        overrides=" ".join(confirmed + accepted) or None,
+        backup=backup,
     )
+
+
+def write(connection: Connection, step: MigrationInfo, seconds: float, how: Circumstances) -> None:
+    """Write the row of a step into the existing table, and its source into the other one, in one round trip.
+
+    The log has a normalised checksum only of a source that is not kept. Else it is computed when it is asked for.
+    """
+    direction = "stamp" if step.is_stamp else "upgrade" if step.is_upgrade else "downgrade"
+    revisions = recorded(step)
+    script = step.revision_map.get_revision(revisions[0]) if revisions else None
+    files = how.sources.of(Path(script.path), script.module) if isinstance(script, Script) else []
+    stores = how.keeps_sources and bool(files)
+    own = files[0] if files else None
+    row = (
+        *(", ".join(revisions) or "base", direction, seconds, seconds, how.run_by),
+        *(how.app_version, how.git_commit, how.git_dirty, how.overrides),
+        own.sha256 if own else None,
+        checksum.normalised(own.content) if own and not (stores and own.packed) else None,
+        json.dumps([[one.name, one.sha256] for one in files]) if files else None,
+        how.backup or None,
+    )
+    stored = ([one.sha256 for one in files], [len(one.content) for one in files], [one.packed for one in files])
+    session = driver.session(connection)
+    driver.rows(session, _INSERT_BOTH, *stored, *row) if stores else driver.rows(session, _INSERT, *row)
+
+
+def recorded(step: MigrationInfo) -> tuple[str, ...]:
+    """Return the revisions under which a step is recorded.
+
+    For a stamp it is the new version: a stamp to an older revision says nothing about the newer one.
+    """
+    return step.destination_revision_ids if step.is_stamp else step.up_revision_ids
 
 
 def ensure(connection: Connection) -> None:
@@ -114,8 +156,8 @@ def exists(connection: Connection) -> bool:
 
 
 def include_name(name: str | None, kind: str, _parents: Any) -> bool:
-    """Tell autogenerate to ignore the log, which belongs to no model."""
-    return not (kind == "table" and name == LOG)
+    """Tell autogenerate to ignore our tables, which belong to no model."""
+    return not (kind == "table" and name in (LOG, SOURCE))
 
 
 def who() -> str:
@@ -131,37 +173,49 @@ def who() -> str:
 
 
 @cache
-def _code(git_commit: str | None) -> dict[str, Any]:
+def _code() -> tuple[str | None, bool | None]:
+    """Return the commit of the checkout, and whether a revision differs from it."""
     commit = git.commit()
-    return {
-        "git_commit": git_commit or commit,
-        "git_dirty": bool(git.uncommitted(revision_files.folders())) if commit else None,
-    }
+    return commit, bool(git.uncommitted(revision_files.folders())) if commit else None
 
 
-def edited(connection: Connection, files: dict[str, Path]) -> list[str]:
-    """Return the applied revisions whose file now does something else. `files`: id to path.
+def edited(connection: Connection, files: Mapping[str, Path]) -> dict[str, str]:
+    """Return the applied revisions of which a file now does something else, with that file's name. `files`: id to path.
 
-    A file with the same plain checksum is not parsed. A comment or another layout is no edit.
+    A file with the same plain checksum is not parsed. A comment or another layout is no edit of Python.
     """
+    found = {row.revision: _edited(connection, row, files[row.revision]) for row in _last(connection, files)}
+    return {revision: name for revision, name in found.items() if name}
+
+
+def _last(connection: Connection, files: Mapping[str, Path]) -> list[Row[Any]]:
+    """Return the last row of each of these revisions that is applied and has a checksum."""
     if not exists(connection):
         return []
-    changed = []
-    for row in connection.execute(_LAST):
-        path = files.get(row.revision)
-        if (
-            path
-            and row.direction != "downgrade"
-            and row.file_sha256
-            and checksum.differs(path, row.file_sha256, row.source_sha256)
-        ):
-            changed.append(str(row.revision))
-    return changed
+    rows = connection.execute(_LAST if connection.scalar(_IS_NEW) else _LAST_OF_OLD)
+    return [row for row in rows if row.revision in files and row.direction != "downgrade" and row.file_sha256]
+
+
+def _edited(connection: Connection, row: Row[Any], path: Path) -> str:
+    """Return the name of the revision's file that was edited, or nothing."""
+    if hashlib.sha256(path.read_bytes()).hexdigest() != row.file_sha256 and _does_else(connection, row, path):
+        return path.name
+    return sources.changed(path, json.loads(row.sources or "[]")[1:])
+
+
+def _does_else(connection: Connection, row: Row[Any], path: Path) -> bool:
+    applied = row.source_sha256
+    try:
+        if not applied and (content := source_table.read(connection, row.file_sha256)):
+            applied = checksum.normalised(content)
+        return bool(checksum.sums(path)[1] != applied)
+    except (source_table.TamperedError, SyntaxError, ValueError):
+        return True
 
 
 def settled(connection: Connection, revisions: Sequence[str]) -> bool:
     """Return whether one of these revisions was applied more than a day ago."""
-    rows = connection.execute(_LAST).all() if exists(connection) else []
+    rows = connection.execute(_LAST_OF_OLD).all() if exists(connection) else []
     applied = [row.started_at for row in rows if row.revision in revisions and row.direction == "upgrade"]
     return bool(applied) and min(applied) < datetime.now(UTC) - timedelta(days=1)
 
@@ -174,5 +228,5 @@ def latest(connection: Connection) -> dict[str, str]:
     return {
         row.revision: f"{words.get(row.direction, row.direction)} {row.started_at:%Y-%m-%d %H:%M %Z}"
         f" by {row.run_by}, {row.seconds:.2f} s"
-        for row in connection.execute(_LAST)
+        for row in connection.execute(_LAST_OF_OLD)
     }

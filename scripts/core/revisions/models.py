@@ -14,6 +14,7 @@ from sqlalchemy.orm import Mapper
 
 from scripts.core import ROOT
 from scripts.core.errors import UserError
+from scripts.core.postgres import own_tables
 from scripts.core.revisions import migration_log
 from scripts.core.user_code import contained
 
@@ -55,6 +56,8 @@ def compared(metadata: MetaData) -> dict[str, Any]:
     schemas = {None, *(table.schema for table in metadata.tables.values())}
 
     def include_name(name: str | None, kind: str, parents: Any) -> bool:
+        if kind == "table" and name == own_tables.SOURCE:
+            return name in metadata.tables  # the user's own table of that name
         return name in schemas if kind == "schema" else migration_log.include_name(name, kind, parents)
 
     def render_item(kind: str, item: Any, autogenerate: Any) -> bool:

@@ -43,7 +43,10 @@ _PINNED = {
 }
 _PIN = text("SELECT " + ", ".join(f"set_config('{name}', :{name}, true)" for name in [*_PINNED, "lock_timeout"]))
 # The tables that Alembic finds, by the session's own search_path. In another schema, these names are not special.
-_FIRST = f"SELECT to_regclass('{own_tables.VERSION}')::oid, to_regclass('{own_tables.LOG}')::oid, {{}}"
+_FIRST = (
+    f"SELECT to_regclass('{own_tables.VERSION}')::oid, to_regclass('{own_tables.LOG}')::oid,"
+    f" {own_tables.SOURCE_NUMBER}, {{}}"
+)
 
 
 @dataclass
@@ -86,7 +89,7 @@ class Schema:
 
 
 def read(connection: Connection, *, often: bool = False) -> Schema:
-    """Return the schema of the connected database, without the tables alembic_version and migration_log.
+    """Return the schema of the connected database, without our own tables.
 
     Of an extension it has the version, and the grants that differ from the extension's own. Settings of the session and
     an open transaction stay as they are. To print an index, or an expression with columns (of a check, a generated
@@ -124,10 +127,10 @@ def _prepared(connection: Connection, catalogs: unknown.Catalogs) -> Sql:
     if plan and plan.catalogs != catalogs:
         _forget(connection)
     if _PLAN not in connection.info:
-        reading = query.statement(catalogs, Sql("$1"), Sql("$2"))
-        sql.run(connection, compose("PREPARE schema_reading (oid, oid) AS {}", reading))
+        reading = query.statement(catalogs, *map(Sql, ("$1", "$2", "$3")))
+        sql.run(connection, compose("PREPARE schema_reading (oid, oid, oid) AS {}", reading))
         connection.info[_PLAN] = _Plan(catalogs)
-    return compose("EXECUTE schema_reading ({}, {})", PLACE, PLACE)
+    return compose("EXECUTE schema_reading ({}, {}, {})", PLACE, PLACE, PLACE)
 
 
 def _forget_if_outgrown(connection: Connection, objects: int) -> None:

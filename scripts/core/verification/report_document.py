@@ -17,7 +17,7 @@ from scripts.core.plan.plan import Planned
 from scripts.core.plan.trace import Statement
 from scripts.core.postgres import connections, databases
 from scripts.core.reports import FORMAT
-from scripts.core.revisions import checksum
+from scripts.core.revisions import checksum, sources
 from scripts.core.schema.compare import Difference, between
 from scripts.core.settings import Settings
 from scripts.core.verification import lock_durations
@@ -81,6 +81,7 @@ def _revision(case: Case, number: int) -> dict[str, Any]:
         "author": planned.author if planned else None,
         "file_sha256": file_sum,
         "source_sha256": source_sum,
+        "files": sources.sums(planned.others) if planned else [],
         "applied": timed is not None,
         "seconds": round(timed.seconds, 4) if timed else None,
         "grew": timed.grew if timed else None,

@@ -64,7 +64,11 @@ def test_at_base_nothing_is_left(target: Settings, revisions: list[str]) -> None
 
     alembic_commands.downgrade(target, "base", [], lambda _: None)
 
-    assert {line.split()[0] for line in schema(target) if "CREATE" not in line} == {"alembic_version", "migration_log"}
+    assert {line.split()[0] for line in schema(target) if "CREATE" not in line} == {
+        "alembic_version",
+        "migration_log",
+        "migration_source",
+    }
 
 
 def test_models_and_migrations_match(target: Settings, config: Config, revisions: list[str]) -> None:

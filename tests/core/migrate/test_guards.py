@@ -392,7 +392,7 @@ def test_in_development_no_backup_is_taken(project: Project, revisions: list[str
 
 
 def test_a_log_of_an_older_version_gets_the_column(project: Project, revisions: list[str]) -> None:
-    project.sql("ALTER TABLE migration_log DROP COLUMN backup, DROP COLUMN closed_at")
+    project.sql("ALTER TABLE migration_log DROP COLUMN backup, DROP COLUMN closed_at, DROP COLUMN sources")
     project.write_revision("abcd01", revisions[-1])
 
     assert project.run("migrate").returncode == 0

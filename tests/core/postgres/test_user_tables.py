@@ -20,6 +20,7 @@ from scripts.core.verification import failing_rows
 
 NOT_THE_USERS = [
     "CREATE TABLE alembic_version (version_num text)",
+    "CREATE TABLE migration_source (sha256 text, packed bytea)",
     "CREATE TABLE migration_log (id bigint GENERATED ALWAYS AS IDENTITY, body text)",
     "CREATE TABLE information_schema.stray (id int)",
 ]
@@ -47,7 +48,7 @@ USERS = [
 OF_EXTENSION = ["ALTER EXTENSION plpgsql ADD TABLE member"]
 PASSING = "CREATE TEMP TABLE passing (id int); INSERT INTO passing VALUES (1)"
 
-OWN = {"alembic_version", "migration_log"}
+OWN = {"alembic_version", "migration_log", "migration_source"}
 TABLES = {
     "r": {"shop.alembic_version", "shop.migration_log", "pg_something", "pgboss.job", "part", "heir", "fast", "member"}
     | {'"100% ""odd"" :name"'},

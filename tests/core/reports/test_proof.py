@@ -8,7 +8,7 @@ import pytest
 
 from scripts.core.reports import FILE, FORMAT, proof
 from scripts.core.reports.proof import DatabaseState
-from scripts.core.revisions import checksum
+from scripts.core.revisions import checksum, sources
 
 FRESH = datetime.now(UTC).isoformat()
 
@@ -50,6 +50,22 @@ def test_reports_prove_together_what_was_verified_one_after_the_other(
     subject = DatabaseState("app", "1", ["a"])
 
     assert proof.find(tmp_path, subject, {one: files[one] for one in pending}, 7) == proves
+
+
+def test_another_file_of_its_source_counts(tmp_path: Path, files: dict[str, Path]) -> None:
+    report(tmp_path, files, "a", "bc")
+    sql, page = tmp_path / "b.up.sql", tmp_path / "abc" / FILE
+    sql.write_text("SELECT 1")
+    found = json.loads(page.read_text())
+    found["revisions"][0] |= {"file": str(files["b"]), "files": sources.sums([sql])}
+    page.write_text(json.dumps(found))
+    subject, pending = DatabaseState("app", "1", ["a"]), {one: files[one] for one in "bc"}
+
+    assert proof.find(tmp_path, subject, pending, 7) == "abc"
+    sql.write_text("SELECT 2")
+    assert proof.find(tmp_path, subject, pending, 7) is None
+    sql.unlink()
+    assert proof.find(tmp_path, subject, pending, 7) is None
 
 
 @pytest.mark.parametrize(

@@ -1,98 +1,32 @@
 """scripts/core/revisions/migration_log.py"""
 
 import hashlib
-import shutil
+import json
 from argparse import Namespace
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 from alembic import command
-from alembic.config import Config
 from alembic.util import CommandError
 from sqlalchemy import text
 
-from scripts.core import ROOT, revision_files, settings
+from scripts.core import revision_files, settings
 from scripts.core.errors import UserError
 from scripts.core.migrate import alembic_commands
 from scripts.core.migrate.request import ATTRIBUTE, AlembicRequest
 from scripts.core.postgres import connections
-from scripts.core.revisions import checksum, history, migration_log
+from scripts.core.revisions import history, migration_log
 from scripts.core.settings import Settings
 from tests.conftest import Project
+from tests.core.revisions.applying import downgrade, edited, execute, rows, stamp, upgrade
 from tests.core.running import by_hand
 
 Write = Callable[..., Path]
 
-
-@pytest.fixture(autouse=True)
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A copy of the alembic folder, which this process takes for the checkout's."""
-    shutil.copytree(ROOT / "alembic", tmp_path / "alembic", ignore=shutil.ignore_patterns("__pycache__"))
-
-    def config() -> Config:
-        found = Config(ROOT / "alembic.ini")
-        found.set_main_option("script_location", str(tmp_path / "alembic"))
-        return found
-
-    monkeypatch.setattr(revision_files, "config", config)
-    new_process()
-    return tmp_path / "alembic" / "versions"
-
-
-@pytest.fixture
-def write(folder: Path) -> Write:
-    """Writes a revision file whose upgrade is one line of code."""
-
-    def revision(name: str, down: str, upgrade: str = "pass") -> Path:
-        new_process()
-        path = folder / f"{name}.py"
-        path.write_text(
-            f'"""{name} message"""\nfrom alembic import op\nrevision = "{name}"\ndown_revision = "{down}"\n'
-            f"def upgrade():\n    {upgrade}\ndef downgrade():\n    pass\n"
-        )
-        return path
-
-    return revision
-
-
-def new_process() -> None:
-    """What is read once in a process is read again."""
-    migration_log._code.cache_clear()
-    checksum.sums.cache_clear()
-
-
-def rows(target: Settings, columns: str = "revision, direction", condition: str = "true") -> list[tuple[Any, ...]]:
-    query = f"SELECT {columns} FROM migration_log WHERE direction <> 'rollback' AND {condition} ORDER BY id"
-    with connections.connect(target) as connection:
-        return [tuple(row) for row in connection.execute(text(query))]
-
-
-def execute(target: Settings, statement: str) -> None:
-    with connections.connect(target, isolation_level="AUTOCOMMIT") as connection:
-        connection.execute(text(statement))
-
-
-def upgrade(target: Settings, to: str = "head") -> None:
-    alembic_commands.upgrade(target, to, lambda _: None)
-
-
-def downgrade(target: Settings, to: str) -> None:
-    alembic_commands.downgrade(target, to, [], lambda _: None)
-
-
-def stamp(target: Settings, to: str) -> None:
-    alembic_commands.stamp(target, to, forget=False)
-
-
-def edited(target: Settings) -> list[str]:
-    new_process()
-    revisions = history.load()
-    with connections.connect(target) as connection:
-        return migration_log.edited(connection, history.files(revisions, history.current(connection)))
+pytestmark = pytest.mark.usefixtures("folder")
 
 
 def test_each_step_has_a_row_with_everything_known_of_it(
@@ -137,7 +71,8 @@ def test_each_step_has_a_row_with_everything_known_of_it(
             "database_id": None,
             "closed_at": None,
             "file_sha256": hashlib.sha256(files[revision].read_bytes()).hexdigest(),
-            "source_sha256": checksum.sums(files[revision])[1],
+            "source_sha256": None,
+            "sources": json.dumps([[str(files[revision]), hashlib.sha256(files[revision].read_bytes()).hexdigest()]]),
         }
 
 

@@ -262,7 +262,7 @@ def test_a_lock_is_waited_for_and_not_for_ever(shop: Settings, isolation: str, m
 def test_a_session_that_is_ended_is_told_as_such(
     shop: Settings, isolation: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ended = compose("SELECT pg_terminate_backend(pg_backend_pid()), {}, {}", PLACE, PLACE)
+    ended = compose("SELECT pg_terminate_backend(pg_backend_pid()), {}, {}, {}", PLACE, PLACE, PLACE)
     monkeypatch.setattr(query, "statement", lambda _: ended)
 
     with (
@@ -363,7 +363,7 @@ def test_no_two_objects_share_a_name(target: Settings) -> None:
     make(target, ["CREATE FUNCTION f(int, int) RETURNS int LANGUAGE sql RETURN 1"])
 
     with connections.connect(target) as connection:
-        rows = sql.run(connection, query.statement(()), (None, None)).all()
+        rows = sql.run(connection, query.statement(()), (None, None, None)).all()
 
     assert len({(kind, name) for kind, name, _ in rows}) == len(rows)
 

@@ -9,12 +9,14 @@ from scripts.core.schema.catalogs.kind import RELATION, SPACE, Kind
 from scripts.core.schema.catalogs.unknown import Catalogs
 
 # Owners are compared with the migrating role, which has another name on each server.
-_STATEMENT = """WITH own AS (SELECT CAST({} AS oid) AS version, CAST({} AS oid) AS log), {}, {}, migrator AS (
+_STATEMENT = """WITH own AS (
+    SELECT CAST({} AS oid) AS version, CAST({} AS oid) AS log, CAST({} AS oid) AS source
+), {}, {}, migrator AS (
     SELECT coalesce((SELECT relowner FROM relation, own WHERE oid = version), datdba) AS role
     FROM pg_database WHERE datname = current_database()
 ), left_out AS MATERIALIZED (
     SELECT classid, objid FROM pg_depend WHERE deptype = 'e'
-    UNION ALL SELECT tableoid, oid FROM relation, own WHERE oid IN (version, log)
+    UNION ALL SELECT tableoid, oid FROM relation, own WHERE oid IN (version, log, source)
 ), object AS MATERIALIZED (
     SELECT * FROM ({}) every
     WHERE NOT EXISTS (SELECT FROM left_out WHERE (classid, objid) = (every.catalog, every.id))
@@ -49,14 +51,15 @@ UNION ALL SELECT 'order', relation.name, json_agg(quote_ident(attname) ORDER BY 
 
 
 @cache
-def statement(catalogs: Catalogs, version: Sql = PLACE, log: Sql = PLACE) -> Sql:
+def statement(catalogs: Catalogs, version: Sql = PLACE, log: Sql = PLACE, source: Sql = PLACE) -> Sql:
     """Return what reads rows of class (object, access or order), name and definition, also from unknown `catalogs`.
 
-    The values are the OIDs of the tables that are not part of the schema: Alembic's version table, and our log.
+    The values are the OIDs of the tables that are not part of the schema: Alembic's version table, our log, and our
+    table of sources.
     """
     every = [*relations.KINDS, *types.KINDS, *objects.KINDS, *unknown.kinds(catalogs)]
     kinds = " UNION ALL ".join(map(_select, every))
-    return compose(_STATEMENT, version, log, Sql(SPACE), Sql(RELATION), Sql(kinds), Sql(GRANTS))
+    return compose(_STATEMENT, version, log, source, Sql(SPACE), Sql(RELATION), Sql(kinds), Sql(GRANTS))
 
 
 def _select(kind: Kind) -> str:
