@@ -61,6 +61,8 @@ rollback: ## Undo the newest revisions; list the rows that this deletes   (STEPS
 	$(RUN) with_scratch python -m scripts.rollback $${STEPS:+--steps="$$STEPS"} $${REV:+--rev="$$REV"}
 stamp: ## Set the recorded revision without running migrations         (REV=...)
 	$(RUN) run python -m scripts.stamp $${REV:+"$$REV"}
+recover: ## Find a lost revision file, and write it again              (CONFIRM=1a2b3c)
+	$(RUN) run python -m scripts.recover
 history: ## List all revisions, and when each was applied
 	$(RUN) run python -m scripts.history
 current: ## Show the current revision of the database
@@ -114,5 +116,5 @@ bench: ## Compare the speed with other tools
 help: ## Show this menu
 	@awk -f scripts/help.awk Makefile
 
-.PHONY: up down status logs ps shell psql app revision migrate plan lint rollback stamp history current diagram merge alembic environment \
+.PHONY: up down status logs ps shell psql app revision migrate plan lint rollback stamp recover history current diagram merge alembic environment \
 	roles backup backups restore verify-backup verify-staging build seed reset test check format lock bench help

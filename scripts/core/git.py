@@ -27,7 +27,7 @@ def find_revision(revision: str, folders: Sequence[str]) -> Place | None:
         if not line.endswith(".py"):
             commit = line or commit
         elif f'"{revision}"' in (text := _git("show", f"{commit}:./{line}") or "") or f"'{revision}'" in text:
-            return Place(commit[:12], line, _where(commit))
+            return Place(commit[:12], line, where(commit))
     return None
 
 
@@ -92,7 +92,8 @@ def _defines(revision: str) -> str:
     return f"^revision.*['\"]{revision}['\"]"
 
 
-def _where(commit: str) -> str:
+def where(commit: str) -> str:
+    """Return a commit and its branches, as a text."""
     branches = (_git("branch", "--all", "--contains", commit, "--format=%(refname:short)") or "").split()
     subject = (_git("log", "-1", "--format=%h (%s)", commit) or commit).strip()
     return f"commit {subject}" + (f", branch {', '.join(branches)}" if branches else "")

@@ -29,6 +29,7 @@ def output(words: Sequence[str], **options: object) -> str | None:
             words,
             capture_output=True,
             text=True,
+            errors="replace",
             check=True,
             stdin=subprocess.DEVNULL,
             **options,  # type: ignore[call-overload]
@@ -36,6 +37,14 @@ def output(words: Sequence[str], **options: object) -> str | None:
     except (OSError, subprocess.CalledProcessError):
         return None
     return str(result.stdout)
+
+
+def content(words: Sequence[str], given: bytes = b"") -> bytes:
+    """Run a program with `given` as its input. Return its output byte for byte; nothing if it is missing or failed."""
+    try:
+        return subprocess.run(words, capture_output=True, check=True, input=given).stdout
+    except (OSError, subprocess.CalledProcessError):
+        return b""
 
 
 def run(words: Sequence[str], *, folder: Path, log: IO[str], account: struct_passwd | None, typed: str = "") -> int:

@@ -16,7 +16,7 @@ from scripts.core.migrate.run_context import Conditions
 from scripts.core.migrate.steps import Steps
 from scripts.core.postgres import connections, databases, environments, invalid_indexes, system_identifier
 from scripts.core.reports import proof
-from scripts.core.revisions import history, migration_log
+from scripts.core.revisions import history, migration_log, recovered_files
 from scripts.core.rows import data_loss
 from scripts.core.rows.data_loss import Loss
 from scripts.core.settings import Settings
@@ -43,7 +43,7 @@ def check(conditions: Conditions, steps: Steps, files: dict[str, Path], seen: Se
         used += _window(conditions.settings.limits)
     careful = careful and not databases.is_empty(conditions.observer)
     if careful and steps.command == "upgrade":
-        used += _plan(steps.files, seen)
+        used += _recovered() + _plan(steps.files, seen)
         used += _verified(conditions.settings, conditions.observer, steps.files)
     if steps.command == "downgrade":
         check_losses(conditions)
@@ -81,6 +81,7 @@ def require_before_backup(
         check_edited(connection, environment, files)
         _window(settings.limits)
         if pending and not databases.is_empty(connection):
+            _recovered()
             _plan(pending, seen)
             _verified(settings, connection, pending)
 
@@ -103,6 +104,18 @@ def check_edited(connection: Connection, environment: str, files: dict[str, Path
             do="restore the file and write a new revision. Override with ACCEPT=edited.",
         )
     return used
+
+
+def _recovered() -> list[str]:
+    """Return the overrides used. Raise UserError if a file that make recover wrote is not committed."""
+    names = recovered_files.uncommitted()
+    if names and not overrides.accepted("recovered"):
+        raise UserError(
+            f"Recovered and not committed: {', '.join(names)}.",
+            why="Other checkouts lack this file, so the next one could not migrate this database.",
+            do="review it, git add and git commit. Override with ACCEPT=recovered.",
+        )
+    return ["recovered"] if names else []
 
 
 def _plan(pending: dict[str, Path], seen: Seen | None) -> list[str]:

@@ -23,6 +23,10 @@ from scripts.core.user_code import contained
 History = ScriptDirectory
 LONGEST_ID = 32
 """Alembic makes the column of the version with this length."""
+_WITHOUT_FILE = (
+    "make recover   (the database keeps the files that it has applied)."
+    " If the schema is that of another revision: make stamp REV=<revision>"
+)
 _WIDENS = re.compile(r"\bversion_num\b")
 
 
@@ -227,15 +231,10 @@ def require_known(history: History, at: Iterable[str]) -> None:
         raise UserError(
             f"The database is at revision {revision}, which has no file in this checkout.",
             why=f"{place.path} is in {place.where}." if place else "No commit of this git repository has that file.",
-            do=f"git checkout {place.commit} -- {shlex.quote(place.path)}" if place else _without_file(revision),
+            do=f"make recover; or: git checkout {place.commit} -- {shlex.quote(place.path)}"
+            if place
+            else _WITHOUT_FILE,
         )
-
-
-def _without_file(revision: str) -> str:
-    return (
-        f"get the file of {revision} from its author. If the schema is that of another revision:"
-        " make stamp REV=<revision>"
-    )
 
 
 def _listing(history: History, revisions: Sequence[str]) -> str:

@@ -213,6 +213,15 @@ def _does_else(connection: Connection, row: Row[Any], path: Path) -> bool:
         return True
 
 
+def logged(connection: Connection, revision: str) -> Row[Any] | None:
+    """Return the last row of the log that has the checksum of this revision's file, or None."""
+    if not exists(connection):
+        return None
+    query = _LAST if connection.scalar(_IS_NEW) else _LAST_OF_OLD
+    found = [row for row in connection.execute(query) if row.revision == revision and row.file_sha256]
+    return found[0] if found else None
+
+
 def settled(connection: Connection, revisions: Sequence[str]) -> bool:
     """Return whether one of these revisions was applied more than a day ago."""
     rows = connection.execute(_LAST_OF_OLD).all() if exists(connection) else []
