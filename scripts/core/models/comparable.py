@@ -21,6 +21,7 @@ from scripts.core.settings import Settings
 
 QUOTED = r'(?:"(?:[^"]|"")*"|[^\s",.]+)'
 NAME = rf"(?:{QUOTED}\.)?{QUOTED}"
+OWNER = " OWNED BY "
 TABLE = re.compile(rf"table (?P<name>{NAME})")
 """A table's name in Schema."""
 PART = re.compile(rf"table (?P<table>{NAME}), (?P<kind>constraint|index|column) (?P<name>{QUOTED})")
@@ -118,11 +119,13 @@ def names(connection: Connection, owned: Sequence[Owned]) -> list[str]:
 
 def _part(schema: Schema, owned: Sequence[str]) -> Schema:
     found = {name: definition for name, definition in schema.objects.items() if _is_owned(name, set(owned))}
+    # SQLAlchemy cannot say which column owns a Sequence.
+    found |= {name: found[name].partition(OWNER)[0] for name in found if name.startswith("sequence ")}
     tables = {name.removeprefix("table ") for name in owned if name.startswith("table ")}
     found |= {
         name: definition
         for name, definition in schema.objects.items()
-        if name.startswith("sequence ") and _owner(definition) in tables
+        if name.startswith("sequence ") and name not in found and owner(definition)[0] in tables
     }
     return replace(schema, objects=found, access={}, order={})
 
@@ -135,8 +138,8 @@ def _is_owned(name: str, owned: set[str]) -> bool:
     return whole is not None and (not whole.startswith("table ") or bool(_PART.fullmatch(rest)))
 
 
-def _owner(definition: str) -> str:
-    """Return the table that owns a sequence, without the schema public, or nothing."""
-    _, _, column = definition.partition(" OWNED BY ")
-    found = re.fullmatch(rf"(?:public\.)?((?:{QUOTED}\.)?{QUOTED})\.{QUOTED}", column)
-    return found[1] if found else ""
+def owner(definition: str) -> tuple[str, str]:
+    """Return the table and the column that own a sequence, without the schema public. Return "" for each if none do."""
+    _, _, column = definition.partition(OWNER)
+    found = re.fullmatch(rf"(?:public\.)?((?:{QUOTED}\.)?{QUOTED})\.({QUOTED})", column)
+    return (found[1], found[2]) if found else ("", "")

@@ -79,7 +79,10 @@ def compare(
     changed, unstated = defaults.compare(files, expected, found)
     missing = [Difference(f"schema {name}", "structure", "", None) for name in made.schemas]
     every = [*missing, *differences, *changed, *_undescribed(expected, found)]
-    left = [one for one in every if not any(_is_of(one.name, whole) for whole in failed)]
+    whole = [*failed, *(one.name for one in every if one.expected is None or one.found is None)]
+    left = [
+        one for one in every if not any(_is_of(one.name, name) for name in failed) and not _is_numbering(one, whole)
+    ]
     notes += [f"{one.kind} {one.name} is a view in the revision files, so it is not compared" for one in made.views]
     known = accepted.read()
     lines = [*(one.line for one in made.failures), *(one.line for one in left)]
@@ -103,6 +106,12 @@ def _failed(server: Scratch, made: ModelDatabase) -> Iterator[str]:
         yield f"{name}, {failure.part}" if failure.part else name
 
 
+def _is_numbering(one: Difference, whole: Sequence[str]) -> bool:
+    """Return whether this is a sequence of a table or a column that is missing or not expected itself."""
+    table, column = comparable.owner(one.expected or one.found or "")
+    return one.name.startswith("sequence ") and bool({f"table {table}", f"table {table}, column {column}"} & {*whole})
+
+
 def _is_of(name: str, whole: str) -> bool:
     return name == whole or name.startswith(f"{whole}, ")
 
@@ -122,10 +131,25 @@ def _by_meaning(
         }
         differences = [one for one in differences if one.name not in same]
     left, renamed = schemas.renamed(differences, wording.plain)
+    left, twice = _stated_twice(left, expected.owned)
     left, sequences = _renamed_sequences(left)
     reordered = [one for one in left if _labels(one.expected) == _labels(one.found) and one.name.startswith("enum ")]
     notes = [f"Only the order of labels differs: {one.name}" for one in reordered]
+    notes += [f"{name}: the models state the same twice" for name in twice]
     return [one for one in left if one not in reordered], [*renamed, *sequences], notes
+
+
+def _stated_twice(differences: list[Difference], expected: Schema) -> tuple[list[Difference], list[str]]:
+    """Take away missing constraints and indexes that are there under another name. Return their names too."""
+    missing = {one.name for one in differences if one.found is None}
+    there = [
+        Difference(name, "structure", definition, None)
+        for name, definition in expected.objects.items()
+        if name not in missing
+    ]
+    known = {schemas.unnamed(one, wording.plain) for one in there} - {None}
+    twice = [one for one in differences if one.name in missing and schemas.unnamed(one, wording.plain) in known]
+    return [one for one in differences if one not in twice], [one.name for one in twice]
 
 
 def _means_the_same(difference: Difference) -> bool:

@@ -1,17 +1,19 @@
 """Creates the objects of the models one by one, so that one which fails hides no other. This runs in the child."""
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from sqlalchemy import Connection, Executable, MetaData, Table
+from sqlalchemy import Connection, Constraint, MetaData, Table, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.schema import (
     AddConstraint,
     CreateIndex,
     CreateSequence,
     CreateTable,
+    ExecutableDDLElement,
     SetColumnComment,
     SetTableComment,
     sort_tables_and_constraints,
@@ -20,7 +22,8 @@ from sqlalchemy.schema import (
 from scripts.core import redaction, sqlstates
 from scripts.core.models import described
 from scripts.core.models.described import Owned
-from scripts.core.postgres import connections
+from scripts.core.postgres import connections, sql
+from scripts.core.postgres.sql import spelled
 from scripts.core.revisions import models
 from scripts.core.settings import Settings
 
@@ -31,6 +34,11 @@ _EXISTS = {
     sqlstates.DUPLICATE_SCHEMA,
     sqlstates.DUPLICATE_TABLE,
 }
+
+_BACK = text("""SELECT format('ALTER TABLE %s SET SCHEMA %I', c.oid::regclass, CAST(:schema AS text))
+    FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
+    WHERE relname = :name AND relkind IN ('r', 'p', 'f')
+    AND nspname = (SELECT 'aside_' || oid FROM pg_namespace WHERE nspname = :schema)""")
 
 
 @dataclass(frozen=True)
@@ -53,6 +61,11 @@ class Uncreated:
         return f"{self.line}{where}"
 
 
+def _no_part(_compiler: object) -> bool:
+    """Keep a constraint out of CREATE TABLE."""
+    return False
+
+
 def create(copy: Settings, views: Sequence[Owned]) -> list[Uncreated]:
     """Create each object of the models but `views` by itself, and return those that were refused.
 
@@ -72,6 +85,8 @@ class _Creation:
     owned: dict[tuple[str, str], Owned]
     left_out: set[tuple[str, str]]
     failures: list[Uncreated] = field(default_factory=list)
+    without: set[Table] = field(default_factory=set)
+    """Tables that could not be created."""
 
     def all(self, metadata: MetaData) -> list[Uncreated]:
         every = [table for table in described.tables(metadata) if self._name(table) not in self.left_out]
@@ -83,7 +98,7 @@ class _Creation:
             if table is not None:
                 self._table(table, keys)
             for key in keys if table is None else ():
-                self._execute(key.table, f"constraint {key.name}", AddConstraint(key))
+                self._constraint(key.table, key)
         self._events(metadata, metadata.dispatch.after_create, tables=every)
         for table in models.elsewhere():
             self._fail(table, "", "it belongs to another MetaData than the Base of app.database")
@@ -91,15 +106,56 @@ class _Creation:
 
     def _table(self, table: Table, keys: Any) -> None:
         self._events(table, table.dispatch.before_create)
-        if not self._execute(table, "", CreateTable(table, include_foreign_key_constraints=keys)):
+        if not self._created(table, keys):
             return
         for index in table.indexes:
-            self._execute(table, f"index {index.name}", CreateIndex(index))
+            self._execute(table, f"index {sql.typed(str(index.name))}", CreateIndex(index))
         if table.comment is not None:
             self._execute(table, "comment", SetTableComment(table))
         for column in (column for column in table.columns if column.comment is not None):
-            self._execute(table, f"column {column.name}, comment", SetColumnComment(column))
+            self._execute(table, f"column {sql.typed(column.name)}, comment", SetColumnComment(column))
         self._events(table, table.dispatch.after_create)
+
+    def _created(self, table: Table, keys: Any) -> bool:
+        """Create a table. If that fails, create it without its constraints, and then each of them by itself."""
+        whole = CreateTable(table, include_foreign_key_constraints=keys)
+        if self._is_done(whole):
+            return True
+        compiler = self.connection.dialect.ddl_compiler(self.connection.dialect, whole)
+        left_out = {table.primary_key, *(table.foreign_key_constraints - set(keys))}
+        every: list[Constraint] = table._sorted_constraints
+        apart = [one for one in every if one not in left_out and one._should_create_for_compiler(compiler)]
+        rules = [one._create_rule for one in apart]
+        for one in apart:
+            one._create_rule = _no_part
+        is_made = self._execute(table, "", CreateTable(table, include_foreign_key_constraints=[]))
+        for one, rule in zip(apart, rules, strict=True):
+            one._create_rule = rule
+            if is_made:
+                self._constraint(table, one)
+        if not is_made:
+            self._take_back(table)
+        return is_made
+
+    def _is_done(self, ddl: ExecutableDDLElement) -> bool:
+        try:
+            ddl._invoke_with(self.connection)  # type: ignore[no-untyped-call]
+        except SQLAlchemyError:  # DBAPIError is one
+            return False
+        return True
+
+    def _constraint(self, table: Table, one: Constraint) -> None:
+        if table not in self.without:
+            part = f"constraint {sql.typed(one.name) if isinstance(one.name, str) else 'without a name'}"
+            self._execute(table, part, AddConstraint(one, isolate_from_table=False))
+
+    def _take_back(self, table: Table) -> None:
+        """Let the table of the revision files stand in for one that cannot be created, because others refer to it."""
+        self.without.add(table)
+        schema, name = self._name(table)
+        with suppress(DBAPIError):
+            for statement in self.connection.scalars(_BACK, {"schema": schema, "name": name}).all():
+                sql.run(self.connection, spelled(statement))
 
     def _events(self, target: Any, listeners: Any, **values: Any) -> None:
         """Call the listeners one by one. They create types, and what the application has registered."""
@@ -107,8 +163,8 @@ class _Creation:
         for listener in listeners:
             self._try(target, EVENT, partial(listener, target, self.connection, **values))
 
-    def _execute(self, of: Any, part: str, ddl: Executable) -> bool:
-        return self._try(of, part, partial(self.connection.execute, ddl))
+    def _execute(self, of: Any, part: str, ddl: ExecutableDDLElement) -> bool:
+        return self._try(of, part, partial(ddl._invoke_with, self.connection))  # as create_all does: it heeds ddl_if
 
     def _try(self, of: Any, part: str, work: Callable[[], object]) -> bool:
         try:

@@ -1,15 +1,16 @@
 """What the models own: every table, sequence, enum and domain that the metadata reaches. This runs in the child."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from inspect import getsourcefile, getsourcelines
 from pathlib import Path
 from typing import Any, Literal
 
-from sqlalchemy import ARRAY, Connection, MetaData, Sequence, Table, TypeDecorator
+from sqlalchemy import ARRAY, Connection, DefaultClause, MetaData, Sequence, Table, TypeDecorator, text
 from sqlalchemy.dialects.postgresql import DOMAIN
 from sqlalchemy.dialects.postgresql.named_types import NamedType
-from sqlalchemy.types import TypeEngine
+from sqlalchemy.types import SchemaType, TypeEngine
 
 from scripts.core import ROOT, files_read, variables_read
 from scripts.core.postgres import connections
@@ -18,6 +19,10 @@ from scripts.core.revisions.last_comparison import Reads
 from scripts.core.settings import Settings
 
 ObjectKind = Literal["table", "sequence", "enum", "domain"]
+
+_NEXT = re.compile(r"nextval\(\s*'([^']+)'", re.IGNORECASE)
+_SEQUENCES = text("""SELECT nspname::text, relname::text FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
+    WHERE relkind = 'S' AND c.oid IN (SELECT to_regclass(name) FROM unnest(CAST(:names AS text[])) name)""")
 
 
 @dataclass(frozen=True)
@@ -29,6 +34,8 @@ class Owned:
     name: str
     place: str = ""
     """The file and line of a table's model."""
+    made: bool = True
+    """False for a sequence that the models do not make: the text of a default names it."""
 
 
 def owned(copy: Settings) -> tuple[list[Owned], Reads]:
@@ -48,7 +55,11 @@ def of(metadata: MetaData, connection: Connection) -> list[Owned]:
         for table in tables(metadata)
     ]
     found += [Owned("sequence", one.schema or default, one.name) for one in sequences(metadata)]
-    for one in (one for table in tables(metadata) for one in _types(table, connection.dialect)):
+    named = connection.execute(_SEQUENCES, {"names": list(_named_in_defaults(metadata))}).tuples()
+    for schema, name in named:
+        if Owned("sequence", schema, name) not in found:
+            found.append(Owned("sequence", schema, name, made=False))
+    for one in _types(metadata, connection.dialect):
         found.append(Owned("domain" if isinstance(one, DOMAIN) else "enum", one.schema or default, str(one.name)))
     return list(dict.fromkeys(found))
 
@@ -63,9 +74,19 @@ def sequences(metadata: MetaData) -> Iterator[Sequence]:
         yield from (one.default for one in table.columns if isinstance(one.default, Sequence))
 
 
-def _types(table: Table, dialect: Any) -> Iterator[Any]:
-    for column in table.columns:
-        yield from _named(column.type, dialect)
+def _named_in_defaults(metadata: MetaData) -> Iterator[str]:
+    for column in (column for table in tables(metadata) for column in table.columns):
+        if isinstance(column.server_default, DefaultClause):
+            yield from _NEXT.findall(str(column.server_default.arg))
+
+
+def _types(metadata: MetaData, dialect: Any) -> Iterator[Any]:
+    for table in tables(metadata):
+        for column in table.columns:
+            yield from _named(column.type, dialect)
+    alone: list[Any] = [one for one in metadata._objects if isinstance(one, SchemaType)]
+    for one in sorted(alone, key=lambda one: str(one.name)):
+        yield from _named(one, dialect)
 
 
 def _named(of: TypeEngine[Any], dialect: Any) -> Iterator[Any]:

@@ -38,14 +38,18 @@ _ASIDE = text(f"""WITH found AS (
     SELECT * FROM found WHERE NOT EXISTS (
         SELECT FROM pg_depend WHERE classid = found.tableoid AND objid = found.oid AND deptype = 'e')
 )
-SELECT format('CREATE SCHEMA aside_%s', space), 0 AS place FROM ours GROUP BY space
+SELECT format('CREATE SCHEMA aside_%s AUTHORIZATION %I', space, CAST(:role AS text)), 0 AS place
+    FROM ours GROUP BY space
 UNION ALL SELECT format('ALTER %s %s SET SCHEMA aside_%s', kind, name, space), place FROM ours
 ORDER BY place""")
 _SEQUENCES_ASIDE = text(f"""SELECT statement FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
     JOIN {OWNED} ON (nspname, relname) = (schema, name), unnest(ARRAY[
-        format('CREATE SCHEMA IF NOT EXISTS aside_%s', relnamespace),
+        format('CREATE SCHEMA IF NOT EXISTS aside_%s AUTHORIZATION %I', relnamespace, CAST(:role AS text)),
         format('ALTER SEQUENCE %s SET SCHEMA aside_%s', c.oid::regclass, relnamespace)]) statement
     WHERE relkind = 'S'""")
+_RELEASE = text(f"""SELECT format('ALTER SEQUENCE %s OWNED BY NONE', c.oid::regclass)
+    FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace JOIN {OWNED} ON (nspname, relname) = (schema, name)
+    JOIN pg_depend ON (classid, objid, deptype) = (c.tableoid, c.oid, 'a') WHERE relkind = 'S'""")
 _VIEWS = text(f"""SELECT schema, name FROM {OWNED} JOIN pg_namespace ON nspname = schema
     JOIN pg_class ON (relnamespace, relname) = (pg_namespace.oid, name) WHERE relkind IN ('v', 'm')""")
 
@@ -87,8 +91,10 @@ def without_event_triggers(connection: Connection) -> None:
 
 def _make_room(server: Scratch, connection: Connection, owned: Sequence[Owned]) -> list[str]:
     """Move the objects out of the way, create the missing schemas, and return their names."""
-    values = listed(owned)
+    values = {**listed([one for one in owned if one.made]), "role": server.login.role}
     without_event_triggers(connection)
+    for statement in connection.scalars(_RELEASE, listed([one for one in owned if not one.made])).all():
+        sql.run(connection, spelled(statement))
     for statement, _ in connection.execute(_ASIDE, values).all():
         sql.run(connection, spelled(statement))
     for statement in connection.scalars(_SEQUENCES_ASIDE, values).all():

@@ -78,8 +78,8 @@ def renamed(
     missing = [one for one in differences if one.found is None]
     left, pairs = list(differences), list[Renaming]()
     for unexpected in (one for one in differences if one.expected is None):
-        wanted = _unnamed(unexpected, meaning)
-        twin = next((one for one in missing if wanted and _unnamed(one, meaning) == wanted), None)
+        wanted = unnamed(unexpected, meaning)
+        twin = next((one for one in missing if wanted and unnamed(one, meaning) == wanted), None)
         if twin:
             missing.remove(twin)
             left = [one for one in left if one not in (twin, unexpected)]
@@ -93,7 +93,7 @@ def only_named(pair: Renaming) -> str:
     return f"Only a name differs: {found}: the same as {expected.rpartition(', ')[2]}"
 
 
-def _unnamed(difference: Difference, meaning: Callable[[str], str]) -> tuple[str, str] | None:
+def unnamed(difference: Difference, meaning: Callable[[str], str] = str) -> tuple[str, str] | None:
     """Return the table and the definition of a constraint or an index, without its name."""
     found = _NAMED.fullmatch(difference.name)
     if not found or difference.kind != "structure":
