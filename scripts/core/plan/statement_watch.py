@@ -15,7 +15,7 @@ from scripts.core.plan import dry_run, repetition, session_state
 from scripts.core.plan.repetition import Repeated
 from scripts.core.plan.session_state import Effects, Moment
 from scripts.core.plan.trace import Statement, Trace
-from scripts.core.postgres import driver, statements
+from scripts.core.postgres import driver, own_tables, statements
 from scripts.core.postgres.driver import Session
 from scripts.core.postgres.sql import sent
 from scripts.core.revisions import checksum
@@ -110,7 +110,7 @@ class _Tracer:
     def _begin(self, alone: bool) -> Moment:
         """Return the state before a statement."""
         if self.revision() not in self.trace.before:
-            self.own = catalog_snapshot.own_tables(self.session)
+            self.own = own_tables.numbers(self.session)
         moment = self.last if self.last and self.last.catalogs else self._look(alone)
         self.known, self.last = moment.state, moment
         if self.existing is None:

@@ -5,6 +5,9 @@ Their names are looked up in search_path, as Alembic does. A table of such a nam
 
 from sqlalchemy import Connection, text
 
+from scripts.core.postgres import driver
+from scripts.core.postgres.driver import Session
+
 VERSION = "alembic_version"
 LOG = "migration_log"
 LOG_SEQUENCE = f"{LOG}_id_seq"
@@ -24,6 +27,7 @@ NUMBERS = (
     + "], NULL)::oid[]"
 )
 """SQL for the OIDs of those that exist."""
+_NUMBERS = f"SELECT {NUMBERS}"
 _HAS_VERSION = text(f"SELECT to_regclass('{VERSION}') IS NOT NULL")
 _REVISIONS = text(f"SELECT version_num FROM {VERSION}")
 
@@ -31,3 +35,9 @@ _REVISIONS = text(f"SELECT version_num FROM {VERSION}")
 def revisions(connection: Connection) -> tuple[str, ...]:
     """Return the revisions that the database is at; none before the first migration."""
     return tuple(sorted(connection.scalars(_REVISIONS))) if connection.scalar(_HAS_VERSION) else ()
+
+
+def numbers(session: Session) -> list[int]:
+    """Return the OIDs of those that exist. They are found by search_path, which a revision may change."""
+    [(found,)] = driver.rows(session, _NUMBERS)
+    return list(found)

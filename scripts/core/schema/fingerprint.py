@@ -2,18 +2,19 @@
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, lru_cache
+from typing import Any
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from scripts.core import messages
 from scripts.core.errors import UserError
 from scripts.core.postgres import connections, driver, own_tables, sql
-from scripts.core.postgres.sql import PLACE, Sql, compose
+from scripts.core.postgres.sql import Sql, compose
 from scripts.core.schema.catalogs import query, unknown
 
 FINGERPRINT_VERSION = 2
@@ -40,8 +41,9 @@ _PINNED = {
     "xmloption": "content",
     "jit": "off",
     "plan_cache_mode": "force_generic_plan",
+    "lock_timeout": LOCK_TIMEOUT,
 }
-_PIN = text("SELECT " + ", ".join(f"set_config('{name}', :{name}, true)" for name in [*_PINNED, "lock_timeout"]))
+_PIN = "SELECT " + ", ".join(f"set_config('{name}', '{value}', true)" for name, value in _PINNED.items())
 # The tables that Alembic finds, by the session's own search_path. In another schema, these names are not special.
 _FIRST = (
     f"SELECT to_regclass('{own_tables.VERSION}')::oid, to_regclass('{own_tables.LOG}')::oid,"
@@ -102,8 +104,7 @@ def read(connection: Connection, *, often: bool = False) -> Schema:
     found: dict[str, dict[str, str]] = {"object": {}, "access": {}, "order": {}}
     try:
         with _pinned(connection) as (left_out, catalogs):
-            reading = _prepared(connection, catalogs) if often else query.statement(catalogs)
-            for kind, name, definition in sql.run(connection, reading, left_out):
+            for kind, name, definition in (_prepared if often else _once)(connection, catalogs, left_out):
                 found[kind][name] = definition
             if often:
                 _forget_if_outgrown(connection, len(found["object"]))
@@ -115,14 +116,28 @@ def read(connection: Connection, *, often: bool = False) -> Schema:
             why=f"Another session changes it. The reading waits at most {LOCK_TIMEOUT} for a lock.",
             do="wait for the migration or VACUUM FULL that locks a table (make psql; SELECT * FROM pg_stat_activity)",
         ) from error
-    order = {name: json.loads(columns) for name, columns in found["order"].items()}
+    order = {name: _columns(listed) for name, listed in found["order"].items()}
     schema = Schema(found["object"], found["access"], order)
     _report(*schema.unknown)
     return schema
 
 
-def _prepared(connection: Connection, catalogs: unknown.Catalogs) -> Sql:
-    """Return the reading as a statement that this session has planned. Plan it the first time."""
+@lru_cache(maxsize=10_000)
+def _columns(listed: str) -> list[str]:
+    """Return the names in a JSON list. A session that reads often meets most lists again."""
+    return list(json.loads(listed))
+
+
+def _once(
+    connection: Connection, catalogs: unknown.Catalogs, left_out: Sequence[int | None]
+) -> Iterable[tuple[Any, ...]]:
+    return sql.run(connection, query.statement(catalogs), left_out)
+
+
+def _prepared(
+    connection: Connection, catalogs: unknown.Catalogs, left_out: Sequence[int | None]
+) -> Iterable[tuple[Any, ...]]:
+    """Read with a statement that this session has planned. Plan it the first time."""
     plan = connection.info.get(_PLAN)
     if plan and plan.catalogs != catalogs:
         _forget(connection)
@@ -130,7 +145,7 @@ def _prepared(connection: Connection, catalogs: unknown.Catalogs) -> Sql:
         reading = query.statement(catalogs, *map(Sql, ("$1", "$2", "$3")))
         sql.run(connection, compose("PREPARE schema_reading (oid, oid, oid) AS {}", reading))
         connection.info[_PLAN] = _Plan(catalogs)
-    return compose("EXECUTE schema_reading ({}, {}, {})", PLACE, PLACE, PLACE)
+    return driver.rows(driver.session(connection), "EXECUTE schema_reading (%s, %s, %s)", *left_out)
 
 
 def _forget_if_outgrown(connection: Connection, objects: int) -> None:
@@ -164,8 +179,8 @@ def _pinned(connection: Connection) -> Iterator[tuple[tuple[int | None, ...], un
         begin, end = Sql("BEGIN READ ONLY"), Sql("ROLLBACK")
     sql.run(connection, begin)
     try:
-        *left_out, catalogs = sql.run(connection, compose(_FIRST, Sql(unknown.find()))).one()
-        connection.execute(_PIN, {**_PINNED, "lock_timeout": LOCK_TIMEOUT})
+        [(*left_out, catalogs)] = driver.rows(session, compose(_FIRST, Sql(unknown.find())))
+        driver.rows(session, _PIN)
         yield tuple(left_out), unknown.found(catalogs)
     finally:
         if not connection.invalidated:  # an interruption, or an end of the session, invalidates it

@@ -10,7 +10,7 @@ from sqlalchemy.engine import URL
 from scripts.core import diagram
 from scripts.core.backups import inventory
 from scripts.core.plan import table_sizes
-from scripts.core.postgres import connections, databases, driver, privileges, sql
+from scripts.core.postgres import connections, databases, driver, own_tables, privileges, sql
 from scripts.core.postgres.sql import Sql
 from scripts.core.rollback import loss_detection, write_triggers
 from scripts.core.rows import content_hash, data_loss, row_estimate
@@ -124,7 +124,7 @@ def test_what_is_not_the_users_is_nothing_to_lose(target: Settings) -> None:
 def test_a_revision_that_changes_search_path_does_not_bring_our_tables_in(odd: Settings) -> None:
     with connections.connect(odd) as connection:
         session = driver.session(connection)
-        own = catalog_snapshot.own_tables(session)
+        own = own_tables.numbers(session)
         connection.exec_driver_sql("SET search_path = shop")
         seen = catalog_snapshot.read(session, own=own)
 
@@ -135,7 +135,7 @@ def test_a_revision_that_changes_search_path_does_not_bring_our_tables_in(odd: S
 
 def _in_session(connection: Connection) -> dict[str, Iterable[str]]:
     session = driver.session(connection)
-    seen = catalog_snapshot.read(session, own=catalog_snapshot.own_tables(session))
+    seen = catalog_snapshot.read(session, own=own_tables.numbers(session))
     return {
         "row estimates": row_estimate.read(connection),
         "sizes": connection.scalars(table_sizes._SIZES).all(),

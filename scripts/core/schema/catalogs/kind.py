@@ -94,7 +94,9 @@ def qualified(catalog: str, oid: str) -> str:
 
 
 def options(array: str, label: str = "OPTIONS") -> str:
-    return after(label, f"(SELECT '(' || string_agg(one, ', ' ORDER BY one) || ')' FROM unnest({array}) one)")
+    """Return SQL for an array of options. Nearly every array is NULL, and sorting takes time."""
+    sorted_ones = f"(SELECT '(' || string_agg(one, ', ' ORDER BY one) || ')' FROM unnest({array}) one)"
+    return after(label, f"CASE WHEN {array} IS NOT NULL THEN {sorted_ones} END")
 
 
 def enabled(column: str) -> str:

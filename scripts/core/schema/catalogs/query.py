@@ -3,12 +3,14 @@
 from functools import cache
 
 from scripts.core.postgres.sql import PLACE, Sql, compose
+from scripts.core.postgres.user_tables import FIRST_OID
 from scripts.core.schema.catalogs import objects, relations, types, unknown
 from scripts.core.schema.catalogs.grants import GRANTS
 from scripts.core.schema.catalogs.kind import RELATION, SPACE, Kind
 from scripts.core.schema.catalogs.unknown import Catalogs
 
-# Owners are compared with the migrating role, which has another name on each server.
+# Owners are compared with the migrating role, which has another name on each server. Of the server's own objects only
+# schemas are read; nearly all comments are on the others.
 _STATEMENT = """WITH own AS (
     SELECT CAST({} AS oid) AS version, CAST({} AS oid) AS log, CAST({} AS oid) AS source
 ), {}, {}, migrator AS (
@@ -27,6 +29,7 @@ _STATEMENT = """WITH own AS (
 SELECT 'object', name, definition FROM object WHERE definition IS NOT NULL
 UNION ALL SELECT 'object', name || ', comment', description FROM object JOIN pg_description
     ON (classoid, objoid, objsubid) = (catalog, id, part) AND catalog <> 'pg_extension'::regclass
+    AND (objoid >= {} OR classoid = 'pg_namespace'::regclass)
 UNION ALL SELECT 'object', name || ', security label of ' || provider, label FROM object JOIN pg_seclabel
     ON (classoid, objoid, objsubid) = (catalog, id, part)
 UNION ALL SELECT 'object', name || ', dependency on extension ' || quote_ident(extname), 'DEPENDS ON EXTENSION'
@@ -59,7 +62,8 @@ def statement(catalogs: Catalogs, version: Sql = PLACE, log: Sql = PLACE, source
     """
     every = [*relations.KINDS, *types.KINDS, *objects.KINDS, *unknown.kinds(catalogs)]
     kinds = " UNION ALL ".join(map(_select, every))
-    return compose(_STATEMENT, version, log, source, Sql(SPACE), Sql(RELATION), Sql(kinds), Sql(GRANTS))
+    pieces = (Sql(SPACE), Sql(RELATION), Sql(kinds), Sql(GRANTS), FIRST_OID)
+    return compose(_STATEMENT, version, log, source, *pieces)
 
 
 def _select(kind: Kind) -> str:

@@ -19,17 +19,17 @@ _RELATION = f"""CASE relkind WHEN 'v' THEN 'VIEW' WHEN 'm' THEN 'MATERIALIZED VI
 } END
     || CASE relkind WHEN 'p' THEN ' PARTITION BY ' || pg_get_partkeydef(o.oid) ELSE '' END
     || {after("USING", "(SELECT quote_ident(amname) FROM pg_am WHERE oid = relam AND amname <> 'heap')")}
-    || {
+    || CASE relkind WHEN 'f' THEN {
     after(
         "SERVER",
         f'''(SELECT quote_ident(srvname) || {options("ftoptions")} FROM pg_foreign_table
        JOIN pg_foreign_server f ON f.oid = ftserver WHERE ftrelid = o.oid)''',
     )
-}
+} ELSE '' END
     || {
     options(
-        '''(reloptions || (SELECT array_agg('toast.' || one) FROM pg_class t, unnest(t.reloptions) one
-       WHERE t.oid = nullif(o.reltoastrelid, 0)))''',
+        '''(reloptions || CASE WHEN reltoastrelid <> 0 THEN (SELECT array_agg('toast.' || one) FROM pg_class t,
+       unnest(t.reloptions) one WHERE t.oid = o.reltoastrelid) END)''',
         "WITH",
     )
 }
@@ -40,7 +40,10 @@ _RELATION = f"""CASE relkind WHEN 'v' THEN 'VIEW' WHEN 'm' THEN 'MATERIALIZED VI
 
 # Seen in version 17.12: the server writes a pg_attver into every column's options, a number that grows with each
 # change. No user can set it, and pg_dump leaves it out.
-_OPTIONS = r"array(SELECT one FROM unnest(attoptions) one WHERE one NOT LIKE 'pg\_attver=%')"
+_OPTIONS = (
+    r"CASE WHEN attoptions IS NOT NULL THEN array(SELECT one FROM unnest(attoptions) one WHERE one NOT LIKE"
+    r" 'pg\_attver=%') END"
+)
 # Version 18 stores NOT NULL as a constraint too, with a generated name. Only what 17 has is compared.
 _COLUMN = f"""nullif(ltrim(
     CASE WHEN relkind IN ('v', 'm', 'c') THEN '' ELSE {type_name("atttypid", "atttypmod")}
