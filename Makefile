@@ -13,6 +13,7 @@ override STEPS := $(value STEPS)
 override T := $(value T)
 override FAULTS := $(value FAULTS)
 override EMPTY := $(value EMPTY)
+override SQL := $(value SQL)
 override RENAME := $(value RENAME)
 override JSON := $(value JSON)
 override ALL := $(value ALL)
@@ -28,7 +29,7 @@ override MODE := $(value MODE)
 override FROM := $(value FROM)
 override RELEASE := $(value RELEASE)
 override RUNTIME := $(value RUNTIME)
-export m c REV STEPS T FAULTS EMPTY RENAME JSON ALL ENV CONFIRM ACCEPT NAME BACKUP EXCLUDE KEEP TO MODE FROM RELEASE RUNTIME
+export m c REV STEPS T FAULTS EMPTY SQL RENAME JSON ALL ENV CONFIRM ACCEPT NAME BACKUP EXCLUDE KEEP TO MODE FROM RELEASE RUNTIME
 
 ## Every day
 up: ## Set up everything, start PostgreSQL and the app, migrate
@@ -49,8 +50,8 @@ app: ## Run the application in the foreground
 	$(RUN) run python -m scripts.app
 
 ## Schema changes
-revision: ## Write a revision file from the models                     (m="what it does" EMPTY=1 RENAME=users.mail:email)
-	$(RUN) with_scratch python -m scripts.revision --message="$$m" $${EMPTY:+--empty} $${RENAME:+--rename="$$RENAME"}
+revision: ## Write a revision file from the models                     (m="what it does" EMPTY=1 SQL=1 RENAME=users.mail:email)
+	$(RUN) with_scratch python -m scripts.revision --message="$$m" $${EMPTY:+--empty} $${SQL:+--sql} $${RENAME:+--rename="$$RENAME"}
 migrate: ## Apply the pending revisions                                (REV=head)
 	$(RUN) with_scratch python -m scripts.migrate $${REV:+"$$REV"}
 plan: ## Show what migrate would do, after trying it on a copy        (REV=head JSON=1)

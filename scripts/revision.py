@@ -2,6 +2,7 @@
 
 make revision m="add posts.title"             review the file, then: make plan, make migrate
 make revision m="backfill titles" EMPTY=1     an empty file, to write by hand
+make revision m="backfill titles" SQL=1       the same with two SQL files, for the upgrade and the downgrade
 make revision m="e-mail" RENAME=users.mail:email      a column with a new name; a table: posts:articles
 make revision m="no notes" ACCEPT=drop.users.note     a column or a table that goes, with what its rows have there
 make revision ACCEPT=differences              keep what differs now: list it in alembic/accepted_differences.txt
@@ -17,7 +18,7 @@ from scripts.core import overrides, revision_files, settings
 from scripts.core.cli import console, entry_point
 from scripts.core.errors import USAGE, UserError
 from scripts.core.formatting import counted
-from scripts.core.migrate import alembic_commands
+from scripts.core.migrate import alembic_commands, sql_revision
 from scripts.core.models import accepted, write
 from scripts.core.models.write import Written
 from scripts.core.plan import render
@@ -33,6 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--rename", default="", metavar="OLD:NEW", help="users.mail:email or posts:articles, with commas"
     )
     parser.add_argument("--empty", action="store_true", help="write a revision without operations")
+    parser.add_argument("--sql", action="store_true", help="write an empty revision with two SQL files")
     arguments = parser.parse_args(argv)
     message = arguments.message.strip()
     if not message and not overrides.accepted("differences"):
@@ -45,10 +47,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         listed = write.accept(target, revisions)
         console.done(f"Wrote {counted(len(listed), 'difference')} to {accepted.FILE}. Review and commit it.")
         return 0
-    if arguments.empty:
+    if arguments.empty or arguments.sql:
         path = alembic_commands.new_revision(target, message, empty=True)
         assert path
-        console.done(f"Wrote {revision_files.shown(path)}")
+        for made in [path, *(sql_revision.make(path) if arguments.sql else [])]:
+            console.done(f"Wrote {revision_files.shown(made)}")
         console.say("  Write it. Then: make plan, make migrate, and commit it.")
         return 0
     written = write.revision(target, revisions, message, arguments.rename)

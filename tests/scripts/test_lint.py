@@ -218,7 +218,7 @@ def test_the_json_document_is_that_of_a_plan(branch: Project) -> None:
         "silenced": None,
     }
     assert set(finding) - {"message", "instead"} == {
-        *("id", "hazard", "severity", "relation", "blocks", "line", "silenced"),
+        *("id", "hazard", "severity", "relation", "blocks", "file", "line", "silenced"),
     }
     assert revision["statements"][0]["scans"] == ["users"]
 

@@ -70,11 +70,11 @@ def test_the_json_document(project: Project) -> None:
     assert revision["file"] == "alembic/versions/abcd01.py"
     first, second = revision["statements"]
     assert set(first) == {
-        *("sql", "line", "transaction", "seconds", "locks", "rewrites", "scans", "rows_written", "executions"),
+        *("sql", "file", "line", "transaction", "seconds", "locks", "rewrites", "scans", "rows_written", "executions"),
     }
     assert {"relation": "users", "mode": "AccessExclusiveLock"} in first["locks"]
     assert "users" in first["rewrites"]
-    assert first["line"] == 12
+    assert (first["file"], first["line"]) == (revision["file"], 12)
     assert second["rows_written"] == {"users": 1}
 
 

@@ -437,3 +437,44 @@ def test_names_that_only_postgresql_quotes_are_dropped_and_renamed_too(edited: P
         'op.drop_column("users", "position")',
     }
     assert """op.execute('ALTER TABLE users RENAME "time" TO "Time"')""" in path.read_text()
+
+
+SQL = """-- first
+CREATE TABLE people (id int, note text DEFAULT '50% :of {all}');
+
+CREATE FUNCTION one() RETURNS int LANGUAGE sql BEGIN ATOMIC SELECT 1; SELECT 1; END;
+CREATE INDEX on_users ON users (username);
+INSERT INTO people VALUES (1, '100%;%s:name ' || $$a;b$$);
+"""
+
+
+def test_sql_files_beside_it_are_executed_statement_by_statement(project: Project) -> None:
+    made = project.run("revision", "--message", "in sql", "--sql", POSTGRES_PORT="1")
+    assert made.returncode == 0, made.stderr
+    path = next(path for path in files(project) if "in_sql" in path.name)
+    up, down = path.with_suffix(".up.sql"), path.with_suffix(".down.sql")
+    assert [f"✓ Wrote alembic/versions/{one.name}" for one in (path, up, down)] == made.stdout.splitlines()[:3]
+    checked = [sys.executable, "-m", "ruff"]
+    assert project.call(*checked, "check", str(path)).stdout.strip() == "All checks passed!"
+    assert project.call(*checked, "format", "--check", str(path)).returncode == 0
+    assert "scripts" not in path.read_text()
+
+    up.write_bytes(SQL.replace("\n", "\r\n").encode())
+    down.write_text("DROP TABLE people;\nDROP FUNCTION one(); DROP INDEX on_users")
+    plan = project.run("plan")
+    assert f"{up.name}:5  users is read to build on_users" in plan.stdout, plan.stdout + plan.stderr
+    up.write_text(SQL.replace("CREATE INDEX", "-- safe: H03 few users\nCREATE INDEX"))
+    assert f"H03 silenced  alembic/versions/{up.name}:6" in project.run("plan").stdout
+    assert "'100%;%s:name ' || $$a;b$$);" in project.run("alembic", "upgrade --sql head").stdout
+
+    assert project.run("migrate").returncode == 0
+    assert project.sql("SELECT * FROM people") == [(1, "100%;%s:name a;b")]
+    assert project.sql("SELECT pg_get_expr(adbin, adrelid) FROM pg_attrdef WHERE adrelid = 'people'::regclass") == [
+        ("'50% :of {all}'::text",)
+    ]
+    down.write_text("DROP TABLE people;\n\nDROP FUNCTION two();\n")
+    assert f"{path.name} was edited" not in (status := project.run("status").stdout)
+    assert "after it was applied" in status
+    failed = project.run("rollback", CONFIRM=str(project.url.database))
+    assert f"{down.name}" in failed.stdout + failed.stderr
+    assert "line 3: function two() does not exist" in failed.stdout + failed.stderr

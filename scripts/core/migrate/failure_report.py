@@ -17,7 +17,7 @@ from scripts.core.migrate.run_context import Conditions
 from scripts.core.migrate.steps import Steps
 from scripts.core.migrate.transactions import TransactionError
 from scripts.core.postgres import connections, extensions, invalid_indexes, sql
-from scripts.core.revisions import history, sources
+from scripts.core.revisions import history, sources, sql_lines
 from scripts.core.user_code import ExitError
 
 COMMITS = re.compile(r"autocommit|\bcommit\b", re.IGNORECASE)
@@ -66,13 +66,20 @@ def failed(conditions: Conditions, steps: Steps, error: Exception) -> UserError:
     statement = " ".join(executed.split())
     half_done = _is_half_done(steps, error)
     return UserError(
-        f"{revision_files.place(error) or _file(steps) or 'Migrating'}: {said}",
+        f"{_sql_place(steps, error) or revision_files.place(error) or _file(steps) or 'Migrating'}: {said}",
         why=_why(statement, extension, details),
         do=_do(steps, half_done, extension, next_steps.find(error, said, details, conditions, steps)),
         state=state(conditions, steps)
         + " If a run was stopped in this revision, everything up to and including this statement is committed already."
         * half_done,
     )
+
+
+def _sql_place(steps: Steps, error: Exception) -> str:
+    """Return file and line of the statement that failed, if the revision has it from an SQL file."""
+    path = getattr(steps.running.up_revision, "path", "") if steps.running else ""
+    line = sql_lines.find(sql.sent(str(getattr(error, "statement", "") or "")), Path(path)) if path else None
+    return f"{line.file}, line {line}" if line else ""
 
 
 def _said(error: Exception, source: str) -> str:

@@ -17,8 +17,9 @@ from scripts.core.plan import missing_extensions
 from scripts.core.postgres import driver, extensions, role_names
 from scripts.core.postgres.driver import Session
 from scripts.core.postgres.scratch_extensions import HELP
+from scripts.core.postgres.sql import sent
 from scripts.core.postgres.user_tables import CATALOGS
-from scripts.core.revisions import checksum
+from scripts.core.revisions import checksum, sql_lines
 
 MakeRoles = Callable[[list[str]], bool]
 """Let the administrator create these roles where they are missing. Return whether they exist then."""
@@ -150,7 +151,7 @@ class _Execution:
 
     def _execute(self, cursor: Any, sql: str, execute: Callable[[], None]) -> bool:
         """Execute the statement, and return True: SQLAlchemy does not. Return False for one that lacks nothing."""
-        line = checksum.line()
+        line = sql_lines.running(sent(sql))
         may_lack = _WRITES.match(sql) or _NAMES_ROLES.search(sql) or extensions.creates(sql) or self.found.lacking
         if line is None or not may_lack or cursor.connection is not self.session:
             return False

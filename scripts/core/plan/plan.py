@@ -18,7 +18,7 @@ from scripts.core.plan.rehearsal import Rehearsal
 from scripts.core.plan.table_sizes import BLOCK, Weights
 from scripts.core.plan.trace import Statement
 from scripts.core.postgres import connections, scratch
-from scripts.core.revisions import history, naming, sources
+from scripts.core.revisions import history, naming, sources, sql_lines
 from scripts.core.revisions.history import History
 from scripts.core.schema import catalog_snapshot
 from scripts.core.settings import Settings
@@ -69,11 +69,11 @@ class Plan:
     def document(self) -> dict[str, Any]:
         """Return what --json prints. Programs may rely on these names; FORMAT grows when one of them changes.
 
-        {"format": 1, "revisions": [{"revision", "file", "author", "message", "statements": [{"sql", "line",
+        {"format": 1, "revisions": [{"revision", "file", "author", "message", "statements": [{"sql", "file", "line",
         "transaction", "seconds", "locks": [{"relation", "mode"}], "rewrites", "scans", "rows_written": {name: n},
         "executions": n}],
-        "findings": [{"id", "hazard", "severity": "block|warn|note", "relation", "blocks": "reads|writes|none", "line",
-        "message", "instead", "silenced": reason or null}], "untried": [{"line", "text", "needs"}]}]}
+        "findings": [{"id", "hazard", "severity": "block|warn|note", "relation", "blocks": "reads|writes|none", "file",
+        "line", "message", "instead", "silenced": reason or null}], "untried": [{"file", "line", "text", "needs"}]}]}
         """
         return {"format": FORMAT, "revisions": [_document(revision) for revision in self.revisions]}
 
@@ -141,7 +141,7 @@ def _findings(script: Script, statements: list[Statement], tried: Rehearsal, wei
         computed=_computed(path),
         final=next(reversed(trace.after.values()), catalog_snapshot.EMPTY),
     )
-    return suppressions.apply(hazards.find(subject), suppressions.of(path))
+    return suppressions.apply(hazards.find(subject), suppressions.of(path, sources.others(path, trace.read)))
 
 
 def _untried(script: Script, statements: list[Statement], tried: Rehearsal) -> list[Untried]:
@@ -165,12 +165,17 @@ def _line_of(path: Path, function: str) -> int:
 
 
 def _document(revision: Planned) -> dict[str, Any]:
+    def place(line: int) -> dict[str, str]:
+        return {"file": sql_lines.file(line, revision.file)}
+
     return {
         "revision": revision.revision,
         "file": revision.file,
         "author": revision.author,
         "message": revision.message,
-        "statements": [{name: getattr(one, name) for name in STATEMENT} for one in revision.statements],
-        "findings": [asdict(finding) for finding in revision.findings],
-        "untried": [asdict(part) for part in revision.untried],
+        "statements": [
+            {name: getattr(one, name) for name in STATEMENT} | place(one.line) for one in revision.statements
+        ],
+        "findings": [asdict(finding) | place(finding.line) for finding in revision.findings],
+        "untried": [asdict(part) | place(part.line) for part in revision.untried],
     }

@@ -9,6 +9,7 @@ from scripts.core.plan.plan import Planned
 from scripts.core.plan.table_sizes import BLOCK, NOTE, WARN
 from scripts.core.plan.trace import Statement
 from scripts.core.postgres.lock_modes import BLOCKS
+from scripts.core.revisions import sql_lines
 
 StyledLine = tuple[str, str]
 """A text and its style: "bold", "dim", "red", "yellow" or nothing."""
@@ -47,7 +48,7 @@ def short(planned: Planned) -> Iterator[StyledLine]:
 
 def finding(planned: Planned, one: Finding) -> StyledLine:
     """Return a finding on one line."""
-    place = f"{planned.file}:{one.line}"
+    place = f"{sql_lines.file(one.line, planned.file)}:{one.line}"
     if one.silenced:
         return f"  {one.id} silenced  {place}  {one.hazard}: {one.silenced}", "dim"
     return f"  {one.id} {one.severity}  {place}  {one.message}", _STYLES[one.severity]
@@ -56,7 +57,7 @@ def finding(planned: Planned, one: Finding) -> StyledLine:
 def untried(planned: Planned) -> Iterator[StyledLine]:
     """Yield a line for each part of a revision that needs what the copy does not have."""
     for part in planned.untried:
-        place = f"{planned.file}:{part.line}"
+        place = f"{sql_lines.file(part.line, planned.file)}:{part.line}"
         tested = " make verify-staging tests it." if part.needs == ROWS else ""
         yield f"  needs {part.needs}  {place}  {part.text}{tested}", "yellow"
 
@@ -64,7 +65,8 @@ def untried(planned: Planned) -> Iterator[StyledLine]:
 def annotation(planned: Planned, one: Finding) -> str:
     """Return a finding as an annotation on GitHub; see "Workflow commands for GitHub Actions"."""
     kind = {BLOCK: "error", WARN: "warning", NOTE: "notice"}[one.severity]
-    place = f"file={_property(planned.file)},line={one.line},title={_property(f'{one.id} {one.hazard}')}"
+    file = _property(sql_lines.file(one.line, planned.file))
+    place = f"file={file},line={one.line},title={_property(f'{one.id} {one.hazard}')}"
     return f"::{kind} {place}::{_data(f'{one.message}{chr(10)}{one.instead}')}"
 
 

@@ -18,7 +18,7 @@ from scripts.core.plan.trace import Statement, Trace
 from scripts.core.postgres import driver, own_tables, statements
 from scripts.core.postgres.driver import Session
 from scripts.core.postgres.sql import sent
-from scripts.core.revisions import checksum
+from scripts.core.revisions import checksum, sql_lines
 from scripts.core.schema import catalog_snapshot
 from scripts.core.schema.catalog_snapshot import Snapshot
 
@@ -80,7 +80,7 @@ class _Tracer:
     repeated: Repeated[Statement] = field(default_factory=Repeated)
 
     def before(self, _connection: Any, _cursor: Any, sql: str, parameters: Any, context: Any, many: bool) -> None:
-        line = checksum.line()
+        line = sql_lines.running(sent(sql))
         if line is None:
             self.invalidate()
             return

@@ -73,6 +73,8 @@ def watch(folder: str) -> None:
 
 def read_by(path: Path, module: ModuleType | None = None) -> set[Path]:
     """Return the files that a revision has read in this process, and the modules from there that it has names of."""
+    if not (_read or module):
+        return set()
     named = filter(None, map(_module, vars(module).values())) if module else ()
     files = {str(getattr(one, "__file__", None) or "") for one in named}
     found = _read.get(os.path.realpath(path), set()) | {os.path.realpath(file) for file in files if _is_below(file)}
