@@ -1,7 +1,8 @@
 """Leaves out what only autogenerate sees: defaults, indexes and constraints that the comparison finds equal.
 
 Autogenerate reads the default of a domain as the column's. It does not know that the schema public may be left out, nor
-what DDL events create.
+what DDL events create. It gives no name to a constraint for which the models have none, so that no downgrade can drop
+it: such a constraint gets the name that PostgreSQL gives.
 """
 
 import re
@@ -11,7 +12,9 @@ from typing import Any
 from alembic.operations.ops import (
     AddConstraintOp,
     AlterColumnOp,
+    CreateForeignKeyOp,
     CreateIndexOp,
+    CreateUniqueConstraintOp,
     DropConstraintOp,
     DropIndexOp,
     ModifyTableOps,
@@ -46,6 +49,8 @@ def leave_out(found: Any, changed: Collection[tuple[str, ...]]) -> None:
 
 def _left(table: ModifyTableOps, name: tuple[str, ...], changed: Collection[tuple[str, ...]]) -> Iterator[Any]:
     for one in list(table.ops):
+        if isinstance(one, CreateUniqueConstraintOp | CreateForeignKeyOp) and not one.constraint_name:
+            one.constraint_name = _usual_name(one, name[-1])
         if isinstance(one, AlterColumnOp):
             both = one.modify_server_default, one.existing_server_default
             is_generated = any(isinstance(default, Computed | Identity) for default in both)
@@ -55,6 +60,12 @@ def _left(table: ModifyTableOps, name: tuple[str, ...], changed: Collection[tupl
                 yield one
         elif not (part := _part(one)) or (part[0], *name, part[1]) in changed:
             yield one
+
+
+def _usual_name(one: CreateUniqueConstraintOp | CreateForeignKeyOp, table: str) -> str:
+    """Return the name that PostgreSQL gives to a constraint, if that is short and free."""
+    columns, end = (one.columns, "key") if isinstance(one, CreateUniqueConstraintOp) else (one.local_cols, "fkey")
+    return "_".join([table, *columns, end])
 
 
 def _part(operation: Any) -> tuple[str, str] | None:

@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import Column, MetaData, Table
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Mapper
+from sqlalchemy.orm.mapper import _all_registries
 
 from scripts.core import ROOT
 from scripts.core.errors import UserError
@@ -80,9 +81,8 @@ def elsewhere() -> list[Table]:
 
 
 def mappers() -> Iterable[Mapper[Any]]:
-    """Return the mappers of the models, which are imported."""
-    found: Iterable[Mapper[Any]] = _base().registry.mappers
-    return found
+    """Return the mappers of the models, which are imported. A Base such as SQLModel has no attribute `registry`."""
+    return [mapper for registry in _all_registries() for mapper in registry.mappers]
 
 
 def not_imported() -> list[str]:

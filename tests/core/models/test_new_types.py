@@ -90,7 +90,11 @@ def test_schemas_and_types_are_written_once_with_the_tables_that_need_them(begun
     ]
 
 
-def test_a_new_column_gets_its_type_before(begun: Project) -> None:
+def test_a_new_column_gets_its_type_before_and_without_a_convention_its_constraint_gets_a_name(
+    begun: Project,
+) -> None:
+    database = begun.path / "app/database.py"
+    database.write_text(database.read_text().replace("naming_convention=NAMING_CONVENTION", ""))
     begun.run("revision", "--message", "first")
     crm = begun.path / "app/models/crm.py"
     crm.write_text(crm.read_text().replace("# more", MORE))

@@ -1,7 +1,10 @@
 """scripts/core/revisions/models.py"""
 
+from types import SimpleNamespace
+
 import pytest
 from sqlalchemy import Column, ForeignKey, Integer, MetaData, Table
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from scripts.core.errors import UserError
 from scripts.core.revisions import models
@@ -47,3 +50,19 @@ def test_a_foreign_key_to_nowhere_is_a_fault_of_the_model(monkeypatch: pytest.Mo
         models.metadata()
     assert ("Do", "correct ForeignKey('user.id') there") in caught.value.facts
     models.not_imported()  # make status goes on
+
+
+def test_a_base_needs_only_its_metadata(monkeypatch: pytest.MonkeyPatch) -> None:
+    """SQLModel has no attribute `registry`."""
+
+    class Other(DeclarativeBase):
+        pass
+
+    class Hero(Other):
+        __tablename__ = "heroes"
+        id: Mapped[int] = mapped_column(primary_key=True)
+
+    monkeypatch.setattr(models, "_base", lambda: SimpleNamespace(metadata=Other.metadata))
+
+    assert Hero.__table__ in [mapper.local_table for mapper in models.mappers()]
+    Other.registry.dispose()
