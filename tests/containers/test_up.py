@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.containers.stack import POSTGRES_IMAGE, Result, Stack, docker, inherited
+from tests.containers.stack import POSTGRES_IMAGE, ROOT, Result, Stack, docker, inherited
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -128,6 +128,21 @@ def test_database_starts_on_demand(another: Stack) -> None:
 
     assert result.code == 0, result.output
     assert "applied" in result.output
+
+
+def test_page_about_staging_says_what_to_type_where_compose_refuses_a_paused_database(another: Stack) -> None:
+    page = " ".join((ROOT / "docs" / "staging.md").read_text().split())
+    assert another.make("up").code == 0
+    docker("pause", another.container("db"))
+
+    refused, woken = (another.compose(*words.split()) for words in ("up -d --wait app", "unpause db"))
+    while another.inspect("db")["State"]["Health"]["Status"] == "unhealthy":  # Docker says so of a paused container.
+        time.sleep(0.1)
+    again = another.compose("up", "-d", "--wait", "app")
+
+    assert (refused.code, woken.code, again.code) == (1, 0, 0), refused.output + woken.output + again.output
+    reason = refused.output.strip().rpartition("Error response from daemon: ")[2]
+    assert f'"{reason}". Type `docker compose unpause db`' in page
 
 
 @pytest.fixture
