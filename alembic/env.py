@@ -6,7 +6,6 @@ from alembic import context
 
 from scripts.core.migrate import alembic_log, runner
 from scripts.core.revisions import models
-from scripts.core.settings import Settings
 
 config = context.config
 # `alembic` typed by hand logs as alembic.ini says. The make targets have their own output. Other loggers stay.
@@ -15,10 +14,10 @@ if config.config_file_name and not getattr(config.cmd_opts, "quiet", False):
     alembic_log.show_headers_once()
 
 
-def check(settings: Settings) -> None:
-    from scripts.core.models import check  # no other command needs it, and it takes as long as a small migration
+def by_hand() -> runner.ByHand:
+    from scripts.core.models import by_hand  # few commands need it, and it takes as long as a small migration
 
-    check.check(settings)
+    return by_hand
 
 
-runner.run(models.metadata, check)
+runner.run(models.metadata, by_hand)

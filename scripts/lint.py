@@ -17,7 +17,7 @@ from scripts.core import overrides, settings
 from scripts.core.cli import console, entry_point
 from scripts.core.errors import UserError
 from scripts.core.formatting import counted
-from scripts.core.models import check
+from scripts.core.models import by_hand
 from scripts.core.plan import lint, render
 from scripts.core.plan.plan import Plan
 from scripts.core.plan.table_sizes import NOTE
@@ -50,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def compared(target: settings.Settings, revisions: history.History) -> list[str]:
     """Return the differences between models and revision files. Say so if they cannot be compared."""
     try:
-        return check.at_head(target, revisions).lines
+        return by_hand.at_head(target, revisions).lines
     except UserError as error:
         console.warn(f"The models were not compared: {error.problem}")
         return []

@@ -20,7 +20,7 @@ from scripts.core.migrate import unfinished_rollback
 from scripts.core.migrate.unfinished_rollback import Rollback
 from scripts.core.postgres import connections, environments, roles, system_identifier
 from scripts.core.postgres.roles import Application, Owner
-from scripts.core.revisions import history, last_comparison, migration_log, models
+from scripts.core.revisions import history, last_comparison, migration_log, unimported
 
 MOST = 8
 """Names on a line."""
@@ -61,6 +61,8 @@ class Status:
     """A rollback that is not closed."""
     not_imported: list[str]
     """Files that define a model and are not imported by app/models/__init__.py."""
+    not_looked_at: list[str]
+    """Modules of the application that cannot be imported, each with the cause. They may define a model."""
     models: list[str] | None
     """What the models describe and the revision files do not make; None: not compared."""
 
@@ -89,6 +91,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def look(target: settings.Settings) -> Status:
     revisions = history.load()
+    found = unimported.look(target)  # before the first connection, because it forks a child
     with connections.connect(target) as connection:
         at = history.current(connection)
         server, environment = connections.describe(connection), environments.read(connection)
@@ -119,7 +122,8 @@ def look(target: settings.Settings) -> Status:
         owner=owner,
         application=application,
         rollback=rollback,
-        not_imported=models.not_imported(),
+        not_imported=found.files,
+        not_looked_at=found.failed,
         models=last_comparison.differences(target),
     )
 
@@ -143,6 +147,8 @@ def show(status: Status) -> None:
         "Models": _models(status.models),
     }
     console.facts([(name, value) for name, value in names.items() if value])
+    for module in status.not_looked_at:
+        console.warn(f"Not looked at for models: {module}")
     if status.rollback:
         console.warn(f"Not finished: {status.rollback}. To finish it: make rollback. To cancel it: make migrate")
     if status.application.dangers:

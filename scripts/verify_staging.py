@@ -24,7 +24,7 @@ from scripts.core.errors import DONE, INTERRUPTED, NO
 from scripts.core.formatting import VERDICTS
 from scripts.core.postgres import scratch
 from scripts.core.reports import store
-from scripts.core.revisions import history, naming
+from scripts.core.revisions import history, naming, unimported
 from scripts.core.verification import progress_table, release, report_document, run
 from scripts.core.verification.context import Case, Result
 
@@ -38,10 +38,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--json", action="store_true", help="one JSON document on standard output")
     arguments = parser.parse_args(argv)
 
-    target = settings.load()
-    revisions = history.load()
+    target, revisions = settings.load(), history.load()
     wanted = history.head(revisions)
     naming.fetch()  # once, before the child that runs the revisions is forked
+    unimported.look(target)
     started, clock = datetime.now(UTC), time.monotonic()
     with release.tree(arguments.release) as running, scratch.session(target) as server:
         environment = report_document.environment(target, server.server)

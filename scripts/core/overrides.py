@@ -5,7 +5,12 @@ import os
 
 def accepted(refusal: str) -> bool:
     """Return whether the user has overridden the refusal with this id."""
-    return refusal in os.environ.get("ACCEPT", "").replace(" ", "").split(",")
+    return refusal in words()
+
+
+def words() -> list[str]:
+    """Return the ids in ACCEPT=."""
+    return os.environ.get("ACCEPT", "").replace(" ", "").split(",")
 
 
 def confirmed() -> str:

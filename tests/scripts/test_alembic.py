@@ -134,6 +134,36 @@ def test_check_says_whether_models_and_migrations_match(edited: Project) -> None
     assert "Models and revision files differ:\n    table users, column note is missing\n" in after.stderr
 
 
+def test_autogenerate_typed_by_hand_drops_nothing_by_itself(project: Project) -> None:
+    project.sql("CREATE TABLE theirs (id int) PARTITION BY RANGE (id)")
+    project.sql("CREATE TABLE theirs_1 PARTITION OF theirs DEFAULT; CREATE INDEX ON theirs (id)")
+    user = project.path / "app" / "models" / "user.py"
+    user.write_text(user.read_text().replace("    email: Mapped[str] = mapped_column(String(255))\n", ""))
+    command = ("revision", "--autogenerate", "-m")
+
+    silent = by_hand(project, *command, "silent", "--rev-id", "abcd01")
+    (path,) = project.versions.glob("*abcd01*")
+    written = path.read_text()
+    path.unlink()
+    agreed = by_hand(project, *command, "agreed", "--rev-id", "abcd01", ACCEPT="drop.users.email")
+    (user.parent / "order.py").write_text(
+        'import sqlalchemy as sa\nfrom app.database import Base\nx = sa.Table("x", Base.metadata)\n'
+    )
+    unimported = by_hand(project, *command, "unimported")
+
+    (path,) = project.versions.glob("*abcd01*")
+    assert silent.returncode == 0, silent.stderr
+    for name in ("theirs", "theirs_1", "users.email"):
+        assert f"No model describes {name}. Its drop was left out, because rows would be lost." in silent.stderr
+    assert "drop_" not in written
+    assert agreed.returncode == 0, agreed.stderr
+    assert 'op.drop_column("users", "email")' in path.read_text()
+    assert 'op.add_column("users", sa.Column("email"' in path.read_text()
+    assert "theirs" not in path.read_text()
+    assert unimported.returncode not in (0, 3)
+    assert "Not imported by app/models/__init__.py: app/models/order.py" in unimported.stderr
+
+
 def test_alembic_means_the_package_not_our_folder(settled: Project) -> None:
     result = settled.call(sys.executable, "-c", "import alembic; print(alembic.__file__)")
 

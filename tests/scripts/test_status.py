@@ -1,16 +1,24 @@
 """make status"""
 
 import json
+import subprocess
 import sys
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 from tests.conftest import Project
+
+KEY = "    import sqlalchemy as sa\n    id = sa.Column(sa.Integer, primary_key=True)\n"
 
 
 def look(project: Project) -> tuple[int, dict[str, Any]]:
     """The exit code and the facts of status --json."""
-    result = project.run("status", "--json")
+    return json_of(project.run("status", "--json"))
+
+
+def json_of(result: "subprocess.CompletedProcess[str]") -> tuple[int, dict[str, Any]]:
     assert result.stderr == ""
     return result.returncode, json.loads(result.stdout)
 
@@ -38,6 +46,7 @@ def test_at_head_it_says_where_the_database_stands(settled: Project, revisions: 
         "application": {"name": user, "exists": True, "dangers": ["is a superuser"], "lacking": []},
         "rollback": None,
         "not_imported": [],
+        "not_looked_at": [],
         "models": None,
     }
 
@@ -123,13 +132,66 @@ def test_a_revision_without_a_file_is_in_doubt(project: Project) -> None:
 
 
 def test_a_model_that_is_not_imported_is_in_doubt(edited: Project) -> None:
-    model = 'from app.database import Base\n\n\nclass Order(Base):\n    __tablename__ = "orders"\n'
+    model = 'from app.database import Base\n\n\nclass Order(Base):\n    __tablename__ = "orders"\n' + KEY
     (edited.path / "app" / "models" / "order.py").write_text(model)
 
     code, facts = look(edited)
 
     assert code == 1
     assert facts["not_imported"] == ["app/models/order.py"]
+
+
+UNIMPORTED = {
+    "annotated": 'from app.database import Base\nclass A(Base):\n    __tablename__: str = "a"\n' + KEY,
+    "bases": "from sqlalchemy.orm import DeclarativeBase\nclass Other(DeclarativeBase): pass\n"
+    'class B(Other):\n    __tablename__ = "users"\n' + KEY,
+    "declared": "from sqlalchemy.orm import declared_attr\nfrom app.database import Base\nclass Named:\n"
+    "    @declared_attr.directive\n    def __tablename__(cls): return cls.__name__.lower()\n"
+    "class D(Named, Base):\n" + KEY,
+    "factory": 'from app.models.tables import make\nf = make("f")\n',
+    "imperative": "import sqlalchemy as sa\nfrom sqlalchemy.orm import registry\nclass I: pass\nmine = registry()\n"
+    'mine.map_imperatively(I, sa.Table("i", mine.metadata, sa.Column("id", sa.Integer, primary_key=True)))\n',
+}
+OTHERS = {
+    "tables": "import sqlalchemy as sa\ndef make(name): return sa.Table(name, sa.MetaData())\n",
+    "text": 'text = """\nclass T(Base):\n    __tablename__ = "t"\n"""\n',
+    "prints": 'import os\nprint("hello", flush=True)\nos.environ["POSTGRES_PORT"] = "1"\n',
+    "ends": 'import sys\n\nsys.exit("the end")\n',
+    "circular": "from app.models.circle import x\n",
+    "circle": "from app.models.circular import y\n",
+    "latin": 'x = "\xe9"\n',
+    "windows": "import sys\r\n\r\nimport nothing_of_that_name\r\n",
+}
+
+
+def test_models_are_found_by_what_registers_whatever_their_spelling(edited: Project) -> None:
+    models = edited.path / "app" / "models"
+    for name, text in {**UNIMPORTED, **OTHERS}.items():
+        (models / f"{name}.py").write_bytes(text.encode("latin-1"))
+    main = edited.path / "app" / "__main__.py"
+    main.write_text("from pathlib import Path\nPath('ran').touch()\n" + main.read_text())
+
+    code, facts = json_of(result := edited.run("status", "--json"))
+
+    assert code == 1
+    assert facts["not_imported"] == [f"app/models/{name}.py" for name in UNIMPORTED]
+    circle, _, ends, latin, windows = facts["not_looked_at"]
+    assert circle.startswith("app/models/circular.py, line 1: ImportError: cannot import name 'x' from partially")
+    assert ends == "app/models/ends.py, line 3: SystemExit(…) would end the whole command"
+    assert latin.startswith("app/models/latin.py, line 1: SyntaxError: (unicode error) 'utf-8' codec can't decode")
+    assert windows == "app/models/windows.py, line 3: ModuleNotFoundError: No module named 'nothing_of_that_name'"
+    assert "hello" not in result.stdout
+    assert not (edited.path / "ran").exists()
+
+
+@pytest.mark.faults
+def test_a_module_that_does_not_end_is_named(edited: Project) -> None:
+    (edited.path / "app" / "slow.py").write_text("import time\n\ntime.sleep(999)\n")
+
+    result = edited.run("status", PLAN_DEADLINE="5")
+
+    assert result.returncode == 0
+    assert "! Not looked at for models: app/slow.py, line 3, was still running after 5 s.\n" in result.stderr
 
 
 def test_without_any_imported_model_it_names_them_all(edited: Project) -> None:

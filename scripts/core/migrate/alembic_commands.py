@@ -16,7 +16,6 @@ from scripts.core import revision_files
 from scripts.core.migrate.guards import Seen
 from scripts.core.migrate.request import ATTRIBUTE, AlembicRequest
 from scripts.core.migrate.steps import OnStep, Tracer
-from scripts.core.revisions import models
 from scripts.core.rows.data_loss import Loss
 from scripts.core.settings import Settings
 
@@ -77,11 +76,8 @@ def new_revision(
 ) -> Path | None:
     """Write a revision file with what the models have and the database lacks, or an empty file to write by hand.
 
-    `add` completes what autogenerate has found. Return the file's path, or None if there is nothing to write. Raise
-    UserError if a model is not imported.
+    `add` completes what autogenerate has found. Return the file's path, or None if there is nothing to write.
     """
-    if not empty:
-        models.require_complete()
     made: list[Any] = []
 
     def drop_if_empty(_context: object, _revision: object, directives: list[MigrationScript]) -> None:

@@ -5,10 +5,12 @@ of its own, with short lock timeouts and retries. Then a new connection checks t
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 from alembic import context
+from alembic.operations.ops import MigrationScript
 from alembic.runtime.migration import MigrationContext, MigrationStep
 from alembic.script.revision import RevisionError
 from alembic.util import CommandError
@@ -22,22 +24,28 @@ from scripts.core.migrate.request import ATTRIBUTE, AlembicRequest
 from scripts.core.migrate.run_context import Conditions
 from scripts.core.migrate.steps import Step, Steps
 from scripts.core.postgres import advisory_lock, connections, invalid_indexes
-from scripts.core.revisions import history, migration_log, models, sources
+from scripts.core.revisions import history, migration_log, models, sources, unimported
 from scripts.core.user_code import ExitError, contained
 
 __all__ = ["Step", "run"]
 
 Metadata = Callable[[], MetaData]
-CheckModels = Callable[[settings.Settings], None]
+
+
+class ByHand(Protocol):
+    """What commands do that compare models and are typed by hand."""
+
+    def check(self, settings: settings.Settings) -> None: ...
+    def leave_others(self, _context: object, _revision: Any, directives: list[MigrationScript]) -> None: ...
+
 
 _RENAME = text("SELECT set_config('application_name', :name, false)")
 
 
-def run(metadata: Metadata, check: CheckModels) -> None:
+def run(metadata: Metadata, by_hand: Callable[[], ByHand]) -> None:
     """Run the command that Alembic was started with, on the database or as SQL text (`--sql`).
 
-    `metadata` is called for commands that compare models with a database. The others do not import the application.
-    `check` is called for `alembic check`, which compares models and revision files.
+    `metadata` and `by_hand` are called for commands that compare models. The others do not import the application.
     """
     try:
         application.extend_search_path()
@@ -46,10 +54,13 @@ def run(metadata: Metadata, check: CheckModels) -> None:
                 _offline()
                 return
             request = context.config.attributes.get(ATTRIBUTE) or AlembicRequest(settings.load())
-            if _command() == "check":
-                check(request.settings)
-            else:
-                _online(metadata, request)
+            if (command := _command()) == "check":
+                by_hand().check(request.settings)
+                return
+            if command == "revision" and not request.process_revision_directives:
+                unimported.require_none(request.settings)  # before the first connection, because it forks a child
+                request = replace(request, process_revision_directives=by_hand().leave_others)
+            _online(metadata, request)
     except ExitError as error:
         where = revision_files.place(error) or models.place(error)
         raise UserError(f"{where}: {error}.", do="correct that file", state="see: make status") from error

@@ -4,15 +4,15 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from scripts.core.models import accepted, comparable, defaults, model_database, wording
+from scripts.core.models import accepted, comparable, defaults, included, model_database, wording
 from scripts.core.models.comparable import Read
 from scripts.core.models.creation import Uncreated
 from scripts.core.models.model_database import ModelDatabase
 from scripts.core.plan import shadow
-from scripts.core.postgres import connections, rights, scratch, sql
+from scripts.core.postgres import connections, rights, scratch, sql, trial
 from scripts.core.postgres.scratch import Scratch
 from scripts.core.postgres.sql import Sql
-from scripts.core.revisions import history, naming
+from scripts.core.revisions import history, naming, unimported
 from scripts.core.revisions.history import History
 from scripts.core.revisions.last_comparison import Reads
 from scripts.core.schema import compare as schemas
@@ -55,6 +55,7 @@ def at_head(settings: Settings, revisions: History) -> ModelComparison:
     """
     head = history.head(revisions)
     naming.fetch()  # once, before the child that runs the models is forked
+    unimported.require_none(settings)
     with scratch.session(settings, rights.default(settings)) as server:
         return compare(server, revisions, [head], partial=True)
 
@@ -83,12 +84,16 @@ def compare(
     left = [
         one for one in every if not any(_is_of(one.name, name) for name in failed) and not _is_numbering(one, whole)
     ]
+    named = [*failed, *(one.name for one in left), *(name for name, _ in renamed)]
+    out = trial.run(server, files, included.left_out, named)
+    left, renamed = [one for one in left if one.name not in out], [one for one in renamed if one[0] not in out]
+    failures = [one for name, one in zip(failed, made.failures, strict=True) if name not in out]
     notes += [f"{one.kind} {one.name} is a view in the revision files, so it is not compared" for one in made.views]
     known = accepted.read()
-    lines = [*(one.line for one in made.failures), *(one.line for one in left)]
+    lines = [*(one.line for one in failures), *(one.line for one in left)]
     return ModelComparison(
         differences=sorted((one for one in left if one.line not in known), key=lambda one: one.name),
-        failures=[one for one in made.failures if one.line not in known],
+        failures=[one for one in failures if one.line not in known],
         notes=[*map(schemas.only_named, renamed), *notes, *unstated],
         renamed=renamed,
         accepted=[line for line in lines if line in known],

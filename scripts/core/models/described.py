@@ -3,8 +3,6 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from inspect import getsourcefile, getsourcelines
-from pathlib import Path
 from typing import Any, Literal
 
 from sqlalchemy import ARRAY, Connection, DefaultClause, MetaData, Sequence, Table, TypeDecorator, text
@@ -12,7 +10,7 @@ from sqlalchemy.dialects.postgresql import DOMAIN
 from sqlalchemy.dialects.postgresql.named_types import NamedType
 from sqlalchemy.types import SchemaType, TypeEngine
 
-from scripts.core import ROOT, files_read, variables_read
+from scripts.core import files_read, variables_read
 from scripts.core.postgres import connections
 from scripts.core.revisions import models
 from scripts.core.revisions.last_comparison import Reads
@@ -39,9 +37,8 @@ class Owned:
 
 
 def owned(copy: Settings) -> tuple[list[Owned], Reads]:
-    """Return what the models own. Raise UserError if they cannot be imported, or if one is missing."""
+    """Return what the models own. Raise UserError if they cannot be imported."""
     with files_read.noted() as files, variables_read.noted() as variables:
-        models.require_complete()
         metadata = models.metadata()
     with connections.connect(copy) as connection:
         return of(metadata, connection), Reads(files, variables)
@@ -49,11 +46,7 @@ def owned(copy: Settings) -> tuple[list[Owned], Reads]:
 
 def of(metadata: MetaData, connection: Connection) -> list[Owned]:
     default = str(connection.dialect.default_schema_name)
-    places = _places()
-    found = [
-        Owned("table", table.schema or default, table.name, places.get(table) or models.place_of(table.name))
-        for table in tables(metadata)
-    ]
+    found = [Owned("table", table.schema or default, table.name, models.place_of(table)) for table in tables(metadata)]
     found += [Owned("sequence", one.schema or default, one.name) for one in sequences(metadata)]
     named = connection.execute(_SEQUENCES, {"names": list(_named_in_defaults(metadata))}).tuples()
     for schema, name in named:
@@ -65,7 +58,9 @@ def of(metadata: MetaData, connection: Connection) -> list[Owned]:
 
 
 def tables(metadata: MetaData) -> list[Table]:
-    return [table for table in metadata.tables.values() if not getattr(table, "is_view", False)]
+    """Return the tables that the models own. A library may call a view a table; the application may leave out some."""
+    every = (table for table in metadata.tables.values() if not getattr(table, "is_view", False))
+    return [table for table in every if models.is_included(table)]
 
 
 def sequences(metadata: MetaData) -> Iterator[Sequence]:
@@ -97,16 +92,3 @@ def _named(of: TypeEngine[Any], dialect: Any) -> Iterator[Any]:
         yield from _named(of.item_type, dialect)
     elif isinstance(found := of.dialect_impl(dialect), NamedType) and found.create_type:
         yield found
-
-
-def _places() -> dict[Any, str]:
-    """Return the file and line of the class of each mapped table."""
-    places: dict[Any, str] = {}
-    for mapper in models.mappers():
-        try:
-            path, line = Path(getsourcefile(mapper.class_) or ""), getsourcelines(mapper.class_)[1]
-        except (OSError, TypeError):  # made by a function
-            continue
-        if path.is_relative_to(ROOT):
-            places.setdefault(mapper.local_table, f"{path.relative_to(ROOT)}, line {line}")
-    return places

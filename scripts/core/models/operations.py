@@ -118,7 +118,7 @@ def add(script: MigrationScript, wanted: Sequence[ModelStep], dropped: Collectio
     """
     assert script.upgrade_ops is not None
     assert script.downgrade_ops is not None
-    _leave_out(script.upgrade_ops, dropped)
+    leave_out(script.upgrade_ops, set(map(comparable.parts, dropped)))
     new_types.only_name(script.upgrade_ops)
     script.upgrade_ops.reverse_into(script.downgrade_ops)
     first = [step for step in wanted if step.first]
@@ -129,17 +129,19 @@ def add(script: MigrationScript, wanted: Sequence[ModelStep], dropped: Collectio
     script.downgrade_ops.ops += [WriteStep(step.down) for step in reversed(first) if step.down]
 
 
-def _leave_out(found: OpContainer, dropped: Collection[str]) -> None:
-    agreed = set(map(comparable.parts, dropped))
-    stay = {_table(one) for one in found.ops if isinstance(one, DropTableOp)} - agreed
+def leave_out(found: OpContainer, agreed: Collection[tuple[str, ...]]) -> list[str]:
+    """Take away the drops of tables and columns that are not `agreed`, and return their names."""
+    stay = {_table(one) for one in found.ops if isinstance(one, DropTableOp)} - {*agreed}
+    names = [".".join(one) for one in sorted(stay)]
     found.ops[:] = [one for one in found.ops if _table(one) not in stay]
     for one in found.ops:
         if isinstance(one, ModifyTableOps):
-            one.ops[:] = [
-                part
-                for part in one.ops
-                if not isinstance(part, DropColumnOp) or (*_table(one), part.column_name) in agreed
-            ]
+            columns = [part for part in one.ops if isinstance(part, DropColumnOp)]
+            kept = [part for part in columns if (*_table(one), part.column_name) not in agreed]
+            one.ops[:] = [part for part in one.ops if part not in kept]
+            names += [".".join((*_table(one), part.column_name)) for part in kept]
+    found.ops[:] = [one for one in found.ops if not isinstance(one, ModifyTableOps) or one.ops]
+    return names
 
 
 def _table(operation: MigrateOperation) -> tuple[str, ...]:

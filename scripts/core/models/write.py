@@ -23,7 +23,7 @@ from scripts.core.plan.plan import Planned
 from scripts.core.plan.table_sizes import NOTE
 from scripts.core.postgres import connections, rights, scratch, sql, trial
 from scripts.core.postgres.scratch import Scratch
-from scripts.core.revisions import history, naming
+from scripts.core.revisions import history, naming, unimported
 from scripts.core.revisions.history import History
 from scripts.core.settings import Settings
 
@@ -64,6 +64,7 @@ def revision(settings: Settings, revisions: History, message: str, renames: str)
     """
     head = history.head(revisions)
     naming.fetch()  # once, before the child that runs the models is forked
+    unimported.require_none(settings)
     with scratch.session(settings, rights.default(settings)) as server:
         before = compare.compare(server, revisions, [head], partial=True)
         named, dropped = rename.decide(before, renames)

@@ -1,25 +1,26 @@
 """The application's models, as the migrations see them."""
 
 import importlib
-import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable
 from pathlib import Path
 from traceback import extract_tb
+from types import FrameType
 from typing import Any
 
-from sqlalchemy import Column, MetaData, Table
+from sqlalchemy import Column, MetaData, Table, event
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.orm import Mapper
-from sqlalchemy.orm.mapper import _all_registries
 
-from scripts.core import ROOT
+from scripts.core import ROOT, missing_packages
 from scripts.core.errors import UserError
 from scripts.core.postgres import own_tables
 from scripts.core.revisions import migration_log
-from scripts.core.user_code import contained
+from scripts.core.user_code import ExitError, contained
 
-TABLE = re.compile(r"^\s+__tablename__\s*=|^\w+\s*=\s*(?:sa\.)?Table\(", re.MULTILINE)
+Filter = Callable[..., bool]
+
+_made: dict[Table, tuple[str, str]] = {}
+"""Of each table that was made since the first import: its place, and the file of the module that was being imported."""
 
 
 def metadata() -> MetaData:
@@ -40,14 +41,17 @@ def metadata() -> MetaData:
 
 def imported() -> MetaData:
     """Return the metadata of all models as they are. Raise UserError if a file cannot be imported."""
+    if not event.contains(Table, "after_parent_attach", _note):
+        event.listen(Table, "after_parent_attach", _note)
     try:
         with contained():
             importlib.import_module("app.models")
+            found = importlib.import_module("app.database").Base.metadata
     except Exception as error:
         raise UserError(
-            f"{place(error)} cannot be imported: {type(error).__name__}: {error}", do="correct that file"
+            f"{place(error)} cannot be imported: {cause(error)}",
+            do=missing_packages.install(error) or "correct that file",
         ) from error
-    found = _base().metadata
     assert isinstance(found, MetaData)
     return found
 
@@ -55,11 +59,13 @@ def imported() -> MetaData:
 def compared(metadata: MetaData) -> dict[str, Any]:
     """Return Alembic's options for a comparison with the database, in all schemas that the models name."""
     schemas = {None, *(table.schema for table in metadata.tables.values())}
+    own_name, own_object = filters()
 
     def include_name(name: str | None, kind: str, parents: Any) -> bool:
         if kind == "table" and name == own_tables.SOURCE:
-            return name in metadata.tables  # the user's own table of that name
-        return name in schemas if kind == "schema" else migration_log.include_name(name, kind, parents)
+            return name in metadata.tables and own_name(name, kind, parents)  # the user's own table of that name
+        is_ours = name in schemas if kind == "schema" else migration_log.include_name(name, kind, parents)
+        return is_ours and own_name(name, kind, parents)
 
     def render_item(kind: str, item: Any, autogenerate: Any) -> bool:
         """Import the module of a type that is not SQLAlchemy's. Alembic writes its name with the module."""
@@ -67,69 +73,87 @@ def compared(metadata: MetaData) -> dict[str, Any]:
             autogenerate.imports.add(f"import {type(item).__module__}")
         return False
 
-    names = {"include_schemas": True, "include_name": include_name}
+    names = {"include_schemas": True, "include_name": include_name, "include_object": own_object}
     return {"target_metadata": metadata, "render_item": render_item, **names}
+
+
+def filters() -> tuple[Filter, Filter]:
+    """Return the application's own `include_name` and `include_object`. One that is missing includes everything."""
+    return _filter("include_name"), _filter("include_object")
+
+
+def has_filters() -> bool:
+    return any(hasattr(sys.modules["app.models"], name) for name in ("include_name", "include_object"))
+
+
+def is_included(table: Table) -> bool:
+    """Return whether the application's filters include the table of a model."""
+    include_name, include_object = filters()
+    parents = {"schema_name": table.schema, "schema_qualified_table_name": table.key}
+    has_schema = table.schema is None or include_name(table.schema, "schema", {})
+    named = has_schema and include_name(table.name, "table", parents)
+    return named and include_object(table, table.name, "table", False, None)
 
 
 def elsewhere() -> list[Table]:
     """Return the tables of the imported application that belong to another metadata."""
-    modules = [module for name, module in sys.modules.items() if name.partition(".")[0] == "app"]
-    values = [value for module in modules for value in vars(module).values()]
-    found = [value if isinstance(value, Table) else getattr(value, "__table__", None) for value in values]
-    tables = {one for one in found if isinstance(one, Table) and one.metadata is not _base().metadata}
-    return sorted(tables, key=str)
+    base = importlib.import_module("app.database").Base.metadata
+    others = (table for table in _made if table.metadata is not base and is_included(table))
+    return sorted({table.key: table for table in others}.values(), key=str)
 
 
-def mappers() -> Iterable[Mapper[Any]]:
-    """Return the mappers of the models, which are imported. A Base such as SQLModel has no attribute `registry`."""
-    return [mapper for registry in _all_registries() for mapper in registry.mappers]
+def made() -> dict[Table, str]:
+    """Return the tables that were made until now, and the files of the modules that were imported then."""
+    return {table: file for table, (_, file) in _made.items()}
 
 
-def not_imported() -> list[str]:
-    """Return the files under app/ that define a table and that `app.models` does not import."""
-    imported()
-    missing = []
-    for path in sorted((ROOT / "app").rglob("*.py")):
-        relative = path.relative_to(ROOT)
-        name = ".".join(relative.with_suffix("").parts).removesuffix(".__init__")
-        if name not in sys.modules and TABLE.search(path.read_text()):
-            missing.append(str(relative))
-    return missing
+def place_of(table: Table) -> str:
+    """Return the file and line that made a table, or nothing."""
+    return _made.get(table, ("", ""))[0]
 
 
-def require_complete() -> None:
-    """Raise UserError if a model is missing from the metadata. Autogenerate would drop its table."""
-    missing = not_imported()
-    if missing or not metadata().tables:
-        raise UserError(
-            "The metadata has no tables." if not metadata().tables else "Some models are not in the metadata.",
-            why="Not imported by app/models/__init__.py: " + (", ".join(missing) or "any file that defines a table"),
-            do="import them in app/models/__init__.py; otherwise autogenerate drops their tables",
-        )
-
-
-def _base() -> Any:
-    return importlib.import_module("app.database").Base
-
-
-def _place_of(column: Column[Any]) -> str:
-    """Return the file that defines the table of a column, if it is found, and the name of the column."""
-    return ", ".join(filter(None, (place_of(column.table.name), f"column {column}")))
-
-
-def place_of(table: str) -> str:
-    """Return the file that defines a table, or nothing."""
-    for path in sorted((ROOT / "app").rglob("*.py")):
-        text = path.read_text(errors="replace")
-        if TABLE.search(text) and re.search(rf"[\"']{re.escape(table)}[\"']", text):
-            return str(path.relative_to(ROOT))
-    return ""
-
-
-def place(error: Exception) -> str:
+def place(error: BaseException) -> str:
     """Return the file and line of the application that an error comes from."""
-    if isinstance(error, SyntaxError):
-        return f"{Path(error.filename or '').relative_to(ROOT)}, line {error.lineno}"
+    if isinstance(error, SyntaxError) and error.filename and Path(error.filename).is_relative_to(ROOT):
+        line = f", line {error.lineno}" if error.lineno else ""
+        return f"{Path(error.filename).relative_to(ROOT)}{line}"
     app = ROOT / "app"
     inside = [frame for frame in extract_tb(error.__traceback__) if Path(frame.filename).is_relative_to(app)]
     return f"{Path(inside[-1].filename).relative_to(ROOT)}, line {inside[-1].lineno}" if inside else "app.models"
+
+
+def cause(error: BaseException) -> str:
+    """Return the kind of an error of the application, and its words."""
+    return str(error) if isinstance(error, ExitError | UserError) else f"{type(error).__name__}: {error}"
+
+
+def _note(table: Table, _metadata: MetaData) -> None:
+    """Note a new table, of whatever spelling: a class, an imperative one, one of another library's base."""
+    app, found, module = str(ROOT / "app"), "", ""
+    frame: FrameType | None = sys._getframe(1)
+    while frame and not module:
+        code = frame.f_code
+        if code.co_filename.startswith(app):
+            file = str(Path(code.co_filename).relative_to(ROOT))
+            found = found or f"{file}, line {frame.f_lineno}"
+            module = file if code.co_name == "<module>" else ""
+        frame = frame.f_back
+    if found:
+        _made[table] = found, module or found.partition(",")[0]
+
+
+def _filter(name: str) -> Filter:
+    given = getattr(sys.modules["app.models"], name, None)
+
+    def include(*words: Any) -> bool:
+        try:
+            return given is None or bool(given(*words))
+        except Exception as error:
+            raise UserError(f"{place(error)}: {name} fails: {cause(error)}", do="correct that file") from error
+
+    return include
+
+
+def _place_of(column: Column[Any]) -> str:
+    """Return the place that made the table of a column, if it is known, and the name of the column."""
+    return ", ".join(filter(None, (place_of(column.table), f"column {column}")))

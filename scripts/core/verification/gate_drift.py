@@ -1,11 +1,11 @@
 """Drift: the schema of the migrated copy equals that of the revision files and of the models."""
 
 from scripts.core.formatting import counted
-from scripts.core.models import accepted, plugins
+from scripts.core.models import accepted, included, plugins
 from scripts.core.models import compare as models
 from scripts.core.plan import shadow
 from scripts.core.postgres import trial
-from scripts.core.revisions import last_comparison
+from scripts.core.revisions import last_comparison, unimported
 from scripts.core.schema import compare
 from scripts.core.schema.catalogs import unknown
 from scripts.core.verification.context import FAILED, Case, Outcome
@@ -20,7 +20,10 @@ def check(case: Case) -> Outcome:
     built = shadow.build(case.server, case.revisions, at)
     found = compare.compare(case.server, built, case.migrated, case.migrated_schema)
     found, renamed = compare.renamed(found)
+    out = trial.run(case.server, case.migrated, included.left_out, [one.name for one in found])
+    found = [one for one in found if one.name not in out]
     differences = [f"Differs from the revision files: {one}" for one in found if one.kind == "structure"]
+    unimported.require_none(case.target)
     of = last_comparison.key(case.target)
     by_models = models.compare(case.server, case.revisions, at)
     if at == list(case.revisions.get_heads()):

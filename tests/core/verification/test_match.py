@@ -1,5 +1,7 @@
 """Changes of models that plain autogenerate takes for none: every command that says "match" finds each of them."""
 
+import json
+
 from tests.conftest import Project
 from tests.core import running
 from tests.core.verification.conftest import Verify
@@ -103,3 +105,47 @@ def test_a_project_with_accepted_differences_passes_everywhere(
     assert all("but for 1 difference in alembic/accepted_differences.txt" in results[n].stderr for n in (0, 1))
     assert "Models       match the revision files\n" in status
     assert gate(project, "drift")["status"] == "passed"
+
+
+FILTERS = """
+
+def include_name(name, kind, parents):
+    return not (kind == "table" and name == "theirs")
+
+
+def include_object(object, name, kind, reflected, compare_to):
+    if name in ("ix_by_hand", "ck_users_by_hand"):
+        return not reflected
+    return name not in ("by_hand", "legacy")
+
+
+import sqlalchemy as sa
+from app.database import Base
+sa.Table("legacy", Base.metadata, sa.Column("id", sa.Integer, primary_key=True))
+"""
+OTHERS = [
+    "CREATE TABLE theirs (id int)",
+    "ALTER TABLE users ADD by_hand int, ADD CONSTRAINT ck_users_by_hand CHECK (id > 0)",
+    "CREATE INDEX ix_by_hand ON users (email)",
+]
+
+
+def test_the_filters_of_the_application_hold_everywhere(project: Project, revisions: list[str], verify: Verify) -> None:
+    models = project.path / "app" / "models" / "__init__.py"
+    models.write_text(models.read_text() + FILTERS)
+    before = running.call(project, "revision", "--message", "nothing")
+    project.write_revision("abcd01", revisions[-1], execute(*OTHERS[1:]), execute("ALTER TABLE users DROP by_hand"))
+    project.sql(OTHERS[0])
+
+    results = [before, running.by_hand(project, "check")]
+    linted = running.call(project, "lint", "--all", "--json")
+    assert running.call(project, "migrate").returncode == 0
+    verify(project, "upgrade", "drift")
+    results.append(running.by_hand(project, "revision", "--autogenerate", "-m", "by hand", "--rev-id", "abcd02"))
+
+    assert [result.returncode for result in results] == [0] * 3, results
+    assert json.loads(linted.stdout)["models"] == []
+    assert "✓ Models and migrations match: there is nothing to write." in before.stdout
+    assert gate(project, "drift")["status"] == "passed", gate(project, "drift")
+    (path,) = project.versions.glob("*abcd02*")
+    assert "op." not in path.read_text().partition("def upgrade")[2]

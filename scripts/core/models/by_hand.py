@@ -1,10 +1,14 @@
-"""The comparison with all revision files, whose result is kept for make status. `alembic check` does it too."""
+"""What `alembic check` and `alembic revision --autogenerate` do here, and the comparison whose result is kept."""
 
-from scripts.core import messages
+from typing import Any
+
+from alembic.operations.ops import MigrationScript
+
+from scripts.core import messages, overrides
 from scripts.core.errors import UserError
 from scripts.core.formatting import counted
 from scripts.core.migrate import alembic_log
-from scripts.core.models import accepted, compare
+from scripts.core.models import accepted, comparable, compare, operations
 from scripts.core.models.compare import ModelComparison
 from scripts.core.revisions import history, last_comparison
 from scripts.core.revisions.history import History
@@ -30,3 +34,17 @@ def check(settings: Settings) -> None:
         )
     known = f", but for {counted(len(found.accepted), 'difference')} in {accepted.FILE}" if found.accepted else ""
     messages.send(f"Models and revision files match{known}.")
+
+
+def leave_others(_context: object, _revision: Any, directives: list[MigrationScript]) -> None:
+    """Leave out drops without ACCEPT=drop.<table>[.<column>]. Autogenerate drops partitions and others' tables."""
+    agreed = {comparable.parts(word.removeprefix("drop.")) for word in overrides.words() if word.startswith("drop.")}
+    for script in directives:
+        assert script.upgrade_ops is not None
+        assert script.downgrade_ops is not None
+        for name in operations.leave_out(script.upgrade_ops, agreed):
+            messages.send(
+                f"No model describes {name}. Its drop was left out, because rows would be lost."
+                f" To write it: ACCEPT=drop.{name}"
+            )
+        script.upgrade_ops.reverse_into(script.downgrade_ops)

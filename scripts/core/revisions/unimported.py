@@ -1,0 +1,114 @@
+"""The models that `app.models` does not import.
+
+A child process imports every module of the application, and looks at which tables that makes.
+"""
+
+import importlib
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from scripts.core import ROOT, child_process, children, messages
+from scripts.core import settings as configuration
+from scripts.core.child_process import Deadline
+from scripts.core.errors import LateError, UserError
+from scripts.core.revisions import models
+from scripts.core.settings import Settings
+from scripts.core.user_code import contained
+
+_WHY = "A module of the application does not end when it is imported."
+# Some applications make an engine when they are imported. No server answers there.
+_NOWHERE = {
+    "DATABASE_URL": "postgresql://nobody:none@127.0.0.1:1/none",
+    "MIGRATION_DATABASE_URL": "postgresql://nobody:none@127.0.0.1:1/none",
+}
+
+
+@dataclass(frozen=True)
+class Found:
+    files: list[str]
+    """Files that make a table and that `app.models` does not import."""
+    failed: list[str]
+    """Modules that could not be imported, each with its file, its line and the cause."""
+    is_empty: bool
+    """Whether the metadata has no tables at all."""
+
+
+_found: dict[Path, Found] = {}
+
+
+def look(settings: Settings) -> Found:
+    """Return what `app.models` does not import. The first call in a process starts a child for that.
+
+    Raise UserError if `app.models` itself cannot be imported.
+    """
+    if ROOT not in _found:
+        _found[ROOT] = _look(settings)
+    return _found[ROOT]
+
+
+def require_none(settings: Settings) -> None:
+    """Raise UserError if a model is missing from the metadata. Autogenerate would drop its table."""
+    found = look(settings)
+    for failed in found.failed:
+        messages.send(f"Not looked at for models: {failed}")
+    if found.files or found.is_empty:
+        raise UserError(
+            "The metadata has no tables." if found.is_empty else "Some models are not in the metadata.",
+            why="Not imported by app/models/__init__.py: "
+            + (", ".join(found.files) or "any file that defines a table"),
+            do="import them in app/models/__init__.py; otherwise autogenerate drops their tables",
+        )
+
+
+def _look(settings: Settings) -> Found:
+    deadline = Deadline(settings.limits.plan_deadline, _WHY, "PLAN_DEADLINE")
+    environment = configuration.without_target(settings) | _NOWHERE
+    hidden = configuration.secret_files(settings)
+    with children.started(hidden) as child, messages.sent_to(messages.nowhere):
+        is_empty = child.call(has_no_tables, environment=environment, deadline=deadline)
+        try:
+            files, failed = child.call(everything, environment=environment, deadline=deadline)
+        except UserError as error:  # a module has ended the process, or does not end itself
+            files, failed = [], [error.problem]
+    return Found(files, failed, is_empty)
+
+
+def has_no_tables() -> bool:
+    """Import `app.models` in the child, anew: a revision file may have imported the application before."""
+    for name in [name for name in sys.modules if name.partition(".")[0] == "app"]:
+        del sys.modules[name]
+    return not models.imported().tables
+
+
+def everything() -> tuple[list[str], list[str]]:
+    """Do the rest of the work of `look` in the child."""
+    known, failed = set(models.made()), list[str]()
+    for path, name in _modules():
+        if name in sys.modules:
+            continue
+        child_process.begins(str(path))
+        try:
+            with contained():
+                importlib.import_module(name)
+        except LateError as error:
+            failed.append(error.problem)
+            break
+        except Exception as error:
+            failed.append(f"{_place(error, path)}: {models.cause(error)}")
+    made = models.made().items()
+    return sorted({file for table, file in made if table not in known and models.is_included(table)}), failed
+
+
+def _modules() -> Iterator[tuple[Path, str]]:
+    """Yield the files under app/ that can be imported, and their names. `app.__main__` is the program itself."""
+    for path in sorted((ROOT / "app").rglob("*.py")):
+        parts = path.relative_to(ROOT).with_suffix("").parts
+        if all(part.isidentifier() for part in parts) and parts[-1] != "__main__":
+            yield path, ".".join(parts).removesuffix(".__init__")
+
+
+def _place(error: Exception, path: Path) -> str:
+    found = models.place(error)
+    return str(path.relative_to(ROOT)) if found == "app.models" else found
