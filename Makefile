@@ -60,8 +60,8 @@ lint: ## Find dangers in the revisions of this branch                 (ALL=1 JSO
 	$(RUN) with_scratch python -m scripts.lint $${ALL:+--all} $${JSON:+--json}
 rollback: ## Undo the newest revisions; list the rows that this deletes   (STEPS=1 or REV=... CONFIRM=name)
 	$(RUN) with_scratch python -m scripts.rollback $${STEPS:+--steps="$$STEPS"} $${REV:+--rev="$$REV"}
-stamp: ## Set the recorded revision without running migrations         (REV=...)
-	$(RUN) run python -m scripts.stamp $${REV:+"$$REV"}
+stamp: ## Find the revision of the schema; with REV=, record it        (REV=...)
+	$(RUN) with_scratch python -m scripts.stamp $${REV:+"$$REV"}
 recover: ## Find a lost revision file, and write it again              (CONFIRM=1a2b3c)
 	$(RUN) run python -m scripts.recover
 history: ## List all revisions, and when each was applied
@@ -69,7 +69,7 @@ history: ## List all revisions, and when each was applied
 current: ## Show the current revision of the database
 	$(RUN) run python -m scripts.alembic current --verbose
 merge: ## Join two heads with a merge revision                         (m="merge ... and ...")
-	$(RUN) run python -m scripts.merge --message="$$m"
+	$(RUN) with_scratch python -m scripts.merge --message="$$m"
 diagram: ## Draw the schema, with pending changes   (> docs/schema.md)
 	$(RUN) with_scratch python -m scripts.diagram
 alembic: ## Run any other Alembic command                              (c="show head")

@@ -31,6 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
 
     revisions = history.load()
+    history.head(revisions)
     scripts = history.oldest_first(revisions) if arguments.all else lint.new(revisions)
     target = settings.load()
     made = lint.make(target, revisions, scripts)

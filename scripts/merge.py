@@ -2,14 +2,17 @@
 
 make merge
 make merge m="merge posts and pages"
+
+The branches run in each order on the scratch server, and the merge runs up, down and up. Your database is not used. No
+file is written if that fails.
 """
 
 import sys
 from collections.abc import Sequence
 
-from scripts.core import revision_files
+from scripts.core import revision_files, settings
 from scripts.core.cli import console, entry_point
-from scripts.core.migrate import alembic_commands
+from scripts.core.models import merge
 from scripts.core.revisions import history
 
 
@@ -22,8 +25,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if len(heads) < 2:
         console.done(f"Nothing to do: there is {'one head, ' + heads[0] if heads else 'no revision'}.")
         return 0
-    path = alembic_commands.merge(list(heads), message or f"merge {' and '.join(heads)}")
-    console.done(f"Wrote {revision_files.shown(path)}, which joins {' and '.join(heads)}.")
+    path = merge.write(settings.load(), heads, message or f"merge {' and '.join(heads)}")
+    console.done(f"Wrote {revision_files.shown(path)}, which joins {' and '.join(heads)}. It ran up, down and up.")
     console.say("  Commit it, then: make migrate")
     return 0
 

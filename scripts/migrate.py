@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from alembic.script import Script
+from sqlalchemy import Connection
 
 from scripts.core import messages, overrides, settings
 from scripts.core.backups import create, selection
@@ -21,7 +22,7 @@ from scripts.core.formatting import counted
 from scripts.core.migrate import alembic_commands, guards, unfinished_rollback
 from scripts.core.migrate.steps import Step
 from scripts.core.postgres import connections, databases, environments, system_identifier
-from scripts.core.revisions import history
+from scripts.core.revisions import history, passed_over
 
 # Most runs find nothing to do. Importing what makes a plan takes an eighth of their time, so only a plan does it.
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     wanted = history.resolve(revisions, arguments.rev)
     with connections.connect(target) as connection:
         at = history.current(connection)
-        require_known(target, revisions, at)
+        require_fitting(target, connection, revisions, at)
         pending = history.pending(revisions, at, wanted)
         environment, empty = (
             environments.effective(target, environments.read(connection)),
@@ -63,13 +64,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def require_known(target: settings.Settings, revisions: history.History, at: Sequence[str]) -> None:
-    """Raise UserError for a database at a revision without a file. Before that, name the backups that fit."""
+def require_fitting(
+    target: settings.Settings, connection: Connection, revisions: history.History, at: Sequence[str]
+) -> None:
+    """Raise UserError for a database whose revisions are not those of the files.
+
+    Before that, name the backups that fit, if the revision has no file.
+    """
     if history.unknown(revisions, at):
         folder, name = target.backups.folder, databases.name_of(target.database_url)
         for backup in selection.fitting(folder, name, system_identifier.look(target), revisions)[:3]:
             console.warn(f"This backup fits the checkout: make restore BACKUP={shlex.quote(str(backup))}")
     history.require_known(revisions, at)
+    passed_over.require_none(connection, revisions, at)
 
 
 def look(

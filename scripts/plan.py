@@ -8,6 +8,7 @@ make plan JSON=1             print one JSON document
 import json
 import sys
 from collections.abc import Sequence
+from contextlib import ExitStack
 
 from scripts.core import settings
 from scripts.core.cli import console, entry_point
@@ -15,7 +16,7 @@ from scripts.core.errors import UserError
 from scripts.core.formatting import counted
 from scripts.core.plan import plan, render
 from scripts.core.postgres import connections
-from scripts.core.revisions import history
+from scripts.core.revisions import history, passed_over
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -27,8 +28,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     target = settings.load()
     revisions = history.load()
     wanted = history.resolve(revisions, arguments.rev)
-    at = version(target)
-    history.require_known(revisions, at)
+    at = version(target, revisions)
     made = plan.make(target, revisions, at, wanted)
     if arguments.json:
         console.document(json.dumps(made.document(), indent=2))
@@ -44,14 +44,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def version(target: settings.Settings) -> tuple[str, ...]:
-    """Return the database's revisions; none if it does not answer."""
-    try:
-        with connections.connect(target) as connection:
-            return history.current(connection)
-    except UserError as error:
-        console.warn(f"{error.problem} The plan begins with an empty database.")
-        return ()
+def version(target: settings.Settings, revisions: history.History) -> tuple[str, ...]:
+    """Return the database's revisions; none if it does not answer. Raise UserError if they do not fit the files."""
+    with ExitStack() as stack:
+        try:
+            connection = stack.enter_context(connections.connect(target))
+        except UserError as error:
+            console.warn(f"{error.problem} The plan begins with an empty database.")
+            return ()
+        at = history.current(connection)
+        history.require_known(revisions, at)
+        passed_over.require_none(connection, revisions, at)
+        return at
 
 
 if __name__ == "__main__":

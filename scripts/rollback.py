@@ -23,7 +23,7 @@ from scripts.core.formatting import counted
 from scripts.core.migrate import alembic_commands, guards, unfinished_rollback
 from scripts.core.migrate.steps import Step
 from scripts.core.postgres import connections, environments
-from scripts.core.revisions import history
+from scripts.core.revisions import history, passed_over
 from scripts.core.rollback import loss_detection, reversible
 from scripts.core.rows.data_loss import Loss
 
@@ -43,6 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         at = history.current(connection)
         environment = environments.effective(target, environments.read(connection))
         history.require_known(revisions, at)
+        passed_over.require_none(connection, revisions, at)
         begun = unfinished_rollback.resumed(connection, revisions, at, steps, goal)
     if begun:
         console.say(f"This continues {begun}.")

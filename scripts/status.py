@@ -20,7 +20,7 @@ from scripts.core.migrate import unfinished_rollback
 from scripts.core.migrate.unfinished_rollback import Rollback
 from scripts.core.postgres import connections, environments, roles, system_identifier
 from scripts.core.postgres.roles import Application, Owner
-from scripts.core.revisions import history, last_comparison, migration_log, unimported
+from scripts.core.revisions import history, last_comparison, migration_log, passed_over, unimported
 
 MOST = 8
 """Names on a line."""
@@ -54,6 +54,8 @@ class Status:
     uncommitted: list[str]
     edited: list[str]
     """Applied revisions whose file was changed later."""
+    never_ran: list[str]
+    """Revisions before the current one that never ran here: their files were moved."""
     owner: Owner
     """The role that migrates."""
     application: Application
@@ -68,7 +70,7 @@ class Status:
 
     @property
     def healthy(self) -> bool:
-        faults = self.pending, self.unknown, self.edited, self.not_imported, self.models
+        faults = self.pending, self.unknown, self.edited, self.never_ran, self.not_imported, self.models
         return not (any(faults) or len(self.heads) > 1)
 
 
@@ -96,6 +98,7 @@ def look(target: settings.Settings) -> Status:
         at = history.current(connection)
         server, environment = connections.describe(connection), environments.read(connection)
         rollback = unfinished_rollback.find(connection)
+        never_ran = passed_over.find(connection, revisions, at)
         edited = list(migration_log.edited(connection, history.files(revisions, at)))
         # A service file may name the login.
         login = target.application_url.username or str(connection.scalar(text("SELECT current_user")))
@@ -119,6 +122,7 @@ def look(target: settings.Settings) -> Status:
         else [],
         uncommitted=git.uncommitted(revision_files.folders()),
         edited=edited,
+        never_ran=never_ran,
         owner=owner,
         application=application,
         rollback=rollback,
@@ -142,6 +146,9 @@ def show(status: Status) -> None:
         "No file here": ", ".join(status.unknown),
         "Backups": f"make restore BACKUP={shlex.quote(status.fitting[0])}" if status.fitting else "",
         "Edited": f"{_few(status.edited)}, after it was applied" if status.edited else "",
+        "Never ran": f"{_few(status.never_ran)}, before the current one: make migrate explains"
+        if status.never_ran
+        else "",
         "Uncommitted": _few(status.uncommitted),
         "Not imported": _few(status.not_imported),
         "Models": _models(status.models),

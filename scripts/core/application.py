@@ -1,10 +1,12 @@
 """What pyproject.toml says about the application, in `[tool.app]`."""
 
+import os
 import shlex
 import sys
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +43,16 @@ def search_path(root: Path | None = None) -> list[str]:
     """
     root = root or ROOT
     return list(dict.fromkeys([str(root), *(str((root / name).parent) for name in read(root).packages)]))
+
+
+def holds(path: str) -> bool:
+    """Return whether a file is part of the application."""
+    return any(path.startswith(folder) for folder in _folders(ROOT))
+
+
+@cache
+def _folders(root: Path) -> list[str]:
+    return [f"{root / name}{os.sep}" for name in read(root).packages]
 
 
 def extend_search_path() -> None:

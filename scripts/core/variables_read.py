@@ -5,24 +5,24 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from scripts.core import ROOT
+from scripts.core import application
 from scripts.core.settings import TARGET
 
 
 @contextmanager
 def noted() -> Iterator[set[str]]:
-    """Yield a set that has, after the block, the names that a file of app/ has read. Names of the target do not count.
+    """Yield a set that has, after the block, the names that a file of the application has read.
 
-    Without them, a throwaway database would differ from every other.
+    Names of the target do not count, because each throwaway database has its own.
     """
-    found, environment, app = set[str](), type(os.environ), f"{ROOT / 'app'}{os.sep}"
+    found, environment = set[str](), type(os.environ)
     original = environment.__getitem__
 
     def read(of: "os._Environ[str]", name: str) -> str:
         frame = sys._getframe(1)
         while frame.f_back and frame.f_code.co_filename.endswith(("os.py", "<frozen os>", "_collections_abc>")):
             frame = frame.f_back
-        if frame.f_code.co_filename.startswith(app) and not TARGET.fullmatch(str(name)):
+        if application.holds(frame.f_code.co_filename) and not TARGET.fullmatch(str(name)):
             found.add(str(name))
         return original(of, name)
 

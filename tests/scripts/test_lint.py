@@ -82,6 +82,47 @@ def test_what_the_main_branch_has_is_looked_at_when_asked_for(branch: Project, g
     assert branch.run("lint", "--all").returncode == 1
 
 
+VECTOR = """
+
+import sqlalchemy as sa
+from app.database import Base
+class Vector(sa.types.UserDefinedType):
+    def get_col_spec(self): return "geometry"
+class Place(Base):
+    __tablename__ = "places"
+    id = sa.Column(sa.Integer, primary_key=True)
+    at = sa.Column(Vector)
+"""
+
+
+def test_models_with_an_extension_that_the_scratch_server_lacks_are_named_and_the_rest_is_compared(
+    edited: Project, revisions: list[str]
+) -> None:
+    models = edited.path / "app" / "models" / "__init__.py"
+    models.write_text(models.read_text() + VECTOR)
+    create = (
+        'op.execute("CREATE EXTENSION postgis"); op.execute("CREATE TABLE places (id int PRIMARY KEY, at geometry)")'
+    )
+    edited.write_revision("abcd01", revisions[-1], f'{create}; op.execute("ALTER TABLE users ADD extra int")')
+
+    result = edited.run("lint", "--all")
+
+    assert "! Not compared: places. The scratch server lacks postgis. " in result.stderr
+    assert "  table users, column extra is not expected\n✗ Models and revision files differ." in result.stdout
+    assert "places" not in result.stdout.rpartition("in 3 revisions.")[2]
+
+
+def test_two_heads_fail(branch: Project, revisions: list[str]) -> None:
+    branch.write_revision("abcd02", revisions[-1])
+
+    for words in ((), ("--all",)):
+        result = branch.run("lint", *words)
+
+        assert result.returncode == 1
+        assert "✗ There are 2 heads:" in result.stderr
+        assert 'make merge m="merge the two"' in result.stderr
+
+
 ROLES = (
     'op.execute("GRANT SELECT ON users TO missing_app"); op.execute("CREATE POLICY own ON users TO \\"The Readers\\"");'
     ' op.execute("ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO missing_app")'

@@ -45,6 +45,8 @@ def check(conditions: Conditions, steps: Steps, files: dict[str, Path], seen: Se
     if careful and steps.command == "upgrade":
         used += _recovered() + _plan(steps.files, seen)
         used += _verified(conditions.settings, conditions.observer, steps.files)
+    if steps.command == "stamp" and overrides.accepted("stamp"):
+        used.append("stamp")
     if steps.command == "downgrade":
         check_losses(conditions)
         used += ["irreversible"] if overrides.accepted("irreversible") else []

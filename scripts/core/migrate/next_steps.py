@@ -96,7 +96,7 @@ def _of_schema(found: Failure) -> str:
 def _of_existing_table(found: Failure) -> str:
     if not found.steps.at_base:
         return ""
-    return "make stamp REV=<revision of this schema>   (if other migrations made these tables)"
+    return "make stamp, which finds the revision of this schema   (if other migrations made these tables)"
 
 
 def _of_privilege(found: Failure) -> str:

@@ -24,7 +24,7 @@ from scripts.core.migrate.request import ATTRIBUTE, AlembicRequest
 from scripts.core.migrate.run_context import Conditions
 from scripts.core.migrate.steps import Step, Steps
 from scripts.core.postgres import advisory_lock, connections, invalid_indexes
-from scripts.core.revisions import history, migration_log, models, sources, unimported
+from scripts.core.revisions import history, migration_log, models, passed_over, sources, unimported
 from scripts.core.user_code import ExitError, contained
 
 __all__ = ["Step", "run"]
@@ -79,6 +79,8 @@ def _online(metadata: Metadata, request: AlembicRequest) -> None:
             _guarded(context.run_migrations, request)
             return
         steps = _guarded(lambda: _plan(command, connection, request), request)
+        if _command() != "stamp":
+            passed_over.require_none(connection, context.script, history.current(connection))
         connection.rollback()
         if steps:
             connection.execution_options(isolation_level="AUTOCOMMIT")

@@ -22,6 +22,7 @@ from sqlalchemy.schema import (
 from scripts.core import redaction, sqlstates
 from scripts.core.models import described
 from scripts.core.models.described import Owned
+from scripts.core.plan import missing_extensions
 from scripts.core.postgres import connections, sql
 from scripts.core.postgres.sql import spelled
 from scripts.core.revisions import models
@@ -49,6 +50,8 @@ class Uncreated:
     part: str
     """The part of a table, such as "index ix_users_email"; empty for the whole."""
     error: str
+    may_lack: bool = False
+    """Whether PostgreSQL refused it because something is undefined, as without an extension."""
 
     @property
     def line(self) -> str:
@@ -172,16 +175,16 @@ class _Creation:
         except DBAPIError as error:
             if part == EVENT and sqlstates.of(error) in _EXISTS:
                 return True
-            self._fail(of, part, redaction.message(error))
+            self._fail(of, part, redaction.message(error), may_lack=missing_extensions.may_be_needed(error))
         except SQLAlchemyError as error:
             self._fail(of, part, str(error))
         else:
             return True
         return False
 
-    def _fail(self, of: Any, part: str, error: str) -> None:
+    def _fail(self, of: Any, part: str, error: str, *, may_lack: bool = False) -> None:
         here = self.owned.get(self._name(of), Owned("table", *self._name(of)))
-        self.failures.append(Uncreated(here, part, error))
+        self.failures.append(Uncreated(here, part, error, may_lack))
 
     def _name(self, of: Any) -> tuple[str, str]:
         schema = getattr(of, "schema", None) or str(self.connection.dialect.default_schema_name)

@@ -137,9 +137,9 @@ def leave_out(found: OpContainer, agreed: Collection[tuple[str, ...]]) -> list[s
     for one in found.ops:
         if isinstance(one, ModifyTableOps):
             columns = [part for part in one.ops if isinstance(part, DropColumnOp)]
-            kept = [part for part in columns if (*_table(one), part.column_name) not in agreed]
-            one.ops[:] = [part for part in one.ops if part not in kept]
-            names += [".".join((*_table(one), part.column_name)) for part in kept]
+            left = [part for part in columns if (*_table(one), part.column_name) not in agreed]
+            one.ops[:] = [part for part in one.ops if part not in left]
+            names += [".".join((*_table(one), part.column_name)) for part in left]
     found.ops[:] = [one for one in found.ops if not isinstance(one, ModifyTableOps) or one.ops]
     return names
 

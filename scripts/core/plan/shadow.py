@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from scripts.core import ROOT, files_read
 from scripts.core.errors import UserError
 from scripts.core.migrate import alembic_commands
-from scripts.core.migrate.steps import Commits, Excuse
+from scripts.core.migrate.steps import Commits, Excuse, Tracer
 from scripts.core.plan import empty_copy, missing_extensions, missing_roles
 from scripts.core.plan.empty_copy import EmptyCopy, MakeRoles
 from scripts.core.postgres import extensions, scratch, scratch_extensions, templates, trial
@@ -43,8 +43,13 @@ def build(server: Scratch, revisions: History, at: Sequence[str], *, partial: bo
         made = scratch.create(server)
         scratch_extensions.make(server, made, scratch_extensions.needed(server))
         return made
-    keys = _keys(revisions, _server(server) + (_left_out(server) if partial else ""))
+    keys = keys_of(server, revisions, partial=partial)
     return templates.copied(server, lambda: _template(server, revisions, keys, at, partial=partial))
+
+
+def keys_of(server: Scratch, revisions: History, *, partial: bool = False) -> dict[str, str]:
+    """Return a key of each revision: of all on which its schema depends, but the files that are read meanwhile."""
+    return _keys(revisions, _server(server) + (_left_out(server) if partial else ""))
 
 
 def _template(server: Scratch, revisions: History, keys: dict[str, str], at: Sequence[str], *, partial: bool) -> str:
@@ -85,17 +90,22 @@ def upgrade(
     made: Settings, at: Sequence[str], partial: bool, elsewhere: Collection[str] | None, make_roles: MakeRoles
 ) -> list[str]:
     """Do the work of `run` in the child. Leave out statements that need rows, which a shadow does not have."""
-    found = EmptyCopy(elsewhere)
+    with files_read.noted() as files:
+        for revision in at:
+            found = EmptyCopy(elsewhere)
+            alembic_commands.traced(made, revision, lambda _step: None, tracer(make_roles, found, partial=partial))
+    return list(files)
+
+
+def tracer(make_roles: MakeRoles, found: EmptyCopy, *, partial: bool) -> Tracer:
+    """Return what lets revisions run on a database without rows. `found` gets what was left out."""
 
     def attach(connection: Connection, revision: Callable[[], str], commits: Commits) -> Excuse | None:
         extensions.tolerate(connection)
         excuse = empty_copy.tracer(make_roles, found)(connection, revision, commits)
         return excuse if partial else None
 
-    with files_read.noted() as files:
-        for revision in at:
-            alembic_commands.traced(made, revision, lambda _step: None, attach)
-    return list(files)
+    return attach
 
 
 def _usable(name: str, comment: str) -> tuple[str, Shadow] | None:

@@ -41,6 +41,7 @@ def engine(url: URL, application_name: str = "alembic-tools", options: str = "",
     connect_args: dict[str, Any] = {name: value for name, value in defaults.items() if name not in url.query}
     connect_args |= {
         "application_name": application_name,
+        "client_encoding": "utf8",  # a database of SQL_ASCII would have no characters but those of ASCII
         "options": f"{url.query.get('options', '')} {options}".strip(),
     }
     # With hstore, each new connection would ask the server for the number of that type.

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from scripts.core import ROOT, durable_files, files_read, revision_files
+from scripts.core import ROOT, application, durable_files, files_read, revision_files
 from scripts.core.settings import Settings
 
 FILE = "models.json"
@@ -28,7 +28,11 @@ class Reads:
 
 def key(settings: Settings) -> str:
     """Return a hash of all that the result depends on: files, package versions, and the scratch server."""
-    files = {*_files("app"), *_files("alembic"), *map(revision_files.shown, revision_files.source_files())}
+    folders = [*application.read().packages, "alembic"]
+    files = {
+        *(name for folder in folders for name in _files(folder)),
+        *map(revision_files.shown, revision_files.source_files()),
+    }
     server = [settings.runtime, *(settings.values.get(name, "") for name in _SERVER)]
     return _sum([files_read.content(files), *files_read.packages(), *server])
 

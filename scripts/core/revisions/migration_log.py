@@ -72,6 +72,7 @@ _LAST_OF_OLD = text(
     f" NULL AS sources FROM {LOG} WHERE direction <> '{ROLLBACK}' ORDER BY revision, id DESC"
 )
 _LAST = text(_LAST_OF_OLD.text.replace("NULL AS sources", "sources"))
+_STEPS = text(f"SELECT revision, direction FROM {LOG} WHERE direction <> '{ROLLBACK}' ORDER BY id")
 
 
 @dataclass(frozen=True)
@@ -220,6 +221,11 @@ def logged(connection: Connection, revision: str) -> Row[Any] | None:
     query = _LAST if connection.scalar(_IS_NEW) else _LAST_OF_OLD
     found = [row for row in connection.execute(query) if row.revision == revision and row.file_sha256]
     return found[0] if found else None
+
+
+def steps(connection: Connection) -> list[tuple[str, str]]:
+    """Return the revision and the direction of each step, oldest first. A stamp may name several, with commas."""
+    return [(str(row[0]), str(row[1])) for row in connection.execute(_STEPS)] if exists(connection) else []
 
 
 def settled(connection: Connection, revisions: Sequence[str]) -> bool:

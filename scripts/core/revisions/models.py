@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Column, MetaData, Table, event
 from sqlalchemy.exc import SQLAlchemyError
 
-from scripts.core import ROOT, missing_packages
+from scripts.core import ROOT, application, missing_packages
 from scripts.core.errors import UserError
 from scripts.core.postgres import own_tables
 from scripts.core.revisions import migration_log
@@ -41,8 +41,6 @@ def metadata() -> MetaData:
 
 def imported() -> MetaData:
     """Return the metadata of all models as they are. Raise UserError if a file cannot be imported."""
-    if not event.contains(Table, "after_parent_attach", _note):
-        event.listen(Table, "after_parent_attach", _note)
     try:
         with contained():
             importlib.import_module("app.models")
@@ -83,7 +81,7 @@ def filters() -> tuple[Filter, Filter]:
 
 
 def has_filters() -> bool:
-    return any(hasattr(sys.modules["app.models"], name) for name in ("include_name", "include_object"))
+    return any(hasattr(sys.modules.get("app.models"), name) for name in ("include_name", "include_object"))
 
 
 def is_included(table: Table) -> bool:
@@ -117,8 +115,7 @@ def place(error: BaseException) -> str:
     if isinstance(error, SyntaxError) and error.filename and Path(error.filename).is_relative_to(ROOT):
         line = f", line {error.lineno}" if error.lineno else ""
         return f"{Path(error.filename).relative_to(ROOT)}{line}"
-    app = ROOT / "app"
-    inside = [frame for frame in extract_tb(error.__traceback__) if Path(frame.filename).is_relative_to(app)]
+    inside = [frame for frame in extract_tb(error.__traceback__) if application.holds(frame.filename)]
     return f"{Path(inside[-1].filename).relative_to(ROOT)}, line {inside[-1].lineno}" if inside else "app.models"
 
 
@@ -129,11 +126,11 @@ def cause(error: BaseException) -> str:
 
 def _note(table: Table, _metadata: MetaData) -> None:
     """Note a new table, of whatever spelling: a class, an imperative one, one of another library's base."""
-    app, found, module = str(ROOT / "app"), "", ""
+    found, module = "", ""
     frame: FrameType | None = sys._getframe(1)
     while frame and not module:
         code = frame.f_code
-        if code.co_filename.startswith(app):
+        if application.holds(code.co_filename):
             file = str(Path(code.co_filename).relative_to(ROOT))
             found = found or f"{file}, line {frame.f_lineno}"
             module = file if code.co_name == "<module>" else ""
@@ -143,7 +140,7 @@ def _note(table: Table, _metadata: MetaData) -> None:
 
 
 def _filter(name: str) -> Filter:
-    given = getattr(sys.modules["app.models"], name, None)
+    given = getattr(sys.modules.get("app.models"), name, None)
 
     def include(*words: Any) -> bool:
         try:
@@ -157,3 +154,7 @@ def _filter(name: str) -> Filter:
 def _place_of(column: Column[Any]) -> str:
     """Return the place that made the table of a column, if it is known, and the name of the column."""
     return ", ".join(filter(None, (place_of(column.table), f"column {column}")))
+
+
+# From the beginning: a revision file may import the models first.
+event.listen(Table, "after_parent_attach", _note)

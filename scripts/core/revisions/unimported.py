@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from scripts.core import ROOT, child_process, children, messages
+from scripts.core import ROOT, application, child_process, children, messages
 from scripts.core import settings as configuration
 from scripts.core.child_process import Deadline
 from scripts.core.errors import LateError, UserError
@@ -20,8 +20,8 @@ from scripts.core.user_code import contained
 _WHY = "A module of the application does not end when it is imported."
 # Some applications make an engine when they are imported. No server answers there.
 _NOWHERE = {
-    "DATABASE_URL": "postgresql://nobody:none@127.0.0.1:1/none",
-    "MIGRATION_DATABASE_URL": "postgresql://nobody:none@127.0.0.1:1/none",
+    "DATABASE_URL": "postgresql://none:none@127.0.0.1:1/none",
+    "MIGRATION_DATABASE_URL": "postgresql://none:none@127.0.0.1:1/none",
 }
 
 
@@ -76,9 +76,12 @@ def _look(settings: Settings) -> Found:
 
 
 def has_no_tables() -> bool:
-    """Import `app.models` in the child, anew: a revision file may have imported the application before."""
-    for name in [name for name in sys.modules if name.partition(".")[0] == "app"]:
-        del sys.modules[name]
+    """Import `app.models` in the child, once more: a revision file may have imported the application before."""
+    for name in [
+        name for name, module in sys.modules.items() if application.holds(str(getattr(module, "__file__", "")))
+    ]:
+        if "." in name:
+            del sys.modules[name]
     return not models.imported().tables
 
 
@@ -102,11 +105,12 @@ def everything() -> tuple[list[str], list[str]]:
 
 
 def _modules() -> Iterator[tuple[Path, str]]:
-    """Yield the files under app/ that can be imported, and their names. `app.__main__` is the program itself."""
-    for path in sorted((ROOT / "app").rglob("*.py")):
-        parts = path.relative_to(ROOT).with_suffix("").parts
-        if all(part.isidentifier() for part in parts) and parts[-1] != "__main__":
-            yield path, ".".join(parts).removesuffix(".__init__")
+    """Yield the files of the application that can be imported, and their names. A `__main__` is the program itself."""
+    for package in map(ROOT.__truediv__, application.read().packages):
+        for path in sorted(package.rglob("*.py")):
+            parts = path.relative_to(package.parent).with_suffix("").parts
+            if all(part.isidentifier() for part in parts) and parts[-1] != "__main__":
+                yield path, ".".join(parts).removesuffix(".__init__")
 
 
 def _place(error: Exception, path: Path) -> str:

@@ -113,7 +113,7 @@ def compare(server: Scratch, expected: Settings, found: Settings, known: Schema 
     through pg_dump and pg_restore on the scratch server. Definitions that are equal afterwards are no difference. Raise
     UserError if a schema cannot be read, or does not fit the scratch server.
     """
-    differences = [one for one in between(_read(expected), known or _read(found)) if not _is_rephrased(one)]
+    differences = [one for one in between(read(expected), known or read(found)) if not _is_rephrased(one)]
     if not any(_may_be_rephrased(one) for one in differences):
         return differences
     expected_copy, found_copy = (restored(server, one).objects for one in (expected, found))
@@ -129,7 +129,7 @@ def compare(server: Scratch, expected: Settings, found: Settings, known: Schema 
 def restored(server: Scratch, original: Settings) -> Schema:
     """Return the schema of a database on the scratch server, read from a copy of it."""
     made = schema_copy.restored(server, scratch.as_administrator(server, original))
-    return _read(scratch.as_administrator(server, made))
+    return read(scratch.as_administrator(server, made))
 
 
 def _is_rephrased(difference: Difference) -> bool:
@@ -172,7 +172,8 @@ def _is_part(name: str, whole: set[str]) -> bool:
     return any(", ".join(parts[:count]) in whole for count in range(1, len(parts)))
 
 
-def _read(settings: Settings) -> Schema:
+def read(settings: Settings) -> Schema:
+    """Return the schema of a database."""
     with connections.connect(settings) as connection:
         return fingerprint.read(connection)
 
