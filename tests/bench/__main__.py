@@ -8,6 +8,7 @@ Revisions run on the embedded scratch server, in both runtimes.
 
 import statistics
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -18,7 +19,7 @@ from sqlalchemy import text
 
 from scripts.core import settings, subprocesses
 from scripts.core.cli import console, entry_point
-from scripts.core.postgres import connections, databases, rights, schema_copy, scratch, templates
+from scripts.core.postgres import connections, databases, embedded, rights, schema_copy, scratch, templates, wheel
 from scripts.core.postgres.scratch import Scratch
 from scripts.core.reports import store
 from scripts.core.schema import fingerprint
@@ -65,6 +66,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     with scratch.session(replace(target, runtime="embedded"), rights.default(target)) as server:
         for number in (1, 1000):
             upgrades(server, number)
+        durable_upgrades(target, 1000)
         for number in (1, 4):
             waits(server, number, HELD)
         fingerprints(server, 500)
@@ -125,6 +127,22 @@ def upgrades(server: Scratch, number: int) -> None:
             lambda: peers.upgrade(both.raw, raw),
         )
         console.say(line(nothing))
+
+
+def durable_upgrades(target: Settings, number: int) -> None:
+    """So many revisions onto an empty database of a server that brings each commit onto the disk."""
+    with tempfile.TemporaryDirectory() as folder:
+        wheel.give(Path(folder))
+        cluster = replace(embedded.scratch(), name="durable", settings=(), home=Path(folder))
+        url = embedded.start_scratch(cluster)
+        login = {"HOST": url.host, "PORT": url.port, "USER": url.username, "PASSWORD": url.password}
+        values = {**target.values, **{f"SCRATCH_{name}": str(value) for name, value in login.items()}}
+        try:
+            with scratch.session(replace(target, values=values), rights.default(target)) as server:
+                console.say("On a durable server:")
+                upgrades(server, number)
+        finally:
+            embedded.stop(cluster)
 
 
 def plans(server: Scratch, number: int, tables: int) -> None:

@@ -54,6 +54,20 @@ def test_revisions_and_waits_are_compared_with_raw_alembic(server: Scratch, caps
 
 
 @pytest.mark.faults
+def test_they_are_compared_on_a_durable_server_too(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(bench, "PAIRS", 1)
+    monkeypatch.setattr(bench, "LONG_PAIRS", 1)
+
+    bench.durable_upgrades(replace(settings.load(), runtime="embedded"), 2)
+
+    printed = capsys.readouterr().out.splitlines()
+    assert printed[0] == "On a durable server:"
+    assert [name.partition("   ")[0].strip() for name in printed[1:]] == ["2 revisions", "nothing to do, 2 revisions"]
+
+
+@pytest.mark.faults
 def test_the_fingerprint_is_compared_with_a_dump(server: Scratch, capsys: pytest.CaptureFixture[str]) -> None:
     bench.fingerprints(server, 3)
 

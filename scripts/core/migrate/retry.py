@@ -2,12 +2,12 @@
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import Any
 
 from alembic.runtime.migration import MigrationContext, MigrationInfo
-from sqlalchemy import Connection, Engine, event
+from sqlalchemy import Connection, Engine, event, text
 from sqlalchemy.exc import DBAPIError, StatementError
 
 from scripts.core import messages
@@ -22,6 +22,7 @@ from scripts.core.postgres import advisory_lock, connections, driver, invalid_in
 from scripts.core.revisions import migration_log, source_table
 from scripts.core.user_code import contained
 
+_FLUSH = text("SELECT pg_logical_emit_message(true, 'alembic', '')")
 Once = Callable[[Connection, Callable[..., Any], Callable[..., None]], None]
 
 
@@ -37,7 +38,7 @@ def run(conditions: Conditions, steps: Steps, once: Once) -> None:
         # On a busy machine the watcher may miss the last wait.
         watch = lock_watch.Watch(relations=wanted)
         try:
-            with failure_report.interruptions_reported(conditions, steps):
+            with failure_report.interruptions_reported(conditions, steps), _on_disk(conditions.observer):
                 _attempt(conditions, engine, steps, once, watch)
             return
         except DBAPIError as error:
@@ -98,6 +99,19 @@ def _attempt(conditions: Conditions, engine: Engine, steps: Steps, once: Once, w
 
 
 @contextmanager
+def _on_disk(observer: Connection) -> Iterator[None]:
+    """Bring everything that was committed in the block onto the disk. A later commit of a session that waits does so.
+
+    After a crash of the server before that, the last revisions are not applied, and the next run applies them.
+    """
+    try:
+        yield
+    finally:
+        with suppress(DBAPIError):  # The session was ended, or the server has stopped: that is reported elsewhere.
+            observer.execute(_FLUSH)
+
+
+@contextmanager
 def unwrapped() -> Iterator[None]:
     """Raise our own error without the wrapper of SQLAlchemy. It wraps what a signal raises in a statement."""
     try:
@@ -134,8 +148,9 @@ def _on_apply(conditions: Conditions, steps: Steps) -> Callable[..., None]:
 
 
 def _engine(conditions: Conditions) -> Engine:
-    # The driver needs this date style. If the driver set it, the first RESET ALL would undo it.
-    options = f"{timeouts.options(conditions.settings.limits)} -c datestyle=ISO"
+    # The driver needs this date style. If the driver set it, the first RESET ALL would undo it. A commit does not wait
+    # for the disk: the session's last one does that for all, and releases its locks sooner.
+    options = f"{timeouts.options(conditions.settings.limits)} -c datestyle=ISO -c synchronous_commit=off"
     return connections.engine(conditions.url, conditions.application, options, use_native_hstore=True)
 
 

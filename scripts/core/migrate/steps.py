@@ -91,7 +91,7 @@ class Steps:
     @property
     def source(self) -> str:
         """Return the text of the sources of all steps."""
-        return "\n".join(map(sources.text, self.paths))
+        return self.sources.text
 
     @property
     def paths(self) -> list[Path]:

@@ -10,7 +10,7 @@ import sys
 import zlib
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from types import FrameType, ModuleType
 from typing import Any
@@ -39,7 +39,7 @@ class SourceFile:
     def sha256(self) -> str:
         return hashlib.sha256(self.content).hexdigest()
 
-    @property
+    @cached_property
     def packed(self) -> bytes | None:
         """Return the compressed content, or None for a large file."""
         return zlib.compress(self.content) if len(self.content) <= LARGEST else None
@@ -51,6 +51,13 @@ class Sources:
 
     own: dict[Path, SourceFile]
     siblings: dict[Path, list[Path]]
+
+    @property
+    def text(self) -> str:
+        """Return the text of all files, as far as they are known before they run."""
+        others = (other.read_bytes() for found in self.siblings.values() for other in found if other.is_file())
+        contents = [*(one.content for one in self.own.values()), *others]
+        return "\n".join(content.decode("utf-8", "replace") for content in contents)
 
     def of(self, path: Path, module: ModuleType | None) -> list[SourceFile]:
         """Return the revision's own file, and then the others that it has by now."""
@@ -77,8 +84,9 @@ def read_by(path: Path, module: ModuleType | None = None) -> set[Path]:
         return set()
     named = filter(None, map(_module, vars(module).values())) if module else ()
     files = {str(getattr(one, "__file__", None) or "") for one in named}
-    found = _read.get(os.path.realpath(path), set()) | {os.path.realpath(file) for file in files if _is_below(file)}
-    return {Path(file) for file in found - {os.path.realpath(path)}}
+    below = {os.path.realpath(file) for file in files if _is_below(file) and file != str(path)}
+    found = _read.get(os.path.realpath(path), set()) if _read else set()
+    return {Path(file) for file in found | below if file != str(path)}
 
 
 def all_read() -> dict[str, list[str]]:
@@ -122,7 +130,12 @@ def text(path: Path) -> str:
 
 
 def _file(path: Path) -> SourceFile:
-    return SourceFile(revision_files.shown(path), path.read_bytes())
+    return SourceFile(f"{_shown(path.parent)}/{path.name}", path.read_bytes())
+
+
+@cache
+def _shown(folder: Path) -> str:
+    return revision_files.shown(folder)
 
 
 def _by_beginning(folder: Path) -> dict[str, list[Path]]:

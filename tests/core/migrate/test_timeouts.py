@@ -87,6 +87,14 @@ def test_a_revision_has_its_own_statement_timeout_to_its_end(project: Project, r
     assert project.sql("TABLE seen") == [("300ms", "2h"), ("300ms", "40s")]
 
 
+def test_commits_wait_for_the_disk_once_at_the_end(project: Project, revisions: list[str]) -> None:
+    project.sql(f"ALTER DATABASE {project.url.database} SET synchronous_commit = on")
+    made = "CREATE TABLE made AS SELECT current_setting('synchronous_commit'), pg_current_wal_insert_lsn() AS at"
+    apply(project, revisions, f'op.execute("{made}")')
+
+    assert project.sql("SELECT current_setting, pg_current_wal_flush_lsn() > at FROM made") == [("off", True)]
+
+
 @pytest.mark.parametrize("options", ["", "-c work_mem=5MB"])
 def test_a_second_session_has_the_limits(project: Project, revisions: list[str], options: str) -> None:
     lines = [
