@@ -14,6 +14,7 @@ from alembic.operations.ops import (
     AlterColumnOp,
     CreateForeignKeyOp,
     CreateIndexOp,
+    CreateTableOp,
     CreateUniqueConstraintOp,
     DropConstraintOp,
     DropIndexOp,
@@ -28,9 +29,13 @@ _PART = re.compile(rf"{comparable.PART.pattern}(?:, default|: the models do not 
 
 
 def changed(found: ModelComparison) -> set[tuple[str, ...]]:
-    """Return the tables, constraints, indexes and columns that differ, each as its kind and the parts of its name."""
+    """Return the tables, constraints, indexes and columns that differ, each as its kind and the parts of its name.
+
+    What could not be created counts: only the revision itself shows whether it runs.
+    """
     renamed = [name for pair in found.renamed for name in pair]
-    lines = [*(one.name for one in found.differences), *found.notes, *renamed]
+    failed = [one.name for one in found.failures]
+    lines = [*(one.name for one in found.differences), *failed, *found.notes, *renamed]
     parts = filter(None, map(_PART.fullmatch, lines))
     tables = filter(None, map(comparable.TABLE.fullmatch, lines))
     return {("table", *comparable.parts(one["name"])) for one in tables} | {
@@ -39,12 +44,18 @@ def changed(found: ModelComparison) -> set[tuple[str, ...]]:
 
 
 def leave_out(found: Any, changed: Collection[tuple[str, ...]]) -> None:
-    """Take away each change of a default, an index or a constraint that is not among `changed`."""
+    """Take away each new table, and each change of a default, an index or a constraint, that is not among `changed`."""
+    found.ops[:] = [one for one in found.ops if not isinstance(one, CreateTableOp) or ("table", *_path(one)) in changed]
     for table in (one for one in found.ops if isinstance(one, ModifyTableOps)):
-        space = () if table.schema in (None, "public") else (table.schema,)
-        if ("table", *space, table.table_name) not in changed:
-            table.ops[:] = _left(table, (*space, table.table_name), changed)
+        if ("table", *_path(table)) not in changed:
+            table.ops[:] = _left(table, _path(table), changed)
     found.ops[:] = [one for one in found.ops if not isinstance(one, ModifyTableOps) or one.ops]
+
+
+def _path(operation: Any) -> tuple[str, ...]:
+    """Return the parts of the name of an operation's table, without the schema public."""
+    space = () if operation.schema in (None, "public") else (operation.schema,)
+    return (*space, operation.table_name)
 
 
 def _left(table: ModifyTableOps, name: tuple[str, ...], changed: Collection[tuple[str, ...]]) -> Iterator[Any]:

@@ -54,8 +54,17 @@ class Uncreated:
     """Whether PostgreSQL refused it because something is undefined, as without an extension."""
 
     @property
+    def name(self) -> str:
+        """Return the name as in Schema."""
+        space = [] if self.owned.schema == "public" else [self.owned.schema]
+        whole = f"{self.owned.kind} {'.'.join(map(sql.typed, [*space, self.owned.name]))}"
+        return f"{whole}, {self.part}" if self.part and self.part != EVENT else whole
+
+    @property
     def line(self) -> str:
         """Return the error without the place in the file, which changes with other lines there."""
+        if self.part == EVENT:
+            return f"{EVENT} of {self.owned.name or 'the metadata'} fails: {self.error}"
         what = f"{self.part} of {self.owned.name}" if self.part else f"{self.owned.kind} {self.owned.name}"
         return f"{what} cannot be created: {self.error}"
 

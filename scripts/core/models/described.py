@@ -58,9 +58,12 @@ def of(metadata: MetaData, connection: Connection) -> list[Owned]:
 
 
 def tables(metadata: MetaData) -> list[Table]:
-    """Return the tables that the models own. A library may call a view a table; the application may leave out some."""
+    """Return the tables that the models own. The application may leave out some, and a view may look like a table.
+
+    SQLAlchemy's own views say so, and Alembic's cookbook marks others in `info`.
+    """
     every = (table for table in metadata.tables.values() if not getattr(table, "is_view", False))
-    return [table for table in every if models.is_included(table)]
+    return [table for table in every if models.is_included(table) and not table.info.get("is_view")]
 
 
 def sequences(metadata: MetaData) -> Iterator[Sequence]:

@@ -19,6 +19,7 @@ from scripts.core.schema.compare import Difference
 from scripts.core.schema.fingerprint import Schema
 
 _TYPE = re.compile(rf"(?P<type>.+?)(?: COLLATE (?P<collation>{comparable.NAME}))?(?P<rest>(?: NOT NULL)?)")
+_ONLY = re.compile(rf"\A(CREATE (?:UNIQUE )?INDEX {comparable.QUOTED} )ON ONLY ")
 _LABEL = re.compile(r"'(?:[^']|'')*'")
 
 
@@ -66,7 +67,9 @@ def _constraint(table: Sql, name: Sql, was: str | None, wanted: str | None) -> l
 
 
 def _index(index: Sql, was: str | None, wanted: str | None) -> list[Sql]:
-    return [*([compose("DROP INDEX {}", index)] if was else []), *([spelled(wanted)] if wanted else [])]
+    """PostgreSQL prints ON ONLY for a partitioned table. Run so, it would leave the partitions out."""
+    made = [spelled(_ONLY.sub(r"\1ON ", wanted, count=1))] if wanted else []
+    return [*([compose("DROP INDEX {}", index)] if was else []), *made]
 
 
 def _collation(table: Sql, column: Sql, was: str, wanted: str) -> Iterator[ModelStep]:

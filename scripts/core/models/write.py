@@ -3,6 +3,7 @@
 It is compared with the shadow at head. So it does not matter in which state your database is, or whether it runs.
 """
 
+import warnings
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -123,7 +124,9 @@ def new_file(copy: Settings, content: Content) -> Path | None:
         alike.leave_out(script.upgrade_ops, content.changed)
         operations.add(script, content.more, content.dropped)
 
-    return alembic_commands.new_revision(copy, content.message, empty=False, add=add)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of what Alembic cannot write: the comparison names it
+        return alembic_commands.new_revision(copy, content.message, empty=False, add=add)
 
 
 def _proven(server: Scratch, settings: Settings, head: str, path: Path) -> Written:

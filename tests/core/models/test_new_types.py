@@ -45,6 +45,22 @@ class Order(Base):
     public_id = sa.Column(sa.ForeignKey("public.stated.id"))
 
 
+class Event(Base):
+    __tablename__ = "event"
+    __table_args__ = (
+        sa.Index("few", "kind", postgresql_where=sa.text("kind > 0")),
+        {"postgresql_partition_by": "LIST (kind)"},
+    )
+    kind = sa.Column(sa.Integer, primary_key=True)
+    twice = sa.Column(sa.Integer, sa.Computed("kind * 2", persisted=True))
+
+
+class Names(Base):
+    __tablename__ = "names"
+    __table_args__ = {"info": {"is_view": True}}
+    id = sa.Column(sa.Integer, primary_key=True)
+
+
 class Stated(Base):
     __tablename__ = "stated"
     __table_args__ = {"schema": "public"}
@@ -97,13 +113,16 @@ def test_a_new_column_gets_its_type_before_and_without_a_convention_its_constrai
     database.write_text(database.read_text().replace("naming_convention=NAMING_CONVENTION", ""))
     begun.run("revision", "--message", "first")
     crm = begun.path / "app/models/crm.py"
-    crm.write_text(crm.read_text().replace("# more", MORE))
+    crm.write_text(crm.read_text().replace("# more", MORE).replace("kind > 0", "kind > 1"))
 
     result = begun.run("revision", "--message", "more")
     again = begun.run("revision", "--message", "again")
 
     assert result.returncode == 0, result.stdout + result.stderr
     assert "Models and migrations match" in again.stdout, again.stdout + again.stderr
+    written = "".join(path.read_text() for path in begun.versions.glob("*.py"))
+    assert "ON ONLY" not in written, "the index would leave the partitions out"
+    assert '"names"' not in written, "a view became a table"
 
 
 def test_a_table_of_another_base_is_no_match(begun: Project) -> None:
