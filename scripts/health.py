@@ -6,7 +6,6 @@ python -m scripts.health
 import sys
 from collections.abc import Sequence
 
-from alembic.runtime.migration import MigrationContext
 from sqlalchemy.exc import DBAPIError
 
 from scripts.core import application, settings, subprocesses
@@ -29,7 +28,7 @@ def _fault() -> str:
     try:
         database = settings.load_application()
         with connections.engine(database.url, "health").connect() as connection:
-            current = MigrationContext.configure(connection).get_current_heads()
+            current = history.current(connection)
         if lacking := history.lacking(history.load(), current):
             return f"the database lacks {', '.join(sorted(lacking))}"
         words = application.read().health_words

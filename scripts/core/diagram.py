@@ -17,7 +17,7 @@ from scripts.core.postgres.user_tables import SCHEMA
 from scripts.core.revisions.history import History
 from scripts.core.settings import Settings
 
-OURS = (own_tables.VERSION, own_tables.LOG)
+OURS = (".".join(filter(None, (own_tables.VERSION_SCHEMA, own_tables.VERSION_TABLE))), own_tables.LOG)
 # SQLAlchemy's inspector also leaves out names that only begin with pg, such as pgboss.
 _SCHEMAS = text(f"SELECT nspname FROM pg_namespace WHERE {SCHEMA} ORDER BY 1")
 _POSTGRESQL = postgresql.dialect()  # type: ignore[no-untyped-call]

@@ -9,7 +9,12 @@ from scripts.core import ROOT
 
 
 def config() -> Config:
-    return Config(ROOT / "alembic.ini")
+    return Config(ROOT / "alembic.ini", toml_file=ROOT / "pyproject.toml")
+
+
+def option(name: str) -> str | None:
+    """Return an option of Alembic's, from alembic.ini or [tool.alembic] in pyproject.toml."""
+    return config().get_alembic_option(name) or None
 
 
 def source_files() -> frozenset[str]:

@@ -168,3 +168,37 @@ def test_alembic_means_the_package_not_our_folder(settled: Project) -> None:
     result = settled.call(sys.executable, "-c", "import alembic; print(alembic.__file__)")
 
     assert Path(result.stdout.strip()).parent.parent.name == "site-packages"
+
+
+@pytest.mark.faults
+def test_the_version_table_of_alembic_ini_is_used_by_every_command(
+    empty_project: Project, revisions: list[str]
+) -> None:
+    ini = empty_project.path / "alembic.ini"
+    options = "[alembic]\nversion_table = Odd Version's\nversion_table_schema = meta\n"
+    ini.write_text(ini.read_text().replace("[alembic]\n", options))
+    versions = 'SELECT version_num FROM meta."Odd Version\'s"'
+
+    results = [
+        # A process of its own reads the options; a forked one has those of this checkout.
+        empty_project.call(sys.executable, "-m", f"scripts.{verb}", *words, CONFIRM=str(empty_project.url.database))
+        for verb, *words in (
+            ("migrate",),
+            ("status",),
+            ("backup",),
+            ("rollback", "--steps", "1"),
+            ("migrate",),
+            ("verify_backup",),
+            ("verify_staging",),
+            ("health",),
+            ("diagram",),
+            ("alembic", "current"),
+        )
+    ]
+
+    assert [result.returncode for result in results] == [0] * 10, results
+    assert empty_project.sql(versions) == [(revisions[-1],)]
+    assert empty_project.sql("SELECT to_regclass('alembic_version')") == [(None,)]
+    assert results[3].stdout.count(revisions[-1])
+    assert "Odd" not in results[8].stdout
+    assert results[9].stdout.startswith(revisions[-1])

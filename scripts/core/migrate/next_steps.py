@@ -22,7 +22,9 @@ _CREATE_TYPE = re.compile(rf"\s*CREATE\s+TYPE\s+({_NAME})", re.IGNORECASE)
 _COLUMN = re.compile(r"\s*(CREATE\s+TABLE|ALTER\s+TABLE\s.*\b(ADD|TYPE))\b", re.IGNORECASE | re.DOTALL)
 _TABLE = re.compile(rf"\s*ALTER\s+TABLE\s+(?:IF\s+EXISTS\s+)?(?:ONLY\s+)?({_NAME})", re.IGNORECASE)
 _NEW_TYPE = re.compile(rf"\sALTER\s+(?:COLUMN\s+)?{_NAME}\s+(SET\s+DATA\s+)?TYPE\s", re.IGNORECASE)
-_WRITES_VERSION = re.compile(rf"\s*(INSERT\s+INTO|UPDATE)\s+(\S+\.)?{own_tables.VERSION}\b", re.IGNORECASE)
+_WRITES_VERSION = re.compile(
+    rf"\s*(INSERT\s+INTO|UPDATE)\s+(\S+\.)?\"?{re.escape(own_tables.VERSION_TABLE)}\b", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from scripts.core.migrate import guards, retry, unfinished_rollback, unnamed
 from scripts.core.migrate.request import ATTRIBUTE, AlembicRequest
 from scripts.core.migrate.run_context import Conditions
 from scripts.core.migrate.steps import Step, Steps
-from scripts.core.postgres import advisory_lock, connections, invalid_indexes
+from scripts.core.postgres import advisory_lock, connections, invalid_indexes, own_tables
 from scripts.core.revisions import history, migration_log, models, passed_over, sources, unimported
 from scripts.core.user_code import ExitError, contained
 
@@ -116,6 +116,7 @@ def _change_the_version(command: MigrationContext, request: AlembicRequest, hold
         conditions = guards.check(conditions, steps, history.files(context.script, at), request.seen)
         conditions = unnamed.convention(guards.check_indexes(conditions, steps), steps)
         invalid_indexes.drop_invalid(holder, conditions.foreign_indexes)
+        own_tables.ensure_schema(holder)
         if not request.tracer:
             unfinished_rollback.record(conditions, steps, at, str(command.opts["destination_rev"]))
         retry.run(conditions, steps, partial(_once, conditions.names))
@@ -209,6 +210,8 @@ def _options(process_revision_directives: Callable[..., None] | None = None) -> 
         "compare_type": True,
         "compare_server_default": True,
         "transaction_per_migration": True,
+        "version_table": own_tables.VERSION_TABLE,
+        "version_table_schema": own_tables.VERSION_SCHEMA,
         "include_name": migration_log.include_name,
         "process_revision_directives": process_revision_directives,
     }

@@ -22,7 +22,7 @@ REMIND = 30
 MIGRATES = "alembic %"
 """The application_name of a session that migrates. The other sessions of the scripts begin with `alembic-`."""
 
-_KEY = f"hashtextextended('{own_tables.VERSION}', 0)"
+_KEY = "hashtextextended('{}', 0)".format(own_tables.VERSION.replace("'", "''"))
 _TAKE = text(f"SELECT pg_try_advisory_lock({_KEY})")
 _HOLDER = text(
     "SELECT 'pid ' || a.pid || ', ' || a.application_name || ', role ' || a.usename"

@@ -1,14 +1,22 @@
 """The tables that Alembic and this project create in the target.
 
 Their names are looked up in search_path, as Alembic does. A table of such a name in another schema belongs to the user.
+The options version_table and version_table_schema of alembic.ini may name the first.
 """
 
 from sqlalchemy import Connection, text
 
-from scripts.core.postgres import driver
+from scripts.core import revision_files
+from scripts.core.postgres import driver, sql
 from scripts.core.postgres.driver import Session
+from scripts.core.postgres.sql import compose
 
-VERSION = "alembic_version"
+VERSION_TABLE = revision_files.option("version_table") or "alembic_version"
+VERSION_SCHEMA = revision_files.option("version_table_schema")
+VERSION = ".".join(map(sql.typed, filter(None, (VERSION_SCHEMA, VERSION_TABLE))))
+"""Its name as SQL spells it."""
+VERSION_NUMBER = "to_regclass('{}')::oid".format(VERSION.replace("'", "''"))
+"""SQL for its OID, or NULL."""
 LOG = "migration_log"
 LOG_SEQUENCE = f"{LOG}_id_seq"
 """It numbers the rows of the log."""
@@ -23,13 +31,20 @@ SOURCE_NUMBER = (
 
 NUMBERS = (
     "array_remove(ARRAY["
-    + ", ".join([*(f"to_regclass('{name}')::oid" for name in (VERSION, LOG, LOG_SEQUENCE)), SOURCE_NUMBER])
+    + ", ".join([VERSION_NUMBER, *(f"to_regclass('{name}')::oid" for name in (LOG, LOG_SEQUENCE)), SOURCE_NUMBER])
     + "], NULL)::oid[]"
 )
 """SQL for the OIDs of those that exist."""
 _NUMBERS = f"SELECT {NUMBERS}"
-_HAS_VERSION = text(f"SELECT to_regclass('{VERSION}') IS NOT NULL")
+_HAS_VERSION = text(f"SELECT {VERSION_NUMBER} IS NOT NULL")
+_HAS_SCHEMA = text("SELECT true FROM pg_namespace WHERE nspname = :schema")
 _REVISIONS = text(f"SELECT version_num FROM {VERSION}")
+
+
+def ensure_schema(connection: Connection) -> None:
+    """Create the schema of the version table, if it is missing. Alembic only creates the table."""
+    if VERSION_SCHEMA and not connection.scalar(_HAS_SCHEMA, {"schema": VERSION_SCHEMA}):
+        sql.run(connection, compose("CREATE SCHEMA IF NOT EXISTS {}", sql.name(VERSION_SCHEMA)))
 
 
 def revisions(connection: Connection) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from sqlalchemy import Connection, text
 
 from scripts.core.postgres import sql
-from scripts.core.postgres.own_tables import NUMBERS, VERSION
+from scripts.core.postgres.own_tables import NUMBERS, VERSION_NUMBER
 from scripts.core.postgres.sql import Sql, compose, listed, spelled
 from scripts.core.postgres.user_tables import RELATIONS, SCHEMA
 
@@ -22,7 +22,10 @@ _RELATIONS = text(
     " ORDER BY 1"
 )
 _TABLES, _SEQUENCES = ["r", "p", "v", "m", "f"], ["S"]
-_OWN = text(f"SELECT oid::regclass::text FROM unnest({NUMBERS}) WITH ORDINALITY AS own (oid, place) ORDER BY place")
+_OWN = text(
+    f"SELECT oid::regclass::text, coalesce(oid = {VERSION_NUMBER}, false)"
+    f" FROM unnest({NUMBERS}) WITH ORDINALITY AS own (oid, place) ORDER BY place"
+)
 _GIVEN = text(
     "SELECT CASE grantee WHEN 0 THEN 'PUBLIC' ELSE grantee::regrole::text END AS grantee,"
     " string_agg(DISTINCT privilege_type, ', ') AS privileges FROM pg_class, aclexplode(relacl)"
@@ -40,7 +43,7 @@ _LACKING = text(f"""
         LATERAL (SELECT c.oid::regclass AS relation, c.oid, privilege
             FROM {RELATIONS}, unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) privilege
             WHERE relkind IN ('r', 'p') AND NOT relispartition AND pg_has_role(relowner, 'USAGE')
-            UNION ALL SELECT oid::regclass, oid, 'SELECT' FROM pg_class WHERE oid = to_regclass(:version)) found
+            UNION ALL SELECT oid::regclass, oid, 'SELECT' FROM pg_class WHERE oid = {VERSION_NUMBER}) found
         WHERE NOT CASE privilege WHEN 'DELETE' THEN has_table_privilege(r.oid, found.oid, privilege)
             ELSE has_any_column_privilege(r.oid, found.oid, privilege) END
         GROUP BY privilege ORDER BY 1
@@ -49,7 +52,7 @@ _LACKING = text(f"""
 
 def lacking(connection: Connection, name: str) -> list[str]:
     """Return what the application's role may not do in the connected database, as texts."""
-    return [str(one) for one in connection.scalars(_LACKING, {"name": name, "version": VERSION})]
+    return [str(one) for one in connection.scalars(_LACKING, {"name": name})]
 
 
 def ensure(connection: Connection, name: str) -> None:
@@ -60,9 +63,9 @@ def ensure(connection: Connection, name: str) -> None:
 
 
 def close(connection: Connection, table: str, allowed: str = "") -> None:
-    """Revoke every privilege on a table but `allowed` from every role except its owner."""
+    """Revoke every privilege on a table, as SQL spells it, but `allowed` from every role except its owner."""
     for grantee, privileges in connection.execute(_GIVEN, {"table": table, "allowed": allowed}).all():
-        sql.run(connection, compose("REVOKE {} ON {} FROM {}", spelled(privileges), sql.name(table), spelled(grantee)))
+        sql.run(connection, compose("REVOKE {} ON {} FROM {}", spelled(privileges), spelled(table), spelled(grantee)))
 
 
 def _statements(connection: Connection, role: Sql) -> Iterator[Sql]:
@@ -80,7 +83,7 @@ def _statements(connection: Connection, role: Sql) -> Iterator[Sql]:
     for given in ("SELECT, INSERT, UPDATE, DELETE ON TABLES", "USAGE ON SEQUENCES", "USAGE ON SCHEMAS"):
         yield compose("ALTER DEFAULT PRIVILEGES GRANT {} TO {}", Sql(given), role)
     # The health check reads the version. Only migrations write it, or read our other tables.
-    for table in connection.scalars(_OWN).all():
+    for table, is_version in connection.execute(_OWN).all():
         yield compose("REVOKE ALL ON {} FROM {}", spelled(table), role)
-        if table == VERSION:
+        if is_version:
             yield compose("GRANT SELECT ON {} TO {}", spelled(table), role)

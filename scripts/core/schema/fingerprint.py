@@ -45,10 +45,7 @@ _PINNED = {
 }
 _PIN = "SELECT " + ", ".join(f"set_config('{name}', '{value}', true)" for name, value in _PINNED.items())
 # The tables that Alembic finds, by the session's own search_path. In another schema, these names are not special.
-_FIRST = (
-    f"SELECT to_regclass('{own_tables.VERSION}')::oid, to_regclass('{own_tables.LOG}')::oid,"
-    f" {own_tables.SOURCE_NUMBER}, {{}}"
-)
+_FIRST = f"SELECT {own_tables.VERSION_NUMBER}, to_regclass('{own_tables.LOG}')::oid, {own_tables.SOURCE_NUMBER}, {{}}"
 
 
 @dataclass
