@@ -221,6 +221,24 @@ def test_a_role_or_a_row_that_only_the_target_has_does_not_fail(
     assert (later.returncode, later.stderr) == (0, ""), later.stdout
 
 
+MIXED = "CREATE TABLE pets (user_id int REFERENCES users); INSERT INTO pets VALUES (1)"
+
+
+def test_a_text_of_several_statements_that_needs_a_row_does_not_fail(branch: Project) -> None:
+    branch.write_revision("abcd02", "abcd01", 'op.execute("-- its author said so\\nINSERT INTO old VALUES (1)")')
+    branch.write_revision("abcd03", "abcd02", f'op.execute("{MIXED}")', 'op.drop_table("pets")')
+    branch.write_revision("abcd04", "abcd03", 'op.execute("ALTER TABLE pets ADD name text")')
+    [before] = branch.version
+    branch.write_revision("abcd01", before, 'op.execute("CREATE TABLE old (user_id int REFERENCES users)")')
+
+    result = running.call(branch, "lint")
+
+    assert (result.returncode, result.stderr) == (0, ""), result.stdout
+    assert "abcd02.py:12  The statement needs rows that the copy does not have." in result.stdout
+    assert "abcd03.py:12  A statement of this text needs rows that the copy does not have, so the text" in result.stdout
+    assert "abcd04.py:1  It failed, and abcd03 was not finished: " in result.stdout
+
+
 def test_a_reason_silences_a_hazard_and_is_shown(branch: Project) -> None:
     file = branch.versions / "abcd01.py"
     file.write_text(file.read_text() + "# safe: H03 empty until launch\n")

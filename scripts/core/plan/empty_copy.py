@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError, NoResultFound
 from scripts.core import sqlstates
 from scripts.core.migrate.steps import Commits, Excuse, Tracer
 from scripts.core.plan import missing_extensions
-from scripts.core.postgres import driver, extensions, role_names
+from scripts.core.postgres import driver, extensions, role_names, statements
 from scripts.core.postgres.driver import Session
 from scripts.core.postgres.scratch_extensions import HELP
 from scripts.core.postgres.sql import sent
@@ -24,7 +24,7 @@ from scripts.core.revisions import checksum, sql_lines
 MakeRoles = Callable[[list[str]], bool]
 """Let the administrator create these roles where they are missing. Return whether they exist then."""
 
-_WRITES = re.compile(r"\s*(INSERT|UPDATE|MERGE|WITH|DO|CALL)\b", re.IGNORECASE)
+_WRITES = re.compile(r"(INSERT|UPDATE|MERGE|WITH|DO|CALL)\b")
 _NAMES_ROLES = re.compile(r"\b(GRANT|REVOKE|POLICY|OWNER|OWNED|ROLE|USER|AUTHORIZATION|PRIVILEGES)\b", re.IGNORECASE)
 ROWS = "rows"
 _RELEASE = "RELEASE SAVEPOINT empty_copy"
@@ -152,7 +152,7 @@ class _Execution:
     def _execute(self, cursor: Any, sql: str, execute: Callable[[], None]) -> bool:
         """Execute the statement, and return True: SQLAlchemy does not. Return False for one that lacks nothing."""
         line = sql_lines.running(sent(sql))
-        may_lack = _WRITES.match(sql) or _NAMES_ROLES.search(sql) or extensions.creates(sql) or self.found.lacking
+        may_lack = any(_writing(sql)) or _NAMES_ROLES.search(sql) or extensions.creates(sql) or self.found.lacking
         if line is None or not may_lack or cursor.connection is not self.session:
             return False
         saved = not driver.is_alone(self.session)
@@ -179,7 +179,7 @@ class _Execution:
         if not driver.in_transaction(self.session):
             return
         try:
-            driver.ask(self.session, _CHECK if _WRITES.match(sql) else _RELEASE)
+            driver.ask(self.session, _CHECK if any(_writing(sql)) else _RELEASE)
         except DBAPIError as error:
             if sqlstates.of(error) == sqlstates.FOREIGN_KEY_VIOLATION:
                 raise
@@ -198,10 +198,19 @@ class _Execution:
         revision, code = self.revision(), sqlstates.of(error)
         from_a_query = "select" in sql.lower() or revision in self.found.empty
         refers = code == sqlstates.FOREIGN_KEY_VIOLATION or (code == sqlstates.NOT_NULL_VIOLATION and from_a_query)
-        if refers and _WRITES.match(sql):
-            self.found.leave_out(revision, line, "The statement needs rows that the copy does not have.")
+        if refers and any(_writing(sql)):
+            text = "The statement needs rows that the copy does not have."
+            if not all(_writing(sql)):
+                self.found.unfinished.append(revision)
+                text = "A statement of this text needs rows that the copy does not have, so the text was left out."
+            self.found.leave_out(revision, line, text)
             return True
         return self.found.lacks_extension(revision, line, sql, error)
+
+
+def _writing(sql: str) -> list[bool]:
+    """Return whether each statement of the text writes rows."""
+    return [bool(_WRITES.match(words)) for words in statements.split(sql)]
 
 
 def _line(error: Exception) -> int:
