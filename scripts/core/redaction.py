@@ -120,7 +120,7 @@ def exception(error: BaseException, source: str) -> str:
     """Return the class of an error that a revision raised, and those parts of its text that the revision's file has."""
     if isinstance(error, StatementError) and error.orig is not None:
         error = error.orig  # The wrapper's text has the statement and its values.
-    elif isinstance(error, SQLAlchemyError | CommandError) and type(error).__module__.startswith(OF_NAMES):
+    if isinstance(error, SQLAlchemyError | CommandError) and type(error).__module__.startswith(OF_NAMES):
         return f"{type(error).__name__}: {error}".partition("\n")[0]
     kind = type(error).__name__
     if isinstance(error, NAME_ERRORS):

@@ -15,6 +15,8 @@ from scripts.core.postgres.sql import compose, spelled
 BLOCK = 'write it inside "with op.get_context().autocommit_block():"'
 KEYS = "correct these rows first (make verify-staging shows their keys)"
 
+_NO_VALUE = "cd3x"
+"""SQLAlchemy's code where a parameter has no value. It takes a colon and a name for a parameter."""
 _NAME = r'(?:"(?:[^"]|"")*"|[^\s".])+(?:\.(?:"(?:[^"]|"")*"|[^\s".])+)?'
 _USING = re.compile(r'USING (.+::[^«»“”„]+?)["«»“”„]?\.?$')
 _QUOTED = re.compile(r'["«»“”„]([^"«»“”„]+)["«»“”„]')
@@ -43,6 +45,8 @@ def find(error: Exception, said: str, details: list[str], conditions: Conditions
     """Return the next step after an error, or nothing. `said` and `details` are PostgreSQL's words without values."""
     if isinstance(error, ModuleNotFoundError):
         return missing_packages.install(error)
+    if getattr(getattr(error, "orig", None), "code", None) == _NO_VALUE:
+        return r"write \: for each colon in that text that begins no parameter, such as one within JSON"
     step = _STEPS.get(sqlstates.of(error))
     if not step:
         return ""

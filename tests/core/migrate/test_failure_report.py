@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import Connection, text
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import StatementError
 
 from scripts.core.errors import UserError
 from scripts.core.migrate import failure_report
@@ -43,7 +43,7 @@ def connection(database: URL) -> Iterator[Connection]:
 @pytest.fixture
 def report(configured: Settings, database: URL, connection: Connection) -> Callable[..., UserError]:
     def fail(statement: str, at: str = "abcd01") -> UserError:
-        with pytest.raises(DBAPIError) as caught:
+        with pytest.raises(StatementError) as caught:
             connection.execute(text(statement))
         connection.rollback()
         conditions = Conditions(replace(configured, database_url=database), database, "test", connection)
@@ -108,8 +108,15 @@ def test_details_are_shown_without_values_and_with_the_next_step(
     assert not [value for value in ("s3cret", "471", "other") if value in shown]
 
 
+def test_a_colon_that_sqlalchemy_takes_for_a_parameter_is_named(report: Callable[..., UserError]) -> None:
+    error = report("""UPDATE people SET name = '{"a":s3cret}'""")
+
+    assert "InvalidRequestError: A value is required for bind parameter 's3cret'" in error.problem
+    assert r"write \: for each colon in that text" in dict(error.facts)["Do"]
+
+
 def test_an_empty_version_beside_tables_is_stamped(report: Callable[..., UserError]) -> None:
-    assert "make stamp REV=" in dict(report("CREATE TABLE people ()", at="").facts)["Do"]
+    assert "make stamp, which finds the revision" in dict(report("CREATE TABLE people ()", at="").facts)["Do"]
     assert "make stamp" not in dict(report("CREATE TABLE people ()").facts)["Do"]
 
 
