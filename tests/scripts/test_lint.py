@@ -92,6 +92,14 @@ class Place(Base):
     __tablename__ = "places"
     id = sa.Column(sa.Integer, primary_key=True)
     at = sa.Column(Vector)
+class Visit(Base):
+    __tablename__ = "visits"
+    id = sa.Column(sa.Integer, primary_key=True)
+    place_id = sa.Column(sa.ForeignKey("places.id"))
+class Photo(Base):
+    __tablename__ = "photos"
+    id = sa.Column(sa.Integer, primary_key=True)
+    visit_id = sa.Column(sa.ForeignKey("visits.id"))
 """
 
 
@@ -103,11 +111,15 @@ def test_models_with_an_extension_that_the_scratch_server_lacks_are_named_and_th
     create = (
         'op.execute("CREATE EXTENSION postgis"); op.execute("CREATE TABLE places (id int PRIMARY KEY, at geometry)")'
     )
+    for table, to in (("visits", "place"), ("photos", "visit")):
+        words = f"CREATE TABLE {table} (id serial PRIMARY KEY, {to}_id int REFERENCES {to}s)"
+        create += f'; op.execute("{words}")'
     edited.write_revision("abcd01", revisions[-1], f'{create}; op.execute("ALTER TABLE users ADD extra int")')
 
     result = edited.run("lint", "--all")
 
-    assert "! Not compared: places. The scratch server lacks postgis. " in result.stderr
+    left_out = "places, constraint fk_visits_place_id_places of visits, photos, visits"
+    assert f"! Not compared: {left_out}. The scratch server lacks postgis. " in result.stderr
     assert "  table users, column extra is not expected\n✗ Models and revision files differ." in result.stdout
     assert "places" not in result.stdout.rpartition("in 3 revisions.")[2]
 

@@ -4,13 +4,12 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from scripts.core import messages
-from scripts.core.models import accepted, comparable, defaults, included, model_database, wording
+from scripts.core.models import accepted, comparable, defaults, included, model_database, without_extensions, wording
 from scripts.core.models.comparable import Read
 from scripts.core.models.creation import Uncreated
 from scripts.core.models.model_database import ModelDatabase
-from scripts.core.plan import missing_extensions, shadow
-from scripts.core.postgres import connections, rights, scratch, scratch_extensions, sql, trial
+from scripts.core.plan import shadow
+from scripts.core.postgres import connections, rights, scratch, sql, trial
 from scripts.core.postgres.scratch import Scratch
 from scripts.core.postgres.sql import Sql
 from scripts.core.revisions import history, naming, unimported
@@ -90,7 +89,8 @@ def compare(
     )
     left, renamed = [one for one in left if one.name not in out], [one for one in renamed if one[0] not in out]
     failures = [one for name, one in zip(failed, made.failures, strict=True) if name not in out]
-    failures = _without_extensions(server, revisions, failures) if partial else failures
+    if partial:
+        failures, left = without_extensions.leave_out(server, revisions, failures, left, expected.owned)
     notes += [f"{one.kind} {one.name} is a view in the revision files, so it is not compared" for one in made.views]
     known = accepted.read()
     lines = [*(one.line for one in failures), *(one.line for one in left)]
@@ -118,16 +118,6 @@ def _is_numbering(one: Difference, whole: Sequence[str]) -> bool:
     """Return whether this is a sequence of a table or a column that is missing or not expected itself."""
     table, column = comparable.owner(one.expected or one.found or "")
     return one.name.startswith("sequence ") and bool({f"table {table}", f"table {table}, column {column}"} & {*whole})
-
-
-def _without_extensions(server: Scratch, revisions: History, failures: list[Uncreated]) -> list[Uncreated]:
-    """Say what cannot be compared on a scratch server that lacks an extension, and return the other failures."""
-    found = [one for one in failures if one.may_lack]
-    if not found or not (lacks := missing_extensions.lacking(server, revisions)):
-        return failures
-    names = ", ".join(f"{one.part} of {one.owned.name}" if one.part else one.owned.name for one in found)
-    messages.send(f"Not compared: {names}. The scratch server lacks {', '.join(lacks)}. {scratch_extensions.HELP}")
-    return [one for one in failures if not one.may_lack]
 
 
 def _is_of(name: str, whole: str) -> bool:
