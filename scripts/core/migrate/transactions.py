@@ -22,6 +22,12 @@ from scripts.core.postgres.driver import Session
 from scripts.core.revisions import checksum
 
 BEGUN = "SELECT pg_current_xact_id()::text"
+# See DISCARD ALL in PostgreSQL's documentation: these are its parts. Together with the others they need no round trip.
+RENEWED = (
+    "CLOSE ALL; SET SESSION AUTHORIZATION DEFAULT; RESET ALL; DEALLOCATE ALL; UNLISTEN *;"
+    f" SELECT pg_advisory_unlock_all(); DISCARD PLANS; DISCARD TEMP; DISCARD SEQUENCES; {BEGUN}"
+)
+"""The beginning of a revision that is not the first: the session is as if it were new."""
 OWN_SETTINGS = "RESET SESSION AUTHORIZATION; RESET ROLE; RESET ALL; SELECT pg_current_xact_id_if_assigned()::text"
 
 STATUS = "SELECT pg_xact_status(CAST(%s AS xid8))"
@@ -54,6 +60,8 @@ class Transactions:
     """The transaction has executed a statement."""
     looked: bool = False
     """The server was asked, before the transaction ended, whether it has executed a statement."""
+    used: bool = False
+    """A revision has used the session."""
     inside: bool = False
     """The revision's own code runs, not Alembic's."""
     ended: bool = False
@@ -103,7 +111,8 @@ class Transactions:
     @contextmanager
     def _revision(self, line: int) -> Iterator[None]:
         self.line, self.failure, self.ended = line, None, False
-        self._begin()
+        self._begin(RENEWED if self.used else BEGUN)
+        self.used = True
         self.inside = True
         try:
             yield
@@ -114,8 +123,8 @@ class Transactions:
             self.inside = False
         self._finish()
 
-    def _begin(self) -> None:
-        self.id = driver.ask(self.session, BEGUN)
+    def _begin(self, sql: str = BEGUN) -> None:
+        self.id = driver.ask(self.session, sql)
         self.block = self.worked = self.looked = False
 
     def _finish(self) -> None:
@@ -163,7 +172,7 @@ class Transactions:
     def _look_for_work(self) -> None:
         """Ask the server whether the transaction did work. SQLAlchemy has no events for the driver's own cursor."""
         if not (self.worked or self.looked):
-            self.worked = self._look(LAST, self.session.info.backend_pid) != BEGUN
+            self.worked = self._look(LAST, self.session.info.backend_pid) not in (BEGUN, RENEWED)
         self.looked = True
 
     def _settle(self, line: int | None) -> None:
@@ -193,16 +202,14 @@ class Transactions:
             self._settle(self.line)
 
     def _renew(self) -> None:
-        """Reset the session as if it were new: settings, role, temporary tables, locks."""
+        """Let the driver take the session as new. The next revision begins with the server's part."""
         if self.connection.in_transaction():
+            self.used = False
             return  # The transaction was opened before Alembic used the connection.
         self.session.isolation_level = self.session.readonly = self.session.deferrable = None
-        self.session.autocommit = True
-        try:
-            driver.ask(self.session, "DISCARD ALL")
+        self.session.autocommit = False
+        if self.session.encoding != self._encoding:
             self.session.set_client_encoding(self._encoding)
-        finally:
-            self.session.autocommit = False
 
     def _error(self, problem: str, do: str) -> TransactionError:
         assert self.steps.running
