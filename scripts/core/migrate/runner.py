@@ -198,7 +198,7 @@ def _offline() -> None:
         if isinstance(error, CommandError) or not place:
             raise
         raise UserError(
-            f"{place}: {redaction.exception(error, (ROOT / place.partition(',')[0]).read_text(encoding='utf-8'))}",
+            f"{place}: {redaction.exception(error, (ROOT / place.partition(',')[0]).read_text('utf-8', 'replace'))}",
             why="With --sql there is no database, so op.get_bind() is None and no row can be read.",
             do="ask context.is_offline_mode() there (from alembic import context), or migrate without --sql",
             state="the SQL above is incomplete.",

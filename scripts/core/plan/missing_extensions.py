@@ -5,6 +5,7 @@ from pathlib import Path
 from scripts.core import sqlstates
 from scripts.core.postgres import extensions, scratch_extensions
 from scripts.core.postgres.scratch import Scratch
+from scripts.core.revisions import sources
 from scripts.core.revisions.history import History
 
 _NOT_INSTALLED = (sqlstates.FEATURE_NOT_SUPPORTED, sqlstates.UNDEFINED_FILE)
@@ -28,7 +29,7 @@ def lacking(server: Scratch, revisions: History) -> list[str]:
     """Return the extensions that the scratch server lacks, of those that the target has or that revisions create."""
     wanted = {one.name for one in server.rights.extensions or ()}
     for script in revisions.walk_revisions():
-        wanted |= {*extensions.all_named(Path(script.path).read_text("utf-8", errors="replace"))}
+        wanted |= {*extensions.all_named(sources.text(Path(script.path)))}
     known = elsewhere(server)
     there = scratch_extensions.offered(server)
     return sorted(name for name in wanted if name not in there and (known is None or name in known))

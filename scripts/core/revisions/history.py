@@ -46,7 +46,7 @@ def load() -> History:
     except (RevisionError, UserWarning) as error:
         raise UserError(
             f"The revision files contradict each other: {error}",
-            do="correct revision or down_revision in one of them, or restore the missing file",
+            do="correct revision or down_revision in one of them; or write a missing file again: make recover",
         ) from error
     except Exception as error:
         raise UserError(
@@ -60,7 +60,7 @@ def load() -> History:
 def _require_short_ids(history: History) -> None:
     """Raise UserError for an id that the version table cannot hold, unless a revision widens its column."""
     long = [found for found in history.walk_revisions() if len(found.revision) > LONGEST_ID]
-    if long and not any(_WIDENS.search(Path(found.path).read_text("utf-8")) for found in history.walk_revisions()):
+    if long and not any(_WIDENS.search(sources.text(Path(found.path))) for found in history.walk_revisions()):
         path, revision = long[-1].path, long[-1].revision
         raise UserError(
             f"{revision_files.shown(path)}: the id {revision} has {len(revision)} characters.",

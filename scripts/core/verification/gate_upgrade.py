@@ -15,6 +15,7 @@ from scripts.core.migrate.steps import Step
 from scripts.core.plan import plan, rehearsal
 from scripts.core.plan.trace import Trace
 from scripts.core.postgres import connections, scratch_room, trial
+from scripts.core.revisions import sources
 from scripts.core.schema import fingerprint
 from scripts.core.settings import Settings
 from scripts.core.verification import failing_rows, lock_durations
@@ -118,7 +119,7 @@ def _take(case: Case, applied: Applied) -> None:
 
 def _files(case: Case) -> dict[str, str]:
     """Return the text of each pending revision."""
-    return {one.revision: Path(one.path).read_text(encoding="utf-8") for one in case.pending}
+    return {one.revision: sources.text(Path(one.path)) for one in case.pending}
 
 
 def _judge(case: Case) -> Outcome:

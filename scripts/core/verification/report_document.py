@@ -17,7 +17,7 @@ from scripts.core.plan.plan import Planned
 from scripts.core.plan.trace import Statement
 from scripts.core.postgres import connections, databases
 from scripts.core.reports import FORMAT
-from scripts.core.revisions import checksum, sources
+from scripts.core.revisions import checksum, sources, sql_lines
 from scripts.core.schema.compare import Difference, between
 from scripts.core.settings import Settings
 from scripts.core.verification import lock_durations
@@ -87,14 +87,18 @@ def _revision(case: Case, number: int) -> dict[str, Any]:
         "grew": timed.grew if timed else None,
         "wal": timed.wal if timed else None,
         "statements": _statements(planned) if planned else [],
-        "findings": [asdict(finding) for finding in planned.findings] if planned else [],
+        "findings": [asdict(one) | _file(one.line, planned) for one in planned.findings] if planned else [],
     }
 
 
 def _statements(planned: Planned) -> list[dict[str, Any]]:
     """Return the statements. A statement that a loop repeats appears once, with the number of times it ran."""
     together = groupby(planned.statements, key=lambda one: (one.line, one.sql, one.scans, one.rewrites))
-    return [_statement(list(same)) for _, same in together]
+    return [_statement(list(same)) | _file(line, planned) for (line, *_), same in together]
+
+
+def _file(line: int, planned: Planned) -> dict[str, str]:
+    return {"file": sql_lines.file(line, planned.file)}
 
 
 def _statement(same: list[Statement]) -> dict[str, Any]:
