@@ -113,9 +113,10 @@ def application_environment(settings: ApplicationSettings) -> dict[str, str]:
 
 def _require_right(reader: Reader) -> None:
     if reader.faults:
+        of_files = all("_FILE: " in fault for fault in reader.faults)
         raise UserError(
             f"The settings are not right. Read from {reader.source}:{_listing(reader)}",
-            do="correct .env; .env.example explains every variable",
+            do="correct this file" if of_files else "correct .env; .env.example explains every variable",
             code=USAGE,
         )
 

@@ -43,11 +43,13 @@ class Reader:
         if not path:
             return ""
         try:
-            return Path(path).read_text(encoding="utf-8").rstrip("\n")
+            if content := Path(path).read_text(encoding="utf-8").rstrip("\n"):
+                return content
+            self.faults.append(f"{name}_FILE: {path} is empty")
         except (OSError, UnicodeDecodeError) as error:
             hint = ": make it mode 0444 in a folder of mode 0700" if isinstance(error, PermissionError) else ""
             self.faults.append(f"{name}_FILE: cannot read {path}: {reason(error)}{hint}")
-            return ""
+        return ""
 
     def name(self, name: str) -> str:
         """Return the name of a database or a role."""

@@ -221,6 +221,15 @@ def test_a_secret_file_that_is_not_there_is_a_fault(read: Read) -> None:
     assert "DATABASE_URL_FILE: cannot read /nowhere/url: No such file or directory" in found
 
 
+def test_an_empty_secret_file_is_a_fault_of_that_file_and_not_of_the_settings(read: Read, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("\n")
+    with pytest.raises(UserError) as caught:
+        read(POSTGRES_USER="app", POSTGRES_DB="app", POSTGRES_PASSWORD="", POSTGRES_PASSWORD_FILE=f"{tmp_path}/secret")
+
+    assert caught.value.problem.endswith(f":\n    POSTGRES_PASSWORD_FILE: {tmp_path}/secret is empty")
+    assert dict(caught.value.facts)["Do"] == "correct this file"
+
+
 def test_a_secret_file_that_a_container_may_not_read_says_which_mode_it_needs(tmp_path: Path) -> None:
     tmp_path.chmod(0o755)
     secret = tmp_path / "password"
