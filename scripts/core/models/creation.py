@@ -113,7 +113,8 @@ class _Creation:
                 self._constraint(key.table, key)
         self._events(metadata, metadata.dispatch.after_create, tables=every)
         for table in models.elsewhere():
-            self._fail(table, "", "it belongs to another MetaData than the Base of app.database")
+            here = Owned("table", *self._name(table), models.place_of(table))
+            self.failures.append(Uncreated(here, "", "it belongs to another MetaData than the Base of app.database"))
         return self.failures
 
     def _table(self, table: Table, keys: Any) -> None:

@@ -3,6 +3,7 @@
 import importlib
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from traceback import extract_tb
 from types import FrameType
@@ -19,8 +20,25 @@ from scripts.core.user_code import ExitError, contained
 
 Filter = Callable[..., bool]
 
-_made: dict[Table, tuple[str, str]] = {}
-"""Of each table that was made since the first import: its place, and the file of the module that was being imported."""
+
+@dataclass(frozen=True)
+class _Origin:
+    place: str
+    """The file and line."""
+    file: str
+    """Of the module that was being imported."""
+    names: dict[str, Any]
+    """The module's global names."""
+
+    @property
+    def is_imported(self) -> bool:
+        """Return whether this module is still the imported one of its name."""
+        module = sys.modules.get(str(self.names.get("__name__")))
+        return module is not None and vars(module) is self.names
+
+
+_made: dict[Table, _Origin] = {}
+"""Where each table of the application was made."""
 
 
 def metadata() -> MetaData:
@@ -96,18 +114,19 @@ def is_included(table: Table) -> bool:
 def elsewhere() -> list[Table]:
     """Return the tables of the imported application that belong to another metadata."""
     base = importlib.import_module("app.database").Base.metadata
-    others = (table for table in _made if table.metadata is not base and is_included(table))
+    imported = (table for table, origin in _made.items() if origin.is_imported)
+    others = (table for table in imported if table.metadata is not base and is_included(table))
     return sorted({table.key: table for table in others}.values(), key=str)
 
 
 def made() -> dict[Table, str]:
     """Return the tables that were made until now, and the files of the modules that were imported then."""
-    return {table: file for table, (_, file) in _made.items()}
+    return {table: origin.file for table, origin in _made.items()}
 
 
 def place_of(table: Table) -> str:
     """Return the file and line that made a table, or nothing."""
-    return _made.get(table, ("", ""))[0]
+    return _made[table].place if table in _made else ""
 
 
 def place(error: BaseException) -> str:
@@ -126,17 +145,19 @@ def cause(error: BaseException) -> str:
 
 def _note(table: Table, _metadata: MetaData) -> None:
     """Note a new table, of whatever spelling: a class, an imperative one, one of another library's base."""
-    found, module = "", ""
+    origin: _Origin | None = None
     frame: FrameType | None = sys._getframe(1)
-    while frame and not module:
+    while frame:
         code = frame.f_code
         if application.holds(code.co_filename):
             file = str(Path(code.co_filename).relative_to(ROOT))
-            found = found or f"{file}, line {frame.f_lineno}"
-            module = file if code.co_name == "<module>" else ""
+            place = origin.place if origin else f"{file}, line {frame.f_lineno}"
+            origin = _Origin(place, file, frame.f_globals)
+            if code.co_name == "<module>":
+                break
         frame = frame.f_back
-    if found:
-        _made[table] = found, module or found.partition(",")[0]
+    if origin:
+        _made[table] = origin
 
 
 def _filter(name: str) -> Filter:

@@ -144,8 +144,8 @@ def test_the_convention_and_the_packages_belong_to_the_shadow(
     throwaway: Scratch, revisions: list[str], monkeypatch: pytest.MonkeyPatch, ran: list[str]
 ) -> None:
     files = history.load()
-    for name, value in (("naming", Convention()), ("_packages", ["alembic-0.1.dist-info"])):
-        place = (naming, "fetch") if name == "naming" else (shadow, name)
+    for name, value in (("naming", Convention()), ("packages", ["alembic-0.1.dist-info"])):
+        place = (naming, "fetch") if name == "naming" else (files_read, name)
         monkeypatch.setattr(*place, lambda value=value: value)
         shadow.build(throwaway, files, revisions[:1])
 

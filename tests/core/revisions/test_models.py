@@ -21,7 +21,7 @@ def test_a_foreign_key_to_nowhere_is_a_fault_of_the_model(monkeypatch: pytest.Mo
     Table("users", metadata, Column("id", Integer, primary_key=True))
     pages = Table("social_pages", metadata, Column("user_id", ForeignKey("user.id")))
     monkeypatch.setattr(models, "imported", lambda: metadata)
-    monkeypatch.setitem(models._made, pages, ("app/models/social.py, line 7", ""))
+    monkeypatch.setitem(models._made, pages, models._Origin("app/models/social.py, line 7", "", {}))
 
     with pytest.raises(
         UserError, match=r"^app/models/social\.py, line 7, column social_pages\.user_id: .* table 'user'"
