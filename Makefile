@@ -15,6 +15,7 @@ override FAULTS := $(value FAULTS)
 override EMPTY := $(value EMPTY)
 override SQL := $(value SQL)
 override RENAME := $(value RENAME)
+override FILL := $(value FILL)
 override JSON := $(value JSON)
 override ALL := $(value ALL)
 override ENV := $(value ENV)
@@ -29,7 +30,7 @@ override MODE := $(value MODE)
 override FROM := $(value FROM)
 override RELEASE := $(value RELEASE)
 override RUNTIME := $(value RUNTIME)
-export m c REV STEPS T FAULTS EMPTY SQL RENAME JSON ALL ENV CONFIRM ACCEPT NAME BACKUP EXCLUDE KEEP TO MODE FROM RELEASE RUNTIME
+export m c REV STEPS T FAULTS EMPTY SQL RENAME FILL JSON ALL ENV CONFIRM ACCEPT NAME BACKUP EXCLUDE KEEP TO MODE FROM RELEASE RUNTIME
 
 ## Every day
 up: ## Set up everything, start PostgreSQL and the app, migrate
@@ -50,8 +51,8 @@ app: ## Run the application in the foreground
 	$(RUN) run python -m scripts.app
 
 ## Schema changes
-revision: ## Write a revision file from the models                     (m="what it does" EMPTY=1 SQL=1 RENAME=users.mail:email)
-	$(RUN) with_scratch python -m scripts.revision --message="$$m" $${EMPTY:+--empty} $${SQL:+--sql} $${RENAME:+--rename="$$RENAME"}
+revision: ## Write a revision file from the models                     (m="what it does" EMPTY=1 SQL=1 RENAME=users.mail:email FILL=users.plan=free)
+	$(RUN) with_scratch python -m scripts.revision --message="$$m" $${EMPTY:+--empty} $${SQL:+--sql} $${RENAME:+--rename="$$RENAME"} $${FILL:+--fill="$$FILL"}
 migrate: ## Apply the pending revisions                                (REV=head)
 	$(RUN) with_scratch python -m scripts.migrate $${REV:+"$$REV"}
 plan: ## Show what migrate would do, after trying it on a copy        (REV=head JSON=1)

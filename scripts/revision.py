@@ -4,7 +4,9 @@ make revision m="add posts.title"             review the file, then: make plan, 
 make revision m="backfill titles" EMPTY=1     an empty file, to write by hand
 make revision m="backfill titles" SQL=1       the same with two SQL files, for the upgrade and the downgrade
 make revision m="e-mail" RENAME=users.mail:email      a column with a new name; a table: posts:articles
+make revision m="commas" RENAME='t."a,b":c'   names with signs, quoted as in SQL; swap two columns by hand
 make revision m="no notes" ACCEPT=drop.users.note     a column or a table that goes, with what its rows have there
+make revision m="plans" FILL=users.plan=free  a new NOT NULL column, with a value for the rows that are there
 make revision ACCEPT=differences              keep what differs now: list it in alembic/accepted_differences.txt
 
 The file runs up, down and up on the scratch server. Your database is not used. Exit 1 if the models describe something
@@ -33,6 +35,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--rename", default="", metavar="OLD:NEW", help="users.mail:email or posts:articles, with commas"
     )
+    parser.add_argument(
+        "--fill", default="", metavar="COLUMN=VALUE", help="users.plan=free for a new NOT NULL column, with commas"
+    )
     parser.add_argument("--empty", action="store_true", help="write a revision without operations")
     parser.add_argument("--sql", action="store_true", help="write an empty revision with two SQL files")
     arguments = parser.parse_args(argv)
@@ -48,13 +53,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         console.done(f"Wrote {counted(len(listed), 'difference')} to {accepted.FILE}. Review and commit it.")
         return 0
     if arguments.empty or arguments.sql:
-        path = alembic_commands.new_revision(target, message, empty=True)
+        path = alembic_commands.new_revision(target, message)
         assert path
         for made in [path, *(sql_revision.make(path) if arguments.sql else [])]:
             console.done(f"Wrote {revision_files.shown(made)}")
         console.say("  Write it. Then: make plan, make migrate, and commit it.")
         return 0
-    written = write.revision(target, revisions, message, arguments.rename)
+    written = write.revision(target, revisions, message, arguments.rename, arguments.fill)
     found = written.comparison
     last_comparison.keep(target, last_comparison.key(target), found.reads, found.lines)
     return report(written, message)
@@ -79,12 +84,24 @@ def report(written: Written, message: str) -> int:
         console.say(f"  {line}")
     for found in findings(written):
         console.say(*found)
+    for name, value in written.fills.items():
+        _say_later(name, value)
     if lines:
         by_hand = "Add this by hand" if written.path else f'Write it by hand: make revision m="{message}" EMPTY=1'
         console.say(f"  {by_hand}. To keep all differences as they are: make revision ACCEPT=differences")
         return 1
     console.say("  Review it. Then: make plan, make migrate, and commit it.")
     return 1 if written.not_undone else 0
+
+
+def _say_later(name: str, value: str | None) -> None:
+    """Say which revision finishes a new column that is NOT NULL."""
+    if value is None:
+        console.say(f"  {name} may be NULL in this revision, because the rows that are there have no value.")
+        console.say(f"  Fill them, then: make revision makes it NOT NULL. Or now, with one: FILL={name}=value")
+    else:
+        console.say(f"  {name} keeps its default {value!r} for code that does not write it yet.")
+        console.say("  The next make revision drops that default, because the models do not state it.")
 
 
 def findings(written: Written) -> Iterator[StyledLine]:

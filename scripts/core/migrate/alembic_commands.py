@@ -72,26 +72,33 @@ def stamp(settings: Settings, target: str, *, forget: bool) -> None:
 
 
 def new_revision(
-    settings: Settings, message: str, *, empty: bool, add: Callable[[MigrationScript], None] = lambda _script: None
+    settings: Settings,
+    message: str,
+    add: Callable[[MigrationScript], None] | None = None,
+    *,
+    schemas: Sequence[str] = (),
+    revision: str | None = None,
 ) -> Path | None:
-    """Write a revision file with what the models have and the database lacks, or an empty file to write by hand.
+    """Write a revision file with what the models have and the database lacks. Without `add`, it is empty.
 
-    `add` completes what autogenerate has found. Return the file's path, or None if there is nothing to write.
+    `add` completes what autogenerate found in the models' schemas and in `schemas`. `revision`: its id, if it is not
+    made by Alembic. Return the file's path, or None if there is nothing to write.
     """
     made: list[Any] = []
 
     def drop_if_empty(_context: object, _revision: object, directives: list[MigrationScript]) -> None:
-        add(directives[0])
-        operations = directives[0].upgrade_ops
-        if not empty and operations is not None and operations.is_empty():
-            directives.clear()
+        if add:
+            add(directives[0])
+            operations = directives[0].upgrade_ops
+            if operations is not None and operations.is_empty():
+                directives.clear()
 
     def make(config: Config) -> None:
         # Alembic prints "Running post write hook" even with `quiet`.
         with redirect_stdout(StringIO()):
-            made.append(command.revision(config, message, autogenerate=not empty))
+            made.append(command.revision(config, message, autogenerate=add is not None, rev_id=revision))
 
-    _run(AlembicRequest(settings, process_revision_directives=drop_if_empty), make)
+    _run(AlembicRequest(settings, process_revision_directives=drop_if_empty, schemas=schemas), make)
     return Path(made[0].path) if made[0] else None
 
 

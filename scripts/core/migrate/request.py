@@ -29,6 +29,8 @@ class AlembicRequest:
     undoes: Sequence[str] = ()
     """For a downgrade, exactly these revisions, newest first, whatever its argument says."""
     process_revision_directives: Callable[..., None] | None = None
+    schemas: Sequence[str] = ()
+    """Schemas that are compared besides those that the models name."""
 
     @property
     def url(self) -> URL:

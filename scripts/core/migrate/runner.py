@@ -75,7 +75,7 @@ def _online(metadata: Metadata, request: AlembicRequest) -> None:
         context.configure(connection=connection, **options)
         command = context.get_context()
         if not _changes_the_version(command):
-            context.configure(connection=connection, **options | models.compared(metadata()))
+            context.configure(connection=connection, **options | models.compared(metadata(), request.schemas))
             _guarded(context.run_migrations, request)
             return
         steps = _guarded(lambda: _plan(command, connection, request), request)

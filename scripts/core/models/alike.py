@@ -1,8 +1,8 @@
-"""Leaves out what only autogenerate sees: defaults, indexes and constraints that the comparison finds equal.
+"""Leaves out what only autogenerate sees: columns, indexes and constraints that the comparison finds equal.
 
-Autogenerate reads the default of a domain as the column's. It does not know that the schema public may be left out, nor
-what DDL events create. It gives no name to a constraint for which the models have none, so that no downgrade can drop
-it: such a constraint gets the name that PostgreSQL gives.
+Autogenerate takes some types for others, and reads the default of a domain as the column's. It does not know that the
+schema public may be left out, nor what DDL events create. It gives no name to a constraint for which the models have
+none, so that no downgrade can drop it: such a constraint gets the name that PostgreSQL gives.
 """
 
 import re
@@ -25,11 +25,14 @@ from sqlalchemy import Computed, Identity
 from scripts.core.models import comparable
 from scripts.core.models.compare import ModelComparison
 
-_PART = re.compile(rf"{comparable.PART.pattern}(?:, default|: the models do not state .*)?", re.DOTALL)
+_PART = re.compile(
+    rf"{comparable.PART.pattern}(?:, (?P<of>default|comment)|(?P<note>: the models do not state ).*)?", re.DOTALL
+)
 
 
 def changed(found: ModelComparison) -> set[tuple[str, ...]]:
-    """Return the tables, constraints, indexes and columns that differ, each as its kind and the parts of its name.
+    """Return what differs, each as its kind and the parts of its name: tables, constraints, indexes, columns, defaults
+    and comments.
 
     What could not be created counts: only the revision itself shows whether it runs.
     """
@@ -39,12 +42,19 @@ def changed(found: ModelComparison) -> set[tuple[str, ...]]:
     parts = filter(None, map(_PART.fullmatch, lines))
     tables = filter(None, map(comparable.TABLE.fullmatch, lines))
     return {("table", *comparable.parts(one["name"])) for one in tables} | {
-        (one["kind"], *comparable.parts(one["table"]), *comparable.parts(one["name"])) for one in parts
+        (_kind(one), *comparable.parts(one["table"]), *comparable.parts(one["name"])) for one in parts
     }
 
 
+def _kind(part: re.Match[str]) -> str:
+    return "default" if part["note"] else part["of"] or part["kind"]
+
+
 def leave_out(found: Any, changed: Collection[tuple[str, ...]]) -> None:
-    """Take away each new table, and each change of a default, an index or a constraint, that is not among `changed`."""
+    """Take away each new table, and each change of a column, an index or a constraint, that is not among `changed`.
+
+    Identity and computed columns are of no concern here: see conversions.py and sequences.py.
+    """
     found.ops[:] = [one for one in found.ops if not isinstance(one, CreateTableOp) or ("table", *_path(one)) in changed]
     for table in (one for one in found.ops if isinstance(one, ModifyTableOps)):
         if ("table", *_path(table)) not in changed:
@@ -63,10 +73,7 @@ def _left(table: ModifyTableOps, name: tuple[str, ...], changed: Collection[tupl
         if isinstance(one, CreateUniqueConstraintOp | CreateForeignKeyOp) and not one.constraint_name:
             one.constraint_name = _usual_name(one, name[-1])
         if isinstance(one, AlterColumnOp):
-            both = one.modify_server_default, one.existing_server_default
-            is_generated = any(isinstance(default, Computed | Identity) for default in both)
-            if not is_generated and ("column", *name, one.column_name) not in changed:
-                one.modify_server_default = False
+            _keep(one, {kind for kind, *of in changed if of == [*name, one.column_name]})
             if one.has_changes():
                 yield one
         elif not (part := _part(one)) or (part[0], *name, part[1]) in changed:
@@ -77,6 +84,16 @@ def _usual_name(one: CreateUniqueConstraintOp | CreateForeignKeyOp, table: str) 
     """Return the name that PostgreSQL gives to a constraint, if that is short and free."""
     columns, end = (one.columns, "key") if isinstance(one, CreateUniqueConstraintOp) else (one.local_cols, "fkey")
     return "_".join([table, *columns, end])
+
+
+def _keep(alter: AlterColumnOp, kinds: Collection[str]) -> None:
+    both = alter.modify_server_default, alter.existing_server_default
+    if not {"column", "default"} & {*kinds} or any(isinstance(default, Computed | Identity) for default in both):
+        alter.modify_server_default = False
+    if "comment" not in kinds:
+        alter.modify_comment = False
+    if "column" not in kinds:
+        alter.modify_type = alter.modify_nullable = None
 
 
 def _part(operation: Any) -> tuple[str, str] | None:

@@ -41,6 +41,9 @@ class ModelComparison:
     made: Schema = field(default=EMPTY, compare=False, repr=False)
     """All that the revision files make."""
     reads: Reads = field(default=Reads(), compare=False, repr=False)
+    described_defaults: dict[str, str] = field(default_factory=dict, compare=False, repr=False)
+    made_defaults: dict[str, str] = field(default_factory=dict, compare=False, repr=False)
+    """The default of each column of the models' tables, by the column's name in Schema."""
 
     @property
     def lines(self) -> list[str]:
@@ -80,10 +83,7 @@ def compare(
     changed, unstated = defaults.compare(files, expected, found)
     missing = [Difference(f"schema {name}", "structure", "", None) for name in made.schemas]
     every = [*missing, *differences, *changed, *_undescribed(expected, found)]
-    whole = [*failed, *(one.name for one in every if one.expected is None or one.found is None)]
-    left = [
-        one for one in every if not any(_is_of(one.name, name) for name in failed) and not _is_numbering(one, whole)
-    ]
+    left = _of_others(every, failed)
     out = trial.run(
         server, files, included.left_out, [*failed, *(one.name for one in left), *(one[0] for one in renamed)]
     )
@@ -103,7 +103,17 @@ def compare(
         described=expected.owned,
         made=found.schema,
         reads=made.reads,
+        described_defaults={name: one.expression for name, one in expected.defaults.items()},
+        made_defaults={name: one.expression for name, one in found.defaults.items()},
     )
+
+
+def _of_others(every: Sequence[Difference], failed: Sequence[str]) -> list[Difference]:
+    """Return the differences that do not follow from another one, or from what failed."""
+    whole = [*failed, *(one.name for one in every if one.expected is None or one.found is None)]
+    return [
+        one for one in every if not any(_is_of(one.name, name) for name in failed) and not _is_numbering(one, whole)
+    ]
 
 
 def _failed(server: Scratch, made: ModelDatabase) -> Iterator[str]:

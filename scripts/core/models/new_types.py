@@ -47,22 +47,32 @@ def _of(kind: str, name: str, expected: str, described: Schema) -> tuple[list[Sq
 
 
 def only_name(found: OpContainer) -> None:
-    """Let the columns of these operations name their types and create none, and need no class of the application."""
+    """Let the columns of these operations name their types and create none, and need no class of the application.
+
+    The columns of the models stay as they are, because they are compared again.
+    """
     for one in found.ops:
         if isinstance(one, OpContainer):
             only_name(one)
         elif isinstance(one, CreateTableOp):
-            for column in (part for part in one.columns if isinstance(part, Column)):
-                column.type = _named(column.type)
+            one.columns = [_naming(part) if isinstance(part, Column) else part for part in one.columns]
         elif isinstance(one, AddColumnOp):
-            one.column.type = _named(one.column.type)
+            one.column = _naming(one.column)
         elif isinstance(one, AlterColumnOp) and one.modify_type is not None:
             one.modify_type = _named(one.modify_type)
+
+
+def _naming(column: Column[Any]) -> Column[Any]:
+    made = column._copy()
+    made.type = _named(column.type)
+    return made
 
 
 def _named(of: Any) -> Any:
     """Return the type as it is, one that does not create itself, or what a type of the application stores."""
     if isinstance(of, TypeDecorator):
+        if not isinstance(of.dialect_impl(_DIALECT), TypeDecorator):  # the dialect's own, as for sa.Interval
+            return of
         return _named(of.load_dialect_impl(_DIALECT))
     if isinstance(of, ARRAY):
         item = _named(of.item_type)

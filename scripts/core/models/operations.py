@@ -4,97 +4,81 @@ What PostgreSQL printed of both databases becomes the statements, up and down. T
 """
 
 import re
-from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from alembic.autogenerate import renderers
 from alembic.autogenerate.api import AutogenContext
 from alembic.operations import MigrateOperation
 from alembic.operations.ops import DropColumnOp, DropTableOp, MigrationScript, ModifyTableOps, OpContainer
 
-from scripts.core.models import comparable, new_types
+from scripts.core.models import comparable, conversions, new_types, sequences
+from scripts.core.models.compare import ModelComparison
+from scripts.core.models.step import ModelStep, part
 from scripts.core.plan import advice
 from scripts.core.postgres.sql import Sql, compose, spelled
 from scripts.core.schema.compare import Difference
-from scripts.core.schema.fingerprint import Schema
 
-_TYPE = re.compile(rf"(?P<type>.+?)(?: COLLATE (?P<collation>{comparable.NAME}))?(?P<rest>(?: NOT NULL)?)")
-_ONLY = re.compile(rf"\A(CREATE (?:UNIQUE )?INDEX {comparable.QUOTED} )ON ONLY ")
-_LABEL = re.compile(r"'(?:[^']|'')*'")
+_DOMAIN = re.compile(rf"domain (?P<domain>{comparable.NAME}), constraint (?P<name>{comparable.QUOTED})")
+_DEFAULT = re.compile(rf"(?P<column>table {comparable.NAME}, column {comparable.QUOTED}), default")
 
 
-@dataclass(frozen=True)
-class ModelStep:
-    """A statement up, and one down. An enum's new label has none down: PostgreSQL cannot remove it."""
-
-    up: Sequence[Sql]
-    down: Sequence[Sql]
-    autocommit: bool = False
-    """Whether `up` runs outside of the revision's transaction."""
-    first: bool = False
-    """Whether it comes before what autogenerate finds: a label that may be used, or a new name."""
-
-
-def steps(differences: Sequence[Difference], described: Schema) -> list[ModelStep]:
+def steps(found: ModelComparison) -> list[ModelStep]:
     """Return the steps that turn what was found into what the models describe, where this page knows them."""
-    made = [ModelStep(up, [down], first=True) for up, down in new_types.statements(differences, described)]
-    return [*made, *(step for one in differences for step in _step(one))]
+    new = [ModelStep(up, [down], first=True) for up, down in new_types.statements(found.differences, found.described)]
+    return [*new, *sequences.steps(found), *(one for difference in found.differences for one in _step(difference))]
 
 
 def _step(one: Difference) -> Iterator[ModelStep]:
     if one.name.startswith("enum ") and one.expected and one.found:
         yield from _labels(one.name.removeprefix("enum "), one.found, one.expected)
+    elif domain := _DOMAIN.fullmatch(one.name):
+        yield ModelStep(_rule(domain, one.found, one.expected), _rule(domain, one.expected, one.found))
+    elif default := _DEFAULT.fullmatch(one.name):
+        column = conversions.names(default["column"])
+        yield ModelStep(_default(column, one.expected), _default(column, one.found))
+    elif (found := comparable.PART.fullmatch(one.name)) and found["kind"] == "column":
+        yield from _column(one) if one.expected and one.found else ()
+    elif found:
+        yield ModelStep(part(one.name, one.found, one.expected), part(one.name, one.expected, one.found))
+
+
+def _rule(domain: re.Match[str], was: str | None, wanted: str | None) -> list[Sql]:
+    alter, name = compose("ALTER DOMAIN {}", spelled(domain["domain"])), spelled(domain["name"])
+    drop = [compose("{} DROP CONSTRAINT {}", alter, name)] if was else []
+    return [*drop, *([compose("{} ADD CONSTRAINT {} {}", alter, name, spelled(wanted))] if wanted else [])]
+
+
+def _default(column: tuple[Sql, Sql], wanted: str | None) -> list[Sql]:
+    what = compose("SET DEFAULT {}", spelled(wanted)) if wanted is not None else Sql("DROP DEFAULT")
+    return [compose("ALTER TABLE {} ALTER {} {}", *column, what)]
+
+
+def _column(one: Difference) -> Iterator[ModelStep]:
+    """Yield the step for another collation or default, if the type is the same."""
+    before, after = (conversions.COLUMN.fullmatch(text or "") for text in (one.found, one.expected))
+    if not before or not after or before["type"] != after["type"]:
         return
-    found = comparable.PART.fullmatch(one.name)
-    if not found:
-        return
-    table, name = spelled(found["table"]), spelled(found["name"])
-    if found["kind"] == "constraint":
-        up, down = _constraint(table, name, one.found, one.expected), _constraint(table, name, one.expected, one.found)
-        yield ModelStep(up, down)
-    elif found["kind"] == "index":
-        schema = found["table"].rpartition(".")[0]
-        index = spelled(f"{schema}.{name}" if schema else name)
-        yield ModelStep(_index(index, one.found, one.expected), _index(index, one.expected, one.found))
-    elif one.expected and one.found:
-        yield from _collation(table, name, one.found, one.expected)
-
-
-def _constraint(table: Sql, name: Sql, was: str | None, wanted: str | None) -> list[Sql]:
-    drop = [compose("ALTER TABLE {} DROP CONSTRAINT {}", table, name)] if was else []
-    add = [compose("ALTER TABLE {} ADD CONSTRAINT {} {}", table, name, spelled(wanted))] if wanted else []
-    return [*drop, *add]
-
-
-def _index(index: Sql, was: str | None, wanted: str | None) -> list[Sql]:
-    """PostgreSQL prints ON ONLY for a partitioned table. Run so, it would leave the partitions out."""
-    made = [spelled(_ONLY.sub(r"\1ON ", wanted, count=1))] if wanted else []
-    return [*([compose("DROP INDEX {}", index)] if was else []), *made]
-
-
-def _collation(table: Sql, column: Sql, was: str, wanted: str) -> Iterator[ModelStep]:
-    before, after = _TYPE.fullmatch(was), _TYPE.fullmatch(wanted)
-    if not before or not after or (before["type"], before["rest"]) != (after["type"], after["rest"]):
+    if before["default"] != after["default"]:
+        column = conversions.names(one.name)
+        yield ModelStep(_default(column, after["default"]), _default(column, before["default"]))
+    if before["collate"] == after["collate"]:
         return
     up, down = (
         compose(
-            "ALTER TABLE {} ALTER {} TYPE {} COLLATE {}",
-            table,
-            column,
-            spelled(one["type"]),
-            spelled(one["collation"] or '"default"'),
+            "ALTER TABLE {} ALTER {} TYPE {}{}",
+            *conversions.names(one.name),
+            spelled(to["type"]),
+            spelled(to["collate"] or ' COLLATE "default"'),
         )
-        for one in (after, before)
+        for to in (after, before)
     )
     yield ModelStep([up], [down])
 
 
 def _labels(enum: str, was: str, wanted: str) -> Iterator[ModelStep]:
-    """Yield a step for each new label, at its place. Without a label, a new type is needed: the author writes that."""
-    there, labels = _LABEL.findall(was), _LABEL.findall(wanted)
-    if [label for label in labels if label in there] != there:
-        return
-    for number, label in enumerate(labels):
+    """Yield a step for each new label, at its place. Without a label, a new type is needed: see conversions.py."""
+    there, labels = conversions.LABEL.findall(was), conversions.LABEL.findall(wanted)
+    for number, label in enumerate(labels) if conversions.only_adds(was, wanted) else ():
         if label not in there:
             place = f" AFTER {labels[number - 1]}" if number else f" BEFORE {there[0]}" if there else ""
             up = compose("ALTER TYPE {} ADD VALUE IF NOT EXISTS {}{}", spelled(enum), spelled(label), spelled(place))
@@ -114,19 +98,23 @@ def _render(_context: AutogenContext, operation: WriteStep) -> list[str]:
     return [advice.autocommit(*lines)] if operation.autocommit else lines
 
 
-def add(script: MigrationScript, wanted: Sequence[ModelStep], dropped: Collection[str]) -> None:
+def add(script: MigrationScript, wanted: Sequence[ModelStep], dropped: Mapping[str, str]) -> None:
     """Add the steps to a script of autogenerate, and leave out its drops of columns and tables that are not `dropped`.
 
-    Autogenerate drops every table that no model describes: partitions, and tables of other tools.
+    Autogenerate drops every table that no model describes: partitions, and tables of other tools. It does not read
+    partition keys: they are the values of `dropped`.
     """
     assert script.upgrade_ops is not None
     assert script.downgrade_ops is not None
-    leave_out(script.upgrade_ops, set(map(comparable.parts, dropped)))
+    keys = {comparable.parts(name): key for name, key in dropped.items()}
+    leave_out(script.upgrade_ops, keys)
+    for one in (one for one in script.upgrade_ops.ops if isinstance(one, DropTableOp) and keys[table(one)]):
+        one.table_kw["postgresql_partition_by"] = keys[table(one)]
     new_types.only_name(script.upgrade_ops)
     script.upgrade_ops.reverse_into(script.downgrade_ops)
     first = [step for step in wanted if step.first]
     later = [step for step in wanted if not step.first]
-    script.upgrade_ops.ops[:0] = [WriteStep(step.up, autocommit=step.autocommit) for step in first]
+    script.upgrade_ops.ops[:0] = [WriteStep(step.up, autocommit=step.autocommit) for step in first if step.up]
     script.upgrade_ops.ops += [WriteStep(step.up) for step in later]
     script.downgrade_ops.ops[:0] = [WriteStep(step.down) for step in reversed(later) if step.down]
     script.downgrade_ops.ops += [WriteStep(step.down) for step in reversed(first) if step.down]
@@ -134,20 +122,20 @@ def add(script: MigrationScript, wanted: Sequence[ModelStep], dropped: Collectio
 
 def leave_out(found: OpContainer, agreed: Collection[tuple[str, ...]]) -> list[str]:
     """Take away the drops of tables and columns that are not `agreed`, and return their names."""
-    stay = {_table(one) for one in found.ops if isinstance(one, DropTableOp)} - {*agreed}
+    stay = {table(one) for one in found.ops if isinstance(one, DropTableOp)} - {*agreed}
     names = [".".join(one) for one in sorted(stay)]
-    found.ops[:] = [one for one in found.ops if _table(one) not in stay]
+    found.ops[:] = [one for one in found.ops if table(one) not in stay]
     for one in found.ops:
         if isinstance(one, ModifyTableOps):
             columns = [part for part in one.ops if isinstance(part, DropColumnOp)]
-            left = [part for part in columns if (*_table(one), part.column_name) not in agreed]
+            left = [part for part in columns if (*table(one), part.column_name) not in agreed]
             one.ops[:] = [part for part in one.ops if part not in left]
-            names += [".".join((*_table(one), part.column_name)) for part in left]
+            names += [".".join((*table(one), part.column_name)) for part in left]
     found.ops[:] = [one for one in found.ops if not isinstance(one, ModifyTableOps) or one.ops]
     return names
 
 
-def _table(operation: MigrateOperation) -> tuple[str, ...]:
+def table(operation: MigrateOperation) -> tuple[str, ...]:
     """Return the parts of the name of an operation's table as in Schema, without the schema public."""
     schema, name = getattr(operation, "schema", None), getattr(operation, "table_name", "")
     return (name,) if schema in (None, "public") else (str(schema), name)

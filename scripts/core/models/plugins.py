@@ -1,5 +1,6 @@
 """What plug-ins of Alembic, such as alembic_utils, want to change. Their objects are no part of the metadata."""
 
+import re
 from collections.abc import Iterator
 from contextlib import suppress
 from traceback import extract_tb
@@ -11,11 +12,22 @@ from alembic.runtime.environment import EnvironmentContext
 from alembic.util import CommandError
 from sqlalchemy.exc import DBAPIError
 
-from scripts.core import revision_files
+from scripts.core import ROOT, application, revision_files
 from scripts.core.errors import UserError
 from scripts.core.postgres import connections
 from scripts.core.revisions import history, models
 from scripts.core.settings import Settings
+
+_ENUMS = re.compile(r"^\s*(?:import|from) alembic_postgresql_enum\b", re.MULTILINE)
+
+
+def write_enums() -> bool:
+    """Return whether the project has the plug-in alembic_postgresql_enum. Then it writes what happens to enums."""
+    files = [
+        ROOT / "alembic/env.py",
+        *(path for name in application.read().packages for path in (ROOT / name).rglob("*.py")),
+    ]
+    return any(_ENUMS.search(path.read_text(encoding="utf-8", errors="replace")) for path in files)
 
 
 def wanted(copy: Settings) -> list[str]:

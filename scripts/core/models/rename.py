@@ -1,5 +1,7 @@
 """Renames and drops: what the models no longer describe is renamed or dropped only if the user says so.
 
+Two columns of one type that swap their names are no change of a schema: the author writes that.
+
 A rename looks like a drop and an addition. RENAME=users.mail:email names one, ACCEPT=drop.users.mail agrees to a drop,
 and on a terminal both are asked for.
 """
@@ -12,9 +14,9 @@ from dataclasses import dataclass
 from scripts.core import overrides
 from scripts.core.cli import console
 from scripts.core.errors import USAGE, UserError
-from scripts.core.models import comparable
+from scripts.core.models import answers, comparable
 from scripts.core.models.compare import ModelComparison
-from scripts.core.models.operations import ModelStep
+from scripts.core.models.step import ModelStep
 from scripts.core.postgres.sql import Sql, compose, spelled
 from scripts.core.schema.compare import Difference, Renaming
 from scripts.core.schema.fingerprint import Schema
@@ -45,41 +47,79 @@ class Rename:
     now: str
 
     @property
+    def table(self) -> str:
+        """Return the new name of a table, with its schema."""
+        space = self.gone.table.removesuffix(_last(self.gone.table))
+        return f"{space}{self.now}"
+
+    @property
     def step(self) -> ModelStep:
         """Return the statements, up and down."""
         table, was, now = spelled(self.gone.table), spelled(self.gone.column), spelled(self.now)
         if self.gone.column:
             up, down = (compose("ALTER TABLE {} RENAME {} TO {}", table, *pair) for pair in ((was, now), (now, was)))
             return ModelStep([up], [down], first=True)
-        space, _, old = self.gone.table.rpartition(".")
-        new = spelled(f"{space}.{self.now}" if space else self.now)
         up = compose("ALTER TABLE {} RENAME TO {}", table, now)
-        return ModelStep([up], [compose("ALTER TABLE {} RENAME TO {}", new, spelled(old))], first=True)
+        down = compose("ALTER TABLE {} RENAME TO {}", spelled(self.table), spelled(_last(self.gone.table)))
+        return ModelStep([up], [down], first=True)
 
 
-def decide(found: ModelComparison, given: str) -> tuple[list[Rename], list[str]]:
-    """Return the renames, and the names of what is dropped, as the user says.
+def tables(found: ModelComparison, given: str) -> list[Rename]:
+    """Return the renames of tables, as the user says. `given` is RENAME, such as users.mail:email,posts:articles.
 
-    `given` is RENAME, such as users.mail:email,posts:articles.
+    Raise UserError if RENAME gives a table a name that the models do not add.
+    """
+    gone, added = [one for one in _gone(found.differences) if not one.column], _added(found)
+    of = {comparable.parts(one.name) for one in gone}
+    renames = [_named(*pair, gone, added) for pair in answers.split(given, ":") if comparable.parts(pair[0]) in of]
+    return _asked(renames, gone, found)
+
+
+def decide(found: ModelComparison, given: str, renamed: Sequence[Rename]) -> tuple[list[Rename], list[str]]:
+    """Return the renames of columns, and the names of what is dropped, as the user says.
+
+    `found` is from after the renames of tables, which are `renamed`. RENAME may name a column with its old table.
 
     Raise UserError if RENAME names nothing of that kind, or if something would be dropped without the user's word.
     """
-    gone, added = list(_gone(found.differences)), [one for one in found.differences if one.found is None]
-    renames = [_named(word.strip(), gone, added) for word in given.split(",") if word.strip()]
+    gone, added = list(_gone(found.differences)), _added(found)
+    now = {comparable.parts(one.gone.table): one.table for one in renamed}
+    pairs = [(_in_new_table(was, now), name) for was, name in answers.split(given, ":")]
+    renames = [_named(*pair, gone, added) for pair in pairs if comparable.parts(pair[0]) not in now]
+    _asked(renames, [one for one in gone if one.column], found)
     left = [one for one in gone if one not in [rename.gone for rename in renames]]
-    for one in left:
-        taken = {(rename.gone.within, rename.now) for rename in renames}
-        for now in (name for name in _twins(one, added, found) if (one.within, name) not in taken):
-            if _is_yes(f"Is {now} the new name of {one.name}? [y/N]"):
-                renames.append(Rename(one, now))
-                break
-    left = [one for one in left if one not in [rename.gone for rename in renames]]
     twins, taken = dict[Gone, str](), {(rename.gone.within, rename.now) for rename in renames}
     for one in left:
         twins[one] = next((now for now in _twins(one, added, found) if (one.within, now) not in taken), "")
         taken.add((one.within, twins[one]))
-    _require_word(left, twins)
+    _require_word(left, twins, given)
     return renames, [one.name for one in left]
+
+
+def _added(found: ModelComparison) -> list[Difference]:
+    return [one for one in found.differences if one.found is None]
+
+
+def _in_new_table(name: str, now: dict[tuple[str, ...], str]) -> str:
+    """Return the name of a column with the new name of its table."""
+    table = now.get(comparable.parts(name)[:-1])
+    return f"{table}.{_last(name)}" if table else name
+
+
+def _last(name: str) -> str:
+    """Return the last part of a name, with its quotes."""
+    return str(re.findall(comparable.QUOTED, name)[-1])
+
+
+def _asked(renames: list[Rename], gone: Sequence[Gone], found: ModelComparison) -> list[Rename]:
+    """Add the renames that the user confirms on a terminal, and return all."""
+    for one in (one for one in gone if one not in [rename.gone for rename in renames]):
+        taken = {(rename.gone.within, rename.now) for rename in renames}
+        for now in (name for name in _twins(one, _added(found), found) if (one.within, name) not in taken):
+            if _is_yes(f"Is {now} the new name of {one.name}? [y/N]"):
+                renames.append(Rename(one, now))
+                break
+    return renames
 
 
 def names(pairs: Sequence[Renaming]) -> Iterator[ModelStep]:
@@ -93,9 +133,7 @@ def names(pairs: Sequence[Renaming]) -> Iterator[ModelStep]:
         elif was.startswith("sequence ") and now.startswith("sequence "):
             old, new = was.removeprefix("sequence "), now.removeprefix("sequence ")
             given = "ALTER SEQUENCE {} RENAME TO {}"
-            up, down = (
-                compose(given, spelled(one), spelled(to.rpartition(".")[2])) for one, to in ((old, new), (new, old))
-            )
+            up, down = (compose(given, spelled(one), spelled(_last(to))) for one, to in ((old, new), (new, old)))
         else:
             continue
         yield ModelStep([up], [down], first=True)
@@ -104,8 +142,8 @@ def names(pairs: Sequence[Renaming]) -> Iterator[ModelStep]:
 def _renaming(part: re.Match[str], was: str, now: str) -> Sql:
     if part["kind"] == "constraint":
         return compose("ALTER TABLE {} RENAME CONSTRAINT {} TO {}", *map(spelled, (part["table"], was, now)))
-    space = part["table"].rpartition(".")[0]
-    return compose("ALTER INDEX {} RENAME TO {}", spelled(f"{space}.{was}" if space else was), spelled(now))
+    space = part["table"].removesuffix(_last(part["table"]))
+    return compose("ALTER INDEX {} RENAME TO {}", spelled(f"{space}{was}"), spelled(now))
 
 
 def _gone(differences: Sequence[Difference]) -> Iterator[Gone]:
@@ -147,15 +185,14 @@ def _type(definition: str) -> str:
     return re.split(r" (?:COLLATE|GENERATED|NOT NULL|INHERITED)", definition)[0]
 
 
-def _named(word: str, gone: Sequence[Gone], added: Sequence[Difference]) -> Rename:
-    was, _, now = word.partition(":")
+def _named(was: str, now: str, gone: Sequence[Gone], added: Sequence[Difference]) -> Rename:
     one = next((one for one in gone if comparable.parts(one.name) == comparable.parts(was)), None)
     new = next(filter(None, (_new_name(one, now, other.name) for other in added)), "") if one else ""
     if not one or not new:
         raise UserError(
-            f"RENAME={word} does not fit.",
+            f"RENAME={was}:{now} does not fit.",
             why="The old name must be one that the models no longer describe, and the new name one that they add.",
-            do="RENAME=table.column:new_column or RENAME=table:new_table",
+            do="""RENAME=table.column:new_column or RENAME=table:new_table; with quotes: RENAME='t."a,b":c'""",
             state="no revision was written.",
             code=USAGE,
         )
@@ -174,17 +211,18 @@ def _added_beside(gone: Gone, added: str) -> Iterator[str]:
     if gone.column and column and column["table"] == gone.table:
         yield column["name"]
     elif not gone.column and table and comparable.parts(table["name"])[:-1] == comparable.parts(gone.table)[:-1]:
-        yield re.findall(comparable.QUOTED, table["name"])[-1]
+        yield _last(table["name"])
 
 
-def _require_word(left: Sequence[Gone], twins: dict[Gone, str]) -> None:
+def _require_word(left: Sequence[Gone], twins: dict[Gone, str], given: str) -> None:
     """Raise UserError if the user has not agreed that these are dropped."""
     silent = [
         one for one in left if not any(map(overrides.accepted, _words(one))) and not _is_yes(f"Drop {one.name}? [y/N]")
     ]
     if not silent:
         return
-    renames = shlex.quote(",".join(f"{one.name}:{twins[one]}" for one in silent if twins[one]))
+    more = [f"{one.name}:{twins[one]}" for one in silent if twins[one]]
+    renames = shlex.quote(",".join([*[given] * bool(given), *more]))
     drop = f"ACCEPT={shlex.quote(','.join(f'drop.{one.name}' for one in silent))}"
     raise UserError(
         f"The models no longer describe {', '.join(one.name for one in silent)}.",

@@ -4,41 +4,64 @@ It is compared with the shadow at head. So it does not matter in which state you
 """
 
 import warnings
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from alembic.operations.ops import MigrationScript
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
 
 from scripts.core import revision_files
 from scripts.core.errors import UserError
 from scripts.core.migrate import alembic_commands
-from scripts.core.models import accepted, alike, compare, operations, rename
+from scripts.core.models import (
+    accepted,
+    alike,
+    comparable,
+    compare,
+    conversions,
+    dropped_tables,
+    fill,
+    operations,
+    plugins,
+    rename,
+    unproven_file,
+)
 from scripts.core.models.compare import ModelComparison
-from scripts.core.models.operations import ModelStep
+from scripts.core.models.fill import Fills
 from scripts.core.models.rename import Rename
+from scripts.core.models.step import ModelStep
+from scripts.core.models.unproven_file import UnprovenFile
 from scripts.core.plan import plan, rehearsal, shadow, table_sizes
-from scripts.core.plan.findings import Finding
+from scripts.core.plan.findings import Finding, Undone
 from scripts.core.plan.hazards import h12_downgrade
 from scripts.core.plan.plan import Planned
 from scripts.core.plan.table_sizes import NOTE
 from scripts.core.postgres import connections, rights, scratch, sql, trial
 from scripts.core.postgres.scratch import Scratch
+from scripts.core.postgres.sql import Sql
 from scripts.core.revisions import history, naming, unimported
 from scripts.core.revisions.history import History
 from scripts.core.settings import Settings
+
+_ROUNDS = 4
+"""How often the file is written with what the one before it left."""
+_PARTITION = " PARTITION BY "
 
 
 @dataclass(frozen=True)
 class Content:
     """What a new file has besides what autogenerate finds."""
 
+    revision: str
     message: str
     more: Sequence[ModelStep]
-    dropped: Sequence[str]
-    """The names of columns and tables that may be dropped."""
+    dropped: Mapping[str, str]
+    """The names of columns and tables that may be dropped, and the partition key of each table that has one."""
     changed: Collection[tuple[str, ...]]
     """What differs: see `alike.changed`."""
+    fills: Fills
 
 
 @dataclass(frozen=True)
@@ -49,6 +72,8 @@ class Written:
     """The new file; None if Alembic found nothing to write."""
     planned: Planned | None = None
     """What the new revision does, with its findings."""
+    undone: Undone = field(default_factory=Undone)
+    fills: Fills = field(default_factory=dict)
 
     @property
     def not_undone(self) -> list[Finding]:
@@ -57,43 +82,76 @@ class Written:
         return [one for one in found if one.id == h12_downgrade.ID and one.severity != NOTE]
 
 
-def revision(settings: Settings, revisions: History, message: str, renames: str) -> Written:
+def revision(settings: Settings, revisions: History, message: str, renames: str, fills: str) -> Written:
     """Write a revision file with what the models have and the files before it do not make.
 
-    `settings` name the scratch server; their target is not used. Raise UserError if a model is not imported, if the
-    user has not said that something is dropped or renamed (see `rename.decide`), or if the new file does not run.
+    `settings` name the scratch server; their target is not used. `renames`: see `rename.decide`; `fills`: see
+    `fill.decide`. Raise UserError if a model is not imported, if something would be dropped without the user's word, or
+    if the new file does not run.
     """
     head = history.head(revisions)
     naming.fetch()  # once, before the child that runs the models is forked
     unimported.require_none(settings)
-    with scratch.session(settings, rights.default(settings)) as server:
+    with unproven_file.removed() as file, scratch.session(settings, rights.default(settings)) as server:
         before = compare.compare(server, revisions, [head], partial=True)
-        named, dropped = rename.decide(before, renames)
-        after, first = _first(server, revisions, before, named)
-        content = Content(message, first, dropped, alike.changed(after))
-        path = _write(server, revisions, content)
-        written = _proven(server, settings, head, path) if path else Written(before)
-        left = operations.steps(written.comparison.differences, before.described)
-        if not left:
-            return written
-        if path:
-            path.unlink()
-        path = _write(server, revisions, replace(content, more=[*first, *left]))
-        assert path
-        return _proven(server, settings, head, path)
+        tables = rename.tables(before, renames)
+        named = _after(server, revisions, [one.step for one in tables]) if tables else before
+        columns, dropped = rename.decide(named, renames, tables)
+        after, first = _first(server, revisions, before, [*tables, *columns])
+        first += dropped_tables.steps(after.made, dropped)
+        keys = {name: after.made.objects.get(f"table {name}", "").partition(_PARTITION)[2] for name in dropped}
+        filled = fill.decide(after, fills)
+        content, left = Content(file.revision, message, first, keys, alike.changed(after), filled), list[ModelStep]()
+        for rounds in range(_ROUNDS):
+            file.is_at(_write(server, revisions, replace(content, more=[*first, *left])))
+            written = _proven(server, settings, head, file) if file.path else Written(after)
+            more = [step for step in _left(written, after) if step not in left]
+            if not more or rounds == _ROUNDS - 1:
+                break
+            left += more
+            file.require_unedited()
+            file.remove()
+        file.keep()
+        return replace(written, fills=filled)
 
 
 def _first(
     server: Scratch, revisions: History, before: ModelComparison, renames: Sequence[Rename]
 ) -> tuple[ModelComparison, list[ModelStep]]:
     """Return what differs after the renames, and the steps that come before what autogenerate finds."""
-    steps = [step for step in operations.steps(before.differences, before.described) if step.first]
-    if not renames:
-        return before, steps
-    steps += [one.step for one in renames]
-    then = [statement for one in renames for statement in one.step.up]
-    after = compare.compare(server, revisions, [history.head(revisions)], then, partial=True)
-    return after, [*steps, *rename.names([pair for pair in after.renamed if pair not in before.renamed])]
+    done = [one.step for one in renames]
+    after = _after(server, revisions, done) if done else before
+    if names := list(rename.names([pair for pair in after.renamed if pair not in before.renamed])):
+        done += names
+        after = _after(server, revisions, done)
+    ours = _ours(after)
+    steps = [step for step in operations.steps(ours) if step.first]
+    if conversions.are_needed(ours):
+        start = shadow.build(server, revisions, [history.head(revisions)], partial=True)
+        with connections.connect(start) as connection:
+            for statement in (statement for step in done for statement in step.up):
+                sql.run(connection, statement)
+            steps += conversions.steps(ours, connection)
+    return after, [*done, *steps]
+
+
+def _after(server: Scratch, revisions: History, done: Sequence[ModelStep]) -> ModelComparison:
+    then = [statement for step in done for statement in step.up]
+    return compare.compare(server, revisions, [history.head(revisions)], then, partial=True)
+
+
+def _left(written: Written, start: ModelComparison) -> Iterator[ModelStep]:
+    """Yield the steps for what the file lacks: above, and below in its downgrade."""
+    yield from operations.steps(_ours(written.comparison))
+    below = ModelComparison(list(written.undone.differences), described=start.made, made=start.made)
+    yield from (ModelStep([], step.up, first=True) for step in operations.steps(below) if not step.autocommit)
+
+
+def _ours(found: ModelComparison) -> ModelComparison:
+    """Return what this tool may write: not the enums if a plug-in of Alembic writes them."""
+    if not plugins.write_enums():
+        return found
+    return replace(found, differences=[one for one in found.differences if not one.name.startswith("enum ")])
 
 
 def accept(settings: Settings, revisions: History) -> list[str]:
@@ -117,28 +175,56 @@ def _write(server: Scratch, revisions: History, content: Content) -> Path | None
 def new_file(copy: Settings, content: Content) -> Path | None:
     """Do the work of `_write` in the child. Autogenerate meets a database in which the first steps are done."""
     with connections.connect(copy, isolation_level="AUTOCOMMIT") as connection:
-        for statement in (statement for step in content.more if step.first for statement in step.up):
-            sql.run(connection, statement)
+        first = _in_order(connection, [step for step in content.more if step.first])
+    later = [replace(step, first=False) for step in content.more if step not in first]
 
     def add(script: MigrationScript) -> None:
         alike.leave_out(script.upgrade_ops, content.changed)
-        operations.add(script, content.more, content.dropped)
+        assert script.upgrade_ops
+        fill.into(script.upgrade_ops, content.fills)
+        operations.add(script, [*first, *later], content.dropped)
 
+    schemas = [name[0] for name in map(comparable.parts, content.dropped) if len(name) > 1]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of what Alembic cannot write: the comparison names it
-        return alembic_commands.new_revision(copy, content.message, empty=False, add=add)
+        return alembic_commands.new_revision(copy, content.message, add, schemas=schemas, revision=content.revision)
 
 
-def _proven(server: Scratch, settings: Settings, head: str, path: Path) -> Written:
+def _in_order(connection: Connection, steps: Sequence[ModelStep]) -> list[ModelStep]:
+    """Run the steps, and return them in an order in which they run. One may need another, or what comes later."""
+    waiting, done = list(steps), list[ModelStep]()
+    while ready := [step for step in waiting if _runs(connection, step)]:
+        done += ready
+        waiting = [step for step in waiting if step not in ready]
+    return done
+
+
+def _runs(connection: Connection, step: ModelStep) -> bool:
+    around = ("", "", "") if step.autocommit else ("BEGIN", "COMMIT", "ROLLBACK")
+    begin, commit, undo = map(Sql, around)
+    try:
+        for statement in filter(None, (begin, *step.up, commit)):
+            sql.run(connection, statement)
+    except DBAPIError:
+        if undo:
+            sql.run(connection, undo)
+        return False
+    return True
+
+
+def _proven(server: Scratch, settings: Settings, head: str, file: UnprovenFile) -> Written:
     revisions = history.load()
-    script = next(one for one in revisions.walk_revisions() if Path(one.path) == path)
+    script = history.script(revisions, file.revision)
 
     def copy() -> Settings:
         return shadow.build(server, revisions, [head], partial=True)
 
     tried = rehearsal.run(server, revisions, [script.revision], script.revision, copy)
     if tried.failure:
-        file = revision_files.shown(path)
-        raise tried.failure.with_state(f"{file} was written, but it does not run. Your database was not used.")
+        file.keep()
+        name = revision_files.shown(str(file.path))
+        raise tried.failure.with_state(f"{name} was written, but it does not run. Your database was not used.")
     planned = plan.planned(script, tried, table_sizes.unknown(settings.limits))
-    return Written(compare.compare(server, revisions, [script.revision], partial=True), path, planned)
+    found = compare.compare(server, revisions, [script.revision], partial=True)
+    file.require_unedited()
+    return Written(found, file.path, planned, tried.undone.get(script.revision, Undone()))

@@ -2,7 +2,7 @@
 
 import importlib
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from traceback import extract_tb
@@ -15,7 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from scripts.core import ROOT, application, missing_packages
 from scripts.core.errors import UserError
 from scripts.core.postgres import own_tables
-from scripts.core.revisions import migration_log
+from scripts.core.revisions import autogenerate, migration_log  # noqa: F401 - Alembic uses the class in the first
 from scripts.core.user_code import ExitError, contained
 
 Filter = Callable[..., bool]
@@ -72,9 +72,9 @@ def imported() -> MetaData:
     return found
 
 
-def compared(metadata: MetaData) -> dict[str, Any]:
-    """Return Alembic's options for a comparison with the database, in all schemas that the models name."""
-    schemas = {None, *(table.schema for table in metadata.tables.values())}
+def compared(metadata: MetaData, more: Iterable[str] = ()) -> dict[str, Any]:
+    """Return Alembic's options for a comparison with the database, in all schemas that the models name, and `more`."""
+    schemas = {None, *more, *(table.schema for table in metadata.tables.values())}
     own_name, own_object = filters()
 
     def include_name(name: str | None, kind: str, parents: Any) -> bool:
@@ -83,10 +83,15 @@ def compared(metadata: MetaData) -> dict[str, Any]:
         is_ours = name in schemas if kind == "schema" else migration_log.include_name(name, kind, parents)
         return is_ours and own_name(name, kind, parents)
 
-    def render_item(kind: str, item: Any, autogenerate: Any) -> bool:
-        """Import the module of a type that is not SQLAlchemy's. Alembic writes its name with the module."""
+    def render_item(kind: str, item: Any, context: Any) -> str | bool:
+        """Write defaults with their quotes. Import the module of a type that is not SQLAlchemy's.
+
+        Alembic writes the type's name with the module.
+        """
+        if kind == "server_default" and isinstance(getattr(item, "arg", None), str):
+            return repr(item.arg)
         if kind == "type" and not type(item).__module__.startswith(("sqlalchemy.", "alembic.")):
-            autogenerate.imports.add(f"import {type(item).__module__}")
+            context.imports.add(f"import {type(item).__module__}")
         return False
 
     names = {"include_schemas": True, "include_name": include_name, "include_object": own_object}

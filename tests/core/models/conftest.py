@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pytest
 from sqlalchemy import Connection, MetaData
+from sqlalchemy.schema import CreateSchema
 
 from scripts.core.models import compare
 from scripts.core.models.compare import ModelComparison
@@ -25,7 +26,12 @@ def compared(configured: Settings, monkeypatch: pytest.MonkeyPatch) -> Compare:
         with scratch.session(configured) as server:
             files = scratch.create(server)
             with connections.connect(files) as connection:
-                was.create_all(connection) if isinstance(was, MetaData) else was(connection)
+                if isinstance(was, MetaData):
+                    for schema in filter(None, {one.schema for one in was.tables.values()}):
+                        connection.execute(CreateSchema(schema))
+                    was.create_all(connection)
+                else:
+                    was(connection)
                 for statement in statements:
                     sql.run(connection, spelled(statement))
                 connection.commit()

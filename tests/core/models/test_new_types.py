@@ -9,7 +9,10 @@ from tests.conftest import Project
 
 MODELS = '''"""Models in two schemas."""
 
+import enum
+
 import sqlalchemy as sa
+from sqlalchemy.dialects import mysql, sqlite
 from sqlalchemy.dialects import postgresql as pg
 
 from app.database import Base
@@ -23,6 +26,43 @@ class Mood(sa.TypeDecorator):
 class Point(sa.types.UserDefinedType):
     def get_col_spec(self):
         return "point"
+
+
+class Email(sa.TypeDecorator):
+    impl = sa.String
+    cache_ok = True
+
+    def __init__(self, size, secret=None):
+        super().__init__(size)
+
+
+class Colour(enum.Enum):
+    RED = "r"
+    GREEN = "g"
+
+
+class Types(Base):
+    __tablename__ = "types"
+    id = sa.Column(sa.BigInteger().with_variant(sqlite.INTEGER(), "sqlite"), primary_key=True)
+    email = sa.Column(Email(50, secret=object()))
+    emails = sa.Column(pg.ARRAY(Email(50)))
+    points = sa.Column(pg.ARRAY(Point()))
+    colour = sa.Column(sa.Enum(Colour, name="colour", values_callable=lambda every: [one.value for one in every]))
+    word = sa.Column(sa.Enum(Colour, native_enum=False, create_constraint=True, name="word"))
+    other = sa.Column(sa.JSON().with_variant(pg.JSONB(), "postgresql").with_variant(mysql.LONGTEXT(), "mysql"))
+    text = sa.Column(mysql.VARCHAR(20))
+    inet = sa.Column(pg.INET, index=True)
+    span = sa.Column(pg.TSTZRANGE)
+    spans = sa.Column(pg.INT4MULTIRANGE)
+    often = sa.Column(pg.INTERVAL(fields="DAY TO SECOND", precision=3))
+    at = sa.Column(pg.TIMESTAMP(timezone=True, precision=2))
+    bits = sa.Column(pg.BIT(3, varying=True))
+    words = sa.Column(pg.TSVECTOR)
+    uuid = sa.Column(sa.Uuid(as_uuid=False), server_default=sa.func.gen_random_uuid())
+    pickle = sa.Column(sa.PickleType)
+    price = sa.Column(sa.Numeric(9, 2, asdecimal=False), server_default=sa.text("0"))
+    length = sa.Column(sa.Interval(native=True))
+    name = sa.Column(sa.String(5, collation="C"))
 
 
 class Person(Base):
@@ -98,10 +138,10 @@ def test_schemas_and_types_are_written_once_with_the_tables_that_need_them(begun
     assert begun.call(sys.executable, "-m", "ruff", "check", "--no-cache", str(path)).returncode == 0
     assert re.findall(r'op\.execute\((?:"|\')((?:CREATE|DROP) \w+)', path.read_text()) == [
         *["CREATE SCHEMA"] * 2,
-        *["CREATE TYPE"] * 4,
+        *["CREATE TYPE"] * 5,
         "CREATE INDEX",
         "DROP INDEX",
-        *["DROP TYPE"] * 4,
+        *["DROP TYPE"] * 5,
         *["DROP SCHEMA"] * 2,
     ]
 

@@ -155,7 +155,7 @@ def test_autogenerate_does_not_see_it(target: Settings, folder: Path) -> None:
     config.attributes[ATTRIBUTE] = AlembicRequest(target)
     config.cmd_opts = Namespace(quiet=True)
 
-    assert alembic_commands.new_revision(target, "nothing", empty=False) is None
+    assert alembic_commands.new_revision(target, "nothing", lambda _script: None) is None
     command.check(config)
 
     assert {path for path in folder.iterdir() if path.suffix} == {path for path in files if path.suffix}

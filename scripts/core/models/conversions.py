@@ -1,0 +1,237 @@
+"""Columns that autogenerate cannot change: of an enum without one of its labels, computed ones, and of a type that
+PostgreSQL casts only with USING.
+
+What depends on them goes before and comes back after: constraints, indexes and defaults, as the models have them.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import chain
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
+
+from scripts.core.models import comparable, new_types, step, uses
+from scripts.core.models.compare import ModelComparison
+from scripts.core.models.step import ModelStep
+from scripts.core.models.uses import Use
+from scripts.core.postgres import sql
+from scripts.core.postgres.sql import Sql, compose, spelled
+from scripts.core.schema.compare import Difference
+from scripts.core.schema.fingerprint import Schema
+
+COLUMN = re.compile(
+    rf"(?P<type>.+?)(?P<collate> COLLATE {comparable.NAME})?(?: DEFAULT (?P<default>.+?))?"
+    r"(?P<computed> GENERATED ALWAYS AS \(.+\) (?:STORED|VIRTUAL))?"
+    r"(?: GENERATED (?P<identity>ALWAYS|BY DEFAULT) AS IDENTITY)?(?P<not_null> NOT NULL)?",
+    re.DOTALL,
+)
+"""A column's definition in Schema."""
+LABEL = re.compile(r"'(?:[^']|'')*'")
+_AFTER_TYPE = re.compile(r" (?:COLLATE|DEFAULT|GENERATED|NOT NULL|STORAGE|COMPRESSION|STATISTICS|WITH|INHERITED)\b")
+_LONGEST = 59
+"""Bytes of the name of an enum that is followed by _old."""
+
+
+@dataclass(frozen=True)
+class _Conversion:
+    """What happens to one column, or to an enum and all columns of its type."""
+
+    up: Sequence[Sql]
+    down: Sequence[Sql]
+    after: tuple[Sequence[Sql], Sequence[Sql]] = ((), ())
+    """Statements, up and down, that follow those of the columns."""
+    parts: Sequence[str] = field(default=())
+    """The constraints and indexes that cannot stay meanwhile."""
+
+
+@dataclass(frozen=True)
+class _Files:
+    """The schema of the files, and how it differs."""
+
+    found: ModelComparison
+    used: dict[str, list[Use]]
+    connection: Connection
+
+
+def changed_columns(found: ModelComparison) -> Iterator[tuple[str, re.Match[str], re.Match[str]]]:
+    """Yield the name of each column that has another definition, with both definitions."""
+    for one in found.differences:
+        name = comparable.PART.fullmatch(one.name)
+        if name and name["kind"] == "column" and one.expected and one.found:
+            was, wanted = COLUMN.fullmatch(one.found), COLUMN.fullmatch(one.expected)
+            if was and wanted:
+                yield one.name, was, wanted
+
+
+def relabelled(found: ModelComparison) -> list[Difference]:
+    """Return the enums of which a label was removed or has another name."""
+    every = [one for one in found.differences if one.name.startswith("enum ") and one.expected and one.found]
+    return [one for one in every if not only_adds(str(one.found), str(one.expected))]
+
+
+def only_adds(was: str, wanted: str) -> bool:
+    there = LABEL.findall(was)
+    return [label for label in LABEL.findall(wanted) if label in there] == there
+
+
+def are_needed(found: ModelComparison) -> bool:
+    """Return whether there may be such columns."""
+    changed = changed_columns(found)
+    return bool(relabelled(found)) or any(
+        was.group("type", "computed") != now.group("type", "computed") for _, was, now in changed
+    )
+
+
+def steps(found: ModelComparison, connection: Connection) -> Iterator[ModelStep]:
+    """Yield the steps, one for all that share a constraint. `connection`: to a throwaway database of the files."""
+    files = _Files(found, uses.read(connection), connection)
+    for statements, _ in new_types.statements(found.differences, found.described):
+        for statement in statements:
+            sql.run(connection, statement)
+    enums = [_relabelled(files, one) for one in relabelled(found)]
+    columns = [_column(files, *one) for one in changed_columns(found)]
+    for group in _groups([*filter(None, enums), *filter(None, columns)]):
+        yield ModelStep(*_statements(group, found), first=True)
+
+
+def _groups(every: Sequence[_Conversion]) -> list[list[_Conversion]]:
+    groups = list[list[_Conversion]]()
+    for one in every:
+        near = [group for group in groups if any({*one.parts} & {*other.parts} for other in group)]
+        groups = [group for group in groups if group not in near] + [[*chain(*near), one]]
+    return groups
+
+
+def _statements(every: Sequence[_Conversion], found: ModelComparison) -> tuple[list[Sql], list[Sql]]:
+    names = sorted({name for one in every for name in one.parts})
+    was = {name: found.made.objects.get(name) for name in names}
+    tables = {name.partition(", ")[0] for name in found.described.objects}
+    now = {name: found.described.objects.get(name) if name.partition(", ")[0] in tables else was[name] for name in was}
+
+    def around(number: int, before: dict[str, str | None], after: dict[str, str | None]) -> list[Sql]:
+        is_key = {name: "FOREIGN KEY" in str(was[name]) for name in names}
+        drops = [
+            one for name in sorted(names, key=lambda n: not is_key[n]) for one in step.part(name, before[name], None)
+        ]
+        adds = [one for name in sorted(names, key=lambda n: is_key[n]) for one in step.part(name, None, after[name])]
+        work = [statement for one in every for statement in (one.up, one.down)[number]]
+        return [*drops, *work, *(statement for one in every for statement in one.after[number]), *adds]
+
+    return around(0, was, now), around(1, now, was)
+
+
+def _relabelled(files: _Files, enum: Difference) -> _Conversion | None:
+    found, used = files.found, files.used
+    here = used.get(enum.name, [])
+    if any(one.kind == "other" for one in here):
+        return None
+    name = enum.name.removeprefix("enum ")
+    old = sql.typed(f"{comparable.parts(name)[-1][:_LONGEST]}_old")
+    space = name.rpartition(".")[0] if len(comparable.parts(name)) > 1 else ""
+    whole = spelled(f"{space}.{old}" if space else old)
+    begin = [
+        [
+            compose("ALTER TYPE {} RENAME TO {}", spelled(name), old),
+            compose("CREATE TYPE {} AS ENUM ({})", spelled(name), spelled(labels)),
+        ]
+        for labels in (str(enum.expected), str(enum.found))
+    ]
+    end = [compose("DROP TYPE {}", whole)]
+    up, down, parts = begin[0], begin[1], [one.name for one in here if one.kind in ("constraint", "index")]
+    for column in (one.name for one in here if one.kind == "column"):
+        given = _type(found.made.objects[column])
+        through = f"::text[]::{given}" if given.endswith("[]") else f"::text::{given}"
+        stays = given == _type(found.described.objects.get(column, given))
+        defaults = uses.default(used.get(column, []), column), found.described_defaults.get(column)
+        if column not in found.described.objects:
+            defaults = defaults[0], defaults[0]
+        convert = partial(_retyped, column, given, through)
+        up = [*up, *convert(defaults[0], defaults[1] if stays else None)]
+        down = [*down, *convert(defaults[1] if stays else None, defaults[0])]
+        parts += _keys(used.get(column, []), found)
+    return _Conversion(up, down, (end, end), parts)
+
+
+def _keys(here: Sequence[Use], found: ModelComparison) -> list[str]:
+    """Return the foreign keys among the uses of a column: both their sides have the same type."""
+    return [one.name for one in here if found.made.objects.get(one.name, "").startswith("FOREIGN KEY")]
+
+
+def _retyped(column: str, wanted: str, cast: str, was: str | None, then: str | None) -> list[Sql]:
+    table, name = names(column)
+    value = compose("{}{}", name, spelled(cast or f"::{wanted}"))
+    alter = compose("ALTER TABLE {} ALTER {}", table, name)
+    return [
+        *[compose("{} DROP DEFAULT", alter)] * (was is not None),
+        compose("{} TYPE {} USING {}", alter, spelled(wanted), value),
+        *([compose("{} SET DEFAULT {}", alter, spelled(then))] if then is not None else []),
+    ]
+
+
+def _column(files: _Files, column: str, was: re.Match[str], wanted: re.Match[str]) -> _Conversion | None:
+    found, here = files.found, files.used.get(column, [])
+    default = uses.default(here, column), found.described_defaults.get(column)
+    if any(one.kind == "other" for one in here):
+        return None
+    if was["computed"] != wanted["computed"]:
+        parts = [one.name for one in here if one.kind in ("constraint", "index")]
+        up = _recomputed(column, was, wanted, default[1], found.described)
+        down = _recomputed(column, wanted, was, default[0], found.made)
+        return _Conversion(up, down, parts=parts)
+    casts = [_cast(files.connection, *pair) for pair in ((was["type"], wanted["type"]), (wanted["type"], was["type"]))]
+    if was["type"] == wanted["type"] or casts == ["", ""] or None in casts:
+        return None
+    up = _retyped(column, wanted["type"], str(casts[0]), *default)
+    down = _retyped(column, was["type"], str(casts[1]), *default[::-1])
+    checks = [one.name for one in here if found.made.objects.get(one.name, "").startswith("CHECK")]
+    return _Conversion(up, down, parts=[*checks, *_keys(here, found)])
+
+
+def _recomputed(
+    column: str, was: re.Match[str], wanted: re.Match[str], default: str | None, schema: Schema
+) -> list[Sql]:
+    """Return the statements that compute a column in another way, or no longer: then stored values stay."""
+    table, name = names(column)
+    value = compose(" DEFAULT {}", spelled(default)) if default is not None else Sql()
+    if not wanted["computed"] and was["computed"].endswith("STORED") and _type(was[0]) == _type(wanted[0]):
+        alter = compose("ALTER TABLE {} ALTER {}", table, name)
+        return [compose("{} DROP EXPRESSION", alter), *([compose("{} SET{}", alter, value)] if value else [])]
+    statements = [
+        compose("ALTER TABLE {} DROP {}", table, name),
+        compose("ALTER TABLE {} ADD {} {}{}", table, name, spelled(wanted[0]), value),
+    ]
+    comment = schema.objects.get(f"{column}, comment")
+    if comment is not None:
+        statements.append(compose("COMMENT ON COLUMN {}.{} IS {}", table, name, sql.value(comment)))
+    return statements
+
+
+def _cast(connection: Connection, was: str, wanted: str) -> str | None:
+    """Return what follows `USING column`: nothing if PostgreSQL casts by itself. None: it has no cast."""
+    for cast in ("", f"::{wanted}", f"::text::{wanted}"):
+        using = compose(" USING c{}", spelled(cast)) if cast else Sql()
+        tried = connection.begin_nested()
+        try:
+            sql.run(connection, compose("CREATE TEMPORARY TABLE tried (c {})", spelled(was)))
+            sql.run(connection, compose("ALTER TABLE tried ALTER c TYPE {}{}", spelled(wanted), using))
+        except DBAPIError:
+            continue
+        else:
+            return cast
+        finally:
+            tried.rollback()
+    return None
+
+
+def _type(definition: str) -> str:
+    return _AFTER_TYPE.split(definition)[0]
+
+
+def names(column: str) -> tuple[Sql, Sql]:
+    """Return the table and the column of a name in Schema."""
+    found = comparable.PART.fullmatch(column)
+    assert found
+    return spelled(found["table"]), spelled(found["name"])
