@@ -89,7 +89,10 @@ def place(url: URL) -> str:
     """Return the name of a URL's server for messages."""
     if not url.host and url.query.get("service"):
         return f"service {url.query['service']}"
-    return f"{url.host or 'the local socket'}:{url.port or 5432}"
+    hosts = url.host or url.query.get("host") or "/"
+    if isinstance(hosts, tuple):
+        return ", ".join(hosts)
+    return f"{'the local socket' if hosts.startswith('/') else hosts}:{url.port or 5432}"
 
 
 def _database(url: URL) -> str:

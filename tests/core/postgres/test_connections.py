@@ -17,7 +17,7 @@ from sqlalchemy.engine import URL, make_url
 
 from scripts.core import settings, variables
 from scripts.core.errors import DatabaseMissingError, UserError
-from scripts.core.postgres import connections, server_version, wheel
+from scripts.core.postgres import connection_fault, connections, server_version, wheel
 from scripts.core.settings import Settings
 
 NO_FILE = Path("no.env")
@@ -218,6 +218,20 @@ def test_the_address_is_the_one_that_this_machine_can_use(
     given = replace(settings.load(), database_url=url, runtime=runtime, external=external, values={"DB_PORT": port})
 
     assert connections.address(given) == expected
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("host=one:5433&host=two:5434", "one:5433, two:5434"),
+        ("host=one", "one:5432"),
+        ("host=/run/postgresql", "the local socket:5432"),
+        ("service=mine", "service mine"),
+        ("", "the local socket:5432"),
+    ],
+)
+def test_the_server_of_a_url_is_named(query: str, expected: str) -> None:
+    assert connection_fault.place(make_url(f"postgresql+psycopg2://ada@/app?{query}")) == expected
 
 
 def test_what_the_url_says_about_a_session_counts_too(configured: Settings) -> None:
