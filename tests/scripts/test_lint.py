@@ -101,13 +101,26 @@ class Photo(Base):
     id = sa.Column(sa.Integer, primary_key=True)
     visit_id = sa.Column(sa.ForeignKey("visits.id"))
 """
+PLUG_IN = """
+from alembic.autogenerate import comparators
+from alembic.operations import MigrateOperation
+class Create(MigrateOperation):
+    def to_diff_tuple(self): return "create_entity", "public.shop"
+    def reverse(self): return self
+class DropOp(Create):
+    class target: pass
+@comparators.dispatch_for("schema")
+def compare(found, operations, schemas):
+    DropOp.target.role = found.connection.engine.url.username  # as alembic_utils does
+    operations.ops += [Create(), DropOp()]
+"""
 
 
 def test_models_with_an_extension_that_the_scratch_server_lacks_are_named_and_the_rest_is_compared(
     edited: Project, revisions: list[str]
 ) -> None:
     models = edited.path / "app" / "models" / "__init__.py"
-    models.write_text(models.read_text() + VECTOR)
+    models.write_text(models.read_text() + VECTOR + PLUG_IN)
     create = (
         'op.execute("CREATE EXTENSION postgis"); op.execute("CREATE TABLE places (id int PRIMARY KEY, at geometry)")'
     )
@@ -120,7 +133,11 @@ def test_models_with_an_extension_that_the_scratch_server_lacks_are_named_and_th
 
     left_out = "places, constraint fk_visits_place_id_places of visits, photos, visits"
     assert f"! Not compared: {left_out}. The scratch server lacks postgis. " in result.stderr
-    assert "  table users, column extra is not expected\n✗ Models and revision files differ." in result.stdout
+    assert (
+        "  table users, column extra is not expected\n"
+        "  a plug-in of Alembic wants: create entity public.shop\n"
+        "✗ Models and revision files differ." in result.stdout
+    )
     assert "places" not in result.stdout.rpartition("in 3 revisions.")[2]
 
 

@@ -2,9 +2,18 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from scripts.core.models import accepted, comparable, defaults, included, model_database, without_extensions, wording
+from scripts.core.models import (
+    accepted,
+    comparable,
+    defaults,
+    included,
+    model_database,
+    plugins,
+    without_extensions,
+    wording,
+)
 from scripts.core.models.comparable import Read
 from scripts.core.models.creation import Uncreated
 from scripts.core.models.model_database import ModelDatabase
@@ -33,6 +42,8 @@ class ModelComparison:
 
     renamed: list[Renaming] = field(default_factory=list)
     """What has another name and is otherwise equal."""
+    of_plugins: list[str] = field(default_factory=list)
+    """What plug-ins of Alembic would write: see `plugins.wanted`. Only `at_head` asks them."""
     accepted: list[str] = field(default_factory=list)
     """Differences that alembic/accepted_differences.txt lists."""
 
@@ -47,8 +58,8 @@ class ModelComparison:
 
     @property
     def lines(self) -> list[str]:
-        """Return the failures and the differences; nothing if models and revision files match."""
-        return [*map(str, self.failures), *map(str, self.differences)]
+        """Return the failures, the differences and the wishes; nothing if models and revision files match."""
+        return [*map(str, self.failures), *map(str, self.differences), *self.of_plugins]
 
 
 def at_head(settings: Settings, revisions: History) -> ModelComparison:
@@ -60,7 +71,15 @@ def at_head(settings: Settings, revisions: History) -> ModelComparison:
     naming.fetch()  # once, before the child that runs the models is forked
     unimported.require_none(settings)
     with scratch.session(settings, rights.default(settings)) as server:
-        return compare(server, revisions, [head], partial=True)
+        found = compare(server, revisions, [head], partial=True)
+        start = shadow.build(server, revisions, [head], partial=True)
+        wanted: list[str] = trial.run(server, start, plugins.wanted)
+        known = accepted.read()
+        return replace(
+            found,
+            of_plugins=[line for line in wanted if line not in known],
+            accepted=[*found.accepted, *(line for line in wanted if line in known)],
+        )
 
 
 def compare(

@@ -82,8 +82,8 @@ def _named(of: Any) -> Any:
         array.item_type = item
         return array
     found: Any = of.dialect_impl(_DIALECT)
-    if not isinstance(found, NamedType) or not found.create_type:
-        return of
+    if not isinstance(found, NamedType) or not found.create_type or "create_type=False" in repr(found):
+        return of  # it creates itself no more, or a plug-in of Alembic writes so
     made = copy.copy(found)
     vars(made).update(create_type=False, _create_events=True)  # the second so that it is not rendered
     return made

@@ -6,9 +6,10 @@ from contextlib import suppress
 from traceback import extract_tb
 from typing import Any
 
-from alembic.autogenerate import produce_migrations
+from alembic.autogenerate import comparators, produce_migrations
 from alembic.operations.ops import OpContainer
 from alembic.runtime.environment import EnvironmentContext
+from alembic.runtime.plugins import _all_plugins
 from alembic.util import CommandError
 from sqlalchemy.exc import DBAPIError
 
@@ -32,7 +33,9 @@ def write_enums() -> bool:
 
 def wanted(copy: Settings) -> list[str]:
     """Return a line for each operation that is not Alembic's own. This runs in the child."""
-    metadata = models.metadata()
+    metadata = models.metadata()  # the models register the plug-ins
+    if not comparators._registry and all(name.startswith("alembic.") for name in _all_plugins):
+        return []
     with connections.connect(copy) as connection:
         # As in env.py: plug-ins, which a revision may import, look for the environment and its options.
         environment = EnvironmentContext(revision_files.config(), history.load())
@@ -48,7 +51,22 @@ def wanted(copy: Settings) -> list[str]:
                 why=f"The error is from {frame.filename}, line {frame.lineno}.",
                 do="see: make alembic c=check",
             ) from error
-        return [_words(one) for one in _foreign(found)] if found else []
+        if not found:
+            return []
+        leave_out_own_rights(found, str(copy.database_url.username))
+        return [_words(one) for one in _foreign(found)]
+
+
+def leave_out_own_rights(found: OpContainer, owner: str) -> None:
+    """Take away operations that revoke rights of the owner. alembic_utils takes them for grants that no model has.
+
+    It knows none of a superuser's, so it is not seen where a superuser migrates.
+    """
+    found.ops[:] = [
+        one
+        for one in found.ops
+        if type(one).__name__ != "DropOp" or getattr(getattr(one, "target", None), "role", None) != owner
+    ]
 
 
 def _foreign(found: OpContainer) -> Iterator[Any]:

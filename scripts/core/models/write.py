@@ -158,6 +158,7 @@ def accept(settings: Settings, revisions: History) -> list[str]:
     """Write all differences between the models and the revision files into the list of accepted ones. Return them."""
     found = compare.at_head(settings, revisions)
     lines = [*found.accepted, *(one.line for one in found.failures), *(one.line for one in found.differences)]
+    lines += found.of_plugins
     accepted.write(lines)
     return lines
 
@@ -179,8 +180,9 @@ def new_file(copy: Settings, content: Content) -> Path | None:
     later = [replace(step, first=False) for step in content.more if step not in first]
 
     def add(script: MigrationScript) -> None:
-        alike.leave_out(script.upgrade_ops, content.changed)
         assert script.upgrade_ops
+        plugins.leave_out_own_rights(script.upgrade_ops, str(copy.database_url.username))
+        alike.leave_out(script.upgrade_ops, content.changed)
         fill.into(script.upgrade_ops, content.fills)
         operations.add(script, [*first, *later], content.dropped)
 

@@ -28,7 +28,8 @@ def check(case: Case) -> Outcome:
     by_models = models.compare(case.server, case.revisions, at)
     if at == list(case.revisions.get_heads()):
         last_comparison.keep(case.target, of, by_models.reads, by_models.lines)
-    of_plugins: list[str] = trial.run(case.server, built, plugins.wanted)
+    wanted: list[str] = trial.run(case.server, built, plugins.wanted)
+    of_plugins = [line for line in wanted if line not in accepted.read()]
     differences += [f"Differs from the models: {one}" for one in [*by_models.lines, *of_plugins]]
     notes = list(dict.fromkeys([*map(compare.only_named, renamed), *by_models.notes]))
     if by_models.accepted:

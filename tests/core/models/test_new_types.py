@@ -4,7 +4,11 @@ import re
 import sys
 
 import pytest
+import sqlalchemy as sa
+from alembic.operations.ops import CreateTableOp, OpContainer
+from sqlalchemy.dialects import postgresql as pg
 
+from scripts.core.models import new_types
 from tests.conftest import Project
 
 MODELS = '''"""Models in two schemas."""
@@ -176,3 +180,18 @@ def test_a_table_of_another_base_is_no_match(begun: Project) -> None:
     assert (
         "table other cannot be created: it belongs to another MetaData than the Base of app.database" in result.stdout
     )
+
+
+class Said(pg.ENUM):
+    """As alembic_postgresql_enum makes it of an enum."""
+
+    def __repr__(self) -> str:
+        return f"{super().__repr__()[:-1]}, create_type=False)".replace("Said", "ENUM")
+
+
+def test_a_plug_in_that_says_that_a_type_exists_is_not_contradicted() -> None:
+    column: sa.Column[str] = sa.Column("state", Said("a", name="state"))
+
+    new_types.only_name(OpContainer([CreateTableOp("t", [column])]))
+
+    assert repr(column.type).count("create_type=False") == 1
