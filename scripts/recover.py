@@ -7,6 +7,7 @@ It looks in git first, on any branch, in any stash and in the reflog, and then i
 that were applied: their checksum is in the migration log. Commit what it writes.
 """
 
+import shlex
 import sys
 from collections.abc import Sequence
 
@@ -55,7 +56,7 @@ def require_confirmation(revision: str) -> None:
     confirmed = overrides.confirmed()
     if confirmed == revision or (not confirmed and console.ask("Write this? Type yes:") in ("y", "yes")):
         return
-    raise UserError("Not confirmed.", do=f"make recover CONFIRM={revision}")
+    raise UserError("Not confirmed.", do=f"make recover CONFIRM={shlex.quote(revision)}")
 
 
 if __name__ == "__main__":

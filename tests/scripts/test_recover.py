@@ -1,6 +1,9 @@
 """scripts/recover.py"""
 
+import sys
 from pathlib import Path
+
+import pytest
 
 from tests.conftest import Project
 from tests.core.running import by_hand, call
@@ -50,3 +53,23 @@ def test_outside_development_it_is_committed_before_the_next_migration(project: 
     refused, accepted = (by_hand(project, "upgrade", "head", APP_ENV="staging", **it) for it in ({}, ACCEPTED))
     assert "Recovered and not committed: alembic/versions/abcd01.py." in refused.stdout + refused.stderr
     assert "These revisions have not been planned." in accepted.stdout + accepted.stderr
+
+
+READ_ONLY = 'mount --bind "$0" "$0" && mount -o remount,bind,ro "$0" && exec "$@"'
+
+
+def test_where_revisions_are_read_only_it_prints_the_file(project: Project, revisions: list[str]) -> None:
+    if project.call("unshare", "--mount", "mount", "--bind", str(project.versions), str(project.versions)).returncode:
+        pytest.skip("this account may not mount")
+    path = project.write_revision("abcd01", revisions[-1], "op.execute('SELECT 1')")
+    content = path.read_text()
+    assert call(project).returncode == 0
+    path.unlink()
+
+    command = [sys.executable, "-m", "scripts.recover"]
+    printed = project.call("unshare", "--mount", "sh", "-c", READ_ONLY, str(project.versions), *command)
+
+    assert printed.returncode == 0, printed.stderr
+    assert content in printed.stdout
+    assert "versions is read-only here, so nothing was written. Copy the text above." in printed.stdout
+    assert not path.exists()

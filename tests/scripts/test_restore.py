@@ -50,7 +50,8 @@ def databases(project: Project) -> list[str]:
 
 
 def test_a_table_that_was_dropped_by_mistake_comes_back_by_what_the_output_says(backed_up: Project) -> None:
-    backed_up.sql("DROP TABLE social_posts")
+    sources = backed_up.sql("SELECT sha256, packed::text FROM migration_source ORDER BY 1")
+    backed_up.sql("DROP TABLE social_posts; DROP TABLE migration_source")
     refused = backed_up.run("restore", "latest")
 
     (command,) = re.findall(r"Do: +make restore (.*)", refused.stderr)
@@ -62,6 +63,7 @@ def test_a_table_that_was_dropped_by_mistake_comes_back_by_what_the_output_says(
     assert result.returncode == 0, result.stderr
     assert f"✓ {name(backed_up)} is as it was at 20" in result.stdout
     assert backed_up.sql("SELECT count(*) FROM social_posts") == [(0,)]
+    assert backed_up.sql("SELECT sha256, packed::text FROM migration_source ORDER BY 1") == sources != []
     assert users(backed_up) == 1
 
 

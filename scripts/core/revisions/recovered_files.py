@@ -50,10 +50,10 @@ def write(files: Sequence[RecoveredFile]) -> list[str]:
     """
     places = [(one, _place(one, is_own=number == 0)) for number, one in enumerate(files)]
     missing = [(one, place) for one, place in places if not place.exists()]
+    _remember(one.name for one, _ in missing)  # first: an interruption must not leave a file that is not listed
     for one, place in reversed(missing):
         place.parent.mkdir(parents=True, exist_ok=True)
         _write(place, one.content)
-    _remember(one.name for one, _ in missing)
     return [one.name for one, _ in missing]
 
 

@@ -4,6 +4,7 @@ import ast
 import hashlib
 import json
 import re
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,7 +69,7 @@ def _find(connection: Connection, revision: str) -> Recovered:
 
 def _unrecoverable(revision: str, why: str) -> UserError:
     place = git.find_revision(revision, revision_files.folders())
-    checkout = f"git checkout {place.commit} -- {place.path}   (a file with that id)" if place else ""
+    checkout = f"git checkout {place.commit} -- {shlex.quote(place.path)}   (a file with that id)" if place else ""
     return UserError(
         f"The file of revision {revision} cannot be recovered.",
         why=why,

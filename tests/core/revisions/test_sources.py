@@ -156,9 +156,10 @@ def test_only_its_owner_sees_it_and_it_is_no_part_of_the_schema(two_roles: Setti
         assert source_table.exists(connection)
         assert fingerprint.read(connection).fingerprint == before
         role = str(two_roles.application_url.username)
+        see = text("SELECT has_table_privilege(:role, 'migration_source', 'SELECT, INSERT, UPDATE, DELETE')")
+        assert connection.scalar(see, {"role": role}) is False
         assert privileges.lacking(connection, role) == []
         privileges.ensure(connection, role)
-        see = text("SELECT has_table_privilege(:role, 'migration_source', 'SELECT, INSERT, UPDATE, DELETE')")
         assert connection.scalar(see, {"role": role}) is False
 
 
