@@ -30,7 +30,9 @@ SPACE = f"""space AS MATERIALIZED (
     SELECT oid, CASE nspname WHEN 'public' THEN '' ELSE quote_ident(nspname) || '.' END AS prefix
     FROM pg_namespace WHERE {SCHEMA})"""
 RELATION = """relation AS MATERIALIZED (
-    SELECT c.tableoid, c.*, CASE relkind WHEN 'v' THEN 'view ' WHEN 'm' THEN 'materialized view '
+    SELECT c.tableoid, c.oid, relname, relkind, relowner, relacl, relpersistence, reloftype, relispartition,
+        relpartbound, relam, reloptions, reltoastrelid, relrowsecurity, relforcerowsecurity, relreplident, relnamespace,
+        CASE relkind WHEN 'v' THEN 'view ' WHEN 'm' THEN 'materialized view '
         WHEN 'f' THEN 'foreign table ' WHEN 'c' THEN 'type ' WHEN 'S' THEN 'sequence ' ELSE 'table ' END
         || s.prefix || quote_ident(relname) AS name
     FROM pg_class c JOIN space s ON s.oid = relnamespace WHERE relkind IN ('r', 'p', 'f', 'v', 'm', 'c', 'S'))"""
