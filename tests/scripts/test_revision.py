@@ -568,8 +568,8 @@ def test_an_interruption_leaves_no_file_and_no_database(edited: Project, number:
 @pytest.mark.faults
 def test_a_file_that_is_edited_while_it_is_tried_is_not_called_proven(edited: Project) -> None:
     command, path = begun_and_written(edited)
-    tries = "SELECT 1 FROM pg_stat_activity WHERE application_name = 'alembic-trace' AND datname LIKE 'scratch%'"
-    wait_until(lambda: edited.sql(tries))
+    trial = "SELECT 1 FROM pg_stat_activity WHERE application_name = 'alembic-trace' AND datname LIKE 'scratch%'"
+    wait_until(lambda: edited.sql(trial))
     text = path.read_text() + "# mine\n"
     path.write_text(text)
 
