@@ -24,7 +24,7 @@ from scripts.core.postgres.scratch import Scratch
 from scripts.core.reports import store
 from scripts.core.schema import fingerprint
 from scripts.core.settings import Settings
-from tests.bench import dumps, large_report, peers, verification
+from tests.bench import dumps, large_report, peers, verification, written
 from tests.bench.verification import Example
 
 PAIRS, LONG_PAIRS = 7, 3
@@ -74,6 +74,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         copies(server, 100)
         loops(server, 10_000)
         lints(server, 100)
+        for tables, before in ((1, 1), (100, 1), (1, 1000)):
+            revisions(server, tables, before)
         shadows(server, 1000)
         backups(server, 500)
         reports(server, 50)
@@ -201,6 +203,16 @@ def lints(server: Scratch, number: int) -> None:
             warm=False,
         )
         console.say(line(lint))
+
+
+def revisions(server: Scratch, tables: int, number: int) -> None:
+    """`make revision` of so many models, with so many revisions before it and a warm shadow."""
+    target = peers.database(server)
+    with written.checkouts(tables, number) as both:
+        peers.upgrade(both.raw, target)
+        name = f"revision of {tables} tables, {number} before"
+        race = Race(name, lambda: written.ours(both.ours, target), 2.5, pairs=LONG_PAIRS)
+        console.say(f"{line(race)}   alembic revision --autogenerate {written.plain(both.raw, target):.2f} s")
 
 
 def shadows(server: Scratch, number: int) -> None:

@@ -155,3 +155,16 @@ def test_the_report_of_a_real_verification_is_weighed_and_opened(
     size, opened = capsys.readouterr().out.splitlines()
     assert re.fullmatch(r"report of 8 tables and 2 revisions, size 0\.0[1-9] MB \(goal: 2 MB\)", size)
     assert re.fullmatch(r"report of 8 tables and 2 revisions, opened +\d\.\d\d s \(goal: 1 s\)", opened)
+
+
+@pytest.mark.faults
+def test_make_revision_is_measured_beside_plain_autogenerate(
+    server: Scratch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bench.revisions(server, 3, 2)
+
+    printed = capsys.readouterr().out
+    assert re.fullmatch(
+        r"revision of 3 tables, 2 before +\d+\.\d\d s \(goal: 2\.5 s\)   alembic revision --autogenerate \d+\.\d\d s\n",
+        printed,
+    )
