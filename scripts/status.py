@@ -62,7 +62,7 @@ class Status:
     rollback: Rollback | None
     """A rollback that is not closed."""
     not_imported: list[str]
-    """Files that define a model and are not imported by app/models/__init__.py."""
+    """Files that define a model and are not imported by the module of the models."""
     not_looked_at: list[str]
     """Modules of the application that cannot be imported, each with the cause. They may define a model."""
     models: list[str] | None

@@ -1,6 +1,7 @@
 """What pyproject.toml says about the application, in `[tool.app]`."""
 
 import os
+import re
 import shlex
 import sys
 import tomllib
@@ -16,6 +17,8 @@ from scripts.core.errors import USAGE, UserError
 
 @dataclass(frozen=True)
 class Declaration:
+    metadata: tuple[str, ...] = ("app.models:Base.metadata",)
+    """The metadata of the models: modules that import every model, each with the name of a MetaData or of its Base."""
     command: str = "python -m app"
     """What starts it: a program and its arguments, quoted as in a shell, but without variables and pipes."""
     health: str = ""
@@ -26,6 +29,11 @@ class Declaration:
     """Packages of Debian in the image. Only the Dockerfile reads them."""
     seed: str = "app.seed:seed"
     """A function that adds example rows to a session of SQLAlchemy, and returns how many: its module and its name."""
+
+    @property
+    def model_modules(self) -> list[str]:
+        """Return the modules that import the models."""
+        return list(dict.fromkeys(reference.partition(":")[0] for reference in self.metadata))
 
     @property
     def command_words(self) -> list[str]:
@@ -78,7 +86,8 @@ def read(root: Path | None = None) -> Declaration:
             do="correct these lines",
             code=USAGE,
         )
-    values: dict[str, Any] = {name: tuple(one) if isinstance(one, list) else one for name, one in given.items()}
+    lists = {field.name for field in fields(Declaration) if isinstance(field.default, tuple)}
+    values: dict[str, Any] = {name: tuple(_list(one)) if name in lists else one for name, one in given.items()}
     return Declaration(**values)
 
 
@@ -90,10 +99,16 @@ def _faults(given: Mapping[str, Any]) -> list[str]:
 
 def _fault(name: str, default: object, given: Mapping[str, Any]) -> str:
     value = given.get(name, default)
+    if name == "metadata" and not all(re.fullmatch(r"[\w.]+:[\w.]+", one) for one in _list(value)):
+        return f"{name} is not a text, or a list of texts, of the form module:attribute"
     if isinstance(default, str):
         return "" if isinstance(value, str) else f"{name} is not a text"
-    is_list = isinstance(value, list | tuple) and all(isinstance(one, str) for one in value)
+    is_list = name == "metadata" or (isinstance(value, list | tuple) and all(isinstance(one, str) for one in value))
     return "" if is_list else f"{name} is not a list of texts"
+
+
+def _list(value: object) -> list[str]:
+    return [str(one) for one in value] if isinstance(value, list | tuple) else [str(value)]
 
 
 def _words(name: str, command: str) -> list[str]:

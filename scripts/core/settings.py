@@ -106,6 +106,13 @@ def load_application() -> ApplicationSettings:
     return settings
 
 
+NOWHERE = {
+    "DATABASE_URL": "postgresql://none:none@127.0.0.1:1/none",
+    "MIGRATION_DATABASE_URL": "postgresql://none:none@127.0.0.1:1/none",
+}
+"""Variables for the import of the models. Some applications make an engine then. No server answers there."""
+
+
 def application_environment(settings: ApplicationSettings) -> dict[str, str]:
     """Return the environment of the application: everything that was read, and its own login in DATABASE_URL."""
     return {**settings.values, "DATABASE_URL": settings.given.render_as_string(hide_password=False)}

@@ -18,14 +18,16 @@ class _Ending(BaseException):
 
 
 @contextmanager
-def contained(environment: Mapping[str, str] | None = None) -> Iterator[None]:
-    """Run the user's code in the block, with more variables in its environment.
+def contained(
+    environment: Mapping[str, str] | None = None, defaults: Mapping[str, str] | None = None
+) -> Iterator[None]:
+    """Run the user's code in the block, with more variables in its environment; `defaults` only where there are none.
 
     Raise ExitError, with the traceback of the user's code, for sys.exit(), os._exit() and the like. A KeyboardInterrupt
     passes, because Ctrl-C and SIGTERM raise it. The environment is restored after the block.
     """
     before, originals, process = dict(os.environ), {name: getattr(os, name) for name in ENDINGS}, os.getpid()
-    os.environ.update(environment or {})
+    os.environ.update({**(defaults or {}), **before, **(environment or {})})
     for name, original in originals.items():
         setattr(os, name, _refusing(name, original, process))
     try:

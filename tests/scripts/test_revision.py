@@ -178,7 +178,7 @@ def test_any_message_becomes_a_docstring_and_a_revision_that_runs(project: Proje
 def test_models_that_are_not_imported_are_named_instead_of_dropped(
     edited: Project, imports: str, problem: str, missing: str
 ) -> None:
-    (edited.path / MODELS / "__init__.py").write_text(imports)
+    (edited.path / MODELS / "__init__.py").write_text(f"from app.database import Base as Base\n{imports}")
     before = files(edited)
 
     result = edited.run("revision", "--message", "drop everything")
@@ -192,7 +192,7 @@ def test_models_that_are_not_imported_are_named_instead_of_dropped(
 def test_an_application_without_any_model_gets_no_revision_that_drops_everything(edited: Project) -> None:
     for name in ("user", "social"):
         (edited.path / MODELS / f"{name}.py").unlink()
-    (edited.path / MODELS / "__init__.py").write_text("")
+    (edited.path / MODELS / "__init__.py").write_text("from app.database import Base as Base\n")
     before = files(edited)
 
     result = edited.run("revision", "--message", "drop everything")

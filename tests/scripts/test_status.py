@@ -196,7 +196,7 @@ def test_a_module_that_does_not_end_is_named(edited: Project) -> None:
 
 
 def test_without_any_imported_model_it_names_them_all(edited: Project) -> None:
-    (edited.path / "app" / "models" / "__init__.py").write_text("")
+    (edited.path / "app" / "models" / "__init__.py").write_text("from app.database import Base as Base\n")
 
     code, facts = look(edited)
 

@@ -114,7 +114,7 @@ class _Creation:
         self._events(metadata, metadata.dispatch.after_create, tables=every)
         for table in models.elsewhere():
             here = Owned("table", *self._name(table), models.place_of(table))
-            self.failures.append(Uncreated(here, "", "it belongs to another MetaData than the Base of app.database"))
+            self.failures.append(Uncreated(here, "", "it belongs to a MetaData that [tool.app] does not name"))
         return self.failures
 
     def _table(self, table: Table, keys: Any) -> None:

@@ -1,4 +1,4 @@
-"""The application's own filters, `include_name` and `include_object` of app/models/__init__.py, in the comparison."""
+"""The application's own filters, `include_name` and `include_object` in the module of its models, in the comparison."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -93,7 +93,7 @@ def _left_out(server: Scratch, copy: Settings, names: Sequence[str]) -> set[str]
     try:
         found: set[str] = trial.run(server, copy, included.left_out, names)
     except UserError as error:
-        messages.send(f"The filters of app.models are not used: {error.problem}")
+        messages.send(f"The filters of the application are not used: {error.problem}")
         return set()
     return found
 

@@ -1,25 +1,33 @@
 """The main branch: the revisions that it has, and what its models, and so the running code, expect."""
 
 import json
+import os
 import sys
 import tarfile
+from collections.abc import Sequence
 from functools import cache
+from pathlib import Path
 
 from sqlalchemy import MetaData
 
-from scripts.core import ROOT, git, subprocesses, temporary_folders
+from scripts.core import ROOT, application, git, settings, subprocesses, temporary_folders
 from scripts.core.errors import UserError
 from scripts.core.plan.findings import Mainline
 from scripts.core.revisions import models
 
-# It runs in a folder with only that branch's app/, so that it does not import this checkout's models.
-_MODELS = (
-    "import json, app.models; from app.database import Base; tables = Base.metadata.tables; "
-    "print(json.dumps({name: {column.name: "
-    "bool(column.nullable or column is table.autoincrement_column"
-    " or column.server_default is not None and column.default is None) for column in table.columns}"
-    " for name, table in tables.items()}))"
-)
+# It runs in a folder with only that branch's packages, so that it does not import this checkout's models.
+_MODELS = """
+import functools, importlib, json, sys
+found = {}
+for reference in sys.argv[1:]:
+    module, _, name = reference.partition(":")
+    metadata = functools.reduce(getattr, name.split("."), importlib.import_module(module))
+    found |= getattr(metadata, "metadata", metadata).tables
+print(json.dumps({name: {column.name: bool(
+    column.nullable or column is table.autoincrement_column
+    or column.server_default is not None and column.default is None
+) for column in table.columns} for name, table in found.items()}))
+"""
 
 
 @cache
@@ -51,10 +59,25 @@ def _tables(metadata: MetaData) -> dict[str, dict[str, bool]]:
 
 def _printed_models(branch: str) -> str | None:
     with temporary_folders.folder() as folder:
-        archive = folder / "app.tar"
-        if subprocesses.output(["git", "-C", str(ROOT), "archive", f"--output={archive}", branch, "app"]) is None:
+        if not _extracted(branch, folder, ["pyproject.toml"]):
             return None
-        with tarfile.open(archive) as files:
-            files.extractall(folder, filter="data")
-        environment = subprocesses.programs() | {"PYTHONDONTWRITEBYTECODE": "1"}
-        return subprocesses.output([sys.executable, "-c", _MODELS], cwd=folder, env=environment)
+        try:
+            declared = application.read(folder)
+        except UserError:
+            return None
+        if not _extracted(branch, folder, declared.packages):
+            return None
+        environment = subprocesses.programs() | settings.NOWHERE
+        environment |= {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": os.pathsep.join(application.search_path(folder))}
+        words = [sys.executable, "-c", _MODELS, *declared.metadata]
+        return subprocesses.output(words, cwd=folder, env=environment)
+
+
+def _extracted(branch: str, folder: Path, paths: Sequence[str]) -> bool:
+    """Return whether the branch has these files and folders. They are then in the folder."""
+    archive = folder / "files.tar"
+    if subprocesses.output(["git", "-C", str(ROOT), "archive", f"--output={archive}", branch, "--", *paths]) is None:
+        return False
+    with tarfile.open(archive) as files:
+        files.extractall(folder, filter="data")
+    return True

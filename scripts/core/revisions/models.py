@@ -2,8 +2,9 @@
 
 import importlib
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache, reduce
 from pathlib import Path
 from traceback import extract_tb
 from types import FrameType
@@ -12,13 +13,15 @@ from typing import Any
 from sqlalchemy import Column, MetaData, Table, event
 from sqlalchemy.exc import SQLAlchemyError
 
-from scripts.core import ROOT, application, missing_packages
+from scripts.core import ROOT, application, missing_packages, settings
 from scripts.core.errors import UserError
 from scripts.core.postgres import own_tables
 from scripts.core.revisions import autogenerate, migration_log  # noqa: F401 - Alembic uses the class in the first
 from scripts.core.user_code import ExitError, contained
 
 Filter = Callable[..., bool]
+
+DECLARE = "correct metadata in [tool.app] of pyproject.toml"
 
 
 @dataclass(frozen=True)
@@ -42,7 +45,7 @@ _made: dict[Table, _Origin] = {}
 
 
 def metadata() -> MetaData:
-    """Return the metadata of all models that `app.models` imports.
+    """Return the metadata of all models, as [tool.app] names it.
 
     Raise UserError if a file cannot be imported, or if a foreign key leads nowhere.
     """
@@ -59,17 +62,69 @@ def metadata() -> MetaData:
 
 def imported() -> MetaData:
     """Return the metadata of all models as they are. Raise UserError if a file cannot be imported."""
+    found = _declared()
+    return found[0] if len(found) == 1 else _joined(found)
+
+
+def _declared() -> tuple[MetaData, ...]:
     try:
-        with contained():
-            importlib.import_module("app.models")
-            found = importlib.import_module("app.database").Base.metadata
+        with contained(defaults=settings.NOWHERE):
+            return tuple(map(_metadata, application.read().metadata))
+    except UserError:
+        raise
     except Exception as error:
         raise UserError(
             f"{place(error)} cannot be imported: {cause(error)}",
             do=missing_packages.install(error) or "correct that file",
         ) from error
-    assert isinstance(found, MetaData)
+
+
+def _metadata(reference: str) -> MetaData:
+    module, _, name = reference.partition(":")
+    try:
+        found: Any = reduce(getattr, name.split("."), importlib.import_module(module))
+    except AttributeError as error:
+        if application.holds(extract_tb(error.__traceback__)[-1].filename):
+            raise
+        raise UserError(f"There is no {reference}: {error}.", do=DECLARE) from error
+    found = getattr(found, "metadata", found)
+    if not isinstance(found, MetaData):
+        raise UserError(f"{reference} is no MetaData of SQLAlchemy, and has none.", do=DECLARE)
     return found
+
+
+@cache
+def _joined(several: Sequence[MetaData]) -> MetaData:
+    """Return one metadata with the tables of several. Raise UserError if two of them have a table of one name."""
+    joined = MetaData()
+    for table in (table for metadata in several for table in metadata.tables.values()):
+        if table.key in joined.tables:
+            raise UserError(f"Two metadatas have a table {table.key}.", why=place_of(table), do=DECLARE)
+        joined.naming_convention = table.metadata.naming_convention  # which names its copied constraints
+        copy = table.to_metadata(joined)
+        if table in _made:
+            _made[copy] = _made[table]
+    joined.naming_convention = several[0].naming_convention
+    return joined
+
+
+def modules() -> list[Any]:
+    """Return the modules that import the models, of those that are imported."""
+    names = application.read().model_modules
+    return [sys.modules[name] for name in names if name in sys.modules]
+
+
+def module_files() -> str:
+    """Return the files of the modules that import the models, for people. They may not be imported yet."""
+    return ", ".join(map(_file, application.read().model_modules))
+
+
+def _file(module: str) -> str:
+    path = module.replace(".", "/")
+    candidates = (
+        Path(folder, end) for folder in application.search_path() for end in (f"{path}/__init__.py", f"{path}.py")
+    )
+    return next((str(found.relative_to(ROOT)) for found in candidates if found.is_file()), module)
 
 
 def compared(metadata: MetaData, more: Iterable[str] = ()) -> dict[str, Any]:
@@ -104,7 +159,7 @@ def filters() -> tuple[Filter, Filter]:
 
 
 def has_filters() -> bool:
-    return any(hasattr(sys.modules.get("app.models"), name) for name in ("include_name", "include_object"))
+    return any(hasattr(module, name) for module in modules() for name in ("include_name", "include_object"))
 
 
 def is_included(table: Table) -> bool:
@@ -118,9 +173,10 @@ def is_included(table: Table) -> bool:
 
 def elsewhere() -> list[Table]:
     """Return the tables of the imported application that belong to another metadata."""
-    base = importlib.import_module("app.database").Base.metadata
+    declared = _declared()
+    known = {*declared, _joined(declared)} if len(declared) > 1 else {*declared}
     imported = (table for table, origin in _made.items() if origin.is_imported)
-    others = (table for table in imported if table.metadata is not base and is_included(table))
+    others = (table for table in imported if table.metadata not in known and is_included(table))
     return sorted({table.key: table for table in others}.values(), key=str)
 
 
@@ -134,13 +190,14 @@ def place_of(table: Table) -> str:
     return _made[table].place if table in _made else ""
 
 
-def place(error: BaseException) -> str:
-    """Return the file and line of the application that an error comes from."""
+def place(error: BaseException, otherwise: str = "") -> str:
+    """Return the file and line of the application that an error comes from; `otherwise`: if it is not known."""
     if isinstance(error, SyntaxError) and error.filename and Path(error.filename).is_relative_to(ROOT):
         line = f", line {error.lineno}" if error.lineno else ""
         return f"{Path(error.filename).relative_to(ROOT)}{line}"
     inside = [frame for frame in extract_tb(error.__traceback__) if application.holds(frame.filename)]
-    return f"{Path(inside[-1].filename).relative_to(ROOT)}, line {inside[-1].lineno}" if inside else "app.models"
+    known = f"{Path(inside[-1].filename).relative_to(ROOT)}, line {inside[-1].lineno}" if inside else otherwise
+    return known or ", ".join(application.read().model_modules)
 
 
 def cause(error: BaseException) -> str:
@@ -166,7 +223,7 @@ def _note(table: Table, _metadata: MetaData) -> None:
 
 
 def _filter(name: str) -> Filter:
-    given = getattr(sys.modules.get("app.models"), name, None)
+    given = next((getattr(module, name) for module in modules() if hasattr(module, name)), None)
 
     def include(*words: Any) -> bool:
         try:

@@ -59,7 +59,7 @@ def fetch() -> Convention:
 def _fetch(_root: str) -> Convention:
     try:
         with children.started([]) as child, messages.sent_to(messages.nowhere):
-            why = "Importing app.models takes that long."
+            why = "Importing the models takes that long."
             return child.call(read, environment=None, deadline=Deadline(SECONDS, why, "nothing"))
     except (UserError, children.ChildError) as error:
         problem = error.problem if isinstance(error, UserError) else str(error).strip().splitlines()[-1]

@@ -1,4 +1,4 @@
-"""The models that `app.models` does not import.
+"""The models that the modules of [tool.app].metadata do not import.
 
 A child process imports every module of the application, and looks at which tables that makes.
 """
@@ -18,17 +18,12 @@ from scripts.core.settings import Settings
 from scripts.core.user_code import contained
 
 _WHY = "A module of the application does not end when it is imported."
-# Some applications make an engine when they are imported. No server answers there.
-_NOWHERE = {
-    "DATABASE_URL": "postgresql://none:none@127.0.0.1:1/none",
-    "MIGRATION_DATABASE_URL": "postgresql://none:none@127.0.0.1:1/none",
-}
 
 
 @dataclass(frozen=True)
 class Found:
     files: list[str]
-    """Files that make a table and that `app.models` does not import."""
+    """Files that make a table and that no module of the models imports."""
     failed: list[str]
     """Modules that could not be imported, each with its file, its line and the cause."""
     is_empty: bool
@@ -39,9 +34,9 @@ _found: dict[Path, Found] = {}
 
 
 def look(settings: Settings) -> Found:
-    """Return what `app.models` does not import. The first call in a process starts a child for that.
+    """Return what the modules of the models do not import. The first call in a process starts a child for that.
 
-    Raise UserError if `app.models` itself cannot be imported.
+    Raise UserError if one of these modules cannot be imported.
     """
     if ROOT not in _found:
         _found[ROOT] = _look(settings)
@@ -56,15 +51,15 @@ def require_none(settings: Settings) -> None:
     if found.files or found.is_empty:
         raise UserError(
             "The metadata has no tables." if found.is_empty else "Some models are not in the metadata.",
-            why="Not imported by app/models/__init__.py: "
+            why=f"Not imported by {models.module_files()}: "
             + (", ".join(found.files) or "any file that defines a table"),
-            do="import them in app/models/__init__.py; otherwise autogenerate drops their tables",
+            do=f"import them in {models.module_files()}; otherwise autogenerate drops their tables",
         )
 
 
 def _look(settings: Settings) -> Found:
     deadline = Deadline(settings.limits.plan_deadline, _WHY, "PLAN_DEADLINE")
-    environment = configuration.without_target(settings) | _NOWHERE
+    environment = configuration.without_target(settings) | configuration.NOWHERE
     hidden = configuration.secret_files(settings)
     with children.started(hidden) as child, messages.sent_to(messages.nowhere):
         is_empty = child.call(has_no_tables, environment=environment, deadline=deadline)
@@ -76,7 +71,7 @@ def _look(settings: Settings) -> Found:
 
 
 def has_no_tables() -> bool:
-    """Import `app.models` in the child, once more: a revision file may have imported the application before."""
+    """Import the models in the child, once more: a revision file may have imported the application before."""
     for name in [
         name for name, module in sys.modules.items() if application.holds(str(getattr(module, "__file__", "")))
     ]:
@@ -114,5 +109,4 @@ def _modules() -> Iterator[tuple[Path, str]]:
 
 
 def _place(error: Exception, path: Path) -> str:
-    found = models.place(error)
-    return str(path.relative_to(ROOT)) if found == "app.models" else found
+    return models.place(error, str(path.relative_to(ROOT)))
