@@ -367,18 +367,23 @@ def test_a_rename_takes_the_names_of_the_convention_along(renamed: Project) -> N
     ]
 
 
-def test_on_a_terminal_it_asks_whether_a_column_has_a_new_name(renamed: Project) -> None:
+def test_on_a_terminal_it_asks_for_the_new_name_of_a_column_and_the_value_of_another(renamed: Project) -> None:
     before = files(renamed)
+    user = renamed.path / MODELS / "user.py"
+    user.write_text(user.read_text() + "    plan: Mapped[str] = mapped_column(String(9))\n")
     terminal = Terminal(
         ["-m", "scripts.revision", "--message=mail"], renamed.path, {**renamed.variables(), **renamed.environment}
     )
 
     terminal.read_until(lambda: "Is mail the new name of users.email? [y/N]" in "".join(terminal.lines))
     terminal.write("y\n")
+    terminal.read_until(lambda: "Value of users.plan in the rows that are there" in "".join(terminal.lines))
+    terminal.write("free\n")
 
     assert terminal.end() == 0, terminal.lines
     (path,) = files(renamed) - before
     assert "RENAME email TO mail" in path.read_text()
+    assert 'server_default="free"' in path.read_text()
 
 
 def test_a_drop_that_is_agreed_to_is_written(edited: Project) -> None:

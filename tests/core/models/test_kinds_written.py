@@ -94,3 +94,47 @@ def test_every_kind_is_written_and_undone(kinds: Project) -> None:
 def test_every_kind_is_written_from_nothing_and_the_other_way_round(kinds: Project) -> None:
     write(kinds, 1)
     write(kinds, 0)
+
+
+ROWS = '''"""A table with rows: what they have is converted, and the next key is free."""
+
+import sqlalchemy as sa
+
+from app.database import Base
+
+
+class Row(Base):
+    __tablename__ = "rows"
+    id = sa.Column(sa.Integer, sa.Identity(), primary_key=True)
+    mood = sa.Column(sa.Enum("a", "x", name="mood"), server_default="x")
+    n = sa.Column(sa.Integer)
+    flag = sa.Column(sa.Integer, server_default="1")
+    twice = sa.Column(sa.Integer, sa.Computed("id * 3", persisted=True), index=True)
+    plan = sa.Column(sa.String, nullable=False)
+'''
+WAS = (
+    "CREATE TYPE mood AS ENUM ('a', 'b')",
+    "CREATE TABLE rows (id int CONSTRAINT pk_rows PRIMARY KEY, mood mood DEFAULT 'b', n varchar,"
+    " flag bool DEFAULT true, twice int GENERATED ALWAYS AS (id * 2) STORED)",
+    "CREATE INDEX ix_rows_twice ON rows (twice)",
+    "INSERT INTO rows VALUES (7, 'a', '42', false)",
+)
+
+
+def test_rows_are_converted_and_the_next_key_is_free(empty_project: Project) -> None:
+    for path in [*empty_project.versions.glob("*.py"), *empty_project.path.glob("app/models/[su]*.py")]:
+        path.unlink()
+    (empty_project.path / "app/models/__init__.py").write_text("from app.models import row as row\n")
+    (empty_project.path / "app/models/row.py").write_text(ROWS)
+    empty_project.write_revision("abcd01", None, "; ".join(f"op.execute({one!r})" for one in WAS))
+
+    written = empty_project.run("revision", "--message", "now", "--fill=rows.plan=free")
+    migrated = empty_project.run("migrate")
+
+    assert written.returncode == 0, written.stdout + written.stderr
+    assert migrated.returncode == 0, migrated.stderr
+    empty_project.sql("INSERT INTO rows (n) VALUES (1)")
+    assert empty_project.sql("SELECT id, mood, n, flag, twice, plan FROM rows ORDER BY id") == [
+        (7, "a", 42, 0, 21, "free"),
+        (8, "x", 1, 1, 24, "free"),
+    ]
