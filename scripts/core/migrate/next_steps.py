@@ -28,6 +28,14 @@ _WRITES_VERSION = re.compile(
     rf"\s*(INSERT\s+INTO|UPDATE)\s+(\S+\.)?\"?{re.escape(own_tables.VERSION_TABLE)}\b", re.IGNORECASE
 )
 
+_EXTENSIONS = {name: name for name in ("vector", "citext", "hstore", "ltree", "cube")} | {
+    "halfvec": "vector",
+    "sparsevec": "vector",
+    "geometry": "postgis",
+    "geography": "postgis",
+}
+"""Types that models use, and the extension of each."""
+
 
 @dataclass(frozen=True)
 class Failure:
@@ -84,6 +92,8 @@ def _of_existing(found: Failure) -> str:
 
 
 def _of_undefined(found: Failure) -> str:
+    if extension := _EXTENSIONS.get(found.name):
+        return f'create its extension before that line: op.execute("CREATE EXTENSION IF NOT EXISTS {extension}")'
     if _COLUMN.match(found.statement):
         return (
             "create the type before that line:"

@@ -72,6 +72,7 @@ RAISE = "DO $$ BEGIN RAISE 'no' USING ERRCODE = '{}', DETAIL = 'one s3cret word'
         ("DROP TABLE people", 'view "old people" depends on table people', "drop or change these objects before"),
         ("CREATE TYPE mood AS ENUM ('sad')", "The statement", "make psql c='DROP TYPE mood'   (an earlier downgrade"),
         ("ALTER TABLE pets ADD COLUMN m moood", "The statement", "postgresql.ENUM(…, name='moood').create("),
+        ("ALTER TABLE pets ADD at geometry", "The statement", 'op.execute("CREATE EXTENSION IF NOT EXISTS postgis")'),
         (
             'ALTER TABLE public."my pets" DROP CONSTRAINT fk',
             "The statement",
