@@ -3,6 +3,7 @@
 import pytest
 
 from tests.conftest import Project
+from tests.core.terminal import Terminal
 
 
 def test_says_what_it_changes_and_runs_nothing(project: Project, revisions: list[str]) -> None:
@@ -98,6 +99,19 @@ def test_a_database_of_another_encoding_and_files_of_windows(
     assert [result.returncode for result in results] == [0, 0, 0, 0], results
     assert "The schema is that of abcd01  abcd01 message" in results[1].stdout
     assert "H12 warn" in results[3].stdout
+
+
+@pytest.mark.faults
+def test_the_first_search_shows_on_a_terminal_how_far_it_is(project: Project, revisions: list[str]) -> None:
+    project.write_revision("abcd01", revisions[-1], 'op.execute("SELECT pg_sleep(0.5)")')
+    project.write_revision("abcd02", "abcd01", 'op.execute("SELECT pg_sleep(1)")')
+    terminal = Terminal(["-m", "scripts.stamp"], project.path, {**project.variables(), **project.environment})
+
+    terminal.read_until(lambda: " of 4 revisions" in "".join(terminal.lines))
+
+    assert terminal.end() == 0, terminal.lines
+    assert " of 4 revisions" not in "".join(terminal.lines)
+    assert any(line.startswith("✓ The schema is that of abcd02") for line in terminal.lines)
 
 
 def test_an_empty_database_has_no_revision(empty_project: Project) -> None:

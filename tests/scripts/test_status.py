@@ -220,8 +220,11 @@ def test_what_the_last_comparison_found_is_known_until_what_it_depends_on_change
     assert "Models       match the revision files\n" in known.stdout
     user.write_text(user.read_text() + "    note: Mapped[str | None] = mapped_column(String(9))\n")
     differing = edited.run("alembic", "check", COLOUR="red").stderr
+    ahead = [edited.run("status", *words, COLOUR="red") for words in ((), ("--next",))]
     unknown = "Models       not compared: make lint\n"
     assert "The models read COLOUR from the environment. With other values they may describe other tables." in differing
+    assert [result.returncode for result in ahead] == [1, 0], "make up ends with --next"
+    assert "Models       1 difference from the revision files: make lint shows them\n" in ahead[0].stdout
     assert all(unknown in printed for printed in (environment, server, file.stdout)), file.stdout
 
 
