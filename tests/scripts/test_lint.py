@@ -141,15 +141,28 @@ def test_models_with_an_extension_that_the_scratch_server_lacks_are_named_and_th
     assert "places" not in result.stdout.rpartition("in 3 revisions.")[2]
 
 
-def test_two_heads_fail(branch: Project, revisions: list[str]) -> None:
+def test_two_heads_fail_on_the_main_branch_too(branch: Project, git: Callable[..., None], revisions: list[str]) -> None:
     branch.write_revision("abcd02", revisions[-1])
+    results = [branch.run("lint")]
+    git("add", "--all")
+    git("commit", "--quiet", "--message=both")
+    git("branch", "--force", "main")
+    results.append(branch.run("lint"))
 
-    for words in ((), ("--all",)):
-        result = branch.run("lint", *words)
-
+    for result in results:
         assert result.returncode == 1
         assert "✗ There are 2 heads:" in result.stderr
         assert 'make merge m="merge the two"' in result.stderr
+
+
+def test_a_model_that_is_not_imported_fails(edited: Project) -> None:
+    text = 'import sqlalchemy as sa\nfrom app.database import Base\nt = sa.Table("t", Base.metadata)\n'
+    (edited.path / "app" / "extra.py").write_text(text)
+
+    result = edited.run("lint", "--all")
+
+    assert result.returncode == 1
+    assert "  app/extra.py makes a table, and app/models/__init__.py does not import it\n" in result.stdout
 
 
 ROLES = (

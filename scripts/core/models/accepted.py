@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from scripts.core import ROOT
+from scripts.core.errors import UserError
 
 FILE = "alembic/accepted_differences.txt"
 HEADER = """\
@@ -12,9 +13,12 @@ HEADER = """\
 
 
 def read() -> set[str]:
-    """Return the lines of the file. Without a file, nothing is accepted."""
+    """Return the lines of the file. Without a file, nothing is accepted. Raise UserError if it is not in UTF-8."""
     path = ROOT / FILE
-    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines() if path.exists() else []
+    except UnicodeDecodeError as error:
+        raise UserError(f"{FILE} is not in UTF-8: {error}.", do="save that file in UTF-8") from error
     return {line.strip() for line in lines if line.strip() and not line.startswith("#")}
 
 

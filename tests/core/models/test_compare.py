@@ -1,5 +1,6 @@
 """Models that differ from the revision files in one kind of thing each."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -7,6 +8,8 @@ import sqlalchemy as sa
 from sqlalchemy import CheckConstraint, Column, ForeignKey, Index, Integer, MetaData, String, Table, text
 from sqlalchemy.dialects import postgresql as pg
 
+from scripts.core.errors import UserError
+from scripts.core.models import accepted
 from scripts.core.models.compare import ModelComparison
 from scripts.core.schema.compare import Difference
 from tests.core.models.conftest import Compare
@@ -204,3 +207,17 @@ def test_a_sequence_that_sql_gave_to_a_column_is_no_difference(compared: Compare
     assert compared(made, numbered(), owned[1]) == ModelComparison()
     names = [one.name for one in compared(made, numbered(5, "a", "b", "x"), *owned).differences]
     assert names == ["enum free", "sequence own"]
+
+
+def test_the_list_of_accepted_differences_may_be_of_windows_and_must_be_utf_8(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(accepted, "ROOT", tmp_path)
+    (tmp_path / "alembic").mkdir()
+    file = tmp_path / accepted.FILE
+    file.write_bytes("\ufeff# why\r\ntable caf\u00e9 is missing\r\n".encode())
+    assert accepted.read() == {"table caf\u00e9 is missing"}
+
+    file.write_bytes("table caf\u00e9 is missing\n".encode("latin-1"))
+    with pytest.raises(UserError, match=r"^alembic/accepted_differences\.txt is not in UTF-8: "):
+        accepted.read()
