@@ -38,7 +38,7 @@ def run(conditions: Conditions, steps: Steps, once: Once) -> None:
         # On a busy machine the watcher may miss the last wait.
         watch = lock_watch.Watch(relations=wanted)
         try:
-            with failure_report.interruptions_reported(conditions, steps), _on_disk(conditions.observer):
+            with failure_report.interruptions_reported(conditions, steps), _on_disk(conditions):
                 _attempt(conditions, engine, steps, once, watch)
             return
         except DBAPIError as error:
@@ -99,7 +99,7 @@ def _attempt(conditions: Conditions, engine: Engine, steps: Steps, once: Once, w
 
 
 @contextmanager
-def _on_disk(observer: Connection) -> Iterator[None]:
+def _on_disk(conditions: Conditions) -> Iterator[None]:
     """Bring everything that was committed in the block onto the disk. A later commit of a session that waits does so.
 
     After a crash of the server before that, the last revisions are not applied, and the next run applies them.
@@ -107,8 +107,12 @@ def _on_disk(observer: Connection) -> Iterator[None]:
     try:
         yield
     finally:
-        with suppress(DBAPIError):  # The session was ended, or the server has stopped: that is reported elsewhere.
-            observer.execute(_FLUSH)
+        # Not through the observer, whose end is noticed when it is asked for the lock. If the server has stopped, that
+        # is reported elsewhere.
+        quick = replace(conditions.settings, connect_wait=0)
+        with suppress(UserError, DBAPIError), connections.connect(quick, conditions.url) as connection:
+            connection.execute(_FLUSH)
+            connection.commit()
 
 
 @contextmanager
