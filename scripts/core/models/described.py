@@ -75,7 +75,7 @@ def sequences(metadata: MetaData) -> Iterator[Sequence]:
 def _named_in_defaults(metadata: MetaData) -> Iterator[str]:
     for column in (column for table in tables(metadata) for column in table.columns):
         if isinstance(column.server_default, DefaultClause):
-            yield from _NEXT.findall(str(column.server_default.arg))
+            yield from _NEXT.findall(str(getattr(column.server_default.arg, "text", "")))
 
 
 def _types(metadata: MetaData, dialect: Any) -> Iterator[Any]:

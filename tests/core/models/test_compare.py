@@ -7,6 +7,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy import CheckConstraint, Column, ForeignKey, Index, Integer, MetaData, String, Table, text
 from sqlalchemy.dialects import postgresql as pg
+from sqlalchemy.ext.compiler import compiles
 
 from scripts.core.errors import UserError
 from scripts.core.models import accepted
@@ -185,6 +186,18 @@ def test_what_is_for_another_dialect_and_what_is_stated_twice_is_no_difference(c
     assert found.notes == ["table orders, constraint again: the models state the same twice"]
 
 
+class OfPostgreSQL(sa.sql.functions.FunctionElement[Any]):
+    """An expression that has SQL for PostgreSQL only."""
+
+    inherit_cache = True
+    type = sa.Uuid()
+
+
+@compiles(OfPostgreSQL, "postgresql")
+def _compiled(_element: Any, _compiler: Any, **_options: Any) -> str:
+    return "gen_random_uuid()"
+
+
 def numbered(start: int = 1, *labels: str) -> MetaData:
     """Sequences that SQL gave to a column, and an enum of no column."""
     metadata = MetaData()
@@ -192,7 +205,11 @@ def numbered(start: int = 1, *labels: str) -> MetaData:
     sa.Enum(*(labels or ("a", "b")), name="free", metadata=metadata)
     Table("t", metadata, Column("id", Integer, own, server_default=own.next_value(), primary_key=True))
     default = text("nextval('by_hand'::regclass)")
-    Table("u", metadata, Column("id", Integer, server_default=default, primary_key=True))
+    columns = (
+        Column("id", Integer, server_default=default, primary_key=True),
+        Column("odd", sa.Uuid, server_default=OfPostgreSQL()),
+    )
+    Table("u", metadata, *columns)
     return metadata
 
 
