@@ -21,7 +21,7 @@ from scripts.core.models import by_hand
 from scripts.core.plan import lint, render
 from scripts.core.plan.plan import Plan
 from scripts.core.plan.table_sizes import NOTE
-from scripts.core.revisions import history, unimported
+from scripts.core.revisions import history, models, unimported
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -52,7 +52,7 @@ def compared(target: settings.Settings, revisions: history.History) -> list[str]
     """Return the differences between models and revision files. Say so if they cannot be compared."""
     try:
         if files := unimported.look(target).files:
-            return [f"{file} makes a table, and app/models/__init__.py does not import it" for file in files]
+            return [f"{file} makes a table, and it is not imported by {models.module_files()}" for file in files]
         return by_hand.at_head(target, revisions).lines
     except UserError as error:
         console.warn(f"The models were not compared: {error.problem}")

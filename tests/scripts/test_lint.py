@@ -162,7 +162,7 @@ def test_a_model_that_is_not_imported_fails(edited: Project) -> None:
     result = edited.run("lint", "--all")
 
     assert result.returncode == 1
-    assert "  app/extra.py makes a table, and app/models/__init__.py does not import it\n" in result.stdout
+    assert "  app/extra.py makes a table, and it is not imported by app/models/__init__.py\n" in result.stdout
 
 
 ROLES = (
