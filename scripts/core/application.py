@@ -77,9 +77,15 @@ def read(root: Path | None = None) -> Declaration:
     if not path.exists():
         return Declaration()
     try:
-        given = tomllib.loads(path.read_text(encoding="utf-8")).get("tool", {}).get("app", {})
+        return _declaration(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise UserError(f"pyproject.toml cannot be read: {error}.", do="correct that file", code=USAGE) from error
+
+
+@cache
+def _declaration(text: str) -> Declaration:
+    """Return what this text of pyproject.toml says. It is asked again for each table of the models."""
+    given = tomllib.loads(text).get("tool", {}).get("app", {})
     if faults := [*_faults(given)]:
         raise UserError(
             "[tool.app] in pyproject.toml is not right:" + "".join(f"\n    {fault}" for fault in faults),
