@@ -33,7 +33,9 @@ def kinds(project: Project) -> Project:
     models = project.path / "app/models"
     for name in ("user", "social"):
         (models / f"{name}.py").unlink()
-    (models / "__init__.py").write_text("from app.models import kinds as kinds\n")
+    (models / "__init__.py").write_text(
+        "from app.database import Base as Base\nfrom app.models import kinds as kinds\n"
+    )
     (models / "model_parts.py").write_text((ROOT / "tests/core/models/model_parts.py").read_text())
     return project
 
@@ -124,7 +126,9 @@ WAS = (
 def test_rows_are_converted_and_the_next_key_is_free(empty_project: Project) -> None:
     for path in [*empty_project.versions.glob("*.py"), *empty_project.path.glob("app/models/[su]*.py")]:
         path.unlink()
-    (empty_project.path / "app/models/__init__.py").write_text("from app.models import row as row\n")
+    (empty_project.path / "app/models/__init__.py").write_text(
+        "from app.database import Base as Base\nfrom app.models import row as row\n"
+    )
     (empty_project.path / "app/models/row.py").write_text(ROWS)
     empty_project.write_revision("abcd01", None, "; ".join(f"op.execute({one!r})" for one in WAS))
 
