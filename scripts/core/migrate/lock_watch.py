@@ -15,7 +15,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
 from scripts.core import sqlstates
-from scripts.core.postgres import driver, lock_modes
+from scripts.core.postgres import lock_modes
 
 POLL = 0.025
 """Seconds between two polls of the watcher."""
@@ -24,7 +24,7 @@ SHORTEST, LONGEST = 0.1, 30.0
 
 WAITED_TOO_LONG = (sqlstates.LOCK_NOT_AVAILABLE, sqlstates.DEADLOCK_DETECTED)
 
-_STATE = "SELECT xact_start, coalesce(wait_event_type = 'Lock', false) FROM pg_stat_get_activity(%s)"
+_STATE = text("SELECT xact_start, coalesce(wait_event_type = 'Lock', false) FROM pg_stat_get_activity(:pid)")
 _STANDS_IN_THE_WAY = text(
     f"SELECT true FROM pg_locks WHERE pid = :pid AND locktype = 'relation' AND mode IN ({lock_modes.BLOCKING}) LIMIT 1"
 )
@@ -92,7 +92,7 @@ def _look(observer: Connection, pid: int, limit: float, watch: Watch, over: Even
     transaction, last = None, time.monotonic()
     while not over.wait(POLL):
         now = time.monotonic()
-        [(started, waits)] = driver.rows(driver.session(observer), _STATE, pid) or [(None, False)]
+        started, waits = observer.execute(_STATE, {"pid": pid}).one_or_none() or (None, False)
         if started != transaction:
             transaction, watch.waited = started, 0.0
         if waits and not watch.suspended and observer.scalar(_STANDS_IN_THE_WAY, {"pid": pid}):
