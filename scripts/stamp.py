@@ -16,7 +16,7 @@ from scripts.core.errors import UserError
 from scripts.core.formatting import counted
 from scripts.core.migrate import alembic_commands
 from scripts.core.models import live_schema
-from scripts.core.postgres import connections
+from scripts.core.postgres import connections, environments
 from scripts.core.revisions import history, passed_over
 
 
@@ -30,6 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     wanted = history.resolve(revisions, arguments.rev) if arguments.rev else ""
     with connections.connect(target) as connection:
         at = history.current(connection)
+        environments.effective(target, environments.read(connection))
         never_ran = passed_over.find(connection, revisions, at)
     if not wanted:
         return propose(target, revisions, at)

@@ -61,6 +61,9 @@ def test_every_foreign_key_has_an_index(connection: Connection) -> None:
             assert key["constrained_columns"][0] in indexed, table
 
 
+OURS = ("alembic_version", "migration_log", "migration_source")
+
+
 def test_every_constraint_and_index_has_a_name_by_the_convention(connection: Connection) -> None:
     """`n` are NOT NULL constraints, which PostgreSQL 18 names itself."""
     names = connection.execute(
@@ -72,7 +75,7 @@ def test_every_constraint_and_index_has_a_name_by_the_convention(connection: Con
         )
     ).all()
 
-    ours = [(table, name) for table, name in names if table not in ("alembic_version", "migration_log")]
+    ours = [(table, name) for table, name in names if table not in OURS]
     assert len(ours) == 11
     for table, name in ours:
         assert name.split("_")[0] in ("pk", "fk", "ix", "uq", "ck"), name

@@ -22,7 +22,7 @@ def test_a_backup_is_taken_and_its_name_is_told(project: Project, revisions: lis
     assert result.returncode == 0, result.stderr
     (made,) = backups(project)
     assert re.fullmatch(
-        rf"✓ Backed up {project.url.database}, at {revisions[-1]}: 6 tables, \d rows, 0\.\d MB in \d\.\d s\.\n"
+        rf"✓ Backed up {project.url.database}, at {revisions[-1]}: 7 tables, \d rows, 0\.\d MB in \d\.\d s\.\n"
         rf"  make restore BACKUP={made.name}\n",
         result.stdout,
     )

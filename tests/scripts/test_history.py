@@ -43,7 +43,7 @@ def test_on_an_empty_database_everything_is_pending(empty_project: Project, revi
 
 
 def test_a_stamp_is_called_one_and_what_lies_below_it_is_applied(empty_project: Project, revisions: list[str]) -> None:
-    assert empty_project.run("stamp", "head").returncode == 0
+    assert empty_project.run("stamp", "head", ACCEPT="stamp").returncode == 0
 
     listed = lines(empty_project)
 

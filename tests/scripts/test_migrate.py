@@ -110,7 +110,7 @@ def test_a_missing_database_of_somebody_else_is_an_error(project: Project) -> No
     assert "Do:    correct DATABASE_URL, or create the database" in result.stderr
 
 
-@pytest.mark.parametrize("scheme", ["postgresql", "postgres", "postgresql+psycopg2"])
+@pytest.mark.parametrize("scheme", ["postgresql", "postgres", "postgresql+psycopg2", "postgresql+asyncpg"])
 def test_a_whole_url_wins_over_the_parts(settled: Project, revisions: list[str], scheme: str) -> None:
     url = settled.url.set(drivername=scheme).render_as_string(hide_password=False)
 
@@ -119,7 +119,7 @@ def test_a_whole_url_wins_over_the_parts(settled: Project, revisions: list[str],
     assert result.stdout == f"✓ Nothing to do: the database is at {revisions[-1]}.\n"
 
 
-@pytest.mark.parametrize("url", ["sqlite:///app.db", "mysql://app:s3cret-pw@db/app", "postgresql+asyncpg://a:b@c/d"])
+@pytest.mark.parametrize("url", ["sqlite:///app.db", "mysql://app:s3cret-pw@db/app"])
 def test_the_url_of_another_database_or_driver_is_refused(settled: Project, url: str) -> None:
     result = settled.run("migrate", DATABASE_URL=url)
 
@@ -310,8 +310,8 @@ def test_a_revision_whose_file_is_on_another_branch_is_brought_back_by_the_comma
     assert "✗ The database is at revision abcd01, which has no file in this checkout." in result.stderr
     assert "(add orders), branch feature/orders" in result.stderr
     (cure,) = [line.split("Do:", 1)[1].split() for line in result.stderr.splitlines() if "Do:" in line]
-    assert cure[:2] == ["git", "checkout"]
-    git(*cure[1:])
+    assert cure[:5] == ["make", "recover;", "or:", "git", "checkout"]
+    git(*cure[4:])
     assert project.run("migrate").stdout == "✓ Nothing to do: the database is at abcd01.\n"
 
 

@@ -23,7 +23,7 @@ def test_undoes_the_newest_revision_and_says_which(project: Project, revisions: 
     assert f"{revisions[-1]}  undone in" in result.stdout
     assert f"✓ The database is at {revisions[-2]}." in result.stdout
     assert project.version == revisions[-2:-1]
-    assert tables(project) == ["alembic_version", "migration_log", "users"]
+    assert tables(project) == ["alembic_version", "migration_log", "migration_source", "users"]
 
 
 @pytest.mark.parametrize("words", [("--steps=2",), ("--rev=base",)])
@@ -33,7 +33,7 @@ def test_undoes_as_much_as_it_is_told(project: Project, revisions: list[str], wo
     assert result.returncode == 0, result.stderr
     assert result.stdout.index(f"{revisions[1]}  undone") < result.stdout.index(f"{revisions[0]}  undone")
     assert "✓ The database is at base." in result.stdout
-    assert tables(project) == ["alembic_version", "migration_log"]
+    assert tables(project) == ["alembic_version", "migration_log", "migration_source"]
 
 
 def test_what_would_be_lost_is_said_and_has_to_be_confirmed(project: Project, revisions: list[str]) -> None:

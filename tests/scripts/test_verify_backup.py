@@ -15,7 +15,7 @@ def test_the_latest_is_restored_on_the_scratch_server(project: Project) -> None:
     assert "written since" not in before.stderr
     assert "! The database was written since this backup: users has 2 rows now, 0 in the backup.\n" in result.stderr
     assert "-second was restored on the scratch server in " in result.stdout
-    assert " and equals what was backed up: 6 tables, " in result.stdout
+    assert " and equals what was backed up: 7 tables, " in result.stdout
 
 
 def test_quick_reads_all_of_it(project: Project) -> None:

@@ -120,8 +120,12 @@ os.execv(sys.executable, [sys.executable, "-m", "scripts.status"])
 
 def test_an_interruption_in_the_midst_of_the_imports_shows_no_traceback(tmp_path: Path) -> None:
     project = copy_project(tmp_path)
-    imported, here = project / "app" / "settings.py", project / "here"
-    imported.write_text(f"import pathlib, time; pathlib.Path({str(here)!r}).touch(); time.sleep(60)")
+    core = project / "scripts" / "core"
+    source = core.resolve()
+    core.unlink()
+    shutil.copytree(source, core)
+    here = project / "here"
+    (core / "settings.py").write_text(f"import pathlib, time; pathlib.Path({str(here)!r}).touch(); time.sleep(60)")
     with subprocess.Popen([sys.executable, "-c", BEGIN], cwd=project, stderr=subprocess.PIPE) as process:
         wait_until(here.exists)
 
