@@ -74,9 +74,11 @@ def test_revision_is_the_host_users_file_and_takes_the_message_literally(dev: St
 def test_stamp_moves_only_the_version(dev: Stack) -> None:
     newest = head(dev)
 
-    base = dev.make("stamp", "REV=base")
+    refused = dev.make("stamp", "REV=base")
+    base = dev.make("stamp", "REV=base", "ACCEPT=stamp")
     back = dev.make("stamp", f"REV={newest}")
 
+    assert "✗ The database has another schema than base:" in refused.output
     assert (base.code, back.code) == (0, 0), base.output + back.output
     assert newest in dev.make("current").output
 
