@@ -149,7 +149,10 @@ def test_outside_development_a_recovered_file_is_committed_first(
     ("change", "says"),
     [
         ("UPDATE migration_source SET packed = decode('00', 'hex')", "does not have .* as it was applied"),
-        ("UPDATE migration_source SET packed = (SELECT max(packed) FROM migration_source)", "as it was applied"),
+        (
+            "UPDATE migration_source SET packed = (SELECT packed FROM migration_source ORDER BY 1 DESC LIMIT 1)",
+            "as it was applied",
+        ),
         ("UPDATE migration_log SET sources = '[]'", "does not have the log's list"),
         ("UPDATE migration_log SET sources = '{'", "does not have the log's list"),
         ("UPDATE migration_log SET file_sha256 = repeat('0', 64)", "does not have the log's list"),
