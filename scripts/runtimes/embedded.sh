@@ -6,7 +6,7 @@
 . scripts/venv.sh
 
 app_pid() {
-    { read -r pid && read -r start; } <.postgres/app.pid 2>/dev/null || return 1
+    { read -r pid && read -r start; } 2>/dev/null <.postgres/app.pid || return 1
     works_in "$pid" . && [ "$(started_at "$pid")" = "$start" ] || return 1
     echo "$pid"
 }

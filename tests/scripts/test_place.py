@@ -170,6 +170,22 @@ def start_application(checkout: Path) -> "subprocess.Popen[bytes]":
     return process
 
 
+def test_only_the_process_that_was_started_is_the_application(checkout: Path) -> None:
+    """After a restart of the machine, another process of this folder may have its number."""
+    without = make(checkout, "ps")
+    application = start_application(checkout)
+    with_it = make(checkout, "ps")
+    (checkout / ".postgres/app.pid").write_text(f"{application.pid}\n1\n")
+    other = [make(checkout, "ps"), make(checkout, "down")]
+
+    assert [line for line in done(without).splitlines() if "app" in line] == ["app      not running"]
+    assert f"app      running, pid {application.pid}" in done(with_it)
+    assert "app      not running" in done(other[0])
+    assert "Stopped the application" not in done(other[1])
+    assert application.poll() is None
+    application.kill()
+
+
 def server_of(checkout: Path) -> Path:
     pid = (checkout / ".postgres/target/postmaster.pid").read_text().split()[0]
     return Path("/proc", pid, "cwd")
