@@ -68,9 +68,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def report(written: Written, message: str) -> int:
     lines = written.comparison.lines
     if written.path is None and not lines:
-        known = counted(len(written.comparison.accepted), "difference")
-        but = f", but for {known} in {accepted.FILE}" if written.comparison.accepted else ""
-        console.done(f"Models and migrations match{but}: there is nothing to write.")
+        console.done(f"Models and migrations match{written.comparison.exceptions}: there is nothing to write.")
         console.say(f'  To write a revision by hand: make revision m="{message}" EMPTY=1')
         return 0
     if written.path is None:

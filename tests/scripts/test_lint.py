@@ -140,6 +140,11 @@ def test_models_with_an_extension_that_the_scratch_server_lacks_are_named_and_th
     )
     assert "places" not in result.stdout.rpartition("in 3 revisions.")[2]
 
+    models.write_text(models.read_text().replace(PLUG_IN, ""))
+    edited.write_revision("abcd01", revisions[-1], create)
+    match = edited.run("revision", "--message", "nothing").stdout
+    assert "✓ Models and migrations match, but for 4 objects that could not be compared: there is " in match
+
 
 def test_two_heads_fail_on_the_main_branch_too(branch: Project, git: Callable[..., None], revisions: list[str]) -> None:
     branch.write_revision("abcd02", revisions[-1])

@@ -6,9 +6,8 @@ from alembic.operations.ops import MigrationScript
 
 from scripts.core import messages, overrides
 from scripts.core.errors import UserError
-from scripts.core.formatting import counted
 from scripts.core.migrate import alembic_log
-from scripts.core.models import accepted, comparable, compare, operations
+from scripts.core.models import comparable, compare, operations
 from scripts.core.models.compare import ModelComparison
 from scripts.core.revisions import history, last_comparison
 from scripts.core.revisions.history import History
@@ -37,8 +36,7 @@ def check(settings: Settings) -> None:
             "Models and revision files differ:" + "".join(f"\n    {line}" for line in found.lines),
             do='make revision m="what it does", which writes what is missing; or make revision ACCEPT=differences',
         )
-    known = f", but for {counted(len(found.accepted), 'difference')} in {accepted.FILE}" if found.accepted else ""
-    messages.send(f"Models and revision files match{known}.")
+    messages.send(f"Models and revision files match{found.exceptions}.")
 
 
 def leave_others(_context: object, _revision: Any, directives: list[MigrationScript]) -> None:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
+from scripts.core.formatting import counted
 from scripts.core.models import (
     accepted,
     comparable,
@@ -46,6 +47,8 @@ class ModelComparison:
     """What plug-ins of Alembic would write: see `plugins.wanted`. Only `at_head` asks them."""
     accepted: list[str] = field(default_factory=list)
     """Differences that alembic/accepted_differences.txt lists."""
+    not_compared: list[str] = field(default_factory=list)
+    """Objects that need an extension which the scratch server lacks."""
 
     described: Schema = field(default=EMPTY, compare=False, repr=False)
     """What the models own, as they describe it."""
@@ -60,6 +63,15 @@ class ModelComparison:
     def lines(self) -> list[str]:
         """Return the failures, the differences and the wishes; nothing if models and revision files match."""
         return [*map(str, self.failures), *map(str, self.differences), *self.of_plugins]
+
+    @property
+    def exceptions(self) -> str:
+        """Return what a sentence that says "match" leaves out, as its end; nothing if it leaves nothing out."""
+        known = [f"{counted(len(self.accepted), 'difference')} in {accepted.FILE}"] if self.accepted else []
+        known += (
+            [f"{counted(len(self.not_compared), 'object')} that could not be compared"] if self.not_compared else []
+        )
+        return f", but for {' and '.join(known)}" if known else ""
 
 
 def at_head(settings: Settings, revisions: History) -> ModelComparison:
@@ -108,8 +120,9 @@ def compare(
     )
     left, renamed = [one for one in left if one.name not in out], [one for one in renamed if one[0] not in out]
     failures = [one for name, one in zip(failed, made.failures, strict=True) if name not in out]
+    not_compared: list[str] = []
     if partial:
-        failures, left = without_extensions.leave_out(server, revisions, failures, left, expected.owned)
+        failures, left, not_compared = without_extensions.leave_out(server, revisions, failures, left, expected.owned)
     notes += [f"{one.kind} {one.name} is a view in the revision files, so it is not compared" for one in made.views]
     known = accepted.read()
     lines = [*(one.line for one in failures), *(one.line for one in left)]
@@ -119,6 +132,7 @@ def compare(
         notes=[*map(schemas.only_named, renamed), *notes, *unstated],
         renamed=renamed,
         accepted=[line for line in lines if line in known],
+        not_compared=not_compared,
         described=expected.owned,
         made=found.schema,
         reads=made.reads,

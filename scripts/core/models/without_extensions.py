@@ -18,14 +18,14 @@ _REFERENCES = re.compile(rf" REFERENCES (?:public\.)?({comparable.NAME})\(")
 
 def leave_out(
     server: Scratch, revisions: History, failures: list[Uncreated], differences: list[Difference], described: Schema
-) -> tuple[list[Uncreated], list[Difference]]:
-    """Return what is left of both, and say what is not compared.
+) -> tuple[list[Uncreated], list[Difference], list[str]]:
+    """Return what is left of both, and the names of what is not compared, which is also said.
 
     A table that refers to one with a missing type is not compared either: the statement that makes it was left out.
     """
     found = [one for one in failures if one.may_lack]
     if not found or not (lacks := missing_extensions.lacking(server, revisions)):
-        return failures, differences
+        return failures, differences, []
     unmade = _unmade({one.name.partition(", ")[0] for one in found}, differences, described)
     names = [f"{one.part} of {one.owned.name}" if one.part else one.owned.name for one in found]
     names += [one.removeprefix("table ") for one in sorted(unmade)]
@@ -33,7 +33,7 @@ def leave_out(
         f"Not compared: {', '.join(names)}. The scratch server lacks {', '.join(lacks)}. {scratch_extensions.HELP}"
     )
     left = [one for one in differences if one.name not in unmade]
-    return [one for one in failures if not one.may_lack], left
+    return [one for one in failures if not one.may_lack], left, names
 
 
 def _unmade(uncreated: set[str], differences: Sequence[Difference], described: Schema) -> set[str]:
