@@ -93,6 +93,7 @@ def test_every_kind_is_written_and_undone(kinds: Project) -> None:
 
 
 @pytest.mark.faults
+@pytest.mark.timeout(600)
 def test_every_kind_is_written_from_nothing_and_the_other_way_round(kinds: Project) -> None:
     write(kinds, 1)
     write(kinds, 0)
