@@ -1,4 +1,4 @@
-"""What a revision with SQL files contains: this code, without this text and the imports. It needs nothing of ours."""
+"""The code that each revision with SQL files contains, so that it runs without `scripts/`."""
 
 import re
 from collections.abc import Iterator

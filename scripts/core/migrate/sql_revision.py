@@ -1,4 +1,4 @@
-"""A revision whose steps are in two SQL files beside it. It needs nothing of ours to run."""
+"""A revision whose steps are in two SQL files beside it. It runs without `scripts/`."""
 
 import ast
 from pathlib import Path
