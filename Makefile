@@ -39,6 +39,8 @@ down: ## Stop everything; the data stays
 	$(RUN) down
 status: ## Show where the database stands; exit 1 when behind           (JSON=1)
 	$(RUN) run python -m scripts.status $${JSON:+--json}
+doctor: ## Check everything that the tools need; say how to cure it     (JSON=1)
+	$(RUN) doctor python -m scripts.doctor $${JSON:+--json}
 logs: ## Follow the logs                                               (c="db")
 	$(RUN) logs "$$c"
 ps: ## Show what is running
@@ -118,5 +120,5 @@ bench: ## Compare the speed with other tools
 help: ## Show this menu
 	@awk -f scripts/help.awk Makefile
 
-.PHONY: up down status logs ps shell psql app revision migrate plan lint rollback stamp recover history current diagram merge alembic environment \
+.PHONY: up down status doctor logs ps shell psql app revision migrate plan lint rollback stamp recover history current diagram merge alembic environment \
 	roles backup backups restore verify-backup verify-staging build seed reset test check format lock bench help

@@ -18,6 +18,13 @@ check_environment() {
         "nothing was changed.") || exit 2
 }
 
+if [ "${1:-}" = doctor ]; then
+    shift
+    # shellcheck source=scripts/doctor.sh
+    . scripts/doctor.sh
+    exit
+fi
+
 # Before it gets into .env.
 [ -z "${RUNTIME:-}" ] || check_runtime "$RUNTIME"
 check_place

@@ -99,6 +99,7 @@ ROOMS = [
     {"plan"},
     {"models"},
     {"rollback", "verification", "diagram"},
+    {"doctor"},
 ]
 """Of scripts/core/, from the bottom to the top. The ground is the files beside the rooms."""
 

@@ -5,6 +5,7 @@
 . scripts/runtimes/docker_faults.sh
 . scripts/runtimes/docker_place.sh
 . scripts/runtimes/docker_run.sh
+. scripts/runtimes/docker_doctor.sh
 
 say() { echo "$*" >&2; }
 compose() { docker compose --progress quiet "$@"; }
@@ -378,7 +379,7 @@ edit() {
 verb=${1:-}
 [ $# = 0 ] || shift
 case $verb in
-up | down | logs | build | run | edit | restore | with_scratch | with_superuser) "$verb" "$@" ;;
+up | down | logs | build | run | edit | restore | doctor | with_scratch | with_superuser) "$verb" "$@" ;;
 test) run_tests "$@" ;;
 ps) show ;;
 *)

@@ -46,7 +46,7 @@ def hold(connection: Connection, seconds: float) -> Iterator[None]:
     migrating session may still work on the server, so this waits for that session too.
     Raise UserError with the holder's name when `seconds` have passed.
     """
-    _refuse_pooler(connection)
+    refuse_pooler(connection)
     session_timeouts.allow_idle(connection)
     deadline = time.monotonic() + seconds
     _wait(lambda: _taken_by(connection), deadline, "another migration or backup runs", seconds)
@@ -92,13 +92,20 @@ def _wait(blocker: Callable[[], str | None], deadline: float, what: str, seconds
         time.sleep(POLL)
 
 
-def _refuse_pooler(connection: Connection) -> None:
+def is_pooled(connection: Connection) -> bool:
+    """Return whether a pooler is between this process and the server.
+
+    libpq knows the process that it logged in to; a pooler invents that number.
+    """
+    return bool(driver.session(connection).info.backend_pid != connection.scalar(text("SELECT pg_backend_pid()")))
+
+
+def refuse_pooler(connection: Connection) -> None:
     """Raise UserError if a pooler is between this process and the server.
 
-    In transaction mode each statement gets another session, and one would keep the lock. libpq knows the process
-    that it logged in to; a pooler invents that number.
+    In transaction mode each statement gets another session, and one would keep the lock.
     """
-    if driver.session(connection).info.backend_pid != connection.scalar(text("SELECT pg_backend_pid()")):
+    if is_pooled(connection):
         raise UserError(
             "This connection goes through a pooler such as PgBouncer.",
             why="Through a pooler, locks and settings stay in sessions that other programs use.",

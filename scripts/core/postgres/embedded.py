@@ -28,6 +28,8 @@ SUPERUSER, ADMINISTRATOR = "postgres", "scratch_administrator"
 # The scratch server holds throwaway databases only. Losing them costs nothing, but waiting for the disk costs time.
 OFF = ("fsync", "synchronous_commit", "full_page_writes", "autovacuum")
 THROWAWAY = (*(f"{name}=off" for name in OFF), "wal_level=minimal", "max_wal_senders=0")
+SUPERUSER_FILE = "superuser_password"
+"""It has the password of the superuser, in the data folder of the scratch server."""
 OPEN = 0o027
 """Modes of a data folder with which PostgreSQL does not start."""
 LOCKS = "max_locks_per_transaction=1024"  # for tables and indexes; set at each start, also of older clusters
@@ -58,7 +60,7 @@ class Cluster:
 
     @property
     def password_file(self) -> Path:
-        return self.data / "superuser_password"
+        return self.data / SUPERUSER_FILE
 
     def is_old(self) -> bool:
         """Return whether it dates from when the scratch server had one login. Such a cluster is created again."""

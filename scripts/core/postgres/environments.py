@@ -27,10 +27,14 @@ def effective(settings: Settings, stored: str | None) -> str:
         raise UserError(
             f"Refusing to touch {settings.database_url.database}: its environment is {stored}.",
             why=f"APP_ENV is development. Read from {settings.source}.",
-            do=f"use a development database. If this is one: make environment ENV=development"
-            f" CONFIRM={shlex.quote(str(settings.database_url.database))}",
+            do=f"use a development database. If this is one: {command(settings, 'development')}",
         )
     return max(settings.app_env, database, key=STRICTNESS.index)
+
+
+def command(settings: Settings, environment: str) -> str:
+    """Return the command that sets the environment of the target, as it is typed."""
+    return f"make environment ENV={environment} CONFIRM={shlex.quote(str(settings.database_url.database))}"
 
 
 def read(connection: Connection, database: str | None = None) -> str | None:

@@ -192,7 +192,11 @@ def _url(settings: Settings) -> URL:
         return url
     if settings.runtime == "embedded":
         return embedded.start_scratch()
-    raise UserError(
+    raise missing()
+
+
+def missing() -> UserError:
+    return UserError(
         "There is no scratch server.",
         why="Throwaway databases are never created on the server that holds the data.",
         do="set RUNTIME in .env, or set SCRATCH_HOST and SCRATCH_PORT to an empty PostgreSQL",
