@@ -1,8 +1,10 @@
-"""Find dangers in the revisions of this branch. Exit 1 if one of them blocks, or if models and revision files differ.
+"""Find dangers in the revisions of this branch, and what models and revision files have in another form.
+
+Exit 1 if a danger blocks, if models and files differ, or if they cannot be compared.
 
     make lint                    the revisions that the main branch does not have; it uses no database of yours
     make lint ALL=1              all revisions
-    make lint JSON=1             print one JSON document, as make plan does; `models` has the differences
+    make lint JSON=1             print one JSON document, as make plan does; `models` has the differences, or null
 
 In continuous integration, each table of an earlier revision counts as large and busy. On GitHub the findings appear in
 the changed files. `# safe: H05 reason` in a revision's file silences a hazard there. docs/hazards.md explains them all.
@@ -35,7 +37,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     scripts = history.oldest_first(revisions) if arguments.all else lint.new(revisions)
     target = settings.load()
     made = lint.make(target, revisions, scripts)
-    differences = [] if made.failure or overrides.accepted("drift") else compared(target, revisions)
+    is_compared = not made.failure and not overrides.accepted("drift")
+    differences, failure = compared(target, revisions) if is_compared else ([], made.failure)
     if arguments.json:
         console.document(json.dumps(made.document() | {"models": differences}, indent=2))
     else:
@@ -43,23 +46,22 @@ def main(argv: Sequence[str] | None = None) -> int:
             console.say("✗ Stopped before all revisions were tried. Found until then:", "red")
         show(made, annotated=target.values.get("GITHUB_ACTIONS") == "true")
         show_differences(differences)
-    if made.failure:
-        raise made.failure
+    if failure:
+        raise failure
     return 1 if made.blocking or differences else 0
 
 
-def compared(target: settings.Settings, revisions: history.History) -> list[str]:
-    """Return the differences between models and revision files. Say so if they cannot be compared."""
+def compared(target: settings.Settings, revisions: history.History) -> tuple[list[str] | None, UserError | None]:
+    """Return the differences between models and revision files, or None and why they cannot be compared."""
     try:
         if files := unimported.look(target).files:
-            return [f"{file} makes a table, and it is not imported by {models.module_files()}" for file in files]
-        return by_hand.at_head(target, revisions).lines
+            return [f"{file} makes a table, and it is not imported by {models.module_files()}" for file in files], None
+        return by_hand.at_head(target, revisions).lines, None
     except UserError as error:
-        console.warn(f"The models were not compared: {error.problem}")
-        return []
+        return None, error.with_override("drift")
 
 
-def show_differences(lines: Sequence[str]) -> None:
+def show_differences(lines: Sequence[str] | None) -> None:
     if not lines:
         return
     for line in lines:

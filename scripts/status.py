@@ -12,15 +12,16 @@ from dataclasses import asdict, dataclass
 
 from sqlalchemy import text
 
-from scripts.core import git, revision_files, settings
+from scripts.core import application, git, revision_files, settings
 from scripts.core.backups import selection
 from scripts.core.cli import console, entry_point
+from scripts.core.errors import UserError
 from scripts.core.formatting import counted
 from scripts.core.migrate import unfinished_rollback
 from scripts.core.migrate.unfinished_rollback import Rollback
 from scripts.core.postgres import connections, environments, roles, system_identifier
 from scripts.core.postgres.roles import Application, Owner
-from scripts.core.revisions import history, last_comparison, migration_log, passed_over, unimported
+from scripts.core.revisions import history, last_comparison, migration_log, models, passed_over, unimported
 
 MOST = 8
 """Names on a line."""
@@ -63,6 +64,8 @@ class Status:
     """A rollback that is not closed."""
     not_imported: list[str]
     """Files that define a model and are not imported by the module of the models."""
+    models_fault: str
+    """Why the models cannot be imported; empty if they can."""
     not_looked_at: list[str]
     """Modules of the application that cannot be imported, each with the cause. They may define a model."""
     models: list[str] | None
@@ -71,7 +74,7 @@ class Status:
     @property
     def healthy(self) -> bool:
         """Return whether database and files fit. The models may be ahead of them: see `main`."""
-        faults = self.pending, self.unknown, self.edited, self.never_ran, self.not_imported
+        faults = self.pending, self.unknown, self.edited, self.never_ran, self.not_imported, self.models_fault
         return not (any(faults) or len(self.heads) > 1)
 
 
@@ -95,7 +98,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def look(target: settings.Settings) -> Status:
     revisions = history.load()
-    found = unimported.look(target)  # before the first connection, because it forks a child
+    found, fault = modules(target)  # before the first connection, because it forks a child
     with connections.connect(target) as connection:
         at = history.current(connection)
         server, environment = connections.describe(connection), environments.read(connection)
@@ -129,9 +132,18 @@ def look(target: settings.Settings) -> Status:
         application=application,
         rollback=rollback,
         not_imported=found.files,
+        models_fault=fault,
         not_looked_at=found.failed,
         models=last_comparison.differences(target),
     )
+
+
+def modules(target: settings.Settings) -> tuple[unimported.Found, str]:
+    """Return what the models do not import, and why they cannot be imported. The database is of interest anyway."""
+    try:
+        return unimported.look(target), ""
+    except UserError as error:
+        return unimported.Found([], [], is_empty=False), error.problem
 
 
 def show(status: Status) -> None:
@@ -153,7 +165,7 @@ def show(status: Status) -> None:
         else "",
         "Uncommitted": _few(status.uncommitted),
         "Not imported": _few(status.not_imported),
-        "Models": _models(status.models),
+        "Models": status.models_fault or _models(status.models),
     }
     console.facts([(name, value) for name, value in names.items() if value])
     for module in status.not_looked_at:
@@ -181,6 +193,8 @@ def _head(status: Status) -> str:
 
 
 def _models(differences: list[str] | None) -> str:
+    if not application.read().metadata:
+        return models.NONE
     if differences is None:
         return "not compared: make lint"
     if not differences:

@@ -18,7 +18,8 @@ from scripts.core.errors import USAGE, UserError
 @dataclass(frozen=True)
 class Declaration:
     metadata: tuple[str, ...] = ("app.models:Base.metadata",)
-    """The metadata of the models: modules that import every model, each with the name of a MetaData or of its Base."""
+    """The metadata of the models: modules that import every model, each with the name of a MetaData or of its Base.
+    Empty: there are no models."""
     command: str = "python -m app"
     """What starts it: a program and its arguments, quoted as in a shell, but without variables and pipes."""
     health: str = ""

@@ -23,10 +23,22 @@ class UserError(CommandError):
         self.code = code
         super().__init__("\n".join(self.lines()))
 
+    def __str__(self) -> str:
+        return "\n".join(self.lines())  # those of `args` are of another error once it was sent to another process
+
     def with_state(self, state: str) -> Self:
         """Return the same error with the state that it really left."""
-        facts = dict(self.facts)
-        return type(self)(self.problem, why=facts.get("Why", ""), do=facts.get("Do", ""), state=state, code=self.code)
+        return self._with({"State": state})
+
+    def with_override(self, refusal: str) -> Self:
+        """Return the same error with the words that override it."""
+        do = dict(self.facts).get("Do", "").removesuffix(".")
+        return self._with({"Do": f"{do}. Override with ACCEPT={refusal}.".removeprefix(". ")})
+
+    def _with(self, other: dict[str, str]) -> Self:
+        facts = dict(self.facts) | other
+        why, do, state = (facts.get(name, "") for name in ("Why", "Do", "State"))
+        return type(self)(self.problem, why=why, do=do, state=state, code=self.code)
 
     def lines(self) -> list[str]:
         """Return the problem, and a line for each of the other parts."""

@@ -397,5 +397,6 @@ def test_models_that_differ_from_the_files_are_named(branch: Project) -> None:
     assert found.returncode == 1
     assert f"  {line}\n✗ Models and revision files differ. Override with ACCEPT=drift.\n" in found.stdout
     assert document["models"] == [line]
-    assert broken.returncode == 0
-    assert "! The models were not compared: app/models/user.py, line" in broken.stderr
+    assert broken.returncode == 1
+    assert "✗ app/models/user.py, line" in broken.stderr
+    assert "or correct that import. Override with ACCEPT=drift.\n" in broken.stderr

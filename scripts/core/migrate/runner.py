@@ -75,7 +75,9 @@ def _online(metadata: Metadata, request: AlembicRequest) -> None:
         context.configure(connection=connection, **options)
         command = context.get_context()
         if not _changes_the_version(command):
-            context.configure(connection=connection, **options | models.compared(metadata(), request.schemas))
+            if _command() == "revision":  # no other one compares the models, which may not be there
+                options |= models.compared(metadata(), request.schemas)
+            context.configure(connection=connection, **options)
             _guarded(context.run_migrations, request)
             return
         steps = _guarded(lambda: _plan(command, connection, request), request)

@@ -4,12 +4,12 @@ from typing import Any
 
 from alembic.operations.ops import MigrationScript
 
-from scripts.core import messages, overrides
+from scripts.core import application, messages, overrides
 from scripts.core.errors import UserError
 from scripts.core.migrate import alembic_log
 from scripts.core.models import comparable, compare, operations
 from scripts.core.models.compare import ModelComparison
-from scripts.core.revisions import history, last_comparison
+from scripts.core.revisions import history, last_comparison, models
 from scripts.core.revisions.history import History
 from scripts.core.settings import Settings
 
@@ -36,7 +36,8 @@ def check(settings: Settings) -> None:
             "Models and revision files differ:" + "".join(f"\n    {line}" for line in found.lines),
             do='make revision m="what it does", which writes what is missing; or make revision ACCEPT=differences',
         )
-    messages.send(f"Models and revision files match{found.exceptions}.")
+    is_known = application.read().metadata
+    messages.send(f"Models and revision files match{found.exceptions}." if is_known else f"{models.NONE}.")
 
 
 def leave_others(_context: object, _revision: Any, directives: list[MigrationScript]) -> None:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
+from scripts.core import application
 from scripts.core.formatting import counted
 from scripts.core.models import (
     accepted,
@@ -77,21 +78,28 @@ class ModelComparison:
 def at_head(settings: Settings, revisions: History) -> ModelComparison:
     """Compare the models with all revision files. `settings` name the scratch server; their target is not used.
 
+    Nothing differs if pyproject.toml says that there are no models.
     Raise UserError as `compare` does, or without a scratch server.
     """
     head = history.head(revisions)
+    if not application.read().metadata:
+        return ModelComparison()
     naming.fetch()  # once, before the child that runs the models is forked
     unimported.require_none(settings)
     with scratch.session(settings, rights.default(settings)) as server:
         found = compare(server, revisions, [head], partial=True)
         start = shadow.build(server, revisions, [head], partial=True)
-        wanted: list[str] = trial.run(server, start, plugins.wanted)
-        known = accepted.read()
-        return replace(
-            found,
-            of_plugins=[line for line in wanted if line not in known],
-            accepted=[*found.accepted, *(line for line in wanted if line in known)],
-        )
+        return with_plugins(found, trial.run(server, start, plugins.wanted))
+
+
+def with_plugins(found: ModelComparison, wanted: Sequence[str]) -> ModelComparison:
+    """Return the comparison with what plug-ins of Alembic want."""
+    known = accepted.read()
+    return replace(
+        found,
+        of_plugins=[line for line in wanted if line not in known],
+        accepted=[*found.accepted, *(line for line in wanted if line in known)],
+    )
 
 
 def compare(

@@ -22,6 +22,8 @@ from scripts.core.user_code import ExitError, contained
 Filter = Callable[..., bool]
 
 DECLARE = "correct metadata in [tool.app] of pyproject.toml"
+NO_MODELS = "without models: metadata = []"
+NONE = "metadata in [tool.app] of pyproject.toml names no models"
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,7 @@ def metadata() -> MetaData:
 def imported() -> MetaData:
     """Return the metadata of all models as they are. Raise UserError if a file cannot be imported."""
     found = _declared()
-    return found[0] if len(found) == 1 else _joined(found)
+    return (found[0] if len(found) == 1 else _joined(found)) if found else MetaData()
 
 
 def _declared() -> tuple[MetaData, ...]:
@@ -83,6 +85,11 @@ def _metadata(reference: str) -> MetaData:
     module, _, name = reference.partition(":")
     try:
         found: Any = reduce(getattr, name.split("."), importlib.import_module(module))
+    except ModuleNotFoundError as error:
+        inside = any(application.holds(frame.filename) for frame in extract_tb(error.__traceback__))
+        if inside or not f"{module}.".startswith(f"{error.name}."):
+            raise
+        raise UserError(f"There is no module {error.name}, so no models.", do=f"{DECLARE}; {NO_MODELS}") from error
     except AttributeError as error:
         if application.holds(extract_tb(error.__traceback__)[-1].filename):
             raise

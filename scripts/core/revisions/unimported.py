@@ -44,7 +44,12 @@ def look(settings: Settings) -> Found:
 
 
 def require_none(settings: Settings) -> None:
-    """Raise UserError if a model is missing from the metadata. Autogenerate would drop its table."""
+    """Raise UserError if there are no models, or if one is missing from the metadata.
+
+    Autogenerate would drop its table.
+    """
+    if not application.read().metadata:
+        raise UserError(f"{models.NONE}.", do=f'make revision m="…" EMPTY=1; or {models.DECLARE}')
     found = look(settings)
     for failed in found.failed:
         messages.send(f"Not looked at for models: {failed}")
@@ -58,6 +63,8 @@ def require_none(settings: Settings) -> None:
 
 
 def _look(settings: Settings) -> Found:
+    if not application.read().metadata:
+        return Found([], [], is_empty=True)
     deadline = Deadline(settings.limits.plan_deadline, _WHY, "PLAN_DEADLINE")
     environment = configuration.without_target(settings) | configuration.NOWHERE
     hidden = configuration.secret_files(settings)

@@ -107,6 +107,45 @@ def test_a_project_with_accepted_differences_passes_everywhere(
     assert gate(project, "drift")["status"] == "passed"
 
 
+def test_models_that_cannot_be_compared_pass_nowhere(project: Project, verify: Verify) -> None:
+    settings = project.path / "pyproject.toml"
+    user = project.path / "app" / "models" / "user.py"
+    user.write_text("import no_such_package\n" + user.read_text())
+    commands: list[tuple[str, ...]] = [("revision", "--message", "x"), ("lint", "--all"), ("alembic", "check")]
+
+    broken = [running.call(project, *words) for words in commands]
+    document = json.loads(running.call(project, "lint", "--all", "--json").stdout)
+    status = running.call(project, "status")
+    current = running.call(project, "alembic", "current")
+    verify(project, "upgrade", "drift")
+    gates = [gate(project, "drift")]
+    (project.path / "requirements.txt").write_text("No.Such-Package==1.0\n")
+    listed = running.call(project, "lint", "--all").stderr
+    settings.write_text(settings.read_text().replace("app.models:", "shop.models:"))
+    missing = [running.call(project, *words) for words in commands]
+    settings.write_text(settings.read_text().replace('"shop.models:Base.metadata"', "[]"))
+    none = [running.call(project, *words) for words in commands]
+    verify(project, "upgrade", "drift")
+    gates.append(gate(project, "drift"))
+
+    problem = "app/models/user.py, line 1 cannot be imported: ModuleNotFoundError: No module named 'no_such_package'"
+    assert [result.returncode for result in [*broken, *missing, status]] == [1] * 7
+    assert all(f"{problem}\n  Do: " in result.stdout + result.stderr for result in broken), broken
+    assert document["models"] is None
+    assert f"Models       {problem}\n" in status.stdout, "and what the database is"
+    assert current.returncode == 0, "it compares no models"
+    assert "make up   (it installs no_such_package, which this environment lacks). Override" in listed
+    assert all("There is no module shop, so no models." in f"{one.stdout}{one.stderr}" for one in missing), missing
+    assert [result.returncode for result in none] == [1, 0, 0], "without models only revision has nothing to do"
+    assert [(one["status"], one["summary"]) for one in gates] == [
+        ("failed", problem),
+        (
+            "passed",
+            "the migrated copy equals the revision files; metadata in [tool.app] of pyproject.toml names no models",
+        ),
+    ]
+
+
 FILTERS = """
 
 def include_name(name, kind, parents):
