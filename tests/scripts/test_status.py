@@ -48,6 +48,7 @@ def test_at_head_it_says_where_the_database_stands(settled: Project, revisions: 
         "application": {"name": user, "exists": True, "dangers": ["is a superuser"], "lacking": []},
         "rollback": None,
         "not_imported": [],
+        "models_fault": "",
         "not_looked_at": [],
     }
 

@@ -2,8 +2,8 @@
 
 from scripts.core import application
 from scripts.core.formatting import counted
-from scripts.core.models import included, plugins
 from scripts.core.models import compare as by_models
+from scripts.core.models import included, plugins
 from scripts.core.models.compare import ModelComparison
 from scripts.core.plan import shadow
 from scripts.core.postgres import trial
