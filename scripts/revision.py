@@ -21,7 +21,7 @@ from scripts.core.cli import console, entry_point
 from scripts.core.errors import USAGE, UserError
 from scripts.core.formatting import counted
 from scripts.core.migrate import alembic_commands, sql_revision
-from scripts.core.models import accepted, write
+from scripts.core.models import accepted, unproven_file, write
 from scripts.core.models.write import Written
 from scripts.core.plan import render
 from scripts.core.plan.render import StyledLine
@@ -53,16 +53,24 @@ def main(argv: Sequence[str] | None = None) -> int:
         console.done(f"Wrote {counted(len(listed), 'difference')} to {accepted.FILE}. Review and commit it.")
         return 0
     if arguments.empty or arguments.sql:
-        path = alembic_commands.new_revision(target, message)
-        assert path
-        for made in [path, *(sql_revision.make(path) if arguments.sql else [])]:
-            console.done(f"Wrote {revision_files.shown(made)}")
-        console.say("  Write it. Then: make plan, make migrate, and commit it.")
+        write_empty(target, revisions, message, with_sql=arguments.sql)
         return 0
     written = write.revision(target, revisions, message, arguments.rename, arguments.fill)
     found = written.comparison
     last_comparison.keep(target, last_comparison.key(target), found.reads, found.lines)
     return report(written, message)
+
+
+def write_empty(target: settings.Settings, revisions: history.History, message: str, *, with_sql: bool) -> None:
+    """Write a revision without operations, with or without SQL files. The revision is there only with them."""
+    with unproven_file.begun(revisions, [history.head(revisions)]) as file:
+        file.is_at(alembic_commands.new_revision(target, message, file.new))
+        if file.path and with_sql:
+            sql_revision.make(file.path)
+        made = file.keep()
+    for path in reversed(made):
+        console.done(f"Wrote {revision_files.shown(path)}")
+    console.say("  Write it. Then: make plan, make migrate, and commit it.")
 
 
 def report(written: Written, message: str) -> int:

@@ -8,6 +8,11 @@ def write(path: Path, text: str) -> None:
     """Replace a file in one step: after a crash it is completely the new one or the old one."""
     new = path.with_name(unfinished(path.name))
     new.write_text(text, encoding="utf-8")
+    move(new, path)
+
+
+def move(new: Path, path: Path) -> None:
+    """Give a file its place in one step. It replaces the one that is there."""
     sync(new)
     new.replace(path)
     sync(path.parent)

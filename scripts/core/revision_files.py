@@ -1,5 +1,11 @@
 """The files in which Alembic looks for revisions, and the places in them from which errors come."""
 
+import fcntl
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from alembic.config import Config
@@ -7,9 +13,59 @@ from alembic.script import Script, ScriptDirectory
 
 from scripts.core import ROOT
 
+_UNPROVEN = ".unproven-"
+_unproven: dict[Path, Path] = {}
+"""Folders of this process with files that are not proven, each with the folder in which these files will be."""
+
+
+class _Config(Config):
+    """Alembic's settings. It finds unproven files too."""
+
+    def get_version_locations_list(self) -> list[str] | None:
+        found = super().get_version_locations_list()
+        if not _unproven:
+            return found
+        return [*(found or [f"{self.get_alembic_option('script_location')}/versions"]), *map(str, _unproven)]
+
 
 def config() -> Config:
-    return Config(ROOT / "alembic.ini", toml_file=ROOT / "pyproject.toml")
+    return _Config(ROOT / "alembic.ini", toml_file=ROOT / "pyproject.toml")
+
+
+@contextmanager
+def unproven(after: Sequence[str]) -> Iterator[tuple[Path, Path]]:
+    """Yield a folder in which only this process finds revision files, and the one in which they will be.
+
+    `after`: the files of the revisions that they follow. What a killed process has left there is removed.
+    """
+    history = ScriptDirectory.from_config(config())
+    places = [Path(folder).resolve() for folder in history._version_locations]
+    place = next((one for one in places for path in after if Path(path).resolve().is_relative_to(one)), places[0])
+    # Alembic reads every folder below the place if it is recursive. Otherwise only the place itself may be writable.
+    parent = Path(history.dir).resolve() if history.recursive_version_locations else place
+    parent.mkdir(parents=True, exist_ok=True)
+    for left in parent.glob(f"{_UNPROVEN}*"):
+        with suppress(OSError), _locked(left):
+            shutil.rmtree(left)
+    folder = Path(tempfile.mkdtemp(prefix=_UNPROVEN, dir=parent))
+    with _locked(folder):
+        _unproven[folder] = place
+        try:
+            yield folder, place
+        finally:
+            del _unproven[folder]
+            shutil.rmtree(folder)
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Hold a lock on a folder, which ends with this process. Raise OSError if another process holds it."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def option(name: str) -> str | None:
@@ -26,13 +82,19 @@ def source_files() -> frozenset[str]:
 
 def folders() -> list[str]:
     """Return the folders in this checkout in which Alembic looks for revisions, with git's names."""
-    found = (folder.resolve() for folder in ScriptDirectory.from_config(config())._version_locations)
-    return [shown(folder) for folder in found if folder.is_relative_to(ROOT.resolve())]
+    found = {folder.resolve() for folder in ScriptDirectory.from_config(config())._version_locations} - {*_unproven}
+    return sorted(shown(folder) for folder in found if folder.is_relative_to(ROOT.resolve()))
 
 
 def shown(path: Path | str) -> str:
-    """Return the path of a file from the top of this checkout, or the whole path of a file elsewhere."""
+    """Return the path of a file from the top of this checkout, or the whole path of a file elsewhere.
+
+    An unproven file has the path that it will have.
+    """
     real, root = Path(path).resolve(), ROOT.resolve()
+    for folder, place in _unproven.items():
+        if real.is_relative_to(folder):
+            real = place / real.relative_to(folder)
     return str(real.relative_to(root) if real.is_relative_to(root) else real)
 
 

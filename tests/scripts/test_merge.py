@@ -1,6 +1,9 @@
 """make merge"""
 
+import pytest
+
 from tests.conftest import Project
+from tests.core.running import begin, wait_until
 
 
 def test_joins_two_heads_with_one_revision(project: Project, revisions: list[str]) -> None:
@@ -41,6 +44,21 @@ def test_branches_that_do_not_run_together_get_no_merge(edited: Project, revisio
     assert twice.stderr.count("no merge revision was written.") == ordered.stderr.count("no merge revision") == 1
     assert left == files
     assert accepted.returncode == 0, accepted.stderr
+
+
+@pytest.mark.faults
+def test_a_kill_leaves_two_heads(edited: Project, revisions: list[str]) -> None:
+    for revision in ("abcd01", "abcd02"):
+        edited.write_revision(revision, revisions[-1])
+    files = sorted(edited.versions.glob("*.py"))
+    command = begin(edited, "merge")
+    wait_until(lambda: [*edited.versions.glob(".unproven-*/*.py")])
+
+    command.kill()
+
+    assert sorted(edited.versions.glob("*.py")) == files
+    assert edited.run("merge").returncode == 0
+    assert not [*edited.versions.glob(".unproven-*")]
 
 
 def test_with_one_head_there_is_nothing_to_join(project: Project, revisions: list[str]) -> None:

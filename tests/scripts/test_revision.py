@@ -1,6 +1,8 @@
 """make revision"""
 
 import ast
+import fcntl
+import os
 import re
 import signal
 import sys
@@ -547,13 +549,17 @@ def test_a_table_and_its_columns_are_renamed_at_once_and_back(edited: Project) -
     assert "add_column" not in written
 
 
+def unproven(project: Project) -> list[Path]:
+    """Files that no other command finds."""
+    return [*project.versions.glob(".unproven-*/*.py")]
+
+
 def begun_and_written(edited: Project) -> tuple[Running, Path]:
     """The command, and its file that it has not tried yet."""
-    before = files(edited)
     add_column(edited)
     command = begin(edited, "revision", "--message=slow")
-    wait_until(lambda: [path for path in files(edited) - before if path.stat().st_size])
-    return command, next(iter(files(edited) - before))
+    wait_until(lambda: [path for path in unproven(edited) if path.stat().st_size])
+    return command, unproven(edited)[0]
 
 
 @pytest.mark.faults
@@ -566,8 +572,40 @@ def test_an_interruption_leaves_no_file_and_no_database(edited: Project, number:
     command.send(number)
 
     assert command.end().returncode == 130
-    assert files(edited) == before
+    assert {*edited.versions.rglob("*.py")} == before
     assert edited.sql(databases) == there
+
+
+@pytest.mark.faults
+def test_a_kill_leaves_nothing_that_another_command_finds(edited: Project) -> None:
+    before = files(edited)
+    command, _ = begun_and_written(edited)
+
+    command.kill()
+    found, known = files(edited), edited.run("alembic", "heads")
+    again = edited.run("revision", "--message", "again")
+
+    assert found == before
+    assert known.stdout.count("(head)") == 1
+    assert again.returncode == 0, again.stderr
+    assert len(files(edited) - before) == 1
+    assert unproven(edited) == []
+
+
+def test_only_what_a_killed_command_left_is_removed(edited: Project) -> None:
+    left, running = (edited.versions / f".unproven-{name}" for name in ("left", "running"))
+    for folder in (left, running):
+        folder.mkdir()
+        (folder / "abcd01.py").write_text("half a fi")
+    held = os.open(running, os.O_RDONLY)
+    fcntl.flock(held, fcntl.LOCK_EX)
+
+    made = edited.run("revision", "--message", "by hand", "--empty")
+    os.close(held)
+
+    assert made.returncode == 0, made.stderr
+    assert unproven(edited) == [running / "abcd01.py"]
+    assert not left.exists()
 
 
 @pytest.mark.faults
@@ -582,4 +620,4 @@ def test_a_file_that_is_edited_while_it_is_tried_is_not_called_proven(edited: Pr
 
     assert result.returncode == 1
     assert f"✗ alembic/versions/{path.name} was edited while it was tried." in result.stderr
-    assert path.read_text() == text
+    assert (edited.versions / path.name).read_text() == text

@@ -3,6 +3,7 @@
 from argparse import Namespace
 from collections.abc import Callable, Sequence
 from contextlib import redirect_stdout
+from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -71,18 +72,26 @@ def stamp(settings: Settings, target: str, *, forget: bool) -> None:
     _run(request, lambda config: command.stamp(config, target, purge=forget))
 
 
+@dataclass(frozen=True)
+class New:
+    """A revision that has no file yet: its id, and the folder of its file."""
+
+    revision: str
+    folder: Path
+
+
 def new_revision(
     settings: Settings,
     message: str,
+    new: New,
     add: Callable[[MigrationScript], None] | None = None,
     *,
     schemas: Sequence[str] = (),
-    revision: str | None = None,
 ) -> Path | None:
     """Write a revision file with what the models have and the database lacks. Without `add`, it is empty.
 
-    `add` completes what autogenerate found in the models' schemas and in `schemas`. `revision`: its id, if it is not
-    made by Alembic. Return the file's path, or None if there is nothing to write.
+    `add` completes what autogenerate found in the models' schemas and in `schemas`. Return the path of the file, or
+    None if there is nothing to write.
     """
     made: list[Any] = []
 
@@ -96,17 +105,23 @@ def new_revision(
     def make(config: Config) -> None:
         # Alembic prints "Running post write hook" even with `quiet`.
         with redirect_stdout(StringIO()):
-            made.append(command.revision(config, message, autogenerate=add is not None, rev_id=revision))
+            generated = add is not None
+            made.append(
+                command.revision(
+                    config, message, autogenerate=generated, rev_id=new.revision, version_path=str(new.folder)
+                )
+            )
 
     _run(AlembicRequest(settings, process_revision_directives=drop_if_empty, schemas=schemas), make)
     return Path(made[0].path) if made[0] else None
 
 
-def merge(heads: list[str], message: str) -> Path:
+def merge(heads: Any, message: str, new: New) -> Path:
     """Write a revision that follows all of `heads`, and return its path. This needs no database."""
     with redirect_stdout(StringIO()):
-        made = command.merge(revision_files.config(), heads, message)
-    assert made is not None
+        made: Any = command.revision(
+            revision_files.config(), message, head=heads, rev_id=new.revision, version_path=str(new.folder)
+        )
     return Path(made.path)
 
 

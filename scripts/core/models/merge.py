@@ -6,6 +6,7 @@ from pathlib import Path
 from scripts.core import overrides
 from scripts.core.errors import UserError
 from scripts.core.migrate import alembic_commands
+from scripts.core.models import unproven_file
 from scripts.core.plan import rehearsal, shadow
 from scripts.core.postgres import rights, scratch
 from scripts.core.postgres.scratch import Scratch
@@ -23,22 +24,20 @@ def write(settings: Settings, heads: Sequence[str], message: str) -> Path:
     Raise UserError, without the file, if the branches do not run together or the merge cannot be undone.
     """
     naming.fetch()  # once, before the child that runs the revisions is forked
-    with scratch.session(settings, rights.default(settings)) as server:
-        path = alembic_commands.merge([*heads], message)
+    with (
+        unproven_file.begun(history.load(), heads) as file,
+        scratch.session(settings, rights.default(settings)) as server,
+    ):
+        file.is_at(alembic_commands.merge([*heads], message, file.new))
         try:
-            _prove(server, heads, path)
+            _prove(server, heads, file.new.revision)
         except UserError as error:
-            path.unlink()
             raise error.with_state(STATE) from error.__cause__
-        except BaseException:
-            path.unlink()
-            raise
-    return path
+        return file.keep()[-1]
 
 
-def _prove(server: Scratch, heads: Sequence[str], path: Path) -> None:
+def _prove(server: Scratch, heads: Sequence[str], merge: str) -> None:
     revisions = history.load()
-    merge = next(one.revision for one in revisions.walk_revisions() if Path(one.path) == path)
 
     def copy() -> Settings:
         return shadow.build(server, revisions, heads, partial=True)

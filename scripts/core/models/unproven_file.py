@@ -1,59 +1,64 @@
-"""A new revision file until it is proven. What stops the command before, takes it away again."""
+"""New revision files until they are proven: they are where only this command finds them, whatever stops it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from alembic.util import rev_id
 
-from scripts.core import ROOT, revision_files
+from scripts.core import durable_files, revision_files
 from scripts.core.errors import UserError
+from scripts.core.migrate.alembic_commands import New
+from scripts.core.revisions import history
+from scripts.core.revisions.history import History
 
 
 @dataclass
 class UnprovenFile:
-    revision: str
+    new: New
+    """Its id, and where its files are now."""
+    place: Path
+    """Where they will be."""
     path: Path | None = None
     """None: there is nothing to write."""
     _written: bytes = b""
-    _is_kept: bool = False
-
-    @property
-    def _is_edited(self) -> bool:
-        path = self.path
-        return path is not None and (not path.exists() or path.read_bytes() != self._written)
 
     def is_at(self, path: Path | None) -> None:
         """Note the file as it was written."""
         self.path, self._written = path, path.read_bytes() if path else b""
 
     def require_unedited(self) -> None:
-        """Raise UserError if it has changed since it was written: then another file was tried."""
-        if self._is_edited and self.path:
+        """Raise UserError, and keep the file, if it has changed since it was written: then another one was tried."""
+        if self.path and self.path.read_bytes() != self._written:
             raise UserError(
                 f"{revision_files.shown(self.path)} was edited while it was tried.",
                 why="What ran up, down and up is not what the file says now.",
                 do="make plan",
-                state="the file is as you have edited it. Your database was not used.",
+                state=f"{self.keep()[-1].name} is as you have edited it. Your database was not used.",
             )
 
-    def keep(self) -> None:
-        self._is_kept = True
+    def keep(self) -> list[Path]:
+        """Move all files to their place, and return them there. The revision's own is last: it needs the others."""
+        found = sorted(self.new.folder.rglob("*.*"), key=lambda path: (path == self.path, path))
+        moved = [
+            (path, self.place / path.relative_to(self.new.folder)) for path in found if path.suffix in (".py", ".sql")
+        ]
+        for path, to in moved:
+            to.parent.mkdir(parents=True, exist_ok=True)
+            durable_files.move(path, to)
+        if self.path:
+            self.path = moved[-1][1]
+        return [to for _, to in moved]
 
     def remove(self) -> None:
-        """Remove it, also if it is not complete, but not one that is kept or was edited."""
-        if not self._is_kept and not self._is_edited:
-            for path in (path for folder in revision_files.folders() for path in (ROOT / folder).glob("*.py")):
-                if self.revision in path.name:
-                    path.unlink()
+        if self.path:
+            self.path.unlink()
 
 
 @contextmanager
-def removed() -> Iterator[UnprovenFile]:
-    """Yield a file to write. Remove it after the block unless it is kept."""
-    file = UnprovenFile(rev_id())
-    try:
-        yield file
-    finally:
-        file.remove()
+def begun(revisions: History, after: Sequence[str]) -> Iterator[UnprovenFile]:
+    """Yield a file that will follow the revisions `after`. It is gone after the block unless it is kept."""
+    files = [history.script(revisions, one).path for one in after if one != "base"]
+    with revision_files.unproven(files) as (folder, place):
+        yield UnprovenFile(New(rev_id(), folder), place)

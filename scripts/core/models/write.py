@@ -15,6 +15,7 @@ from sqlalchemy.exc import DBAPIError
 from scripts.core import revision_files
 from scripts.core.errors import UserError
 from scripts.core.migrate import alembic_commands
+from scripts.core.migrate.alembic_commands import New
 from scripts.core.models import (
     accepted,
     alike,
@@ -54,7 +55,7 @@ _PARTITION = " PARTITION BY "
 class Content:
     """What a new file has besides what autogenerate finds."""
 
-    revision: str
+    new: New
     message: str
     more: Sequence[ModelStep]
     dropped: Mapping[str, str]
@@ -92,7 +93,7 @@ def revision(settings: Settings, revisions: History, message: str, renames: str,
     head = history.head(revisions)
     naming.fetch()  # once, before the child that runs the models is forked
     unimported.require_none(settings)
-    with unproven_file.removed() as file, scratch.session(settings, rights.default(settings)) as server:
+    with unproven_file.begun(revisions, [head]) as file, scratch.session(settings, rights.default(settings)) as server:
         before = compare.compare(server, revisions, [head], partial=True)
         tables = rename.tables(before, renames)
         named = _after(server, revisions, [one.step for one in tables]) if tables else before
@@ -101,7 +102,8 @@ def revision(settings: Settings, revisions: History, message: str, renames: str,
         first += dropped_tables.steps(after.made, dropped)
         keys = {name: after.made.objects.get(f"table {name}", "").partition(_PARTITION)[2] for name in dropped}
         filled = fill.decide(after, fills)
-        content, left = Content(file.revision, message, first, keys, alike.changed(after), filled), list[ModelStep]()
+        content = Content(file.new, message, first, keys, alike.changed(after), filled)
+        left = list[ModelStep]()
         for rounds in range(_ROUNDS):
             file.is_at(_write(server, revisions, replace(content, more=[*first, *left])))
             written = _proven(server, settings, head, file) if file.path else Written(after)
@@ -109,10 +111,9 @@ def revision(settings: Settings, revisions: History, message: str, renames: str,
             if not more or rounds == _ROUNDS - 1:
                 break
             left += more
-            file.require_unedited()
             file.remove()
         file.keep()
-        return replace(written, fills=filled)
+        return replace(written, path=file.path, fills=filled)
 
 
 def _first(
@@ -189,7 +190,7 @@ def new_file(copy: Settings, content: Content) -> Path | None:
     schemas = [name[0] for name in map(comparable.parts, content.dropped) if len(name) > 1]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of what Alembic cannot write: the comparison names it
-        return alembic_commands.new_revision(copy, content.message, add, schemas=schemas, revision=content.revision)
+        return alembic_commands.new_revision(copy, content.message, content.new, add, schemas=schemas)
 
 
 def _in_order(connection: Connection, steps: Sequence[ModelStep]) -> list[ModelStep]:
@@ -216,7 +217,7 @@ def _runs(connection: Connection, step: ModelStep) -> bool:
 
 def _proven(server: Scratch, settings: Settings, head: str, file: UnprovenFile) -> Written:
     revisions = history.load()
-    script = history.script(revisions, file.revision)
+    script = history.script(revisions, file.new.revision)
 
     def copy() -> Settings:
         return shadow.build(server, revisions, [head], partial=True)

@@ -15,6 +15,7 @@ from sqlalchemy import text
 from scripts.core import revision_files, settings
 from scripts.core.errors import UserError
 from scripts.core.migrate import alembic_commands
+from scripts.core.migrate.alembic_commands import New
 from scripts.core.migrate.request import ATTRIBUTE, AlembicRequest
 from scripts.core.postgres import connections
 from scripts.core.revisions import history, migration_log
@@ -155,7 +156,7 @@ def test_autogenerate_does_not_see_it(target: Settings, folder: Path) -> None:
     config.attributes[ATTRIBUTE] = AlembicRequest(target)
     config.cmd_opts = Namespace(quiet=True)
 
-    assert alembic_commands.new_revision(target, "nothing", lambda _script: None) is None
+    assert alembic_commands.new_revision(target, "nothing", New("abcd99", folder), lambda _script: None) is None
     command.check(config)
 
     assert {path for path in folder.iterdir() if path.suffix} == {path for path in files if path.suffix}
