@@ -7,7 +7,8 @@ Exit 1 if a danger blocks, if models and files differ, or if they cannot be comp
     make lint JSON=1             print one JSON document, as make plan does; `models` has the differences, or null
 
 In continuous integration, each table of an earlier revision counts as large and busy. On GitHub the findings appear in
-the changed files. `# safe: H05 reason` in a revision's file silences a hazard there. docs/hazards.md explains them all.
+the changed files. `# safe: H05 reason` in a revision's file silences a hazard there. docs/safe-migrations.md explains
+them all.
 """
 
 import itertools
