@@ -2,6 +2,11 @@
 # Packages of Debian come first, because the requirements change more often.
 ARG PYTHON_IMAGE=python:3.13-slim-trixie
 
+# What the application needs of Debian. Another change of pyproject.toml makes the same file, so the later steps stay.
+FROM ${PYTHON_IMAGE} AS declaration
+RUN --mount=type=bind,source=pyproject.toml,target=/tmp/pyproject.toml \
+    python -c 'import tomllib; print(*tomllib.load(open("/tmp/pyproject.toml", "rb"))["tool"].get("app", {}).get("apt", []))' >/apt
+
 FROM ${PYTHON_IMAGE} AS base
 # The same major as the database server's: an older pg_dump refuses to read a newer server.
 ARG POSTGRES_MAJOR=17
@@ -15,12 +20,11 @@ ENV PATH=/usr/lib/postgresql/${POSTGRES_MAJOR}/bin:$PATH \
 RUN --mount=type=cache,sharing=locked,target=/var/cache/apt \
     --mount=type=cache,sharing=locked,target=/var/lib/apt \
     apt-get update && apt-get install -y --no-install-recommends "postgresql-client-${POSTGRES_MAJOR}"
-# What the application needs of Debian.
 # hadolint ignore=DL3008,SC2086
 RUN --mount=type=cache,sharing=locked,target=/var/cache/apt \
     --mount=type=cache,sharing=locked,target=/var/lib/apt \
-    --mount=type=bind,source=pyproject.toml,target=/tmp/pyproject.toml \
-    packages=$(python -c 'import tomllib; print(*tomllib.load(open("/tmp/pyproject.toml", "rb"))["tool"].get("app", {}).get("apt", []))') && \
+    --mount=type=bind,from=declaration,source=/apt,target=/tmp/apt \
+    packages=$(cat /tmp/apt) && \
     if [ "$packages" ]; then apt-get update && apt-get install -y --no-install-recommends $packages; fi
 WORKDIR /srv
 # A number needs no account. Compose replaces it with the number of your account, which then owns the written files.

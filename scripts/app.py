@@ -1,6 +1,9 @@
 """Run the application, with the URL of its database in DATABASE_URL.
 
-make app
+    make app
+
+`make up` runs it with --watch: in development, a changed Python file in `packages` of [tool.app] starts it again. After
+a failure it waits for such a change. `make app` does not do this: your debugger keeps its prompt.
 """
 
 import os
@@ -8,22 +11,30 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from scripts.core import application, settings, subprocesses
+from scripts.core import ROOT, application, messages, reloader, settings, subprocesses
 from scripts.core.cli import console, entry_point
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    entry_point.parser(__doc__, "scripts.app").parse_args(argv)
+    parser = entry_point.parser(__doc__, "scripts.app")
+    parser.add_argument("--watch", action="store_true", help="start it again when its code changes")
+    arguments = parser.parse_args(argv)
 
-    environment = settings.application_environment(settings.load_application())
+    database = settings.load_application()
+    environment = settings.application_environment(database)
     # `python`, and programs of packages such as uvicorn, are those of this Python.
     environment["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
     environment["PYTHONPATH"] = os.pathsep.join([*application.search_path(), os.environ.get("PYTHONPATH", "")]).rstrip(
         ":"
     )
     console.hand_over()
-    words = application.read().command_words
-    subprocesses.replace(words, environment, missing="correct command in [tool.app] of pyproject.toml")
+    declared, missing = application.read(), "correct command in [tool.app] of pyproject.toml"
+    if not (arguments.watch and database.app_env == "development"):
+        subprocesses.replace(declared.command_words, environment, missing)
+    folders = [ROOT / name for name in declared.packages]
+    failed = reloader.failure_file(database.runtime)
+    with messages.sent_to(console.say):
+        return reloader.run(declared.command_words, environment, folders, failed, missing=missing)
 
 
 if __name__ == "__main__":

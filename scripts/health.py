@@ -4,11 +4,12 @@ python -m scripts.health
 """
 
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping, Sequence
 
 from sqlalchemy.exc import DBAPIError
 
-from scripts.core import application, settings, subprocesses
+from scripts.core import application, reloader, settings, subprocesses
 from scripts.core.cli import console, entry_point
 from scripts.core.errors import UserError
 from scripts.core.postgres import connections
@@ -16,14 +17,16 @@ from scripts.core.revisions import history
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    entry_point.parser(__doc__, "scripts.health").parse_args(argv)
+    parser = entry_point.parser(__doc__, "scripts.health")
+    parser.add_argument("--wait", type=float, default=0, metavar="SECONDS", help="of an application that still starts")
+    arguments = parser.parse_args(argv)
 
-    fault = _fault()
+    fault = _fault(time.monotonic() + arguments.wait)
     console.say(f"unhealthy: {fault}" if fault else "healthy")
     return 1 if fault else 0
 
 
-def _fault() -> str:
+def _fault(deadline: float) -> str:
     """Return what is wrong, or nothing."""
     try:
         database = settings.load_application()
@@ -31,11 +34,21 @@ def _fault() -> str:
             current = history.current(connection)
         if lacking := history.lacking(history.load(), current):
             return f"the database lacks {', '.join(sorted(lacking))}"
-        words = application.read().health_words
-        said = subprocesses.failure(words, environment=settings.application_environment(database)) if words else ""
+        environment = settings.application_environment(database)
+        while not (failure := reloader.failure(database.runtime)):
+            failure = _own_fault(environment)
+            if not failure or time.monotonic() > deadline:
+                break
+            time.sleep(0.2)
     except (UserError, DBAPIError) as error:
         return " ".join(str(error).split())
-    return said
+    return failure
+
+
+def _own_fault(environment: Mapping[str, str]) -> str:
+    """Return what the application's own check finds, or nothing."""
+    words = application.read().health_words
+    return subprocesses.failure(words, environment=environment) if words else ""
 
 
 if __name__ == "__main__":

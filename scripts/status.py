@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 
 from sqlalchemy import text
 
-from scripts.core import application, git, revision_files, settings
+from scripts.core import application, git, reloader, revision_files, settings
 from scripts.core.backups import selection
 from scripts.core.cli import console, entry_point
 from scripts.core.errors import UserError
@@ -170,6 +170,8 @@ def show(status: Status) -> None:
     console.facts([(name, value) for name, value in names.items() if value])
     for module in status.not_looked_at:
         console.warn(f"Not looked at for models: {module}")
+    if failure := reloader.failure(status.runtime):
+        console.warn(failure)
     if status.rollback:
         console.warn(f"Not finished: {status.rollback}. To finish it: make rollback. To cancel it: make migrate")
     if status.application.dangers:

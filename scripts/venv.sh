@@ -12,9 +12,11 @@ find_python() {
         "install python3 and python3-venv; or install Docker, and set RUNTIME=docker in .env" "nothing was changed."
 }
 
+is_venv_current() { cmp -s requirements-dev.txt .venv/requirements-dev.txt; }
+
 # The lock file is copied into .venv last. So an interrupted or outdated installation is made again.
 ensure_venv() {
-    cmp -s requirements-dev.txt .venv/requirements-dev.txt && return
+    is_venv_current && return
     python=$(find_python)
     echo "Installing the packages of requirements-dev.txt into .venv …" >&2
     "$python" -m venv --clear .venv

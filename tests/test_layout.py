@@ -23,7 +23,8 @@ RECIPES_AND_SHELL = MAKEFILE + "".join(path.read_text() for path in SHELL)
 VERBS = sorted(path.stem for path in (ROOT / "scripts").glob("[!_]*.py"))
 CORE = sorted((ROOT / "scripts" / "core").rglob("*.py"))
 CODE = sorted([*(ROOT / "app").rglob("*.py"), *(ROOT / "scripts").rglob("*.py")])
-COMPOSE = sorted(ROOT.glob("docker-compose*.yml"))
+# What a user adds is in docker-compose.override.yml.
+COMPOSE = sorted({*ROOT.glob("docker-compose*.yml")} - {ROOT / "docker-compose.override.yml"})
 
 
 def name(path: Path) -> str:
@@ -488,6 +489,7 @@ NO_SETTINGS = {
     "SUPERUSER_PASSWORD": "made by make restore ACCEPT=superuser",
     "MAKELEVEL": "make's",
     "GIT_COMMIT": "asked of git when an image is built",
+    "APP_DECLARATION": "made by the docker runtime from pyproject.toml",
     "GIT_FOLDER": "found by the docker runtime, for a git worktree",
     "CHECKOUT_MODE": "set by the docker runtime, for make format and make lock",
 }
@@ -607,7 +609,8 @@ def test_secrets_data_and_history_stay_out_of_images(path: str) -> None:
 
 def test_what_the_dockerfile_copies_gets_into_the_image() -> None:
     dockerfile = (ROOT / "Dockerfile").read_text()
-    copied = ["".join(found) for found in re.findall(r"^COPY ([a-z./]+)|source=(\S+?),", dockerfile, re.MULTILINE)]
+    sources = re.findall(r"^COPY ([a-z./]+)|type=bind,source=(\S+?),", dockerfile, re.MULTILINE)
+    copied = ["".join(found) for found in sources]
 
     assert len(copied) > 2
     assert [path for path in copied if is_ignored(path)] == []

@@ -23,7 +23,9 @@ TARGETS = re.findall(r"^([a-z][a-z-]*):", MAKEFILE, re.MULTILINE)
 VARIABLES = set(re.findall(r"^export (.+)", MAKEFILE, re.MULTILINE)[0].split())
 
 # What is made by a command, or by the reader, and is not in a fresh checkout.
-MADE_LATER = re.compile(r"\.env|\.venv/?|\.postgres/?|secrets/?|backups/?|reports/?|tests/app/|tests/staging/")
+MADE_LATER = re.compile(
+    r"\.env|docker-compose\.override\.yml|\.venv/?|\.postgres/?|secrets/?|backups/?|reports/?|tests/app/|tests/staging/"
+)
 
 
 def between(name: str) -> str:

@@ -124,6 +124,60 @@ def replace(
         raise UserError(f"{words[0]} is not installed.", do=missing) from error
 
 
+_GUARD = """while read -r line; do group=$line; done
+[ -n "${group:-}" ] && kill -s TERM -- "-$group" || exit
+for try in 1 2 3 4 5; do sleep 1; kill -s 0 -- "-$group" || exit; done
+kill -s KILL -- "-$group" """
+
+
+@contextmanager
+def guard() -> Iterator[Callable[[str], object]]:
+    """Yield a function that takes the process group to end if we are killed; an empty text for none.
+
+    A shell reads the groups from a pipe, which ends with us. It has a session of its own, so no signal for us ends it.
+    """
+    words, quiet = ["sh", "-c", _GUARD], subprocess.DEVNULL
+    with subprocess.Popen(
+        words, stdin=subprocess.PIPE, stdout=quiet, stderr=quiet, text=True, bufsize=1, start_new_session=True
+    ) as shell:
+        pipe = shell.stdin
+        assert pipe
+        yield lambda number: pipe.write(f"{number}\n")
+
+
+@contextmanager
+def group(
+    words: Sequence[str], environment: Mapping[str, str], note: Callable[[str], object], missing: str
+) -> Iterator["subprocess.Popen[bytes]"]:
+    """Start a program in a process group of its own, and yield it. End the whole group after the block.
+
+    `note` gets the group's number. If the program is not there, raise UserError that says to do `missing`.
+    """
+    try:
+        process = subprocess.Popen(words, stdin=subprocess.DEVNULL, env={**os.environ, **environment}, process_group=0)
+    except (FileNotFoundError, PermissionError) as error:
+        raise UserError(f"{words[0]} is not installed.", do=missing) from error
+    note(str(process.pid))
+    try:
+        yield process
+    finally:
+        _end_group(process)
+        note("")
+
+
+def _end_group(process: "subprocess.Popen[bytes]") -> None:
+    """End the program and all that it has started. Programs that ignore SIGTERM are killed."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        deadline = time.monotonic() + GRACE
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, number)
+            while time.monotonic() < deadline:
+                process.poll()
+                os.killpg(process.pid, 0)
+                time.sleep(0.02)
+    process.wait()
+
+
 _Started = tuple["subprocess.Popen[bytes]", IO[str]]
 
 

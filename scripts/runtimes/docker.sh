@@ -26,6 +26,7 @@ look() {
     [ -d "${reports:-reports}" ] || (umask 077 && mkdir -p "${reports:-reports}")
     project=$(setting COMPOSE_PROJECT_NAME)
     check_project
+    if is_development; then APP_DECLARATION=$(cksum <pyproject.toml) && export APP_DECLARATION; fi
     # The two programs run at once. What the first one prints waits in the pipe.
     seen=$({ list_running 2>/dev/null || echo failed; } | { list_wanted 2>/dev/null || echo failed; echo; cat; echo end; })
     wanted=${seen%%"$nl$nl"*} running=${seen#*"$nl$nl"} running=${running%end}
@@ -75,13 +76,23 @@ current() {
     done
 }
 
+# A service of the user's own may have no health check.
 is_up() {
     found=$(current "$1")
-    case $found in *"(healthy)"*) ;; *) return 1 ;; esac
+    case $found in "" | *"(unhealthy)"* | *"(health: starting)"* | *"(Paused)"*) return 1 ;; esac
     found=${found#* * * } hexadecimal='[0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f]'
     # If the image's name:tag now belongs to a newer image, Docker shows the container's image by its id.
     # shellcheck disable=SC2254  # a pattern
     case ${found%% *} in $hexadecimal$hexadecimal | sha256:*) return 1 ;; esac
+}
+
+# Prints the services of the user's own: those of docker-compose.override.yml, or of another file that .env names.
+others() {
+    while read -r name hash; do
+        case $name in "" | app | db | release | scratch | tools) ;; *) echo "$name" ;; esac
+    done <<EOF
+$wanted
+EOF
 }
 
 start() {
@@ -108,8 +119,12 @@ wake() {
 
 # compose_up SERVICE [OPTION]. Another make up may make the same container or network at this moment.
 compose_up() {
+    waiting=--wait
+    if [ "$1" = app ] && is_development; then waiting=; fi
     for try in 1 2 3 4 5 6 7 8 9 10; do
-        said=$(compose up --detach --wait ${2:+"$2"} "$1" 2>&1) && return
+        said=$(compose up --detach $waiting ${2:+"$2"} "$1" 2>&1) && { [ -n "$waiting" ] || wait_for_app; } && return
+        # A service that only prepares something has ended then. Compose runs it at each start.
+        case $said in *"exited (0)"*) [ "$1" = app ] || return 0 ;; esac
         case $said in *"already in use by container"* | *"already exists"* | *"is already in progress"* | *"No such container"*) ;;
         *) return 1 ;;
         esac
@@ -117,6 +132,18 @@ compose_up() {
     done
     return 1
 }
+
+# In development the container of an application that failed still runs: it waits for a change. Compose would wait with it.
+wait_for_app() {
+    said="unhealthy: exited ("
+    while running=$(list_running 2>/dev/null) && is_running app; do
+        case $(containers app) in *"(healthy)"*) return 0 ;; *"(unhealthy)"*) return 1 ;; esac
+        failed=$(docker exec "$(first_id app)" cat /tmp/app.failed 2>/dev/null) && return 1
+        sleep 0.3
+    done
+    return 1
+}
+first_id() { containers "$1" | head -n 1 | cut -d ' ' -f 2; }
 
 # Compose gives up at once on a container that was unhealthy before. The next checks may find it healthy. The database's
 # come every 10 s, and may take 10 s.
@@ -133,12 +160,15 @@ is_healthy_soon() {
 image() { if is_release; then setting APP_IMAGE; else echo "$project-app:dev"; fi; }
 has_image() { docker image inspect "$(image)" >/dev/null 2>&1; }
 
-# build_image SERVICE
+# build_image SERVICE... Lines with a time are what a step prints, so the step is not in the cache.
 build_image() {
-    has_image || say "Building $(image). This takes a minute or two …"
-    said=$(docker compose --progress plain build "$1" 2>&1) || explain_build "$said"
+    name=$(image)
+    said=$({ docker compose --progress plain build "$@" 2>&1 || echo "$nothing_built"; } | awk -v name="$name" '
+        /^#[0-9]+ [0-9]+\.[0-9]+ / && !seen++ { print "Building " name ". This takes a minute or two …" >"/dev/stderr" } 1')
+    case $said in *"$nothing_built") explain_build "${said%"$nothing_built"}" ;; esac
     look
 }
+nothing_built="docker compose build failed"
 
 build() {
     look
@@ -179,7 +209,8 @@ need_release() {
 
 prepare() {
     look
-    if is_release; then check_secrets && need_release; else build_image app; fi
+    # shellcheck disable=SC2046  # several words
+    if is_release; then check_secrets && need_release; else build_image app $(others); fi
 }
 
 # Starts the database if it is not running, as the embedded runtime does. A staging database only starts by `make up`.
@@ -327,6 +358,7 @@ up() {
     if is_wanted db; then start_db; fi
     with_scratch python -m scripts.migrate
     start app
+    for service in $(others); do start "$service"; done
     run python -m scripts.status --next
 }
 

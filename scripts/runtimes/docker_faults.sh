@@ -114,8 +114,7 @@ explain_pull() {
 explain_start() {
     case $2 in
     *"port is already allocated"* | *"address already in use"*)
-        complain "Port $(setting DB_PORT) of this machine is taken." "Another program or another checkout listens on it." \
-            "set another DB_PORT in .env, then: make up" "the database is down. Its data is untouched." ;;
+        explain_port "$1" "$2" ;;
     *"external volume"*)
         complain "There is no volume $(setting DB_VOLUME)." \
             "Staging's data has an external volume, which docker compose down --volumes cannot remove." \
@@ -123,6 +122,11 @@ explain_start() {
     *"non-overlapping IPv4 address pool"*)
         complain "Docker has no addresses left for another network." "Each checkout that is up takes two networks." \
             "make down in another checkout, or: docker network prune" "the data is untouched." ;;
+    *"dependency failed to start: container "*)
+        failed='' name=$(setting COMPOSE_PROJECT_NAME)
+        name=${2##*container "$name"-}
+        name=${name%% *}
+        explain_service "${name%-*}" ;;
     *"unhealthy"* | *"exited ("*) explain_service "$1" ;;
     *"access denied"* | *"unauthorized"* | *"manifest"* | *"failed to resolve"* | *"lookup "* | *"dial tcp"* | \
         *"Client.Timeout"* | *"toomanyrequests"* | *"invalid reference format"*)
@@ -132,12 +136,23 @@ explain_start() {
         "the data is untouched."
 }
 
+# explain_port SERVICE OUTPUT
+explain_port() {
+    port=$(printf '%s\n' "$2" | sed -En 's/.*:([0-9]+)[^0-9].*already (allocated|in use).*/\1/p' | tail -n 1)
+    where="set another port in .env or docker-compose.override.yml"
+    [ "${port:=$(setting DB_PORT)}" != "$(setting DB_PORT)" ] || where="set another DB_PORT in .env"
+    complain "Port $port of this machine is taken." "Another program or another checkout listens on it." "$where, then: make up" \
+        "$1 is down. The data is untouched."
+}
+
 explain_service() {
     log=$(docker compose --profile '*' logs --no-color --no-log-prefix --tail 15 "$1" 2>&1)
     case $log in
     *"not compatible with this version"*) explain_major "$log" ;;
     esac
     quote "$log"
+    [ -z "${failed:-}" ] || complain "app does not run. Its last log lines are above." "$failed" \
+        "correct its code; make logs c=app shows whether it starts" "the database is up and migrated."
     [ "$1" != app ] || explain_health
     complain "$1 does not become healthy. Its last log lines are above." "" "make logs c=$1" "the data is untouched."
 }

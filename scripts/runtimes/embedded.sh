@@ -11,10 +11,26 @@ app_pid() {
     echo "$pid"
 }
 
+# A sum of what the application reads only when it starts: the settings, [tool.app] and the packages.
+application_sum() {
+    {
+        # shellcheck disable=SC2016  # of awk
+        awk 'match($0, /^#?[A-Za-z_0-9]+=/) { name = substr($0, 1, RLENGTH - 1); sub(/^#/, "", name)
+            if (name in ENVIRON) print name "=" ENVIRON[name] }' .env .env.example
+        cat .env pyproject.toml requirements-dev.txt
+    } | cksum
+}
+
 start_app() {
-    app_pid >/dev/null && return
-    nohup .venv/bin/python -m scripts.app >>.postgres/app.log 2>&1 </dev/null &
-    printf '%s\n%s\n' $! "$(started_at $!)" >.postgres/app.pid
+    sum=$(application_sum)
+    if app_pid >/dev/null; then
+        [ "$(sed -n 3p .postgres/app.pid)" != "$sum" ] || return 0
+        stop_app
+        echo "Its settings or packages have changed. Starting it again."
+    fi
+    rm -f .postgres/app.failed
+    nohup .venv/bin/python -m scripts.app --watch >>.postgres/app.log 2>&1 </dev/null &
+    printf '%s\n%s\n%s\n' $! "$(started_at $!)" "$sum" >.postgres/app.pid
 }
 
 stop_app() {
@@ -26,17 +42,31 @@ stop_app() {
 }
 
 up() {
+    # Its packages are about to be removed.
+    is_venv_current || stop_app
     ensure_venv
     mkdir -p .postgres
+    mention_services
     .venv/bin/python -m scripts.servers start
     .venv/bin/python -m scripts.migrate
     start_app
-    health=$(.venv/bin/python -m scripts.health 2>&1) || {
+    health=$(.venv/bin/python -m scripts.health --wait=30 2>&1) || {
         .venv/bin/python -m scripts.status || true
         complain "The application is not healthy." "$(printf '%s\n' "$health" | head -n 1)" \
             "correct what a line with ! above names, then: make up. make logs shows its log" "the database is up and migrated."
     }
     .venv/bin/python -m scripts.status --next
+    # It may have failed only now.
+    app_pid >/dev/null && [ ! -e .postgres/app.failed ] || complain "The application does not run." \
+        "$(cat .postgres/app.failed 2>/dev/null || tail -n 1 .postgres/app.log)" "make logs c=app, which shows why" \
+        "the database is up and migrated."
+}
+
+# The files that Compose reads without being told.
+mention_services() {
+    for file in docker-compose.override.yml docker-compose.override.yaml compose.override.yml compose.override.yaml; do
+        [ ! -e "$file" ] || note "$file is not used: RUNTIME=embedded has no containers. Start its services yourself."
+    done
 }
 
 down() {
@@ -58,7 +88,9 @@ with_superuser() {
 show_processes() {
     ensure_venv
     .venv/bin/python -m scripts.servers show
-    if pid=$(app_pid); then echo "app      running, pid $pid"; else echo "app      not running"; fi
+    if pid=$(app_pid); then state="running, pid $pid"; else state="not running"; fi
+    [ ! -e .postgres/app.failed ] || state=$(cat .postgres/app.failed)
+    echo "app      $state"
 }
 
 show_logs() {

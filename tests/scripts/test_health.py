@@ -11,7 +11,7 @@ from sqlalchemy import NullPool, create_engine, text
 from sqlalchemy.engine import URL
 
 from scripts import health
-from scripts.core import application, revision_files
+from scripts.core import application, reloader, revision_files
 from tests.conftest import ROOT, Project, copy_project
 
 
@@ -157,3 +157,20 @@ def test_settings_with_faults_are_unhealthy(
 def unused_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as server:
         return int(server.getsockname()[1])
+
+
+def test_an_application_that_still_starts_is_waited_for_and_one_that_failed_is_not(
+    url: URL, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", url.render_as_string(hide_password=False))
+    check = f"sh -c 'test -e {tmp_path}/seen || {{ touch {tmp_path}/seen; exit 1; }}'"
+    monkeypatch.setattr(application, "read", lambda: application.Declaration(health=check))
+    monkeypatch.setattr(reloader, "ROOT", tmp_path)
+
+    slow = health.main(["--wait=60"]), capsys.readouterr().out
+    (tmp_path / ".postgres").mkdir()
+    (tmp_path / ".postgres" / "app.failed").write_text("The application ended with exit code 1.")
+    failed = health.main(["--wait=60"]), capsys.readouterr().out
+
+    assert slow == (0, "healthy\n")
+    assert failed == (1, "unhealthy: The application ended with exit code 1.\n")
