@@ -29,8 +29,9 @@ override TO := $(value TO)
 override MODE := $(value MODE)
 override FROM := $(value FROM)
 override RELEASE := $(value RELEASE)
+override PROJECT := $(value PROJECT)
 override RUNTIME := $(value RUNTIME)
-export m c REV STEPS T FAULTS EMPTY SQL RENAME FILL JSON ALL ENV CONFIRM ACCEPT NAME BACKUP EXCLUDE KEEP TO MODE FROM RELEASE RUNTIME
+export m c REV STEPS T FAULTS EMPTY SQL RENAME FILL JSON ALL ENV CONFIRM ACCEPT NAME BACKUP EXCLUDE KEEP TO MODE FROM RELEASE PROJECT RUNTIME
 
 ## Every day
 up: ## Set up everything, start PostgreSQL and the app, migrate
@@ -113,6 +114,8 @@ check: ## Check formatting, types, shell scripts and the Dockerfile
 	$(RUN) run sh scripts/check.sh
 format: ## Format the code
 	$(RUN) edit sh scripts/format.sh
+adopt: ## Move an existing project in; without PROJECT, check it       (PROJECT=../shop CONFIRM=shop)
+	$(RUN) adopt python -m scripts.adopt $${PROJECT:+--project="$$PROJECT"} $${NAME:+--name="$$NAME"}
 lock: ## Choose and lock the newest version of every package
 	$(RUN) edit sh scripts/lock.sh
 bench: ## Compare the speed with other tools
@@ -121,4 +124,4 @@ help: ## Show this menu
 	@awk -f scripts/help.awk Makefile
 
 .PHONY: up down status doctor logs ps shell psql app revision migrate plan lint rollback stamp recover history current diagram merge alembic environment \
-	roles backup backups restore verify-backup verify-staging build seed reset test check format lock bench help
+	roles backup backups restore verify-backup verify-staging build seed reset test check format adopt lock bench help

@@ -100,7 +100,7 @@ ROOMS = [
     {"plan"},
     {"models"},
     {"rollback", "verification", "diagram"},
-    {"doctor"},
+    {"doctor", "adopt"},
 ]
 """Of scripts/core/, from the bottom to the top. The ground is the files beside the rooms."""
 

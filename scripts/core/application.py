@@ -25,7 +25,9 @@ class Declaration:
     health: str = ""
     """A command that exits with 0 if the application is well. The scripts check the database themselves."""
     packages: tuple[str, ...] = ("app",)
-    """Folders with its code. The folder above each is where Python looks for it."""
+    """Folders with its code. Python looks for each in the folder above it, and for modules in one that ends in /."""
+    url_variables: tuple[str, ...] = ()
+    """Variables that get the same URL as DATABASE_URL, because the application reads it there."""
     apt: tuple[str, ...] = ()
     """Packages of Debian in the image. Only the Dockerfile reads them."""
     seed: str = "app.seed:seed"
@@ -51,7 +53,8 @@ def search_path(root: Path | None = None) -> list[str]:
     Raise UserError as `read` does.
     """
     root = root or ROOT
-    return list(dict.fromkeys([str(root), *(str((root / name).parent) for name in read(root).packages)]))
+    folders = (root / name if name.endswith("/") else (root / name).parent for name in read(root).packages)
+    return list(dict.fromkeys(map(str, [root, *folders])))
 
 
 def holds(path: str) -> bool:

@@ -42,6 +42,12 @@ def uncommitted(folders: Sequence[str]) -> list[str]:
     return [line[3:] for line in (status or "").splitlines() if line.endswith((".py", ".sql"))]
 
 
+def changed(places: Sequence[str]) -> list[str]:
+    """Return the files in these places that differ from the commit."""
+    status = _git("status", "--porcelain", "--untracked-files=all", "--", *places) if places else None
+    return [line[3:] for line in (status or "").splitlines()]
+
+
 def main_branch() -> str | None:
     """Return the main branch, if possible as the remote has it; None without git or such a branch."""
     for name in ("origin/HEAD", "origin/main", "origin/master", "main", "master"):

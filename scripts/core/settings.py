@@ -10,6 +10,7 @@ from urllib.parse import quote
 from sqlalchemy.engine import URL
 
 from scripts.core import ROOT, database_url
+from scripts.core import application as application_
 from scripts.core import limits as limits_
 from scripts.core.database_url import APPLICATION
 from scripts.core.errors import USAGE, UserError
@@ -106,16 +107,17 @@ def load_application() -> ApplicationSettings:
     return settings
 
 
-NOWHERE = {
-    "DATABASE_URL": "postgresql://none:none@127.0.0.1:1/none",
-    "MIGRATION_DATABASE_URL": "postgresql://none:none@127.0.0.1:1/none",
-}
-"""Variables for the import of the models. Some applications make an engine then. No server answers there."""
+def nowhere() -> dict[str, str]:
+    """Return variables for the import of the models. Some applications make an engine then. No server answers there."""
+    driver = read().values.get("APP_DRIVER")
+    url = f"postgresql{f'+{driver}' if driver in DRIVERS else ''}://none:none@127.0.0.1:1/none"
+    return dict.fromkeys(["DATABASE_URL", "MIGRATION_DATABASE_URL", *application_.read().url_variables], url)
 
 
 def application_environment(settings: ApplicationSettings) -> dict[str, str]:
     """Return the environment of the application: everything that was read, and its own login in DATABASE_URL."""
-    return {**settings.values, "DATABASE_URL": settings.given.render_as_string(hide_password=False)}
+    whole = settings.given.render_as_string(hide_password=False)
+    return {**settings.values, **dict.fromkeys(["DATABASE_URL", *application_.read().url_variables], whole)}
 
 
 def _require_right(reader: Reader) -> None:

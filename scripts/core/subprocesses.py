@@ -7,6 +7,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from pwd import struct_passwd
 from typing import IO, NoReturn
@@ -37,6 +38,33 @@ def output(words: Sequence[str], **options: object) -> str | None:
     except (OSError, subprocess.CalledProcessError):
         return None
     return str(result.stdout)
+
+
+@dataclass(frozen=True)
+class Said:
+    code: int
+    """The exit code. 127: there is no such program."""
+    text: str
+    """The standard output and the error output."""
+
+
+def captured(words: Sequence[str], folder: Path, environment: Mapping[str, str] | None = None) -> Said:
+    """Run a program in a folder. Return its exit code and what it printed. `environment`: all that it gets."""
+    try:
+        done = subprocess.run(
+            words,
+            check=False,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            cwd=folder,
+            env=None if environment is None else dict(environment),
+        )
+    except (FileNotFoundError, PermissionError):
+        return Said(127, f"{words[0]} is not installed")
+    return Said(done.returncode, done.stdout)
 
 
 def content(words: Sequence[str], given: bytes = b"") -> bytes:

@@ -408,10 +408,58 @@ edit() {
     one_off "$@"
 }
 
+# The project is mounted for this one command, and cannot be written. A container cannot write .env.
+adopt() {
+    development_only
+    start scratch
+    mount_project "$@"
+    # shellcheck disable=SC2154  # mount_project sets it
+    for word; do
+        shift
+        case $word in --project=*) word=--project=$inside ;; esac
+        set -- "$@" "$word"
+    done
+    export CHECKOUT_MODE=rw
+    code=0
+    one_off "$@" || code=$?
+    if [ -f .env.adopted ]; then
+        cat .env.adopted >>.env
+        rm .env.adopted
+    fi
+    return "$code"
+}
+
+# Sets `mount`, and `inside`: what the container calls the project. PROJECT may be a file of it.
+mount_project() {
+    mount='' inside=''
+    for word; do case $word in --project=*) inside=${word#--project=} ;; esac; done
+    [ -e "$inside" ] || return 0
+    given=$inside folder=$inside rest=
+    if [ ! -d "$given" ]; then folder=$(dirname "$given") rest=/$(basename "$given"); fi
+    folder=$(cd "$folder" && pwd -P)
+    while [ -n "$rest" ] && [ "$folder" != / ] && ! is_top "$folder"; do
+        rest=/$(basename "$folder")$rest
+        folder=$(dirname "$folder")
+    done
+    here=$(pwd -P)
+    case $folder/ in "$here"/*) inside=/srv${folder#"$here"}$rest && return 0 ;; esac
+    case $here/ in "${folder%/}"/*) inside=/ && return 0 ;; esac
+    case $folder in *:*) complain "The path of the project has a colon: $folder." "Docker cannot mount it." \
+        "copy the project to another folder" "nothing was changed." ;; esac
+    inside=/project/$(basename "$folder")$rest mount=$folder:/project/$(basename "$folder"):ro
+}
+
+is_top() {
+    for file in pyproject.toml setup.py setup.cfg requirements.txt Pipfile .git; do
+        [ ! -e "$1/$file" ] || return 0
+    done
+    return 1
+}
+
 verb=${1:-}
 [ $# = 0 ] || shift
 case $verb in
-up | down | logs | build | run | edit | restore | doctor | with_scratch | with_superuser) "$verb" "$@" ;;
+up | down | logs | build | run | edit | adopt | restore | doctor | with_scratch | with_superuser) "$verb" "$@" ;;
 test) run_tests "$@" ;;
 ps) show ;;
 *)

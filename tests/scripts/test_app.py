@@ -46,7 +46,8 @@ def test_what_is_wrong_in_pyproject_is_named(empty_project: Project) -> None:
         assert result.returncode in (1, 2)
         said[lines] = result.stderr
 
-    assert "    comand is not one of apt, command, health, metadata, packages, seed\n" in said["comand = 'x'"]
+    known = "apt, command, health, metadata, packages, seed, url_variables"
+    assert f"    comand is not one of {known}\n" in said["comand = 'x'"]
     assert "    command is not a text\n" in said["command = ['x']"]
     assert (
         "command in [tool.app] of pyproject.toml cannot be split into words: No closing"

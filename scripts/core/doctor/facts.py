@@ -77,7 +77,7 @@ def _quick(target: Settings) -> Settings:
 def _revisions(target: Fact[Settings]) -> list[plain_history.Plain]:
     known = target.value
     hidden = settings.secret_files(known) if known else [str(env_file.ENV_FILE)]
-    environment = (settings.without_target(known) if known else subprocesses.programs()) | settings.NOWHERE
+    environment = (settings.without_target(known) if known else subprocesses.programs()) | settings.nowhere()
     with children.started(hidden) as child:
         return child.call(
             plain_history.read, environment=environment, deadline=Deadline(SECONDS, _WHY, "PLAN_DEADLINE")

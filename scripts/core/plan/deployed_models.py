@@ -67,7 +67,7 @@ def _printed_models(branch: str) -> str | None:
             return None
         if not _extracted(branch, folder, declared.packages):
             return None
-        environment = subprocesses.programs() | settings.NOWHERE
+        environment = subprocesses.programs() | settings.nowhere()
         environment |= {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": os.pathsep.join(application.search_path(folder))}
         words = [sys.executable, "-c", _MODELS, *declared.metadata]
         return subprocesses.output(words, cwd=folder, env=environment)

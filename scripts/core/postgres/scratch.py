@@ -63,7 +63,7 @@ def session(settings: Settings, rights: Rights | None = None) -> Iterator[Scratc
     The user's files run with the rights of the role that migrates the target. The rights are read from the target,
     unless they are given. Raise UserError if there is no scratch server, or if it does not answer.
     """
-    url = _url(settings)
+    url = address(settings)
     administrator = replace(
         settings, app_env="development", runtime="none", external=True, database_url=url, application_url=url, values={}
     )
@@ -185,7 +185,7 @@ def _connected(administrator: Settings) -> Iterator[Connection]:
         yield server
 
 
-def _url(settings: Settings) -> URL:
+def address(settings: Settings) -> URL:
     """Return the administrator's login to the maintenance database of the scratch server."""
     url = configuration.scratch_server(settings)
     if url:

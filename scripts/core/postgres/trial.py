@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, TypeVar
 
+from scripts.core import application
 from scripts.core.child_process import Deadline
 from scripts.core.errors import UserError
 from scripts.core.postgres import connections, scratch_room
@@ -34,8 +35,7 @@ def run(
     url = copy.database_url
     whole = url.set(drivername=copy.driver).render_as_string(hide_password=False)
     database = {
-        "DATABASE_URL": whole,
-        "MIGRATION_DATABASE_URL": whole,
+        **dict.fromkeys(["DATABASE_URL", "MIGRATION_DATABASE_URL", *application.read().url_variables], whole),
         "POSTGRES_HOST": str(url.host),
         "POSTGRES_PORT": str(url.port),
         "POSTGRES_USER": str(url.username),

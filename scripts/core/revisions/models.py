@@ -70,7 +70,7 @@ def imported() -> MetaData:
 
 def _declared() -> tuple[MetaData, ...]:
     try:
-        with contained(defaults=settings.NOWHERE):
+        with contained(defaults=settings.nowhere()):
             return tuple(map(_metadata, application.read().metadata))
     except UserError:
         raise

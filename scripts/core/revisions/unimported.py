@@ -66,7 +66,7 @@ def _look(settings: Settings) -> Found:
     if not application.read().metadata:
         return Found([], [], is_empty=True)
     deadline = Deadline(settings.limits.plan_deadline, _WHY, "PLAN_DEADLINE")
-    environment = configuration.without_target(settings) | configuration.NOWHERE
+    environment = configuration.without_target(settings) | configuration.nowhere()
     hidden = configuration.secret_files(settings)
     with children.started(hidden) as child, messages.sent_to(messages.nowhere):
         is_empty = child.call(has_no_tables, environment=environment, deadline=deadline)

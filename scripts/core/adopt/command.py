@@ -1,0 +1,69 @@
+"""The command that starts a project's application, as its own files say it."""
+
+import json
+import re
+import shlex
+from collections.abc import Collection, Iterator
+from pathlib import Path
+
+_APPLICATION = re.compile(r"^(\w+)\s*(?::[^=\n]+)?=\s*(FastAPI|Starlette|Flask|Litestar|Quart)\(", re.MULTILINE)
+_FACTORY = re.compile(r"^def (create_app|make_app)\(", re.MULTILINE)
+SHELL = re.compile(r"[|&;<>$`]")
+
+
+def find(folder: Path, packages: list[str]) -> tuple[str, str]:
+    """Return the command and where it was found; nothing if no file says it."""
+    return next(((command, where) for command, where in _found(folder, packages) if _is_plain(command)), ("", ""))
+
+
+def moved(start: str, modules: Collection[str], to: str) -> str:
+    """Return the command with the new places of files at the top of the project."""
+    return shlex.join(f"{to}{word}" if word in modules else word for word in shlex.split(start))
+
+
+def _found(folder: Path, packages: list[str]) -> Iterator[tuple[str, str]]:
+    procfile = folder / "Procfile"
+    if procfile.is_file() and (web := re.search(r"^web:\s*(.+)$", _text(procfile), re.MULTILINE)):
+        yield web[1].strip(), "Procfile"
+    dockerfile = folder / "Dockerfile"
+    if dockerfile.is_file():
+        yield from ((command, "Dockerfile") for command in _of_image(_text(dockerfile)))
+    for package in packages:
+        yield from _of_code(folder, package.rstrip("/"))
+
+
+def _of_image(text: str) -> Iterator[str]:
+    for given in reversed(re.findall(r"^CMD\s+(\[.*\])\s*$", text, re.MULTILINE)):
+        try:
+            yield shlex.join(str(one) for one in json.loads(given))
+        except ValueError:
+            continue
+    yield from reversed(re.findall(r"^CMD\s+([^\[\s].*)$", text, re.MULTILINE))
+
+
+def _of_code(folder: Path, package: str) -> Iterator[tuple[str, str]]:
+    """Yield a command for each application of a known framework in the package."""
+    top = (folder / package).parent
+    files = [one for one in sorted((folder / package).rglob("*.py")) if one.is_file()]
+    for path in sorted(files, key=lambda one: (len(one.parts), one.name not in ("main.py", "app.py", "__init__.py"))):
+        module = ".".join(path.relative_to(top).with_suffix("").parts).removesuffix(".__init__")
+        text = _text(path)
+        where = str(path.relative_to(folder))
+        if made := _APPLICATION.search(text):
+            if made[2] == "Flask":
+                yield f"flask --app {module}:{made[1]} run --host 0.0.0.0 --port 8000", where
+            else:
+                yield f"uvicorn {module}:{made[1]} --host 0.0.0.0 --port 8000", where
+        elif "Flask(" in text and (factory := _FACTORY.search(text)):
+            yield f"flask --app {module}:{factory[1]} run --host 0.0.0.0 --port 8000", where
+    if (folder / package / "__main__.py").is_file():
+        yield f"python -m {package.rpartition('/')[2]}", f"{package}/__main__.py"
+
+
+def _is_plain(command: str) -> bool:
+    """Return whether a command needs no shell, and starts no migration."""
+    return not SHELL.search(command) and "alembic" not in command and not command.startswith(("sh ", "bash ", "./"))
+
+
+def _text(path: Path) -> str:
+    return path.read_text(encoding="utf-8", errors="replace")

@@ -1,0 +1,171 @@
+"""Runs a project's own env.py on the scratch server, with all of its revisions, and returns what it does."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy.engine import URL
+
+from scripts.core import subprocesses
+from scripts.core.adopt import packages, variables
+from scripts.core.adopt.found import ExistingProject
+from scripts.core.child_process import Deadline
+from scripts.core.errors import UserError
+from scripts.core.postgres import rights, scratch, scratch_extensions, templates, trial
+from scripts.core.postgres.scratch import Scratch
+from scripts.core.settings import Settings
+
+KIND = "adopted"
+PROGRAM = Path(__file__).with_name("recording.py")
+DEADLINE = Deadline(1200, "All revisions of the project run on an empty database.", "PLAN_DEADLINE")
+NOT_POSTGRESQL = "not to PostgreSQL"
+
+
+@dataclass(frozen=True)
+class Recorded:
+    env: Path
+    """Its env.py, in the copy of the project."""
+    revisions: dict[str, Path]
+    heads: list[str]
+    simple: dict[str, Any]
+    """The options of context.configure() that are text, numbers or switches."""
+    functions: dict[str, str]
+    """The names of the functions that it was given, by option."""
+    tables: list[str]
+    references: list[list[str]]
+    """The spellings module:attribute of each metadata."""
+    modules: dict[str, str]
+    """The files of the project's modules that were imported."""
+    statements: list[str]
+    """What env.py has executed besides the revisions."""
+    url_variables: list[str]
+    """Variables besides DATABASE_URL that needed the URL."""
+    template: str
+    """The database with the schema that it has made, on the scratch server."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """What the recording needs to know of a copied project."""
+
+    python: Path
+    project: ExistingProject
+    copy: Path
+    work: Path
+    values: Mapping[str, str]
+    driver: str
+
+    def at(self, path: Path) -> Path:
+        """Return the place of a file of the project in its copy."""
+        return self.copy / path.relative_to(self.project.folder)
+
+    def asked(self, **more: Any) -> dict[str, Any]:
+        toml = self.copy / "pyproject.toml"
+        folder = self.at(self.project.folder_of_configuration)
+        prepended = [folder / one for one in self.project.option("prepend_sys_path").replace(":", " ").split()]
+        roots = [self.copy / one for one in packages.roots(self.copy)]
+        return {
+            "project": str(self.copy),
+            "folder": str(folder),
+            "ini": str(self.at(self.project.ini)) if self.project.ini else None,
+            "section": self.project.section,
+            "toml": str(toml) if toml.is_file() else None,
+            "paths": [str(one.resolve()) for one in dict.fromkeys([*prepended, folder, *roots]) if one.is_dir()],
+            "answer": str(self.work / "answer.json"),
+            "reference": "",
+            **more,
+        }
+
+
+def record(settings: Settings, question: Question) -> Recorded:
+    """Return what the project's env.py does. Raise UserError if it does not run on an empty database."""
+    with scratch.session(settings, rights.default(settings)) as server:
+        needed = variables.with_urls(question.values)
+        attempts: list[list[str]] = [needed, *([*needed, one] for one in variables.names(question.copy))]
+        for more in attempts:
+            answer, made = _run(server, question, more)
+            if NOT_POSTGRESQL not in answer.get("error", {}).get("words", ""):
+                break
+        if "error" in answer:
+            raise _failed(answer["error"], question.project)
+        unique = f"{question.work} {made.database_url.database}"
+        name = f"{KIND}_{hashlib.sha256(unique.encode()).hexdigest()[:24]}"
+        template = templates.keep(server, made, name, "", 1)
+    return _recorded(answer, more, template)
+
+
+def described(settings: Settings, question: Question, reference: str) -> list[str]:
+    """Return the tables of a metadata when only its own module is imported; nothing if that fails."""
+    with scratch.session(settings, rights.default(settings)) as server:
+        answer, _ = _run(server, question, variables.with_urls(question.values), reference)
+    return list(answer.get("tables", []))
+
+
+def _run(
+    server: Scratch, question: Question, more: Sequence[str], reference: str = ""
+) -> tuple[dict[str, Any], Settings]:
+    made = scratch.create(server)
+    scratch_extensions.make(server, made, scratch_extensions.needed(server))
+    values = {name: value for name, value in question.values.items()}
+    answer: dict[str, Any] = trial.run(
+        server, made, ask, question, values, [*more], reference, deadline=DEADLINE, statement_timeout=DEADLINE.seconds
+    )
+    return answer, made
+
+
+def ask(
+    made: Settings, question: Question, values: Mapping[str, str], more: Sequence[str], reference: str
+) -> dict[str, Any]:
+    """Do the work of `record` in the child: start the project's own Python, and read its answer."""
+    url: URL = made.database_url.set(drivername=f"postgresql+{question.driver}")
+    asked = question.asked(
+        url=made.database_url.render_as_string(hide_password=False),
+        given=url.render_as_string(hide_password=False),
+        reference=reference,
+    )
+    file, answer = question.work / "question.json", Path(asked["answer"])
+    answer.unlink(missing_ok=True)
+    file.touch(0o600)
+    file.write_text(json.dumps(asked), encoding="utf-8")
+    environment = {**variables.for_throwaway(values, url, more), "PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": ""}
+    said = subprocesses.captured([str(question.python), "-P", str(PROGRAM), str(file)], question.work, environment)
+    file.unlink()
+    if not answer.exists():
+        last = said.text.strip().rpartition("\n")[2]
+        return {"error": {"place": "", "words": f"it ended with exit code {said.code}: {last}", "missing": ""}}
+    found: dict[str, Any] = json.loads(answer.read_text(encoding="utf-8"))
+    answer.unlink()
+    return found
+
+
+def _recorded(answer: Mapping[str, Any], more: Sequence[str], template: str) -> Recorded:
+    return Recorded(
+        env=Path(answer["env"]),
+        revisions={one: Path(path) for one, path in answer["revisions"].items()},
+        heads=answer["heads"],
+        simple=answer["simple"],
+        functions={option: str(place["name"]) for option, place in answer["functions"].items()},
+        tables=answer["tables"],
+        references=answer["references"],
+        modules=answer["modules"],
+        statements=answer["statements"],
+        url_variables=[*more],
+        template=template,
+    )
+
+
+def _failed(error: Mapping[str, str], project: ExistingProject) -> UserError:
+    do = "run the project's own alembic upgrade head on an empty database, and correct what fails there"
+    if error["missing"]:
+        do = f"add the package of {error['missing']} to the project's dependencies, then run this again"
+    if NOT_POSTGRESQL in error["words"]:
+        do = "write DATABASE_URL=postgresql://… into the project's .env.example, under the name that it reads"
+    where = f"{error['place']}: " if error["place"] else ""
+    return UserError(
+        f"The env.py of {project.name} does not run: {where}{error['words']}",
+        why="All its revisions run on an empty throwaway database, with the project's own env.py.",
+        do=do,
+    )
