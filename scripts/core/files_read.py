@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -34,8 +35,7 @@ def noted() -> Iterator[set[str]]:
     finally:
         _open.remove(opened)
         modules = {str(getattr(module, "__file__", None) or "") for module in list(sys.modules.values())}
-        revisions = revision_files.source_files()
-        found |= {name for path in opened | modules if (name := _name(path, revisions))}
+        found |= set(_names(opened | modules, revision_files.source_files()))
 
 
 def packages() -> list[str]:
@@ -68,12 +68,15 @@ def _audit(event: str, arguments: tuple[Any, ...]) -> None:
         _open[-1].add(path)
 
 
-def _name(path: str, revisions: Collection[str]) -> str:
-    """Return the path from the top of the checkout, or nothing for a file that does not count."""
-    if not path or path.endswith((".pyc", ".pyo")):
-        return ""  # compiled: the module counts by its source
-    real, root = Path(path).resolve(), ROOT.resolve()
-    if str(real) in revisions or not real.is_relative_to(root) or not real.is_file():
-        return ""
-    name = real.relative_to(root)
-    return "" if name.parts[0] in LEFT_OUT else str(name)
+def _names(paths: Collection[str], revisions: Collection[str]) -> Iterator[str]:
+    """Yield the paths from the top of the checkout of the files that count."""
+    below = os.path.join(os.path.realpath(ROOT), "")
+    real_folder = cache(os.path.realpath)  # hundreds of modules are in few folders
+    for path in paths:
+        if not path or path.endswith((".pyc", ".pyo")):
+            continue  # compiled: the module counts by its source
+        folder, name = os.path.split(os.path.abspath(path))
+        real = os.path.realpath(path) if os.path.islink(path) else os.path.join(real_folder(folder), name)
+        counts = real.startswith(below) and real not in revisions and os.path.isfile(real)
+        if counts and (found := real.removeprefix(below)).partition(os.sep)[0] not in LEFT_OUT:
+            yield found

@@ -71,6 +71,15 @@ def test_revision_is_the_host_users_file_and_takes_the_message_literally(dev: St
     made.unlink()
 
 
+def test_accepted_differences_are_a_file_of_the_checkout(dev: Stack) -> None:
+    result = dev.make("revision", "ACCEPT=differences")
+
+    path = dev.folder / "alembic/accepted_differences.txt"
+    assert result.code == 0, result.output
+    assert "Wrote 0 differences to alembic/accepted_differences.txt." in result.output
+    path.unlink()
+
+
 def test_stamp_moves_only_the_version(dev: Stack) -> None:
     newest = head(dev)
 

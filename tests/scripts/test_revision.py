@@ -303,6 +303,23 @@ def test_a_file_that_does_not_run_is_no_written_revision(edited: Project) -> Non
     assert "was written, but it does not run. Your database was not used." in result.stderr
 
 
+def test_a_file_that_runs_only_once_is_no_written_revision(edited: Project) -> None:
+    """Its downgrade leaves what no schema shows. It runs in another process than the models."""
+    template = edited.path / "alembic" / "script.py.mako"
+    once = "    assert 'app.models' not in __import__('sys').modules\n    op.execute('SELECT lo_create(4711)')\n"
+    text = template.read_text().replace("def upgrade() -> None:\n", f"def upgrade() -> None:\n{once}")
+    assert once in text
+    template.unlink()
+    template.write_text(text)
+    add_column(edited)
+
+    result = edited.run("revision", "--message", "add a note")
+
+    assert result.returncode == 1, result.stdout
+    assert 'duplicate key value violates unique constraint "pg_largeobject' in result.stderr
+    assert "was written, but it does not run after its downgrade. Your database was not used." in result.stderr
+
+
 def test_two_heads_have_to_be_merged_first(edited: Project, revisions: list[str]) -> None:
     for revision in ("abcd01", "abcd02"):
         edited.write_revision(revision, revisions[-1])

@@ -15,7 +15,7 @@ from sqlalchemy.engine import URL
 
 from scripts.core import revision_files
 from scripts.core.migrate.guards import Seen
-from scripts.core.migrate.request import ATTRIBUTE, AlembicRequest
+from scripts.core.migrate.request import ATTRIBUTE, AlembicRequest, Compared
 from scripts.core.migrate.steps import OnStep, Tracer
 from scripts.core.rows.data_loss import Loss
 from scripts.core.settings import Settings
@@ -86,12 +86,12 @@ def new_revision(
     new: New,
     add: Callable[[MigrationScript], None] | None = None,
     *,
-    schemas: Sequence[str] = (),
+    compared: Compared | None = None,
 ) -> Path | None:
     """Write a revision file with what the models have and the database lacks. Without `add`, it is empty.
 
-    `add` completes what autogenerate found in the models' schemas and in `schemas`. Return the path of the file, or
-    None if there is nothing to write.
+    `add` completes what autogenerate found in what is `compared`. Return the path of the file, or None if there is
+    nothing to write.
     """
     made: list[Any] = []
 
@@ -112,7 +112,8 @@ def new_revision(
                 )
             )
 
-    _run(AlembicRequest(settings, process_revision_directives=drop_if_empty, schemas=schemas), make)
+    request = AlembicRequest(settings, process_revision_directives=drop_if_empty, compared=compared or Compared())
+    _run(request, make)
     return Path(made[0].path) if made[0] else None
 
 

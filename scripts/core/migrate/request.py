@@ -1,8 +1,10 @@
 """The request of a command to Alembic: one object in `config.attributes`, which runner.py reads."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
+from sqlalchemy import Column
 from sqlalchemy.engine import URL
 
 from scripts.core.migrate.guards import Seen
@@ -11,6 +13,16 @@ from scripts.core.rows.data_loss import Loss
 from scripts.core.settings import Settings
 
 ATTRIBUTE = "request"
+
+
+@dataclass(frozen=True)
+class Compared:
+    """What autogenerate compares."""
+
+    schemas: Sequence[str] = ()
+    """Schemas besides those that the models name."""
+    has_default: Callable[[Column[Any]], bool] = lambda _column: True
+    """Whether the default of a column of the models is compared."""
 
 
 @dataclass(frozen=True)
@@ -29,8 +41,7 @@ class AlembicRequest:
     undoes: Sequence[str] = ()
     """For a downgrade, exactly these revisions, newest first, whatever its argument says."""
     process_revision_directives: Callable[..., None] | None = None
-    schemas: Sequence[str] = ()
-    """Schemas that are compared besides those that the models name."""
+    compared: Compared = field(default_factory=Compared)
 
     @property
     def url(self) -> URL:

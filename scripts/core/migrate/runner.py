@@ -24,7 +24,7 @@ from scripts.core.migrate.request import ATTRIBUTE, AlembicRequest
 from scripts.core.migrate.run_context import Conditions
 from scripts.core.migrate.steps import Step, Steps
 from scripts.core.postgres import advisory_lock, connections, invalid_indexes, own_tables
-from scripts.core.revisions import history, migration_log, models, passed_over, sources, unimported
+from scripts.core.revisions import autogenerate, history, migration_log, models, passed_over, sources, unimported
 from scripts.core.user_code import ExitError, contained
 
 __all__ = ["Step", "run"]
@@ -76,7 +76,8 @@ def _online(metadata: Metadata, request: AlembicRequest) -> None:
         command = context.get_context()
         if not _changes_the_version(command):
             if _command() == "revision":  # no other one compares the models, which may not be there
-                options |= models.compared(metadata(), request.schemas)
+                options |= models.compared(metadata(), request.compared.schemas)
+                options[autogenerate.HAS_DEFAULT] = request.compared.has_default
             context.configure(connection=connection, **options)
             _guarded(context.run_migrations, request)
             return

@@ -6,7 +6,7 @@ none, so that no downgrade can drop it: such a constraint gets the name that Pos
 """
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
 from alembic.operations.ops import (
@@ -20,7 +20,7 @@ from alembic.operations.ops import (
     DropIndexOp,
     ModifyTableOps,
 )
-from sqlalchemy import Computed, Identity
+from sqlalchemy import Column, Computed, Identity
 
 from scripts.core.models import comparable
 from scripts.core.models.compare import ModelComparison
@@ -60,6 +60,18 @@ def leave_out(found: Any, changed: Collection[tuple[str, ...]]) -> None:
         if ("table", *_path(table)) not in changed:
             table.ops[:] = _left(table, _path(table), changed)
     found.ops[:] = [one for one in found.ops if not isinstance(one, ModifyTableOps) or one.ops]
+
+
+def has_default(changed: Collection[tuple[str, ...]]) -> Callable[[Column[Any]], bool]:
+    """Return what says whether the default of a column may be among `changed`. Others need not be compared again."""
+
+    def compare(column: Column[Any]) -> bool:
+        space = () if column.table.schema in (None, "public") else (column.table.schema,)
+        table = (*space, column.table.name)
+        names = {("table", *table), ("column", *table, column.name), ("default", *table, column.name)}
+        return not names.isdisjoint(changed)
+
+    return compare
 
 
 def _path(operation: Any) -> tuple[str, ...]:

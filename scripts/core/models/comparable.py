@@ -10,14 +10,11 @@ from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection, text
 
-from scripts.core.models.described import Owned
-from scripts.core.models.model_database import OWNED, listed, without_event_triggers
-from scripts.core.postgres import connections, scratch, sql
-from scripts.core.postgres.scratch import Scratch
+from scripts.core.models.described import OWNED, Owned, listed
+from scripts.core.postgres import sql
 from scripts.core.postgres.sql import spelled
 from scripts.core.schema import fingerprint
 from scripts.core.schema.fingerprint import Schema
-from scripts.core.settings import Settings
 
 QUOTED = r'(?:"(?:[^"]|"")*"|[^\s",.]+)'
 NAME = rf"(?:{QUOTED}\.)?{QUOTED}"
@@ -94,16 +91,14 @@ class Read:
     """The default of each column, by the column's name in Schema."""
 
 
-def read(server: Scratch, database: Settings, owned: Sequence[Owned]) -> Read:
-    """Read the objects of the models in a throwaway database, which this changes."""
-    with connections.connect(scratch.as_administrator(server, database), isolation_level="AUTOCOMMIT") as connection:
-        without_event_triggers(connection)
-        tables = [one for one in owned if one.kind == "table"]
-        found = {name: Default(*rest) for name, *rest in connection.execute(_DEFAULTS, listed(tables))}
-        for statement in connection.scalars(_RESETS, listed(tables)).all():
-            sql.run(connection, spelled(statement))
-        schema = fingerprint.read(connection)
-        return Read(schema, _part(schema, names(connection, owned)), found)
+def read(connection: Connection, owned: Sequence[Owned]) -> Read:
+    """Read the objects of the models in a throwaway database, which this changes. `connection` is in autocommit."""
+    tables = [one for one in owned if one.kind == "table"]
+    found = {name: Default(*rest) for name, *rest in connection.execute(_DEFAULTS, listed(tables))}
+    for statement in connection.scalars(_RESETS, listed(tables)).all():
+        sql.run(connection, spelled(statement))
+    schema = fingerprint.read(connection, often=True)
+    return Read(schema, _part(schema, names(connection, owned)), found)
 
 
 def parts(name: str) -> tuple[str, ...]:
@@ -118,7 +113,8 @@ def names(connection: Connection, owned: Sequence[Owned]) -> list[str]:
 
 
 def _part(schema: Schema, owned: Sequence[str]) -> Schema:
-    found = {name: definition for name, definition in schema.objects.items() if _is_owned(name, set(owned))}
+    known = set(owned)
+    found = {name: definition for name, definition in schema.objects.items() if _is_owned(name, known)}
     # SQLAlchemy cannot say which column owns a Sequence.
     found |= {name: found[name].partition(OWNER)[0] for name in found if name.startswith("sequence ")}
     tables = {name.removeprefix("table ") for name in owned if name.startswith("table ")}
@@ -133,7 +129,8 @@ def _part(schema: Schema, owned: Sequence[str]) -> Schema:
 def _is_owned(name: str, owned: set[str]) -> bool:
     if name in owned:
         return True
-    whole = next((one for one in owned if name.startswith(f"{one}, ")), None)
+    ends = (found.start() for found in re.finditer(", ", name))
+    whole = next((name[:end] for end in ends if name[:end] in owned), None)
     rest = name.removeprefix(f"{whole}, ")
     return whole is not None and (not whole.startswith("table ") or bool(_PART.fullmatch(rest)))
 

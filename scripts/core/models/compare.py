@@ -18,12 +18,12 @@ from scripts.core.models import (
 )
 from scripts.core.models.comparable import Read
 from scripts.core.models.creation import Uncreated
-from scripts.core.models.model_database import ModelDatabase
+from scripts.core.models.model_database import Sides
 from scripts.core.plan import shadow
-from scripts.core.postgres import connections, rights, scratch, sql, trial
+from scripts.core.postgres import connections, rights, scratch, trial
 from scripts.core.postgres.scratch import Scratch
 from scripts.core.postgres.sql import Sql
-from scripts.core.revisions import history, naming, unimported
+from scripts.core.revisions import history, unimported
 from scripts.core.revisions.history import History
 from scripts.core.revisions.last_comparison import Reads
 from scripts.core.schema import compare as schemas
@@ -59,6 +59,7 @@ class ModelComparison:
     described_defaults: dict[str, str] = field(default_factory=dict, compare=False, repr=False)
     made_defaults: dict[str, str] = field(default_factory=dict, compare=False, repr=False)
     """The default of each column of the models' tables, by the column's name in Schema."""
+    sides: Sides | None = field(default=None, compare=False, repr=False)
 
     @property
     def lines(self) -> list[str]:
@@ -84,12 +85,10 @@ def at_head(settings: Settings, revisions: History) -> ModelComparison:
     head = history.head(revisions)
     if not application.read().metadata:
         return ModelComparison()
-    naming.fetch()  # once, before the child that runs the models is forked
-    unimported.require_none(settings)
-    with scratch.session(settings, rights.default(settings)) as server:
+    with unimported.imported(settings) as models, scratch.session(settings, rights.default(settings), models) as server:
         found = compare(server, revisions, [head], partial=True)
         start = shadow.build(server, revisions, [head], partial=True)
-        return with_plugins(found, trial.run(server, start, plugins.wanted))
+        return with_plugins(found, trial.run_models(server, start, plugins.wanted))
 
 
 def with_plugins(found: ModelComparison, wanted: Sequence[str]) -> ModelComparison:
@@ -110,22 +109,28 @@ def compare(
     The statements `then` run after the files. `partial` is as for a shadow. Raise UserError if the models cannot be
     imported, or if a revision fails.
     """
-    made = model_database.build(server, revisions, at, partial=partial)
-    files = shadow.build(server, revisions, at, partial=partial)
-    with connections.connect(files) as connection:
-        for statement in then:
-            sql.run(connection, statement)
-        connection.commit()
-    expected, found = (comparable.read(server, one, made.owned) for one in (made.settings, files))
-    failed = [*_failed(server, made)]
-    differences, renamed, notes = _by_meaning(server, made.settings, files, expected, found)
-    changed, unstated = defaults.compare(files, expected, found)
+    sides = model_database.build(server, revisions, at, then, partial=partial)
+    return _compared(server, revisions, sides, partial=partial)
+
+
+def again(
+    server: Scratch, revisions: History, start: ModelComparison, at: Sequence[str], migrated: Settings
+) -> ModelComparison:
+    """Compare as `compare` does in part, after more revisions: `migrated` is a database at `at`, which this changes."""
+    sides = start.sides and model_database.reread(server, start.sides, migrated)
+    return _compared(server, revisions, sides, partial=True) if sides else compare(server, revisions, at, partial=True)
+
+
+def _compared(server: Scratch, revisions: History, made: Sides, *, partial: bool) -> ModelComparison:
+    expected, found = made.described, made.made
+    failed = [*_failed(made)]
+    differences, renamed, notes = _by_meaning(server, made)
+    changed, unstated = defaults.compare(made.files, expected, found)
     missing = [Difference(f"schema {name}", "structure", "", None) for name in made.schemas]
     every = [*missing, *differences, *changed, *_undescribed(expected, found)]
     left = _of_others(every, failed)
-    out = trial.run(
-        server, files, included.left_out, [*failed, *(one.name for one in left), *(one[0] for one in renamed)]
-    )
+    names = [*failed, *(one.name for one in left), *(one[0] for one in renamed)]
+    out = trial.run_models(server, made.files(), included.left_out, names) if names and made.has_filters else set()
     left, renamed = [one for one in left if one.name not in out], [one for one in renamed if one[0] not in out]
     failures = [one for name, one in zip(failed, made.failures, strict=True) if name not in out]
     not_compared: list[str] = []
@@ -146,6 +151,7 @@ def compare(
         reads=made.reads,
         described_defaults={name: one.expression for name, one in expected.defaults.items()},
         made_defaults={name: one.expression for name, one in found.defaults.items()},
+        sides=made,
     )
 
 
@@ -157,9 +163,11 @@ def _of_others(every: Sequence[Difference], failed: Sequence[str]) -> list[Diffe
     ]
 
 
-def _failed(server: Scratch, made: ModelDatabase) -> Iterator[str]:
+def _failed(made: Sides) -> Iterator[str]:
     """Yield the names of objects that could not be created, so that there is nothing to compare."""
-    with connections.connect(made.settings) as connection:
+    if not made.failures:
+        return
+    with connections.connect(made.models) as connection:
         names = comparable.names(connection, [one.owned for one in made.failures])
     for name, failure in zip(names, made.failures, strict=True):
         yield f"{name}, {failure.part}" if failure.part else name
@@ -175,14 +183,13 @@ def _is_of(name: str, whole: str) -> bool:
     return name == whole or name.startswith(f"{whole}, ")
 
 
-def _by_meaning(
-    server: Scratch, models: Settings, files: Settings, expected: Read, found: Read
-) -> tuple[list[Difference], list[Renaming], list[str]]:
+def _by_meaning(server: Scratch, sides: Sides) -> tuple[list[Difference], list[Renaming], list[str]]:
     """Return the differences in more than spelling, what has another name only, and notes about the order of labels."""
+    expected, found = sides.described, sides.made
     differences = [one for one in schemas.between(expected.owned, found.owned) if not _means_the_same(one)]
     changed = [one for one in differences if one.expected and one.found and not one.name.startswith("enum ")]
     if changed:
-        restored = [schemas.restored(server, one).objects for one in (models, files)]
+        restored = [schemas.restored(server, one).objects for one in (sides.models, sides.files())]
         same = {
             one.name
             for one in changed
@@ -201,6 +208,8 @@ def _by_meaning(
 def _stated_twice(differences: list[Difference], expected: Schema) -> tuple[list[Difference], list[str]]:
     """Take away missing constraints and indexes that are there under another name. Return their names too."""
     missing = {one.name for one in differences if one.found is None}
+    if not any(schemas.unnamed(one) for one in differences if one.found is None):
+        return differences, []
     there = [
         Difference(name, "structure", definition, None)
         for name, definition in expected.objects.items()

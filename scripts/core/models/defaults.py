@@ -1,6 +1,9 @@
 """Defaults of columns, compared by the value that PostgreSQL makes of them."""
 
 import re
+from collections.abc import Callable
+from contextlib import ExitStack
+from functools import cache
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
@@ -17,10 +20,18 @@ _ZONE = re.compile(rf"\btimezone\(({wording.LITERAL}(?:::text)?), now\(\)\)")
 _SEQUENCE = re.compile(rf"nextval\({wording.LITERAL}::regclass\)")
 
 
-def compare(files: Settings, expected: Read, found: Read) -> tuple[list[Difference], list[str]]:
-    """Return the defaults that have another value, and a note for each that the models do not state."""
+def compare(files: Callable[[], Settings], expected: Read, found: Read) -> tuple[list[Difference], list[str]]:
+    """Return the defaults that have another value, and a note for each that the models do not state.
+
+    `files` returns a database of the revision files. It is asked only if texts differ.
+    """
     differences, notes = list[Difference](), list[str]()
-    with connections.connect(files, isolation_level="AUTOCOMMIT") as connection:
+    with ExitStack() as stack:
+
+        @cache
+        def connection() -> Connection:
+            return stack.enter_context(connections.connect(files(), isolation_level="AUTOCOMMIT"))
+
         for name in sorted(expected.defaults.keys() | found.defaults.keys()):
             wanted, is_ = expected.defaults.get(name), found.defaults.get(name)
             if name not in expected.owned.objects or name not in found.owned.objects:
@@ -33,14 +44,16 @@ def compare(files: Settings, expected: Read, found: Read) -> tuple[list[Differen
     return differences, notes
 
 
-def _is_same_value(connection: Connection, wanted: Default, found: Default) -> bool:
+def _is_same_value(connect: Callable[[], Connection], wanted: Default, found: Default) -> bool:
     both = wanted.expression, found.expression
+    if both[0] == both[1]:
+        return True
     texts = [_timeless(one) for one in both]
     if texts[0] == texts[1] or all(map(_SEQUENCE.fullmatch, texts)):  # sequences are compared themselves
         return True
     column = spelled(wanted.type)
     table = "CREATE TEMP TABLE pair (a {} DEFAULT {}, b {} DEFAULT {})"
-    trial = compose(table, column, spelled(both[0]), column, spelled(both[1]))
+    trial, connection = compose(table, column, spelled(both[0]), column, spelled(both[1])), connect()
     sql.run(connection, Sql("BEGIN"))
     try:
         sql.run(connection, trial)

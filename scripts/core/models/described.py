@@ -1,7 +1,7 @@
 """What the models own: every table, sequence, enum and domain that the metadata reaches. This runs in the child."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -12,12 +12,14 @@ from sqlalchemy.types import SchemaType, TypeEngine
 
 from scripts.core import files_read, variables_read
 from scripts.core.postgres import connections
-from scripts.core.revisions import models
+from scripts.core.revisions import models, unimported
 from scripts.core.revisions.last_comparison import Reads
 from scripts.core.settings import Settings
 
 ObjectKind = Literal["table", "sequence", "enum", "domain"]
 
+OWNED = "unnest(CAST(:schemas AS name[]), CAST(:names AS name[])) AS owned (schema, name)"
+"""The FROM clause for objects of the models, for the values of `listed`."""
 _NEXT = re.compile(r"nextval\(\s*'([^']+)'", re.IGNORECASE)
 _SEQUENCES = text("""SELECT nspname::text, relname::text FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
     WHERE relkind = 'S' AND c.oid IN (SELECT to_regclass(name) FROM unnest(CAST(:names AS text[])) name)""")
@@ -36,12 +38,25 @@ class Owned:
     """False for a sequence that the models do not make: the text of a default names it."""
 
 
-def owned(copy: Settings) -> tuple[list[Owned], Reads]:
+@dataclass(frozen=True)
+class Described:
+    owned: list[Owned]
+    reads: Reads
+    has_filters: bool
+
+
+def owned(copy: Settings) -> Described:
     """Return what the models own. Raise UserError if they cannot be imported."""
     with files_read.noted() as files, variables_read.noted() as variables:
         metadata = models.metadata()
+    before = unimported.reads()
+    reads = Reads({*before.files, *files}, {*before.variables, *variables})
     with connections.connect(copy) as connection:
-        return of(metadata, connection), Reads(files, variables)
+        return Described(of(metadata, connection), reads, models.has_filters())
+
+
+def listed(owned: Collection[Owned]) -> dict[str, list[str]]:
+    return {"schemas": [one.schema for one in owned], "names": [one.name for one in owned]}
 
 
 def of(metadata: MetaData, connection: Connection) -> list[Owned]:
@@ -63,7 +78,7 @@ def tables(metadata: MetaData) -> list[Table]:
     SQLAlchemy's own views say so, and Alembic's cookbook marks others in `info`.
     """
     every = (table for table in metadata.tables.values() if not getattr(table, "is_view", False))
-    return [table for table in every if models.is_included(table) and not table.info.get("is_view")]
+    return [table for table in models.included(every) if not table.info.get("is_view")]
 
 
 def sequences(metadata: MetaData) -> Iterator[Sequence]:

@@ -1,27 +1,28 @@
 """The model database: a copy of the shadow in which the models' own objects are created from the models.
 
-What the models own moves into another schema first. It is not dropped: that would take views, functions and columns of
-tables that no model describes.
+What the models own is read first, and moves into another schema. It is not dropped: that would take views, functions
+and columns of tables that no model describes.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import cache
 
 from sqlalchemy import Connection, text
 
-from scripts.core.models import creation, described
+from scripts.core.models import comparable, creation, described
+from scripts.core.models.comparable import Read
 from scripts.core.models.creation import Uncreated
-from scripts.core.models.described import Owned
+from scripts.core.models.described import OWNED, Described, Owned, listed
 from scripts.core.plan import shadow
 from scripts.core.postgres import connections, scratch, sql, trial
 from scripts.core.postgres.scratch import Scratch
-from scripts.core.postgres.sql import compose, spelled
+from scripts.core.postgres.sql import Sql, compose, spelled
 from scripts.core.revisions.history import History
 from scripts.core.revisions.last_comparison import Reads
 from scripts.core.settings import Settings
 
-OWNED = "unnest(CAST(:schemas AS name[]), CAST(:names AS name[])) AS owned (schema, name)"
-"""The FROM clause for objects of the models, for the values of `listed`."""
 _MISSING = text(
     f"SELECT DISTINCT schema FROM {OWNED} WHERE schema NOT IN (SELECT nspname FROM pg_namespace) ORDER BY schema"
 )
@@ -55,8 +56,15 @@ _VIEWS = text(f"""SELECT schema, name FROM {OWNED} JOIN pg_namespace ON nspname 
 
 
 @dataclass(frozen=True)
-class ModelDatabase:
-    settings: Settings
+class Sides:
+    """The models and the revision files, as they were read to be compared."""
+
+    models: Settings
+    """The model database."""
+    files: Callable[[], Settings]
+    """Returns a database of the revision files without what the models cannot express. The first call may make it."""
+    described: Read
+    made: Read
     owned: list[Owned]
     failures: list[Uncreated]
     schemas: list[str]
@@ -64,43 +72,89 @@ class ModelDatabase:
     views: list[Owned]
     """Tables of the models that are views in the revision files. They are not compared."""
     reads: Reads
+    has_filters: bool
 
 
-def build(server: Scratch, revisions: History, at: Sequence[str], *, partial: bool) -> ModelDatabase:
-    """Build the model database beside the revisions `at`. Raise UserError if the models cannot be imported."""
-    made = shadow.build(server, revisions, at, partial=partial)
-    owned, reads = trial.run(server, made, described.owned)
-    with connections.connect(scratch.as_administrator(server, made), isolation_level="AUTOCOMMIT") as connection:
-        is_view = {(schema, name) for schema, name in connection.execute(_VIEWS, listed(owned))}
-        views = [one for one in owned if one.kind == "table" and (one.schema, one.name) in is_view]
-        owned = [one for one in owned if one not in views]
+def build(server: Scratch, revisions: History, at: Sequence[str], then: Sequence[Sql], *, partial: bool) -> Sides:
+    """Read what the revision files make up to `at` with the statements `then`, and build the model database there.
+
+    Raise UserError if the models cannot be imported.
+    """
+
+    def migrated() -> Settings:
+        made = shadow.build(server, revisions, at, partial=partial)
+        if then:
+            with connections.connect(made) as connection:
+                for statement in then:
+                    sql.run(connection, statement)
+                connection.commit()
+        return made
+
+    @cache
+    def files() -> Settings:
+        made = migrated()
+        with _administrator(server, made) as connection:
+            comparable.read(connection, owned)
+        return made
+
+    made = migrated()
+    of: Described = trial.run_models(server, made, described.owned)
+    with _administrator(server, made) as connection:
+        views = _views(connection, of.owned)
+        owned = [one for one in of.owned if one not in views]
+        found = comparable.read(connection, owned)
         schemas = _make_room(server, connection, owned)
-    failures: list[Uncreated] = trial.run(server, made, creation.create, views)
-    return ModelDatabase(made, owned, failures, schemas, views, reads)
+        failures: list[Uncreated] = trial.run_models(server, made, creation.create, views)
+        expected = comparable.read(connection, owned)
+    return Sides(made, files, expected, found, owned, failures, schemas, views, of.reads, of.has_filters)
 
 
-def listed(owned: Sequence[Owned]) -> dict[str, list[str]]:
-    return {"schemas": [one.schema for one in owned], "names": [one.name for one in owned]}
+def reread(server: Scratch, known: Sides, migrated: Settings) -> Sides | None:
+    """Return the same models beside another database of the files, which has run more of them.
+
+    Return None if the model database may be another one there: an object could not be created, or is a view.
+    """
+    if known.failures:
+        return None
+    with _administrator(server, migrated) as connection:
+        if {*_views(connection, [*known.owned, *known.views])} != {*known.views}:
+            return None
+        made = comparable.read(connection, known.owned)
+        return replace(known, files=lambda: migrated, made=made, schemas=_missing(connection, known.owned))
 
 
-def without_event_triggers(connection: Connection) -> None:
-    """Let no event trigger of the project stop or repeat what follows. Only a superuser can have made one."""
-    if connection.scalar(text("SELECT rolsuper FROM pg_roles WHERE rolname = current_user")):
-        connection.execute(text("SET session_replication_role = replica"))
+@contextmanager
+def _administrator(server: Scratch, made: Settings) -> Iterator[Connection]:
+    """Connect in autocommit. No event trigger of the project stops or repeats what follows.
+
+    Only a superuser can have made one.
+    """
+    with connections.connect(scratch.as_administrator(server, made), isolation_level="AUTOCOMMIT") as connection:
+        if connection.scalar(text("SELECT rolsuper FROM pg_roles WHERE rolname = current_user")):
+            connection.execute(text("SET session_replication_role = replica"))
+        yield connection
+
+
+def _views(connection: Connection, owned: Sequence[Owned]) -> list[Owned]:
+    is_view = {(schema, name) for schema, name in connection.execute(_VIEWS, listed(owned))}
+    return [one for one in owned if one.kind == "table" and (one.schema, one.name) in is_view]
 
 
 def _make_room(server: Scratch, connection: Connection, owned: Sequence[Owned]) -> list[str]:
     """Move the objects out of the way, create the missing schemas, and return their names."""
     values = {**listed([one for one in owned if one.made]), "role": server.login.role}
-    without_event_triggers(connection)
     for statement in connection.scalars(_RELEASE, listed([one for one in owned if not one.made])).all():
         sql.run(connection, spelled(statement))
     for statement, _ in connection.execute(_ASIDE, values).all():
         sql.run(connection, spelled(statement))
     for statement in connection.scalars(_SEQUENCES_ASIDE, values).all():
         sql.run(connection, spelled(statement))
-    missing = list(connection.scalars(_MISSING, values))
+    missing = _missing(connection, owned)
     for schema in missing:
         given = "CREATE SCHEMA {} AUTHORIZATION {}"
         sql.run(connection, compose(given, sql.name(schema), sql.name(server.login.role)))
     return missing
+
+
+def _missing(connection: Connection, owned: Sequence[Owned]) -> list[str]:
+    return list(connection.scalars(_MISSING, listed([one for one in owned if one.made])))

@@ -16,6 +16,7 @@ from scripts.core import revision_files
 from scripts.core.errors import UserError
 from scripts.core.migrate import alembic_commands
 from scripts.core.migrate.alembic_commands import New
+from scripts.core.migrate.request import Compared
 from scripts.core.models import (
     accepted,
     alike,
@@ -42,7 +43,7 @@ from scripts.core.plan.table_sizes import NOTE
 from scripts.core.postgres import connections, rights, scratch, sql, trial
 from scripts.core.postgres.scratch import Scratch
 from scripts.core.postgres.sql import Sql
-from scripts.core.revisions import history, naming, unimported
+from scripts.core.revisions import history, unimported
 from scripts.core.revisions.history import History
 from scripts.core.settings import Settings
 
@@ -91,9 +92,11 @@ def revision(settings: Settings, revisions: History, message: str, renames: str,
     if the new file does not run.
     """
     head = history.head(revisions)
-    naming.fetch()  # once, before the child that runs the models is forked
-    unimported.require_none(settings)
-    with unproven_file.begun(revisions, [head]) as file, scratch.session(settings, rights.default(settings)) as server:
+    with (
+        unproven_file.begun(revisions, [head]) as file,
+        unimported.imported(settings) as models,
+        scratch.session(settings, rights.default(settings), models) as server,
+    ):
         before = compare.compare(server, revisions, [head], partial=True)
         tables = rename.tables(before, renames)
         named = _after(server, revisions, [one.step for one in tables]) if tables else before
@@ -106,7 +109,7 @@ def revision(settings: Settings, revisions: History, message: str, renames: str,
         left = list[ModelStep]()
         for rounds in range(_ROUNDS):
             file.is_at(_write(server, revisions, replace(content, more=[*first, *left])))
-            written = _proven(server, settings, head, file) if file.path else Written(after)
+            written = _proven(server, head, file, after) if file.path else Written(after)
             more = [step for step in _left(written, after) if step not in left]
             if not more or rounds == _ROUNDS - 1:
                 break
@@ -168,7 +171,7 @@ def _write(server: Scratch, revisions: History, content: Content) -> Path | None
     """Write a revision after the head in the child."""
     start = shadow.build(server, revisions, [history.head(revisions)], partial=True)
     try:
-        path: Path | None = trial.run(server, start, new_file, content)
+        path: Path | None = trial.run_models(server, start, new_file, content)
     except UserError as error:
         raise error.with_state("no revision was written.") from error.__cause__
     return path
@@ -190,7 +193,8 @@ def new_file(copy: Settings, content: Content) -> Path | None:
     schemas = [name[0] for name in map(comparable.parts, content.dropped) if len(name) > 1]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of what Alembic cannot write: the comparison names it
-        return alembic_commands.new_revision(copy, content.message, content.new, add, schemas=schemas)
+        of = Compared(schemas, alike.has_default(content.changed))
+        return alembic_commands.new_revision(copy, content.message, content.new, add, compared=of)
 
 
 def _in_order(connection: Connection, steps: Sequence[ModelStep]) -> list[ModelStep]:
@@ -215,19 +219,30 @@ def _runs(connection: Connection, step: ModelStep) -> bool:
     return True
 
 
-def _proven(server: Scratch, settings: Settings, head: str, file: UnprovenFile) -> Written:
+def _proven(server: Scratch, head: str, file: UnprovenFile, start: ModelComparison) -> Written:
     revisions = history.load()
     script = history.script(revisions, file.new.revision)
-
-    def copy() -> Settings:
-        return shadow.build(server, revisions, [head], partial=True)
-
-    tried = rehearsal.run(server, revisions, [script.revision], script.revision, copy)
+    migrated = shadow.build(server, revisions, [head], partial=True)
+    tried = rehearsal.run(server, revisions, [script.revision], script.revision, lambda: migrated)
     if tried.failure:
-        file.keep()
-        name = revision_files.shown(str(file.path))
-        raise tried.failure.with_state(f"{name} was written, but it does not run. Your database was not used.")
-    [planned] = plan.planned([script], tried, table_sizes.unknown(settings.limits))
-    found = compare.compare(server, revisions, [script.revision], partial=True)
+        raise _refused(file, tried.failure, "it does not run")
+    planned = plan.planned(script, tried, table_sizes.unknown(server.administrator.limits))
+    undone = tried.undone.get(script.revision)
+    if undone and not (undone.failure or undone.differences):
+        try:
+            shadow.run(server, migrated, [script.revision], partial=True)
+        except UserError as error:
+            raise _refused(file, error, "it does not run after its downgrade") from error.__cause__
+        found = compare.again(server, revisions, start, [script.revision], migrated)
+    else:
+        found = compare.compare(server, revisions, [script.revision], partial=True)
     file.require_unedited()
-    return Written(found, file.path, planned, tried.undone.get(script.revision, Undone()))
+    return Written(found, file.path, planned, undone or Undone())
+
+
+def _refused(file: UnprovenFile, error: UserError, why: str) -> UserError:
+    """Return the error of a file that is kept, so that you can correct it."""
+    file.keep()
+    return error.with_state(
+        f"{revision_files.shown(str(file.path))} was written, but {why}. Your database was not used."
+    )

@@ -18,7 +18,7 @@ from scripts.core.postgres import connections, driver, extensions, session_timeo
 from scripts.core.postgres.scratch import Scratch
 from scripts.core.revisions import checksum, sources
 from scripts.core.revisions.history import History
-from scripts.core.schema import compare, repeated_reading
+from scripts.core.schema import compare, fingerprint
 from scripts.core.schema.fingerprint import Schema
 from scripts.core.settings import Settings
 
@@ -71,7 +71,8 @@ def up_and_down(
 
         def on_step(step: Step) -> None:
             done.append((step.revision, schemas[-1]))
-            schemas.append(_read(observer))
+            if len(done) < len(pending):
+                schemas.append(_read(observer))
 
         try:
             tracer = tracing(observer, rehearsal.trace, empty_copy.tracer(make_roles, rehearsal.empty))
@@ -135,7 +136,7 @@ def tracing(observer: Connection, into: Trace, also: Tracer | None = None) -> Tr
 
 def _read(observer: Connection) -> Schema:
     with child_process.own_work():
-        return repeated_reading.read(observer)
+        return fingerprint.read(observer, often=True)
 
 
 @contextmanager

@@ -53,26 +53,29 @@ class Scratch:
     """The process that runs the user's code."""
     environment: Mapping[str, str]
     """The child's environment, without a database."""
+    models: Child
+    """The process that has imported the models. It is the same child, where the command has imported none before."""
     made: list[str] = field(default_factory=list)
 
 
 @contextmanager
-def session(settings: Settings, rights: Rights | None = None) -> Iterator[Scratch]:
+def session(settings: Settings, rights: Rights | None = None, models: Child | None = None) -> Iterator[Scratch]:
     """Connect to this checkout's scratch server. At the end, drop the databases created through it that are not kept.
 
     The user's files run with the rights of the role that migrates the target. The rights are read from the target,
-    unless they are given. Raise UserError if there is no scratch server, or if it does not answer.
+    unless they are given. `models` is a child that has imported the models; the revisions run in another one.
+    Raise UserError if there is no scratch server, or if it does not answer.
     """
     url = address(settings)
     administrator = replace(
         settings, app_env="development", runtime="none", external=True, database_url=url, application_url=url, values={}
     )
-    with children.started(_hidden(settings)) as child, _connected(administrator) as server:
+    with children.started(hidden(settings)) as child, _connected(administrator) as server:
         rights = rights or rights_.of(settings)
         key = random.getrandbits(31)
         server.execute(text("SELECT pg_advisory_lock(:key)"), {"key": key})
         login, environment = logins.ensure(server, rights), configuration.without_target(settings)
-        scratch = Scratch(administrator, server, key, rights, login, child, environment)
+        scratch = Scratch(administrator, server, key, rights, login, child, environment, models or child)
         scratch_databases.sweep(administrator, server)
         try:
             yield scratch
@@ -164,8 +167,8 @@ def _grant(scratch: Scratch, name: str, template: str, bare: bool) -> None:
             connection.commit()
 
 
-def _hidden(settings: Settings) -> list[str]:
-    """Return the files with passwords, including the administrator's."""
+def hidden(settings: Settings) -> list[str]:
+    """Return the files with passwords, including the administrator's, for a child that runs the user's code."""
     is_embedded = settings.runtime == "embedded" and not configuration.scratch_server(settings)
     own = [str(embedded.scratch().password_file)] if is_embedded else []
     return configuration.secret_files(settings) + own

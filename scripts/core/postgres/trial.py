@@ -61,6 +61,11 @@ def run(
     return result
 
 
+def run_models(server: Scratch, copy: Settings, function: Callable[..., T], *arguments: Any) -> T:
+    """Run a function as `run` does, in the child that has imported the models."""
+    return run(replace(server, child=server.models), copy, function, *arguments)
+
+
 def failed(error: UserError) -> UserError:
     """Return the error of a revision that failed on a throwaway database, without the state of that database."""
     explained = scratch_room.explained(error)

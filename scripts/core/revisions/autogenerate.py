@@ -12,10 +12,12 @@ from sqlalchemy.exc import DBAPIError
 
 from scripts.core.postgres import sql
 
-_OWNS = text("""SELECT EXISTS (SELECT FROM pg_depend d JOIN pg_class s ON s.oid = objid AND s.relkind = 'S'
+HAS_DEFAULT = "has_default"
+"""Our own option for `context.configure`: see Compared in request.py."""
+_OWNERS = text("""SELECT nspname, t.relname, attname, current_schema()
+    FROM pg_depend d JOIN pg_class s ON s.oid = objid AND s.relkind = 'S'
     JOIN pg_attribute ON (attrelid, attnum) = (refobjid, refobjsubid) JOIN pg_class t ON t.oid = attrelid
-    JOIN pg_namespace n ON n.oid = t.relnamespace WHERE deptype = 'a' AND t.relname = :table AND attname = :column
-    AND nspname = coalesce(:schema, current_schema()))""")
+    JOIN pg_namespace n ON n.oid = t.relnamespace WHERE deptype = 'a'""")
 _PARAMETER = re.compile(r"(?<![:\w\\]):(?=\w)")
 _CAST = re.compile(r"::[\w .\"]+(\[\])*\Z")
 
@@ -40,14 +42,15 @@ class CorrectedImpl(PostgresqlImpl):
                 of[key] = _PARAMETER.sub(r"\\:", of[key])
         if not str(column_info.get("default") or "").startswith("nextval("):
             return
-        name = {"schema": table.schema, "table": table.name, "column": column_info["name"]}
-        with inspector._operation_context() as connection:
-            if connection.scalar(_OWNS, name):
-                del column_info["default"]
+        if (table.schema, table.name, column_info["name"]) in _owners(inspector):
+            del column_info["default"]
 
     def compare_server_default(self, inspector_column: Any, metadata_column: Any, wanted: Any, found: Any) -> bool:
         """Return whether defaults differ. PostgreSQL cannot compare all of them: some types have no such operator."""
         assert self.connection is not None
+        asks = self.context_opts.get(HAS_DEFAULT)
+        if asks and not asks(metadata_column):
+            return False
         tried = self.connection.begin_nested()
         try:
             differs = super().compare_server_default(  # type: ignore[no-untyped-call]
@@ -58,3 +61,19 @@ class CorrectedImpl(PostgresqlImpl):
             return _CAST.sub("", str(found)) != _CAST.sub("", str(wanted))
         tried.rollback()
         return bool(differs)
+
+
+def _owners(inspector: Any) -> set[tuple[str | None, str, str]]:
+    """Return the schema, the table and the name of each column that owns a sequence. The inspector keeps them."""
+    known = inspector.info_cache
+    if "owners of sequences" not in known:
+        with inspector._operation_context() as connection:
+            rows = connection.execute(_OWNERS).all()
+        known["owners of sequences"] = {
+            (name, table, column)
+            for schema, table, column, default in rows
+            for name in (schema, None)
+            if name or schema == default
+        }
+    found: set[tuple[str | None, str, str]] = known["owners of sequences"]
+    return found

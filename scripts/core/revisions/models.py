@@ -117,8 +117,7 @@ def _joined(several: Sequence[MetaData]) -> MetaData:
 
 def modules() -> list[Any]:
     """Return the modules that import the models, of those that are imported."""
-    names = application.read().model_modules
-    return [sys.modules[name] for name in names if name in sys.modules]
+    return [sys.modules[name] for name in application.read().model_modules if name in sys.modules]
 
 
 def module_files() -> str:
@@ -156,8 +155,8 @@ def compared(metadata: MetaData, more: Iterable[str] = ()) -> dict[str, Any]:
             context.imports.add(f"import {type(item).__module__}")
         return False
 
-    names = {"include_schemas": True, "include_name": include_name, "include_object": own_object}
-    return {"target_metadata": metadata, "render_item": render_item, **names}
+    names = {"include_name": include_name, "include_object": own_object, "render_item": render_item}
+    return {"target_metadata": metadata, "include_schemas": True, **names}
 
 
 def filters() -> tuple[Filter, Filter]:
@@ -169,21 +168,22 @@ def has_filters() -> bool:
     return any(hasattr(module, name) for module in modules() for name in ("include_name", "include_object"))
 
 
-def is_included(table: Table) -> bool:
-    """Return whether the application's filters include the table of a model."""
+def included(tables: Iterable[Table]) -> list[Table]:
+    """Return the tables of models that the application's filters include."""
     include_name, include_object = filters()
-    parents = {"schema_name": table.schema, "schema_qualified_table_name": table.key}
-    has_schema = table.schema is None or include_name(table.schema, "schema", {})
-    named = has_schema and include_name(table.name, "table", parents)
-    return named and include_object(table, table.name, "table", False, None)
+
+    def is_named(table: Table) -> bool:
+        parents = {"schema_name": table.schema, "schema_qualified_table_name": table.key}
+        has_schema = table.schema is None or include_name(table.schema, "schema", {})
+        return has_schema and include_name(table.name, "table", parents)
+
+    return [one for one in tables if is_named(one) and include_object(one, one.name, "table", False, None)]
 
 
 def elsewhere() -> list[Table]:
     """Return the tables of the imported application that belong to another metadata."""
-    declared = _declared()
-    known = {*declared, _joined(declared)} if len(declared) > 1 else {*declared}
-    imported = (table for table, origin in _made.items() if origin.is_imported)
-    others = (table for table in imported if table.metadata not in known and is_included(table))
+    known = {*_declared(), imported()}
+    others = included(one for one, origin in _made.items() if origin.is_imported and one.metadata not in known)
     return sorted({table.key: table for table in others}.values(), key=str)
 
 

@@ -7,13 +7,14 @@ import importlib
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cache
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Constraint, MetaData, PrimaryKeyConstraint
 
 from scripts.core import ROOT, children, messages
 from scripts.core.child_process import Deadline
+from scripts.core.children import Child
 from scripts.core.errors import UserError
 from scripts.core.revisions import models
 
@@ -50,24 +51,30 @@ class Convention:
         return MetaData(naming_convention=names)
 
 
+_known: dict[Path, Convention] = {}
+
+
 def fetch() -> Convention:
     """Return the convention of this checkout's models. The first call in a process starts a child for that."""
-    return _fetch(str(ROOT))
+    if ROOT not in _known:
+        with children.started([]) as child:
+            fetch_from(child)
+    return _known[ROOT]
 
 
-@cache
-def _fetch(_root: str) -> Convention:
+def fetch_from(child: Child) -> None:
+    """Learn the convention in a child that may have imported the models."""
+    why = "Importing the models takes that long."
     try:
-        with children.started([]) as child, messages.sent_to(messages.nowhere):
-            why = "Importing the models takes that long."
-            return child.call(read, environment=None, deadline=Deadline(SECONDS, why, "nothing"))
+        with messages.sent_to(messages.nowhere):
+            _known[ROOT] = child.call(read, environment=None, deadline=Deadline(SECONDS, why, "nothing"))
     except (UserError, children.ChildError) as error:
         problem = error.problem if isinstance(error, UserError) else str(error).strip().splitlines()[-1]
-        return Convention((), KINDS, problem)
+        _known[ROOT] = Convention((), KINDS, problem)
 
 
 def read() -> Convention:
-    """Do the work of `fetch` in the child."""
+    """Do the work of `fetch_from` in the child."""
     given: Mapping[Any, Any] = models.imported().naming_convention
     functions = {name for name, value in given.items() if isinstance(name, str) and callable(value)}
     known, unknown = list[tuple[str, str]](), list[str]()

@@ -1,19 +1,24 @@
 """The models that the modules of [tool.app].metadata do not import.
 
-A child process imports every module of the application, and looks at which tables that makes.
+A child process imports the models. Its own child imports every other module of the application, and looks at which
+tables that makes.
 """
 
 import importlib
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from scripts.core import ROOT, application, child_process, children, messages
+from scripts.core import ROOT, application, child_process, children, files_read, messages, variables_read
 from scripts.core import settings as configuration
 from scripts.core.child_process import Deadline
+from scripts.core.children import Child
 from scripts.core.errors import LateError, UserError
-from scripts.core.revisions import models
+from scripts.core.postgres import scratch
+from scripts.core.revisions import models, naming
+from scripts.core.revisions.last_comparison import Reads
 from scripts.core.settings import Settings
 from scripts.core.user_code import contained
 
@@ -31,6 +36,7 @@ class Found:
 
 
 _found: dict[Path, Found] = {}
+_reads: list[Reads] = []
 
 
 def look(settings: Settings) -> Found:
@@ -38,9 +44,24 @@ def look(settings: Settings) -> Found:
 
     Raise UserError if one of these modules cannot be imported.
     """
+    if ROOT not in _found and not application.read().metadata:
+        _found[ROOT] = Found([], [], is_empty=True)
     if ROOT not in _found:
-        _found[ROOT] = _look(settings)
+        with _imported(settings):
+            pass
     return _found[ROOT]
+
+
+@contextmanager
+def imported(settings: Settings) -> Iterator[Child]:
+    """Yield a child process that has imported the models. Fork it before the first connection.
+
+    Raise UserError if they cannot be imported, or as `require_none` does.
+    """
+    _require_any()
+    with _imported(settings) as child:
+        require_none(settings)
+        yield child
 
 
 def require_none(settings: Settings) -> None:
@@ -48,8 +69,7 @@ def require_none(settings: Settings) -> None:
 
     Autogenerate would drop its table.
     """
-    if not application.read().metadata:
-        raise UserError(f"{models.NONE}.", do=f'make revision m="…" EMPTY=1; or {models.DECLARE}')
+    _require_any()
     found = look(settings)
     for failed in found.failed:
         messages.send(f"Not looked at for models: {failed}")
@@ -62,33 +82,53 @@ def require_none(settings: Settings) -> None:
         )
 
 
-def _look(settings: Settings) -> Found:
+def _require_any() -> None:
     if not application.read().metadata:
-        return Found([], [], is_empty=True)
+        raise UserError(f"{models.NONE}.", do=f'make revision m="…" EMPTY=1; or {models.DECLARE}')
+
+
+@contextmanager
+def _imported(settings: Settings) -> Iterator[Child]:
     deadline = Deadline(settings.limits.plan_deadline, _WHY, "PLAN_DEADLINE")
     environment = configuration.without_target(settings) | configuration.nowhere()
-    hidden = configuration.secret_files(settings)
-    with children.started(hidden) as child, messages.sent_to(messages.nowhere):
-        is_empty = child.call(has_no_tables, environment=environment, deadline=deadline)
-        try:
-            files, failed = child.call(everything, environment=environment, deadline=deadline)
-        except UserError as error:  # a module has ended the process, or does not end itself
-            files, failed = [], [error.problem]
-    return Found(files, failed, is_empty)
+    with children.started(scratch.hidden(settings)) as child:
+        with messages.sent_to(messages.nowhere):
+            child.call(import_models, environment=environment, deadline=deadline)
+            if ROOT not in _found:
+                _found[ROOT] = child.call(look_further, deadline, environment=environment, deadline=deadline)
+        naming.fetch_from(child)
+        yield child
 
 
-def has_no_tables() -> bool:
+def import_models() -> None:
     """Import the models in the child, once more: a revision file may have imported the application before."""
     for name in [
         name for name, module in sys.modules.items() if application.holds(str(getattr(module, "__file__", "")))
     ]:
         if "." in name:
             del sys.modules[name]
-    return not models.imported().tables
+    with files_read.noted() as files, variables_read.noted() as variables:
+        models.imported()
+    _reads.append(Reads(files, variables))
+
+
+def reads() -> Reads:
+    """Return what the models have read in this process while `import_models` imported them."""
+    return _reads[-1] if _reads else Reads()
+
+
+def look_further(deadline: Deadline) -> Found:
+    """Import the rest of the application in a child of the child, whose models stay as they are."""
+    try:
+        with child_process.own_work(), children.started([]) as child:
+            files, failed = child.call(everything, environment=None, deadline=deadline)
+    except UserError as error:  # a module has ended the process, or does not end itself
+        files, failed = [], [error.problem]
+    return Found(files, failed, is_empty=not models.imported().tables)
 
 
 def everything() -> tuple[list[str], list[str]]:
-    """Do the rest of the work of `look` in the child."""
+    """Do the work of `look_further`."""
     known, failed = set(models.made()), list[str]()
     for path, name in _modules():
         if name in sys.modules:
@@ -102,8 +142,8 @@ def everything() -> tuple[list[str], list[str]]:
             break
         except Exception as error:
             failed.append(f"{_place(error, path)}: {models.cause(error)}")
-    made = models.made().items()
-    return sorted({file for table, file in made if table not in known and models.is_included(table)}), failed
+    made = models.made()
+    return sorted({made[table] for table in models.included(table for table in made if table not in known)}), failed
 
 
 def _modules() -> Iterator[tuple[Path, str]]:

@@ -99,4 +99,4 @@ def test_a_filter_of_the_application_that_fails_is_a_fault_of_its_file(monkeypat
     monkeypatch.setitem(sys.modules, "app.models", module)
 
     with pytest.raises(UserError, match=r"^app\.models: include_name fails: AttributeError: "):
-        models.is_included(Table("t", MetaData()))
+        models.included([Table("t", MetaData())])
