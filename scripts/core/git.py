@@ -89,9 +89,19 @@ def _stays_inside(member: tarfile.TarInfo, folder: Path) -> bool:
     return True
 
 
-def author(path: str) -> str | None:
-    """Return who last committed a change of the file; None before the first commit."""
-    return (_git("log", "-1", "--format=%an", "--", path) or "").strip() or None
+def authors(paths: Sequence[str]) -> dict[str, str]:
+    """Return who last committed a change of each file. A file that was never committed is left out."""
+    newest = ("-1",) if len(paths) == 1 else ()  # the history may be long
+    listed = ("-z", "--format=%x01%an", "--name-only", "--relative")
+    log = _git("log", *newest, *listed, "--", *paths) if paths else None
+    found, author = dict[str, str](), ""
+    for part in (log or "").split("\0"):
+        word = part.removeprefix("\n")
+        if word.startswith("\1"):
+            author = word[1:].strip()
+        elif word:
+            found.setdefault(word, author)
+    return found
 
 
 def _defines(revision: str) -> str:

@@ -164,3 +164,20 @@ def test_a_release_is_extracted_without_the_links_that_lead_out_of_it(repository
 
     assert (release / "inside" / "ab12.py").is_file()
     assert sorted(path.name for path in release.iterdir()) == ["alembic", "inside"]
+
+
+def test_each_file_has_the_author_of_its_last_change(repository: Path) -> None:
+    """All files at once, or one of them. A file that was never committed has none."""
+    names = ["one.py", "two.py", 'a "name", ä.py']
+    for name in names:
+        write(repository, name, name[:3])
+    commit(repository, "three")
+    write(repository, "one.py", "changed")
+    do(repository, "-c", "user.name=Grace", "commit", "--all", "--message=one")
+    write(repository, "new.py", "new")
+
+    paths = [f"{VERSIONS}/{name}" for name in [*names, "new.py"]]
+    expected = dict(zip(paths, ["Grace", "Ada", "Ada"], strict=False))
+    assert git.authors(paths) == expected
+    assert [git.authors([path]) for path in paths] == [{path: name} for path, name in expected.items()] + [{}]
+    assert git.authors([]) == {}

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, text
 from scripts.core.models.described import OWNED, Owned, listed
 from scripts.core.postgres import sql
 from scripts.core.postgres.sql import spelled
-from scripts.core.schema import fingerprint
+from scripts.core.schema import repeated_reading
 from scripts.core.schema.fingerprint import Schema
 
 QUOTED = r'(?:"(?:[^"]|"")*"|[^\s",.]+)'
@@ -97,7 +97,7 @@ def read(connection: Connection, owned: Sequence[Owned]) -> Read:
     found = {name: Default(*rest) for name, *rest in connection.execute(_DEFAULTS, listed(tables))}
     for statement in connection.scalars(_RESETS, listed(tables)).all():
         sql.run(connection, spelled(statement))
-    schema = fingerprint.read(connection, often=True)
+    schema = repeated_reading.read(connection)
     return Read(schema, _part(schema, names(connection, owned)), found)
 
 

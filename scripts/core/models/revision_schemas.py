@@ -23,7 +23,7 @@ from scripts.core.postgres import trial
 from scripts.core.postgres.scratch import Scratch
 from scripts.core.revisions import history
 from scripts.core.revisions.history import History
-from scripts.core.schema import fingerprint
+from scripts.core.schema import repeated_reading
 from scripts.core.schema.fingerprint import FINGERPRINT_VERSION, Schema
 from scripts.core.schema.restored_text import canonical
 from scripts.core.settings import Settings
@@ -164,7 +164,7 @@ def walk(made: Settings, of: Part, before: Hashes, make_roles: MakeRoles) -> Wal
     with rehearsal.observed(made) as observer:
 
         def on_step(step: Step) -> None:
-            after = hashed(fingerprint.read(observer, often=True))
+            after = hashed(repeated_reading.read(observer))
             walked.ran.append(Ran(_changes(state[0], after), step.revision not in found.unfinished))
             state[0] = after
             messages.progress(of.done + len(walked.ran), of.total, "revisions")

@@ -226,7 +226,7 @@ def _proven(server: Scratch, head: str, file: UnprovenFile, start: ModelComparis
     tried = rehearsal.run(server, revisions, [script.revision], script.revision, lambda: migrated)
     if tried.failure:
         raise _refused(file, tried.failure, "it does not run")
-    planned = plan.planned(script, tried, table_sizes.unknown(server.administrator.limits))
+    [planned] = plan.planned([script], tried, table_sizes.unknown(server.administrator.limits))
     undone = tried.undone.get(script.revision)
     if undone and not (undone.failure or undone.differences):
         try:

@@ -50,6 +50,6 @@ def make(settings: Settings, revisions: History, scripts: list[Script]) -> Plan:
     weights = table_sizes.unknown(settings.limits)
     return Plan(
         "the revision files",
-        [plan.planned(one, tried, weights) for one in scripts],
+        plan.planned(scripts, tried, weights),
         tried.failure,
     )

@@ -1,7 +1,7 @@
 """What migrate would do: the pending revisions, run on a copy, with the effects and hazards of each."""
 
 import ast
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -101,7 +101,7 @@ def make(target: Settings, revisions: History, at: Sequence[str], wanted: str) -
             return ready.pop() if ready else stand_in.make(server, target, revisions, at)[0]
 
         tried = rehearsal.run(server, revisions, [script.revision for script in pending], wanted, next_copy)
-    return Plan(tried_on, [planned(script, tried, weighed) for script in pending], tried.failure)
+    return Plan(tried_on, planned(pending, tried, weighed), tried.failure)
 
 
 def other_version(target: int, server: int) -> str:
@@ -109,15 +109,20 @@ def other_version(target: int, server: int) -> str:
     return f" (on PostgreSQL {server}, but the target has {target})" if target and target != server else ""
 
 
-def planned(script: Script, tried: Rehearsal, weighed: Weights) -> Planned:
-    """Return a revision with its trace and its findings."""
+def planned(scripts: Sequence[Script], tried: Rehearsal, weighed: Weights) -> list[Planned]:
+    """Return revisions with their traces and their findings."""
+    authors = git.authors([revision_files.shown(script.path) for script in scripts])
+    return [_planned(script, tried, weighed, authors) for script in scripts]
+
+
+def _planned(script: Script, tried: Rehearsal, weighed: Weights, authors: Mapping[str, str]) -> Planned:
     file = revision_files.shown(script.path)
     statements = [statement for statement in tried.trace.statements if statement.revision == script.revision]
     return Planned(
         revision=script.revision,
         file=file,
         others=sources.others(Path(script.path), tried.trace.read),
-        author=git.author(file),
+        author=authors.get(file),
         message=script.doc,
         statements=statements,
         findings=_findings(script, statements, tried, weighed),

@@ -18,7 +18,7 @@ from scripts.core.postgres import connections, driver, extensions, session_timeo
 from scripts.core.postgres.scratch import Scratch
 from scripts.core.revisions import checksum, sources
 from scripts.core.revisions.history import History
-from scripts.core.schema import compare, fingerprint
+from scripts.core.schema import compare, repeated_reading
 from scripts.core.schema.fingerprint import Schema
 from scripts.core.settings import Settings
 
@@ -136,7 +136,7 @@ def tracing(observer: Connection, into: Trace, also: Tracer | None = None) -> Tr
 
 def _read(observer: Connection) -> Schema:
     with child_process.own_work():
-        return fingerprint.read(observer, often=True)
+        return repeated_reading.read(observer)
 
 
 @contextmanager

@@ -10,8 +10,10 @@ from sqlalchemy import Connection
 from scripts.core.postgres import driver
 from scripts.core.postgres.driver import Session
 from scripts.core.postgres.lock_modes import ACCESS_EXCLUSIVE, SHARE
+from scripts.core.postgres.user_tables import FIRST_OID
 from scripts.core.schema import catalog_snapshot
 from scripts.core.schema.catalog_snapshot import Index, Relation, Snapshot
+from scripts.core.schema.catalogs import versions
 
 SAMPLE = 0.001
 """Seconds between two reads of the locks of a statement that commits by itself."""
@@ -22,10 +24,14 @@ _IN_TRANSACTION = (
     "SELECT relation, mode, pg_stat_get_xact_numscans(relation), pg_stat_get_xact_tuples_inserted(relation)"
     " + pg_stat_get_xact_tuples_updated(relation) + pg_stat_get_xact_tuples_deleted(relation)"
     " FROM pg_locks WHERE pid = pg_backend_pid() AND locktype = 'relation' AND granted"
-    f" UNION ALL SELECT 0::oid, current_setting('search_path'), 0, {catalog_snapshot.WRITES}"
+    f" UNION ALL SELECT 0::oid, current_setting('search_path'), 0, {versions.WRITES}"
 )
 # Counters of earlier transactions may be included as long as they are not reported to the server.
-_EARLIER = "SELECT relid, seq_scan, n_tup_ins + n_tup_upd + n_tup_del FROM pg_stat_xact_user_tables"
+_EARLIER = (
+    "SELECT * FROM (SELECT oid, pg_stat_get_xact_numscans(oid) AS scans, pg_stat_get_xact_tuples_inserted(oid)"
+    " + pg_stat_get_xact_tuples_updated(oid) + pg_stat_get_xact_tuples_deleted(oid) AS written"
+    f" FROM pg_class WHERE oid >= {FIRST_OID} AND relkind IN ('r', 'p', 'm')) counted WHERE scans + written > 0"
+)
 _IN_ALL = (
     "SELECT x.relid, x.seq_scan + a.seq_scan, x.n_tup_ins + x.n_tup_upd + x.n_tup_del"
     " + a.n_tup_ins + a.n_tup_upd + a.n_tup_del"

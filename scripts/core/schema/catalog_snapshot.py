@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from scripts.core.postgres import driver
 from scripts.core.postgres.driver import Session
 from scripts.core.postgres.user_tables import EVERY, FIRST_OID
+from scripts.core.schema.catalogs import versions
 
 MAY_HAVE_ROWS = ("r", "p", "m")
 
@@ -111,19 +112,6 @@ _QUERIES: dict[type[Any], str] = {
     Label: f"SELECT oid, enumtypid::regtype::text, enumlabel FROM pg_enum WHERE oid >= {FIRST_OID}",
 }
 
-# Which versions of the catalogs' rows are visible, for all catalogs of the queries, and how names are printed.
-_CATALOGS = ("class", "index", "attribute", "attrdef", "constraint", "enum", "type", "namespace")
-_VERSIONS = "SELECT current_setting('search_path'), " + ", ".join(
-    f"(SELECT sum(hash_record_extended(ROW(ctid, xmin), 0)) FROM pg_{catalog})" for catalog in _CATALOGS
-)
-WRITES = " + ".join(
-    f"pg_stat_get_xact_tuples_{done}('pg_{catalog}'::regclass)"
-    for catalog in _CATALOGS
-    for done in ("inserted", "updated", "deleted")
-)
-"""In SQL, how many rows of these catalogs the running transaction has written. It is much cheaper than the versions.
-A rollback to a savepoint does not change it."""
-
 
 @dataclass(frozen=True)
 class Snapshot:
@@ -170,8 +158,8 @@ def read(session: Session, known: Snapshot = EMPTY, own: Collection[int] = ()) -
     If nothing has changed since `known` was read, return `known`. To find that out takes a fifth of the time.
     """
     found: dict[type[Any], list[Any]] = {}
-    [versions] = driver.rows(session, _VERSIONS)
-    if versions == known.versions:
+    [now] = driver.rows(session, versions.OF_TABLES)
+    if now == known.versions:
         return known
     for kind, query in _QUERIES.items():
         rows = driver.rows(session, query)
@@ -185,7 +173,7 @@ def read(session: Session, known: Snapshot = EMPTY, own: Collection[int] = ()) -
         columns={(thing.relation, thing.number): thing for thing in found[Column]},
         constraints={thing.number: thing for thing in found[Constraint]},
         labels={thing.number: thing for thing in found[Label]},
-        versions=versions,
+        versions=now,
     )
 
 

@@ -149,9 +149,8 @@ def _may_be_rephrased(difference: Difference) -> bool:
 def _differences(
     kind: Literal["structure", "access"], expected: dict[str, str], found: dict[str, str]
 ) -> list[Difference]:
-    names = expected.keys() | found.keys()
-    differences = (Difference(name, kind, expected.get(name), found.get(name)) for name in names)
-    return [one for one in differences if one.expected != one.found]
+    names = [name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name)]
+    return [Difference(name, kind, expected.get(name), found.get(name)) for name in names]
 
 
 def _order(expected: Schema, found: Schema) -> list[Difference]:

@@ -114,7 +114,8 @@ def _take(case: Case, applied: Applied) -> None:
         statement.sql = redaction.statement(statement.sql, files[statement.revision])
     ran = {statement.revision for statement in case.trace.statements} | {timed.revision for timed in case.timed}
     assert case.weights
-    case.planned = [plan.planned(one, _rehearsal(case), case.weights) for one in case.pending if one.revision in ran]
+    done = [one for one in case.pending if one.revision in ran]
+    case.planned = plan.planned(done, _rehearsal(case), case.weights)
 
 
 def _files(case: Case) -> dict[str, str]:

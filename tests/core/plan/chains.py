@@ -75,7 +75,7 @@ def findings(tried: Rehearsal, settings: Settings) -> dict[str, list[Finding]]:
     assert not tried.failure, tried.failure
     unknown = table_sizes.unknown(settings.limits)
     pending = history.pending(history.load(), ("shop",), "head")
-    return {script.revision: plan.planned(script, tried, unknown).findings for script in pending}
+    return {one.revision: one.findings for one in plan.planned(pending, tried, unknown)}
 
 
 def walk(versions: Path, copy: Settings, cases: Mapping[str, list[str]], *more: Path) -> dict[str, Tried]:

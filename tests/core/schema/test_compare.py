@@ -13,7 +13,7 @@ from scripts.core import settings, subprocesses
 from scripts.core.errors import DatabaseMissingError
 from scripts.core.postgres import client_programs, connections, schema_copy, scratch
 from scripts.core.postgres.scratch import Scratch
-from scripts.core.schema import fingerprint
+from scripts.core.schema import fingerprint, repeated_reading
 from scripts.core.schema.compare import between, compare
 from scripts.core.schema.fingerprint import Schema
 from scripts.core.settings import Settings
@@ -86,10 +86,14 @@ def dump(settings: Settings) -> str:
 def test_a_change_is_told_and_changes_the_fingerprint(
     changed: Connection, whole: Schema, statement: str, lines: list[str]
 ) -> None:
+    """It is also found by a session that reads again and again, and so is its end."""
     version = whole.objects["extension citext"]
 
+    before = repeated_reading.read(changed)
     run(changed, statement)
-    after = fingerprint.read(changed)
+    after = repeated_reading.read(changed)
+
+    assert before == whole
 
     assert [str(one) for one in between(whole, after)] == [line.replace("CITEXT", version) for line in lines]
     assert after.fingerprint != whole.fingerprint

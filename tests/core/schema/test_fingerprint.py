@@ -13,7 +13,7 @@ from scripts.core.errors import UserError
 from scripts.core.postgres import connections, sql
 from scripts.core.postgres.sql import PLACE, compose
 from scripts.core.schema import fingerprint
-from scripts.core.schema.catalogs import query, unknown
+from scripts.core.schema.catalogs import query
 from scripts.core.schema.compare import between
 from scripts.core.schema.fingerprint import Schema
 from scripts.core.settings import Settings
@@ -306,54 +306,6 @@ def test_no_lock_is_left_behind(shop: Settings) -> None:
 
 
 # Names
-
-
-CHANGED = (
-    "CREATE TABLE a (n int CHECK (n > 0)); CREATE VIEW v AS SELECT n FROM a",
-    "CREATE SCHEMA s; CREATE TYPE s.t AS ENUM ('x'); ALTER TABLE a ADD t s.t DEFAULT 'x'",
-    "CREATE OPERATOR = (FUNCTION = int8eq, LEFTARG = int8, RIGHTARG = int8); GRANT SELECT ON a TO pg_monitor",
-    "DROP VIEW v; ALTER TABLE a RENAME TO b; CREATE TABLE alembic_version (version_num text)",
-    "DROP SCHEMA public CASCADE; CREATE SCHEMA public; CREATE TABLE a (n int)",
-)
-PLANS = text("SELECT generic_plans, custom_plans FROM pg_prepared_statements WHERE name = 'schema_reading'")
-
-
-@pytest.mark.parametrize("isolation", ["AUTOCOMMIT", "READ COMMITTED"])
-def test_a_session_that_reads_often_plans_once_and_sees_every_change(target: Settings, isolation: str) -> None:
-    with connections.connect(target, isolation_level=isolation) as reader:
-        for statement in CHANGED:
-            make(target, [statement])
-            found = fingerprint.read(reader, often=True)
-            assert found == read(target)
-        plans = reader.execute(PLANS).one()
-
-    assert tuple(plans) == (len(CHANGED), 0)
-    assert found.objects["table a"]
-
-
-def test_an_object_of_a_kind_that_was_unknown_when_the_plan_was_made_is_seen(
-    target: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(unknown.LETTERS, "pg_proc.prokind", "faw")  # as if a server were the first with procedures
-    with connections.connect(target, isolation_level="AUTOCOMMIT") as reader:
-        assert fingerprint.read(reader, often=True).unknown == []
-        make(target, ["CREATE PROCEDURE p() LANGUAGE sql AS 'SELECT 1'"])
-
-        assert fingerprint.read(reader, often=True).unknown == ["procedure p()"]
-
-
-def test_a_plan_that_was_made_for_a_small_schema_is_not_used_for_a_large_one(
-    target: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(fingerprint, "SMALL", 1)
-    with connections.connect(target) as reader:
-        before = len(fingerprint.read(reader, often=True).objects)
-        make(target, [f"CREATE TABLE t{number} (n int)" for number in range(before + 1)])
-        after = fingerprint.read(reader, often=True)
-        assert not reader.in_transaction()
-        assert reader.execute(PLANS).all() == []
-        assert fingerprint.read(reader, often=True) == after == read(target)
-        assert tuple(reader.execute(PLANS).one()) == (1, 0)
 
 
 def test_no_two_objects_share_a_name(target: Settings) -> None:

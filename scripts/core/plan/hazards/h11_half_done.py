@@ -33,7 +33,7 @@ def find(subject: Subject) -> Iterator[Finding]:
     alone = [statement for statement in ours if statement.alone]
     if not alone:
         return
-    table = next((lock["relation"] for lock in alone[0].locks), "")
+    table = _table(alone[0])
     if len({statement.transaction for statement in ours}) > 1:
         message = f"{len(ours)} changes of the schema are committed one by one. If one fails, those before it stay."
         instead = "Write a revision for each statement of an autocommit_block, with nothing else in it."
@@ -47,6 +47,12 @@ def find(subject: Subject) -> Iterator[Finding]:
             # The runner drops an invalid index that a stopped run left behind, and finds its place again.
             severity = NOTE if len(ours) == 1 else WARN
             yield Finding(ID, NAME, severity, table, "none", statement.line, message, instead)
+
+
+def _table(statement: Statement) -> str:
+    """Return the table that it changes, or else locks. Locks of a concurrent statement are not seen each time."""
+    changed = (change.relation.name for change in statement.changes if change.relation)
+    return next(changed, next((lock["relation"] for lock in statement.locks), ""))
 
 
 def _without_prepared_drops(all_of_them: list[Statement]) -> tuple[list[Statement], set[int]]:

@@ -35,7 +35,7 @@ RELATION = """relation AS MATERIALIZED (
         CASE relkind WHEN 'v' THEN 'view ' WHEN 'm' THEN 'materialized view '
         WHEN 'f' THEN 'foreign table ' WHEN 'c' THEN 'type ' WHEN 'S' THEN 'sequence ' ELSE 'table ' END
         || s.prefix || quote_ident(relname) AS name
-    FROM pg_class c JOIN space s ON s.oid = relnamespace WHERE relkind IN ('r', 'p', 'f', 'v', 'm', 'c', 'S'))"""
+    FROM pg_class c JOIN space s ON s.oid = relnamespace WHERE relkind IN ('r', 'p', 'f', 'v', 'm', 'c', 'S'){})"""
 
 # A NOT NULL constraint has no other definition.
 COMMENTED = "EXISTS (SELECT FROM pg_description WHERE (classoid, objoid) = (o.tableoid, o.oid))"

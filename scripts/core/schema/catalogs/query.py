@@ -1,5 +1,6 @@
 """One statement that reads a whole schema, so in one snapshot."""
 
+from collections.abc import Iterable
 from functools import cache
 
 from scripts.core.postgres.sql import PLACE, Sql, compose
@@ -14,7 +15,7 @@ from scripts.core.schema.catalogs.unknown import Catalogs
 _STATEMENT = """WITH own AS (
     SELECT CAST({} AS oid) AS version, CAST({} AS oid) AS log, CAST({} AS oid) AS source
 ), {}, {}, migrator AS (
-    SELECT coalesce((SELECT relowner FROM relation, own WHERE oid = version), datdba) AS role
+    SELECT coalesce((SELECT relowner FROM pg_class c JOIN own ON oid = version), datdba) AS role
     FROM pg_database WHERE datname = current_database()
 ), left_out AS MATERIALIZED (
     SELECT classid, objid FROM pg_depend WHERE deptype = 'e'
@@ -24,7 +25,7 @@ _STATEMENT = """WITH own AS (
     WHERE NOT EXISTS (SELECT FROM left_out WHERE (classid, objid) = (every.catalog, every.id))
     AND NOT EXISTS (SELECT FROM left_out WHERE (classid, objid) = (every.parent_catalog, every.parent))
 ), granted AS MATERIALIZED (
-    SELECT name, owner, acl, usual_acl FROM object WHERE acl IS NOT NULL UNION ALL {}
+    SELECT name, owner, acl, usual_acl FROM object WHERE acl IS NOT NULL{}
 )
 SELECT 'object', name, definition FROM object WHERE definition IS NOT NULL
 UNION ALL SELECT 'object', name || ', comment', description FROM object JOIN pg_description
@@ -50,20 +51,30 @@ UNION ALL SELECT 'access', format('%s, revocation of %s from %s', name, privileg
     EXCEPT SELECT grantee, privilege_type FROM aclexplode(acl))
 UNION ALL SELECT 'order', relation.name, json_agg(quote_ident(attname) ORDER BY attnum)::text
     FROM object JOIN relation ON (tableoid, oid) = (catalog, id) JOIN pg_attribute ON attrelid = oid
-    WHERE part = 0 AND relkind IN ('r', 'p', 'f') AND attnum > 0 AND NOT attisdropped GROUP BY relation.name"""
+    WHERE part = 0 AND relkind IN ('r', 'p', 'f') AND attnum > 0 AND NOT attisdropped GROUP BY relation.name
+UNION ALL SELECT 'number', name, oid::text FROM relation"""
 
 
 @cache
 def statement(catalogs: Catalogs, version: Sql = PLACE, log: Sql = PLACE, source: Sql = PLACE) -> Sql:
-    """Return what reads rows of class (object, access or order), name and definition, also from unknown `catalogs`.
+    """Return what reads rows of class, name and definition, also from unknown `catalogs`.
 
-    The values are the OIDs of the tables that are not part of the schema: Alembic's version table, our log, and our
-    table of sources.
+    The class is object, access, order, or number for the OID of a relation. The values are the OIDs of the tables that
+    are not part of the schema: Alembic's version table, our log, and our table of sources.
     """
     every = [*relations.KINDS, *types.KINDS, *objects.KINDS, *unknown.kinds(catalogs)]
-    kinds = " UNION ALL ".join(map(_select, every))
-    pieces = (Sql(SPACE), Sql(RELATION), Sql(kinds), Sql(GRANTS), FIRST_OID)
-    return compose(_STATEMENT, version, log, source, *pieces)
+    return _statement((version, log, source), RELATION.format(""), every, f" UNION ALL {GRANTS}")
+
+
+def part(version: Sql, log: Sql, source: Sql, numbers: Sql) -> Sql:
+    """Return what reads the same rows of the relations with these numbers (oid[]) alone."""
+    relation = RELATION.format(f" AND c.oid = ANY ({numbers})")
+    return _statement((version, log, source), relation, relations.KINDS, "")
+
+
+def _statement(own: tuple[Sql, Sql, Sql], relation: str, kinds: Iterable[Kind], grants: str) -> Sql:
+    every = " UNION ALL ".join(map(_select, kinds))
+    return compose(_STATEMENT, *own, Sql(SPACE), Sql(relation), Sql(every), Sql(grants), FIRST_OID)
 
 
 def _select(kind: Kind) -> str:

@@ -49,7 +49,8 @@ def find() -> str:
     every server has none.
     """
     letters = " ".join(
-        f"UNION ALL SELECT '{place}', '{{}}' WHERE EXISTS (SELECT FROM {place.partition('.')[0]} WHERE {_other(place)})"
+        f"UNION ALL SELECT '{place}', '{{}}' WHERE EXISTS"
+        f" (SELECT FROM {place.partition('.')[0]} WHERE oid >= {FIRST_OID} AND {other(place)})"
         for place in LETTERS
     )
     return (
@@ -75,7 +76,7 @@ def kinds(catalogs: Catalogs) -> Iterator[Kind]:
     for name, columns in catalogs:
         if name in LETTERS:
             catalog, space = name.partition(".")[0], _SPACES[name]
-            source = f"{catalog} o JOIN space s ON s.oid = o.{space} WHERE {_other(name)}"
+            source = f"{catalog} o JOIN space s ON s.oid = o.{space} WHERE {other(name)}"
             yield Kind(_NAME, f"'{DEFINITION}'", source)
         elif columns:
             yield from _in_catalog(sql.name(name), columns)
@@ -92,8 +93,8 @@ def _in_catalog(catalog: Sql, columns: Sequence[str]) -> Iterator[Kind]:
     yield Kind("'rows of ' || o.tableoid::regclass", f"'{DEFINITION}'", rows)
 
 
-def _other(place: str) -> str:
-    """Return the condition that a row has none of the known letters."""
+def other(place: str) -> str:
+    """Return the condition that a row of a catalog has none of the known letters."""
     return f"{place.partition('.')[2]} NOT IN ({_listed(LETTERS[place])})"
 
 
