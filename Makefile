@@ -27,11 +27,13 @@ override EXCLUDE := $(value EXCLUDE)
 override KEEP := $(value KEEP)
 override TO := $(value TO)
 override MODE := $(value MODE)
+override FILE := $(value FILE)
 override FROM := $(value FROM)
 override RELEASE := $(value RELEASE)
 override PROJECT := $(value PROJECT)
+override DATABASE := $(value DATABASE)
 override RUNTIME := $(value RUNTIME)
-export m c REV STEPS T FAULTS EMPTY SQL RENAME FILL JSON ALL ENV CONFIRM ACCEPT NAME BACKUP EXCLUDE KEEP TO MODE FROM RELEASE PROJECT RUNTIME
+export m c REV STEPS T FAULTS EMPTY SQL RENAME FILL JSON ALL ENV CONFIRM ACCEPT NAME BACKUP EXCLUDE KEEP TO MODE FILE FROM RELEASE PROJECT DATABASE RUNTIME
 
 ## Every day
 up: ## Set up everything, start PostgreSQL and the app, migrate
@@ -91,6 +93,8 @@ backups: ## List the backups; with KEEP=, remove old ones                (JSON=1
 	$(RUN) run python -m scripts.backups $${KEEP:+--keep="$$KEEP"} $${JSON:+--json}
 restore: ## Restore a backup; keep the current database as another       (BACKUP=latest CONFIRM=name or TO=other)
 	$(RUN) restore python -m scripts.restore $${TO:+--to="$$TO"} $${BACKUP:+-- "$$BACKUP"}
+load: ## Load a dump of another program; keep the current database   (FILE=app.dump CONFIRM=name)
+	$(RUN) load python -m scripts.load $${FILE:+-- "$$FILE"}
 verify-backup: ## Restore a backup on the scratch server and compare          (BACKUP=latest MODE=full)
 	$(RUN) with_scratch python -m scripts.verify_backup $${MODE:+--mode="$$MODE"} $${BACKUP:+-- "$$BACKUP"}
 
@@ -114,8 +118,8 @@ check: ## Check formatting, types, shell scripts and the Dockerfile
 	$(RUN) run sh scripts/check.sh
 format: ## Format the code
 	$(RUN) edit sh scripts/format.sh
-adopt: ## Move an existing project in; without PROJECT, check it       (PROJECT=../shop CONFIRM=shop)
-	$(RUN) adopt python -m scripts.adopt $${PROJECT:+--project="$$PROJECT"} $${NAME:+--name="$$NAME"}
+adopt: ## Move an existing project in; without PROJECT, check it       (PROJECT=../shop CONFIRM=shop or DATABASE=1)
+	$(RUN) adopt python -m scripts.adopt $${DATABASE:+--database} $${PROJECT:+--project="$$PROJECT"} $${NAME:+--name="$$NAME"}
 lock: ## Choose and lock the newest version of every package
 	$(RUN) edit sh scripts/lock.sh
 bench: ## Compare the speed with other tools
@@ -124,4 +128,4 @@ help: ## Show this menu
 	@awk -f scripts/help.awk Makefile
 
 .PHONY: up down status doctor logs ps shell psql app revision migrate plan lint rollback stamp recover history current diagram merge alembic environment \
-	roles backup backups restore verify-backup verify-staging build seed reset test check format adopt lock bench help
+	roles backup backups restore load verify-backup verify-staging build seed reset test check format adopt lock bench help

@@ -4,6 +4,7 @@ make adopt PROJECT=../shop                 look at it, try it, show what would c
 make adopt PROJECT=../shop CONFIRM=shop    without a question
 make adopt PROJECT=../shop/two.ini         one of several Alembic environments; in one file: NAME=section
 make adopt                                 check an application that was put in place by hand
+make adopt DATABASE=1                      what a database that exists already needs once; it is only read
 
 The project is only read. Its revisions run on the scratch server: with its own env.py, and with ours. Nothing changes
 here before both make the same schema. docs/adopt.md says what is carried over.
@@ -17,7 +18,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from scripts.core import ROOT, env_file, overrides, settings
-from scripts.core.adopt import changes, env_py, example, prepare, prove
+from scripts.core.adopt import changes, database, env_py, example, prepare, prove
 from scripts.core.adopt.adoption import Adoption
 from scripts.core.adopt.prove import Proof
 from scripts.core.cli import console, entry_point
@@ -36,11 +37,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = entry_point.parser(__doc__, "scripts.adopt")
     parser.add_argument("--project", default="", metavar="FOLDER", help="the project, or its alembic.ini")
     parser.add_argument("--name", default="", metavar="SECTION", help="the section of its alembic.ini")
+    parser.add_argument("--database", action="store_true", help="show what the database needs")
     parser.add_argument("--original", default="", help="for a proof: the database that its own env.py has made")
     parser.add_argument("--proof", default="", metavar="FILE", help="for a proof: the file that gets the result")
     arguments = parser.parse_args(argv)
 
     target = settings.load()
+    if arguments.database:
+        return show_needs(target)
     if target.app_env != "development":
         raise UserError(f"APP_ENV is {target.app_env}.", why="A checkout is filled in development only.", code=USAGE)
     if not arguments.project:
@@ -51,6 +55,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         return check(found)
     with changes.working() as work:
         return adopt(target, arguments.project, arguments.name, work)
+
+
+def show_needs(target: settings.Settings) -> int:
+    """Print what the database needs. Return 1 if something is still to be done."""
+    is_done = True
+    for need in database.needs(target):
+        console.say(str(need), "green" if need.is_done else "red")
+        is_done = is_done and need.is_done
+    return 0 if is_done else 1
 
 
 def check(found: Proof) -> int:
@@ -193,11 +206,11 @@ def quoted(value: str) -> str:
 
 
 def left_to_do(target: settings.Settings, prepared: Adoption, found: Proof) -> Iterator[str]:
-    database = target.database_url.database
+    name = target.database_url.database
     yield "Review it, then: git add -A && git commit"
     if not prepared.command:
         yield "Set command in [tool.app] of pyproject.toml: what starts the application."
-    yield f"make up. If the database has the example's tables: make reset CONFIRM={database}"
+    yield f"make up. If the database has the example's tables: make reset CONFIRM={name}"
     if prepared.not_carried:
         yield "Look at what was not carried over: docs/adopt.md"
     yield "Put the tests of the project into tests/app/. They were not copied."

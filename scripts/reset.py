@@ -10,8 +10,8 @@ import shlex
 import sys
 from collections.abc import Sequence
 
-from scripts.core import messages, overrides, settings
-from scripts.core.cli import console, entry_point
+from scripts.core import messages, settings
+from scripts.core.cli import confirmation, console, entry_point
 from scripts.core.errors import UserError
 from scripts.core.formatting import counted
 from scripts.core.migrate import alembic_commands
@@ -34,7 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     console.say(f"Database {name}: {counted(len(rows), 'table')} with {row_estimate.total(rows)} will be lost.")
     for table, count in rows.items():
         console.say(f"  {table}: {count}")
-    require_confirmation(name)
+    confirmation.require(name, "to drop it", "make reset")
 
     with replacement.new(target, target.app_env) as new:
         databases.let_application_in(target, new.url)
@@ -60,15 +60,6 @@ def require_development(target: settings.Settings, name: str, environment: str |
             f"Refusing to reset {name}: APP_ENV is {target.app_env}.",
             why="The database is a development database, but APP_ENV is not development.",
             do="to reset it, set APP_ENV=development in .env",
-        )
-
-
-def require_confirmation(name: str) -> None:
-    typed = overrides.confirmed() or console.ask(f"Type {name} to drop it:")
-    if typed != name:
-        raise UserError(
-            f"Not confirmed: {'you typed ' + typed if typed else 'no name was given'}.",
-            do=f"make reset CONFIRM={shlex.quote(name)}",
         )
 
 

@@ -13,10 +13,10 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 
-from scripts.core import overrides, settings
+from scripts.core import settings
 from scripts.core.backups import kept_databases, restore, selection
 from scripts.core.backups.restore import State
-from scripts.core.cli import console, entry_point
+from scripts.core.cli import confirmation, console, entry_point
 from scripts.core.errors import USAGE, UserError
 from scripts.core.formatting import counted
 from scripts.core.postgres import connections, database_names, databases, system_identifier
@@ -79,15 +79,11 @@ def require_confirmation(target: settings.Settings, state: State, backup: str) -
     """Raise UserError unless the database's name is typed. It is not required if the database has no rows."""
     name = databases.name_of(target.database_url)
     rows = row_estimate.total(state.rows)
-    if not rows.number:
-        return
-    console.say(f"{name} at {connections.address(target)}: {counted(len(state.rows), 'table')}, {rows}. It is kept.")
-    typed = overrides.confirmed() or console.ask(f"Type {name} to replace it:")
-    if typed != name:
-        raise UserError(
-            f"Not confirmed: {'you typed ' + typed if typed else 'no name was given'}.",
-            do=f"make restore BACKUP={shlex.quote(backup)} CONFIRM={shlex.quote(name)}",
+    if rows.number:
+        console.say(
+            f"{name} at {connections.address(target)}: {counted(len(state.rows), 'table')}, {rows}. It is kept."
         )
+        confirmation.require(name, "to replace it", f"make restore BACKUP={shlex.quote(backup)}")
 
 
 def report(target: settings.Settings, what: str, old: str) -> None:
@@ -101,9 +97,7 @@ def report(target: settings.Settings, what: str, old: str) -> None:
     if pending:
         console.say(f"  {counted(len(pending), 'pending revision')}: make migrate")
     if old:
-        console.say(f"  The database from before is kept as {old}.")
-        console.say(f"  Restore it:  make restore BACKUP={shlex.quote(old)} CONFIRM={shlex.quote(name)}")
-        console.say(f"  Drop it:     {kept_databases.drop_command(old)}")
+        console.document(kept_databases.commands(old, name))
 
 
 if __name__ == "__main__":

@@ -517,7 +517,7 @@ NEWER_THAN_3_81 = {
     r"^\.(ONESHELL|SHELLFLAGS|RECIPEPREFIX|EXTRA_PREREQS|NOTINTERMEDIATE|WAIT)\b": ".ONESHELL:",
     r"^\s*(override\s+|export\s+)*undefine\b": "undefine m",
     r"^\s*(override\s+)?define\s+\S+\s*[:+?]?=": "define m =",
-    r"^\s*[-]?load\b": "-load plugin.so",
+    r"^\s*[-]?load\s": "-load plugin.so",
     r"\bprivate\s+\S+\s*[:+?]?=": "test: private m = x",
     r"^\s*(override\s+export|export\s+override)\b": "override export m := x",
     r"^[^\t#]*[^$\s]\s*!=": "date != date",

@@ -159,6 +159,7 @@ TEXTS = [
     ("backups", "KEEP", "--keep={}"),
     ("restore", "BACKUP", "{}"),
     ("restore", "TO", "--to={}"),
+    ("load", "FILE", "{}"),
     ("verify-backup", "BACKUP", "{}"),
     ("verify-backup", "MODE", "--mode={}"),
 ]

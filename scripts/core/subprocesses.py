@@ -119,10 +119,10 @@ def follow_all(
 ) -> str:
     """Run several programs in parallel, as `follow` does. Return the error output of the first that failed."""
     with ExitStack() as stack:
-        started = [stack.enter_context(_started(words, environment)) for words in commands]
-        while any([_runs(process) for process, _ in started]):
+        running = [stack.enter_context(started(words, environment)) for words in commands]
+        while any([_runs(process) for process, _ in running]):
             tick()
-        return next(filter(None, (_complaint(process, said) for process, said in started)), "")
+        return next(filter(None, (complaint(process, said) for process, said in running)), "")
 
 
 def seconds(words: Sequence[str], folder: Path | None = None, environment: Mapping[str, str] | None = None) -> float:
@@ -130,16 +130,9 @@ def seconds(words: Sequence[str], folder: Path | None = None, environment: Mappi
 
     Raise CalledProcessError if it fails, because then its time means nothing.
     """
-    started = time.monotonic()
-    subprocess.run(
-        words,
-        check=True,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        cwd=folder,
-        env={**os.environ, **(environment or {})},
-    )
-    return time.monotonic() - started
+    whole, begin = {**os.environ, **(environment or {})}, time.monotonic()
+    subprocess.run(words, check=True, stdin=subprocess.DEVNULL, capture_output=True, cwd=folder, env=whole)
+    return time.monotonic() - begin
 
 
 def replace(
@@ -210,14 +203,17 @@ _Started = tuple["subprocess.Popen[bytes]", IO[str]]
 
 
 @contextmanager
-def _started(words: Sequence[str], environment: Mapping[str, str]) -> Iterator[_Started]:
-    """Start a program, and yield it with the file of its error output. End it after the block."""
+def started(words: Sequence[str], environment: Mapping[str, str], *, piped: bool = False) -> Iterator[_Started]:
+    """Start a program, and yield it with the file of its error output. End it after the block.
+
+    `piped`: its output comes through a pipe. Otherwise it is discarded.
+    """
     with tempfile.TemporaryFile("w+", errors="replace") as said:
         try:
             process = subprocess.Popen(
                 words,
                 stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
+                stdout=subprocess.PIPE if piped else subprocess.DEVNULL,
                 stderr=said,
                 env={**os.environ, **environment},
                 process_group=0,
@@ -236,7 +232,9 @@ def _runs(process: "subprocess.Popen[bytes]") -> bool:
     return process.returncode is None
 
 
-def _complaint(process: "subprocess.Popen[bytes]", said: IO[str]) -> str:
+def complaint(process: "subprocess.Popen[bytes]", said: IO[str]) -> str:
+    """Wait for the program, and return its error output if it failed, else nothing."""
+    process.wait()
     said.seek(0)
     return (said.read().strip() or f"exit code {process.returncode}") if process.returncode else ""
 

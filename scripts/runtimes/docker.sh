@@ -281,6 +281,35 @@ restore() {
     run "$@"
 }
 
+# Runs in a container of its own, in which FILE is mounted and can only be read.
+load() {
+    if is_accepted superuser; then let_superuser_in; fi
+    [ -n "${wanted:-}" ] || look
+    need_db
+    need_release
+    start scratch
+    mount_file
+    if [ -n "${mount:-}" ]; then
+        shift 3
+        set -- python -m scripts.load --at=/dump "$@"
+    fi
+    set_flags
+    one_off "$@"
+}
+
+# Sets `mount`, unless there is no such file: the script explains that. The shell that called make may have left a ~.
+mount_file() {
+    # shellcheck disable=SC2088
+    case ${FILE:=} in "~/"*) FILE=$HOME/${FILE#??} ;; esac
+    [ -e "$FILE" ] || return 0
+    FILE=$(cd "$(dirname -- "$FILE")" && pwd)/$(basename -- "$FILE")
+    case $FILE in *:*)
+        complain "FILE=$FILE has a colon in its path." "Docker cannot mount it." "move or rename the file" \
+            "nothing was changed." ;;
+    esac
+    mount=$FILE:/dump:ro,z
+}
+
 # Gives the superuser a password for this command, valid for a day at most. A server that was made with the owner as its
 # superuser has no other superuser.
 let_superuser_in() {
@@ -410,6 +439,10 @@ edit() {
 
 # The project is mounted for this one command, and cannot be written. A container cannot write .env.
 adopt() {
+    if [ -n "${DATABASE:-}" ]; then
+        with_scratch "$@"
+        return
+    fi
     development_only
     start scratch
     mount_project "$@"
@@ -459,7 +492,7 @@ is_top() {
 verb=${1:-}
 [ $# = 0 ] || shift
 case $verb in
-up | down | logs | build | run | edit | adopt | restore | doctor | with_scratch | with_superuser) "$verb" "$@" ;;
+up | down | logs | build | run | edit | adopt | restore | load | doctor | with_scratch | with_superuser) "$verb" "$@" ;;
 test) run_tests "$@" ;;
 ps) show ;;
 *)

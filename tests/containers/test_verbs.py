@@ -2,6 +2,7 @@
 
 import json
 import os
+from pathlib import Path
 
 import pytest
 
@@ -200,3 +201,30 @@ def test_logs_and_ps_show_the_services(dev: Stack) -> None:
     assert mistyped.code != 0
     assert "✗ There is no service nosuch." in mistyped.output
     assert "(healthy)" in dev.make("ps").output
+
+
+def test_a_dump_outside_of_the_checkout_is_loaded_and_cannot_be_changed(dev: Stack, tmp_path: Path) -> None:
+    """It is mounted for one command. The folder's name has what a shell would read."""
+    folder = tmp_path / 'it\'s a "dump" $x'
+    folder.mkdir()
+    dump = dev.execute("db", "pg_dump", "--username=app_owner", "app")
+    (folder / "app.sql").write_text(dump.output)
+    (folder / "cluster.sql").write_text(dev.execute("db", "pg_dumpall", "--username=postgres").output)
+    os.mkfifo(folder / "pipe")
+    before = dev.sql("SELECT count(*) FROM users").strip()
+
+    loaded = dev.make("load", f"FILE={folder / 'app.sql'}", "CONFIRM=app")
+    cluster, pipe, missing = (dev.make("load", f"FILE={folder / name}") for name in ("cluster.sql", "pipe", "missing"))
+
+    assert loaded.code == 0, loaded.output
+    assert f"✓ app has what {folder / 'app.sql'} contains: 4 tables, " in loaded.output
+    assert "  Its environment is development.\n" in loaded.output
+    assert "  ✓ roles           app: reads and writes rows\n" in loaded.output
+    assert dev.sql("SELECT count(*) FROM users", "app").strip() == before
+    assert (folder / "app.sql").read_text() == dump.output
+    assert f"{folder / 'cluster.sql'} is a dump of a whole cluster" in cluster.output
+    assert f"{folder / 'pipe'} is no regular file." in pipe.output
+    assert f"{folder / 'missing'} cannot be read: No such file or directory." in missing.output
+    assert dev.make("status").code == 0
+    (drop,) = [line.split(":  ")[1].strip() for line in loaded.output.splitlines() if "Drop it:" in line]
+    assert run(["sh", "-c", drop], dev.folder).code == 0

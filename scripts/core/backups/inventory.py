@@ -109,7 +109,7 @@ def read(connection: Connection) -> Inventory:
         environment=environments.read(connection),
         server=connections.version(connection),
         revision=sorted(history.current(connection)),
-        tables=_measured(connection, connection.scalars(_TABLES).all()),
+        tables=measured(connection, connection.scalars(_TABLES).all()),
         large_objects=connection.scalar(text("SELECT count(*) FROM pg_largeobject_metadata")) or 0,
         extensions=dict(connection.execute(text("SELECT extname, extversion FROM pg_extension ORDER BY 1")).all()),
         properties=database_properties.read(connection),
@@ -180,7 +180,7 @@ def excluded(connection: Connection, words: Sequence[str]) -> list[str]:
     return found
 
 
-def _measured(connection: Connection, tables: Sequence[str]) -> dict[str, TableSize]:
+def measured(connection: Connection, tables: Sequence[str]) -> dict[str, TableSize]:
     """Return the rows and bytes of tables in this snapshot. A rollback releases their locks."""
     found: dict[str, TableSize] = {}
     for first in range(0, len(tables), AT_ONCE):

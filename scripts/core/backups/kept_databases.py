@@ -69,6 +69,15 @@ def new_name(server: Connection, database: str) -> str:
     return next(name for name in names if name not in taken)
 
 
+def commands(kept_name: str, database: str) -> str:
+    """Return the name of the database that a command has just replaced, and how to restore it or to drop it."""
+    return (
+        f"  The database from before is kept as {kept_name}.\n"
+        f"  Restore it:  make restore BACKUP={shlex.quote(kept_name)} CONFIRM={shlex.quote(database)}\n"
+        f"  Drop it:     {drop_command(kept_name)}"
+    )
+
+
 def drop_command(name: str) -> str:
     return _psql(compose("DROP DATABASE {}", sql.name(name)))
 

@@ -1,11 +1,10 @@
 """Restoring into a new database. It is checked and then swapped in. The old one is kept under another name."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection
-from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
 
 from scripts.core import messages, overrides, sqlstates
@@ -70,22 +69,34 @@ def put_in_place(target: Settings, backup: Backup, environment: str | None) -> s
 
     If that fails, raise UserError and leave the target as it was. After a kill, the target is one of the two databases.
     """
-    owner = target.database_url.username
+
+    def fill(into: Settings) -> None:
+        restore_into.fill(backup, into)
+        _let_application_in(into, backup)
+
+    return swap_in(target, environment, fill)
+
+
+def swap_in(target: Settings, environment: str | None, fill: Callable[[Settings], None]) -> str:
+    """Fill a new, empty database and swap it in. Return the name of the kept old database, or nothing.
+
+    `fill` gets settings of the new database, with a superuser's login if ACCEPT asks for one. If it fails, the target
+    stays as it was.
+    """
     with (
         superuser.login(target) if overrides.accepted("superuser") else nullcontext(target) as acting,
         _alone(acting),
-        replacement.new(acting, environment, owner) as made,
+        replacement.new(acting, environment, target.database_url.username) as made,
     ):
-        restore_into.fill(backup, replace(acting, database_url=made.url))
-        _let_application_in(acting, made.url, backup)
+        fill(replace(acting, database_url=made.url))
         return _swap(acting, made.session, databases.name_of(made.url))
 
 
-def _let_application_in(target: Settings, made: URL, backup: Backup) -> None:
+def _let_application_in(into: Settings, backup: Backup) -> None:
     """Give the application its usual rights if grants were left out. Otherwise grants are restored as they were."""
-    role = roles.application(target)
+    role = roles.application(into)
     if role and overrides.accepted("roles"):
-        databases.let_application_in(target, made)
+        databases.let_application_in(into, into.database_url)
         messages.send(f"The backup was restored without owners and grants. {role} has its usual rights.")
     elif role and role not in backup.manifest.roles:
         messages.send(f"The backup grants nothing to {role}. To grant its usual rights: make roles")

@@ -96,17 +96,12 @@ def _restore(
     backup: Backup, into: Settings, connection: Connection, options: list[str], tick: Callable[[], None]
 ) -> None:
     words = ("--exit-on-error", *options, str(backup.dump))
-    jobs = f"--jobs={_jobs(backup)}"
     tls = connections.uses_tls(connection)
     pg_restore, vacuumdb = (
         client_programs.find(name, backup.manifest.client, tls=tls) for name in ("pg_restore", "vacuumdb")
     )
     said = client_programs.run(pg_restore, into.database_url, *words, tick=tick, options=_QUICKLY)
-    # A dump of PostgreSQL 18 may have the planner's statistics. An older dump has none.
-    missing = [f"--table={table}" for table in connection.scalars(_WITHOUT_STATISTICS)] if not said else []
-    said = said or (
-        client_programs.run(vacuumdb, into.database_url, "--analyze-only", jobs, *missing) if missing else ""
-    )
+    said = said or analyze(connection, into, vacuumdb, _jobs(backup))
     if said:
         raise UserError(
             f"{backup.name} cannot be restored: {client_programs.reason(said)}",
@@ -114,6 +109,17 @@ def _restore(
             " superuser, and ACCEPT=roles without owners and grants.",
             state=ONLY_A_TRY,
         )
+
+
+def analyze(connection: Connection, into: Settings, vacuumdb: str, jobs: int) -> str:
+    """Compute the planner's statistics of the tables without any. Return vacuumdb's error message, or nothing.
+
+    A dump of PostgreSQL 18 may have them. An older dump has none.
+    """
+    missing = [f"--table={table}" for table in connection.scalars(_WITHOUT_STATISTICS)]
+    if not missing:
+        return ""
+    return client_programs.run(vacuumdb, into.database_url, "--analyze-only", f"--jobs={jobs}", *missing)
 
 
 def _jobs(backup: Backup) -> int:

@@ -81,6 +81,35 @@ def execute(session: Session, sql: str, parameters: Any, *, many: bool) -> None:
         raise OperationalError(sql, None, error, connection_invalidated=bool(session.closed)) from error
 
 
+def send(session: Session, sql: bytes) -> None:
+    """Execute the bytes of a statement, in the session's encoding. Its result is left out."""
+    try:
+        with session.cursor() as cursor:
+            cursor.execute(sql)
+    except psycopg2.Error as error:
+        raise OperationalError(None, None, error, connection_invalidated=bool(session.closed)) from error
+
+
+def copy_in(session: Session, sql: bytes, pieces: Iterator[bytes]) -> int:
+    """Execute a COPY ... FROM stdin with these data. Return the number of rows."""
+    try:
+        with session.cursor() as cursor:
+            cursor.copy_expert(sql, _Input(pieces))
+            return int(cursor.rowcount)
+    except psycopg2.Error as error:
+        raise OperationalError(None, None, error, connection_invalidated=bool(session.closed)) from error
+
+
+class _Input:
+    """The data of a COPY as a file. It returns what it has, whatever size the driver asks for."""
+
+    def __init__(self, pieces: Iterator[bytes]) -> None:
+        self._pieces = pieces
+
+    def read(self, _size: int) -> bytes:
+        return next(self._pieces, b"")
+
+
 def ask(session: Session, sql: str, *values: object) -> str | None:
     """Execute a text without SQLAlchemy. Return the value of its last statement, if it has one."""
     found = rows(session, sql, *values)
