@@ -43,6 +43,8 @@ down: ## Stop everything; the data stays
 status: ## Show where the database stands; exit 1 when behind           (JSON=1)
 	$(RUN) run python -m scripts.status $${JSON:+--json}
 doctor: ## Check everything that the tools need; say how to cure it     (JSON=1)
+	@! grep -l "$$(printf '\r')" scripts/*.* scripts/runtimes/*.sh >&2 || \
+	  { printf '%s\n' "✗ line-ends  These files have the line ends of Windows.  Do: perl -pi -e 's/\r//' <file>" >&2; exit 1; }
 	$(RUN) doctor python -m scripts.doctor $${JSON:+--json}
 logs: ## Follow the logs                                               (c="db")
 	$(RUN) logs "$$c"

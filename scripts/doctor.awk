@@ -9,5 +9,5 @@ json {
     printf "%s\n  {\"id\": %s, \"state\": %s, \"line\": %s, \"cure\": %s}", comma, quoted($1), quoted($2), quoted($3), quoted($4)
     comma = ","
 }
-!json { printf "%s %-18s  %s%s%s\n", sign[$2], $1, ($2 == "not checked" ? "not checked: " : "") $3, ($4 ? "  Do: " : ""), $4 }
+!json { printf "%s %-20s  %s%s%s\n", sign[$2], $1, ($2 == "not checked" ? "not checked: " : "") $3, ($4 ? "  Do: " : ""), $4 }
 END { if (json) print "\n]}" }

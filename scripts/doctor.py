@@ -51,4 +51,4 @@ def show(one: Diagnosis) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(entry_point.run(main))
+    sys.exit(entry_point.run(main, needs_files=False))

@@ -34,12 +34,17 @@ without_python() {
 
 in_venv() {
     if [ ! -x .venv/bin/python ]; then
-        found packages wrong "There is no .venv, which has the packages of the scripts." "make up"
+        found packages wrong "There is no .venv, which has the packages of the scripts." "make status   (installs them)"
         without_python "There is no .venv." "$@"
         return
     fi
-    cmp -s requirements-dev.txt .venv/requirements-dev.txt ||
-        found packages wrong ".venv does not have the packages of requirements-dev.txt." "make up"
+    if ! cmp -s requirements-dev.txt .venv/requirements-dev.txt; then
+        found packages wrong ".venv does not have the packages of requirements-dev.txt." "make status   (installs them)"
+        .venv/bin/python -c "import alembic, dotenv, psycopg2" 2>/dev/null || {
+            without_python "Packages are missing." "$@"
+            return
+        }
+    fi
     PATH=$PWD/.venv/bin:$PATH "$@" --host="$host"
 }
 

@@ -27,6 +27,9 @@ is_accepted() { [ -n "${ACCEPT:-}" ] && case ",$(printf %s "$ACCEPT" | tr -d ' '
 # A NUL ends the line for some awks.
 read_env() { tr '\000' '\001' <.env | LC_ALL=C awk "$@" -f scripts/env.awk; }
 
+# Whether every account can read passwords in .env.
+is_open_env() { [ -n "$(find .env -perm -0004)" ] && grep -Eq '(PASSWORD=|://[^/]*:[^/]*@).' .env; }
+
 # The settings that the shell scripts use. A password is none of them.
 settings="APP_ENV APP_IMAGE BACKUP_DIR COMPOSE_FILE COMPOSE_PROFILES COMPOSE_PROJECT_NAME DATABASE_URL DB_PORT DB_VOLUME"
 settings="$settings REPORT_DIR RUNTIME SECRETS_DIR"

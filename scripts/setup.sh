@@ -21,8 +21,7 @@ empty_names() {
 }
 
 mention_mode() {
-    [ -n "$(find .env -perm -0004)" ] && grep -Eq '(PASSWORD=|://[^/]*:[^/]*@).' .env || return 0
-    note "Every account of this machine can read the passwords in .env: chmod 600 .env"
+    ! is_open_env || note "Every account of this machine can read the passwords in .env: chmod 600 .env"
 }
 
 empty=

@@ -174,18 +174,8 @@ def show(status: Status) -> None:
         console.warn(failure)
     if status.rollback:
         console.warn(f"Not finished: {status.rollback}. To finish it: make rollback. To cancel it: make migrate")
-    if status.application.dangers:
-        console.warn(
-            f"The application could drop tables: it {', '.join(status.application.dangers)}. Correct it: make roles"
-        )
-    if status.application.lacking:
-        console.warn(
-            f"The application may not {', '.join(status.application.lacking)}. To grant its usual rights: make roles"
-        )
-    if not status.application.exists:
-        console.warn(
-            f"The application cannot log in: there is no role {status.application.name}. Create it: make roles"
-        )
+    for fault, what in status.application.faults:
+        console.warn(f"{fault} {what}: make roles")
 
 
 def _head(status: Status) -> str:

@@ -116,4 +116,4 @@ def where(commit: str) -> str:
 
 
 def _git(*words: str) -> str | None:
-    return subprocesses.output(["git", "-C", str(ROOT), "-c", "core.quotePath=false", *words])
+    return subprocesses.output(["git", "-C", str(ROOT), "-c", "core.quotePath=false", "--no-optional-locks", *words])

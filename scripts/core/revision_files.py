@@ -1,9 +1,11 @@
 """The files in which Alembic looks for revisions, and the places in them from which errors come."""
 
+import configparser
 import fcntl
 import os
 import shutil
 import tempfile
+import tomllib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -12,6 +14,9 @@ from alembic.config import Config
 from alembic.script import Script, ScriptDirectory
 
 from scripts.core import ROOT
+from scripts.core.errors import USAGE, UserError
+
+_UNREADABLE = (configparser.Error, tomllib.TOMLDecodeError, UnicodeDecodeError)
 
 _UNPROVEN = ".unproven-"
 _unproven: dict[Path, Path] = {}
@@ -69,8 +74,25 @@ def _locked(folder: Path) -> Iterator[None]:
 
 
 def option(name: str) -> str | None:
-    """Return an option of Alembic's, from alembic.ini or [tool.alembic] in pyproject.toml."""
-    return config().get_alembic_option(name) or None
+    """Return an option of Alembic's, from alembic.ini or [tool.alembic] in pyproject.toml.
+
+    Return None if these cannot be read. Some options are read when a script is imported, before it can print an error.
+    """
+    try:
+        return config().get_alembic_option(name) or None
+    except _UNREADABLE:
+        return None
+
+
+def require_readable() -> None:
+    """Raise UserError if alembic.ini or pyproject.toml cannot be read."""
+    try:
+        config().get_alembic_option("script_location")
+    except _UNREADABLE as error:
+        file = "alembic.ini" if isinstance(error, configparser.Error) else "alembic.ini or pyproject.toml"
+        raise UserError(
+            f"{file} cannot be read: {' '.join(str(error).split())}", do="correct that file", code=USAGE
+        ) from error
 
 
 def source_files() -> frozenset[str]:

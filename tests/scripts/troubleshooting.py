@@ -7,10 +7,13 @@ from dataclasses import dataclass
 
 from tests.conftest import ROOT, Project
 
-ROWS = re.findall(
-    r"^\| `([a-z-]+)` \| (.+?) \| (.+) \|$", (ROOT / "docs" / "troubleshooting.md").read_text(), re.MULTILINE
-)
-"""The check, how it shows, and the cure."""
+ROWS = {
+    check: (shows, cure)
+    for check, shows, cure in re.findall(
+        r"^\| `([a-z-]+)` \| (.+?) \| (.+) \|$", (ROOT / "docs" / "troubleshooting.md").read_text(), re.MULTILINE
+    )
+}
+"""How each check shows, and the cure."""
 
 
 @dataclass(frozen=True)
@@ -23,31 +26,46 @@ class Said:
     def state(self, check: str) -> str:
         return self.checks[check]["state"]
 
+    def line(self, check: str) -> str:
+        return self.checks[check]["line"]
+
+    def cure(self, check: str) -> str:
+        return self.checks[check]["cure"]
+
     @property
     def wrong(self) -> dict[str, str]:
-        """What is wrong, by the id of the check, with its cure."""
-        return {
-            check: f"{one['line']} Do: {one['cure']}" for check, one in self.checks.items() if one["state"] == "wrong"
-        }
+        """What is wrong, by the id of the check."""
+        return {check: one["line"] for check, one in self.checks.items() if one["state"] == "wrong"}
 
 
-def read(result: "subprocess.CompletedProcess[str]") -> Said:
+def read(printed: str, code: int) -> Said:
     """What a doctor that ended has printed as JSON."""
-    document = json.loads(result.stdout)
+    document = json.loads(printed)
     assert document["format"] == 1
-    return Said(result.returncode, {one["id"]: one for one in document["checks"]})
+    return Said(code, {one["id"]: one for one in document["checks"]})
 
 
-def cures(check: str) -> list[str]:
-    """The commands in the table's row of a check."""
-    (cure,) = (cure for name, _, cure in ROWS if name == check)
-    return [word for word in re.findall(r"`([^`]+)`", cure) if " " in word]
+def finds(said: Said, *checks: str) -> None:
+    """Exactly these are wrong, and each line has the words of the table and a cure."""
+    assert list(said.wrong) == list(checks), said.wrong
+    assert said.code == (1 if checks else 0)
+    for check in checks:
+        pieces = [re.split(r" ?… ?", words) for words in re.findall(r"`([^`]+)`", ROWS[check][0])]
+        line = re.sub(r"\d+ heads", "2 heads", said.line(check))
+        assert any(all(piece in line for piece in words) for words in pieces), line
+        assert said.cure(check)
 
 
-def type_cure(project: Project, check: str, number: int = 0, **names: str) -> None:
-    """Type a command of the table, with these names in place of <name>."""
-    command = cures(check)[number]
+def typed(check: str, number: int = 0, **names: str) -> str:
+    """A command of the table's row, with these names in place of <name>."""
+    command: str = [word for word in re.findall(r"`([^`]+)`", ROWS[check][1]) if " " in word][number]
     for name, value in names.items():
         command = command.replace(f"<{name}>", value)
-    result = project.call("sh", "-c", command)
+    return command
+
+
+def type_in(project: Project, command: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+    """Type a command in the project, as its user does."""
+    result = project.call("sh", "-c", command, **environment)
     assert result.returncode == 0, f"{command}: {result.stdout}{result.stderr}"
+    return result

@@ -12,7 +12,7 @@ from pathlib import Path
 from alembic.util import CommandError
 from sqlalchemy.exc import DBAPIError
 
-from scripts.core import application, messages
+from scripts.core import application, messages, revision_files
 from scripts.core.cli import console
 from scripts.core.errors import BUG, INTERRUPTED, HalfDoneError, UserError
 from scripts.core.postgres import connections
@@ -32,8 +32,11 @@ def parser(doc: str | None, module: str) -> argparse.ArgumentParser:
     )
 
 
-def run(main: Main, argv: Sequence[str] | None = None) -> int:
-    """Run a script and return its exit code: 0 done, 1 no or refused, 2 usage, 3 our bug, 130 interrupted."""
+def run(main: Main, argv: Sequence[str] | None = None, *, needs_files: bool = True) -> int:
+    """Run a script and return its exit code: 0 done, 1 no or refused, 2 usage, 3 our bug, 130 interrupted.
+
+    `needs_files`: say what is wrong with pyproject.toml or alembic.ini, instead of running.
+    """
     signal.signal(signal.SIGTERM, _terminate)
     if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
         signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -43,7 +46,9 @@ def run(main: Main, argv: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors=console.PLAIN_SIGNS)
     with console.logged(Path(sys.argv[0]).stem), console.live(), messages.sent_to(console.warn, console.bar):
         try:
-            application.extend_search_path()
+            if needs_files:
+                application.extend_search_path()
+                revision_files.require_readable()
             return main(argv)
         except HalfDoneError as error:
             do = "write the committed part so that it can run again (IF NOT EXISTS), then run this again"

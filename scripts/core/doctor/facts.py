@@ -8,10 +8,21 @@ from pathlib import Path
 from sqlalchemy import Connection, text
 from sqlalchemy.engine import URL
 
-from scripts.core import ROOT, children, env_file, messages, place, revision_files, settings, subprocesses, variables
+from scripts.core import (
+    ROOT,
+    application,
+    children,
+    env_file,
+    messages,
+    place,
+    revision_files,
+    settings,
+    subprocesses,
+    variables,
+)
 from scripts.core.child_process import Deadline
 from scripts.core.doctor import plain_history
-from scripts.core.doctor.diagnosis import Diagnosis, Fact, fact
+from scripts.core.doctor.diagnosis import Diagnosis, Fact, NotCheckedError, fact
 from scripts.core.errors import UserError
 from scripts.core.postgres import advisory_lock, connections, embedded, pidfile, scratch
 from scripts.core.postgres.embedded import ADMINISTRATOR
@@ -56,6 +67,7 @@ def gathered(loaded: Fact[Settings], host: Mapping[str, Diagnosis]) -> Iterator[
     """Yield the facts, from the settings that were loaded. Their connections are closed after the block."""
     target = fact(lambda: _quick(loaded.require()))
     with ExitStack() as stack, messages.sent_to(messages.nowhere):
+        fact(application.extend_search_path)
         revisions = fact(lambda: plain_history.rebuilt(_revisions(target)))
         models = fact(lambda: unimported.look(target.known()))
         yield Facts(
@@ -75,6 +87,8 @@ def _quick(target: Settings) -> Settings:
 
 
 def _revisions(target: Fact[Settings]) -> list[plain_history.Plain]:
+    if not revision_files.option("script_location"):
+        raise NotCheckedError("the folder of the revision files is not known.")
     known = target.value
     hidden = settings.secret_files(known) if known else [str(env_file.ENV_FILE)]
     environment = (settings.without_target(known) if known else subprocesses.programs()) | settings.nowhere()
@@ -99,9 +113,14 @@ def folder_of_clusters() -> Path:
     return ROOT / place.read().get("clusters", ".postgres")
 
 
+def port_of(data: Path) -> int:
+    """Return the port of the server that runs in a data folder, or 0."""
+    return pidfile.port(data)
+
+
 def require_running(target: Settings) -> None:
     """Raise UserError unless the embedded server runs at its port: a connection would start it."""
-    port, wanted = pidfile.port(folder_of_clusters() / "target"), target.database_url.port
+    port, wanted = port_of(folder_of_clusters() / "target"), target.database_url.port
     if port != wanted:
         raise UserError(
             f"The embedded server listens on port {port}, and .env names {wanted}."
@@ -123,7 +142,7 @@ def _embedded_scratch(target: Settings) -> URL:
     if target.runtime != "embedded":
         raise scratch.missing()
     data = folder_of_clusters() / "scratch"
-    port = pidfile.port(data)
+    port = port_of(data)
     if not port:
         raise UserError("The scratch server is not running.")
     password = (data / embedded.SUPERUSER_FILE).read_text()

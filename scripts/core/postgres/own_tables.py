@@ -37,8 +37,28 @@ NUMBERS = (
 """SQL for the OIDs of those that exist."""
 _NUMBERS = f"SELECT {NUMBERS}"
 _HAS_VERSION = text(f"SELECT {VERSION_NUMBER} IS NOT NULL")
+_SPELLED = "SELECT format('%I.%I', nspname, relname) FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace"
+_PLACES = text(f"{_SPELLED} WHERE relname = :name AND relkind IN ('r', 'p') ORDER BY 1")
+_IN_USE = text(f"{_SPELLED} WHERE c.oid = {VERSION_NUMBER}")
+_MAY_WRITE = text(f"SELECT has_table_privilege({VERSION_NUMBER}, 'INSERT, UPDATE, DELETE')")
 _HAS_SCHEMA = text("SELECT true FROM pg_namespace WHERE nspname = :schema")
 _REVISIONS = text(f"SELECT version_num FROM {VERSION}")
+
+
+def places(connection: Connection) -> list[str]:
+    """Return all tables of the version table's name, as SQL spells them with their schemas. Alembic uses one."""
+    return list(connection.scalars(_PLACES, {"name": VERSION_TABLE}))
+
+
+def in_use(connection: Connection) -> str | None:
+    """Return the version table that Alembic uses, as SQL spells it with its schema, or None."""
+    found = connection.scalar(_IN_USE)
+    return str(found) if found else None
+
+
+def may_write(connection: Connection) -> bool:
+    """Return whether the connected role may write the existing version table."""
+    return bool(connection.scalar(_MAY_WRITE))
 
 
 def ensure_schema(connection: Connection) -> None:

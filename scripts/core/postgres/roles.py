@@ -57,6 +57,17 @@ class Application:
     lacking: list[str] = field(default_factory=list)
     """What it may not do, as texts."""
 
+    @property
+    def faults(self) -> list[tuple[str, str]]:
+        """Return what is wrong, and what `make roles` does about it."""
+        could, lacks = ", ".join(self.dangers), ", ".join(self.lacking)
+        faults = [
+            (could, f"The application could drop tables: it {could}.", "Correct it"),
+            (lacks, f"The application may not {lacks}.", "To grant its usual rights"),
+            (not self.exists, f"The application cannot log in: there is no role {self.name}.", "Create it"),
+        ]
+        return [(fault, what) for is_there, fault, what in faults if is_there]
+
     def __str__(self) -> str:
         if not self.exists:
             return f"{self.name}: no such role on this server"

@@ -29,6 +29,15 @@ def drop(administrator: Settings, server: Connection, name: str) -> None:
     databases.drop(server, name)
 
 
+def left(server: Connection) -> list[str]:
+    """Return the databases of killed commands."""
+    return [name for name in server.scalars(_LEFT).all() if _is_abandoned(server, int(name.split("_")[1]))]
+
+
+def _is_abandoned(server: Connection, key: int) -> bool:
+    return bool(server.scalar(text("SELECT pg_try_advisory_lock(:key) AND pg_advisory_unlock(:key)"), {"key": key}))
+
+
 def sweep(administrator: Settings, server: Connection) -> None:
     """Drop the databases of killed commands."""
     for name in server.scalars(_LEFT).all():

@@ -147,9 +147,10 @@ def pooler(url: URL) -> Iterator[int]:
     listener = socket.create_server(("127.0.0.1", 0))
 
     def serve() -> None:
-        client, server = listener.accept()[0], socket.create_connection((url.host, url.port))
-        Thread(target=pump, args=(client, server, False), daemon=True).start()
-        pump(server, client, True)
+        while True:
+            client, server = listener.accept()[0], socket.create_connection((url.host, url.port))
+            Thread(target=pump, args=(client, server, False), daemon=True).start()
+            Thread(target=pump, args=(server, client, True), daemon=True).start()
 
     def pump(source: socket.socket, sink: socket.socket, changed: bool) -> None:
         with suppress(OSError):
