@@ -17,7 +17,7 @@ from scripts.core.migrate.run_context import Conditions
 from scripts.core.migrate.steps import Steps
 from scripts.core.migrate.transactions import TransactionError
 from scripts.core.postgres import connections, extensions, invalid_indexes, sql
-from scripts.core.revisions import history, sources, sql_lines
+from scripts.core.revisions import history, sql_lines
 from scripts.core.user_code import ExitError
 
 COMMITS = re.compile(r"autocommit|\bcommit\b", re.IGNORECASE)
@@ -57,7 +57,7 @@ def failed(conditions: Conditions, steps: Steps, error: Exception) -> UserError:
         return UserError(
             f"{error.place}: {error}", do=f"{error.do}, then run this again", state=state(conditions, steps)
         )
-    source, code = _source(steps), sqlstates.of(error)
+    source, code = next_steps.source(steps), sqlstates.of(error)
     said, details = _said(error, source), redaction.details(error, source)
     lacking = extensions.lacking(error)
     extension = sql.name(lacking) if lacking else ""
@@ -87,12 +87,6 @@ def _said(error: Exception, source: str) -> str:
     if sqlstates.of(error) or isinstance(error, DBAPIError):
         return redaction.message(error, source)
     return str(error) if isinstance(error, ExitError) else redaction.exception(error, source)
-
-
-def _source(steps: Steps) -> str:
-    """Return the text of the source of the revision that runs."""
-    path = getattr(steps.running.up_revision, "path", None) if steps.running else None
-    return sources.text(Path(path)) if path else ""
 
 
 def _why(statement: str, extension: str, details: list[str]) -> str:
@@ -153,7 +147,7 @@ def _is_half_done(steps: Steps, error: Exception) -> bool:
     """Return whether a run that was killed inside an autocommit block explains this error."""
     if sqlstates.of(error) not in ALREADY_THERE or not steps.running:
         return False
-    return bool(COMMITS.search(_source(steps)))
+    return bool(COMMITS.search(next_steps.source(steps)))
 
 
 def state(conditions: Conditions, steps: Steps) -> str:

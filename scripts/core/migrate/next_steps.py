@@ -4,6 +4,7 @@ import re
 import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from scripts.core import missing_packages, redaction, sqlstates
@@ -11,6 +12,7 @@ from scripts.core.migrate.run_context import Conditions
 from scripts.core.migrate.steps import Steps
 from scripts.core.postgres import extensions, own_tables
 from scripts.core.postgres.sql import compose, spelled
+from scripts.core.revisions import sources
 
 BLOCK = 'write it inside "with op.get_context().autocommit_block():"'
 KEYS = "correct these rows first (make verify-staging shows their keys)"
@@ -39,7 +41,10 @@ _EXTENSIONS = {name: name for name in ("vector", "citext", "hstore", "ltree", "c
 
 @dataclass(frozen=True)
 class Failure:
+    said: str
     statement: str
+    source: str
+    """The text of the revision's files."""
     name: str
     """The first quoted name in PostgreSQL's message."""
     details: str
@@ -61,7 +66,9 @@ def find(error: Exception, said: str, details: list[str], conditions: Conditions
     fields: Any = getattr(getattr(error, "orig", error), "diag", None)
     name = _QUOTED.search(said)
     found = Failure(
+        said,
         redaction.begin(str(getattr(error, "statement", "") or "")),
+        source(steps),
         name[1] if name else "…",
         "\n".join(details),
         fields.table_name or "",
@@ -70,6 +77,12 @@ def find(error: Exception, said: str, details: list[str], conditions: Conditions
         steps,
     )
     return step(found)
+
+
+def source(steps: Steps) -> str:
+    """Return the text of the source of the revision that runs."""
+    path = getattr(steps.running.up_revision, "path", None) if steps.running else None
+    return sources.text(Path(path)) if path else ""
 
 
 def _of_type_mismatch(found: Failure) -> str:
@@ -152,7 +165,17 @@ def _of_missing_extension(found: Failure) -> str:
     return f"install the extension on {server} (in Docker: POSTGRES_IMAGE in .env names an image that has it)"
 
 
+def _of_memory(found: Failure) -> str:
+    if "max_locks_per_transaction" in found.details:
+        return "set a higher max_locks_per_transaction on the server, or split the revision"
+    return "split the statement, or give the server more memory"
+
+
 def _of_cancellation(found: Failure) -> str:
+    if "user request" in found.said:
+        return "find out why another session cancelled the statement (pg_cancel_backend)"
+    if "statement_timeout" in f"{found.statement} {found.source}".lower():
+        return "raise the statement_timeout that the revision sets, or split the statement"
     seconds = found.conditions.settings.limits.statement_timeout
     return f"split the statement, or set STATEMENT_TIMEOUT in .env above {seconds:g} s"
 
@@ -174,6 +197,6 @@ _STEPS: dict[str, Callable[[Failure], str]] = {
     sqlstates.LOCK_NOT_AVAILABLE: lambda _: "wait for the session that holds the lock, or end it",
     sqlstates.QUERY_CANCELED: _of_cancellation,
     sqlstates.FEATURE_NOT_SUPPORTED: _of_unsupported,
-    sqlstates.OUT_OF_MEMORY: lambda _: "set a higher max_locks_per_transaction on the server, or split the revision",
+    sqlstates.OUT_OF_MEMORY: _of_memory,
     sqlstates.DEPENDENT_OBJECTS_STILL_EXIST: lambda _: "drop or change these objects before that line",
 }
