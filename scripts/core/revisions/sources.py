@@ -140,7 +140,8 @@ def _shown(folder: Path) -> str:
 
 def _by_beginning(folder: Path) -> dict[str, list[Path]]:
     found: dict[str, list[Path]] = {}
-    for entry in sorted(os.scandir(folder), key=lambda one: one.name):
+    others = (entry for entry in os.scandir(folder) if not entry.name.endswith(".py"))  # not the many revisions
+    for entry in sorted(others, key=lambda one: one.name):
         stem, *endings = entry.name.split(".")
         if endings and "py" not in endings and entry.is_file():
             for number in range(len(endings)):
