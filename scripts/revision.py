@@ -13,6 +13,7 @@ The file runs up, down and up on the scratch server. Your database is not used. 
 that no revision file makes.
 """
 
+import itertools
 import sys
 from collections.abc import Iterator, Sequence
 
@@ -21,7 +22,7 @@ from scripts.core.cli import console, entry_point
 from scripts.core.errors import USAGE, UserError
 from scripts.core.formatting import counted
 from scripts.core.migrate import alembic_commands, sql_revision
-from scripts.core.models import accepted, unproven_file, write
+from scripts.core.models import accepted, not_written, unproven_file, write
 from scripts.core.models.write import Written
 from scripts.core.plan import render
 from scripts.core.plan.render import StyledLine
@@ -86,10 +87,8 @@ def report(written: Written, message: str) -> int:
         console.say(f"✗ Wrote {revision_files.shown(written.path)}, but {what}:", "red")
     else:
         console.done(f"Wrote {revision_files.shown(written.path)}. It ran up, down and up on the scratch server.")
-    for line in lines:
-        console.say(f"  {line}")
-    for found in findings(written):
-        console.say(*found)
+    for styled in itertools.chain(differences(written), findings(written)):
+        console.say(*styled)
     for name, value in written.fills.items():
         _say_later(name, value)
     if lines:
@@ -98,6 +97,13 @@ def report(written: Written, message: str) -> int:
         return 1
     console.say("  Review it. Then: make plan, make migrate, and commit it.")
     return 1 if written.not_undone else 0
+
+
+def differences(written: Written) -> Iterator[StyledLine]:
+    """Yield what is not written, and why it cannot be."""
+    yield from ((f"  {line}", "") for line in written.comparison.lines)
+    for one in written.comparison.differences:
+        yield from ((f"      {line}", "dim") for line in not_written.advice(one))
 
 
 def _say_later(name: str, value: str | None) -> None:

@@ -59,7 +59,13 @@ def begins(path: str) -> None:
     if _parent:
         _running[0] = os.path.relpath(path, ROOT) if path else ""
         flush()
-        _parent[0].send((BEGINS, (_running[0], os.fstat(sys.stdout.fileno()).st_size)))
+        _parent[0].send((BEGINS, (_shown(), os.fstat(sys.stdout.fileno()).st_size)))
+
+
+def _shown() -> str:
+    """Return the file that runs, under the name that it will have if it is not proven yet."""
+    shown = revision_files.shown(ROOT / _running[0]) if _running[0] else ""
+    return _running[0] if os.path.isabs(shown) else shown
 
 
 @contextmanager
@@ -95,7 +101,7 @@ def late(what: str, deadline: Deadline) -> LateError:
 
 def interrupted(error: KeyboardInterrupt) -> str:
     """Return the message for an interruption. The parent reads it only if it was not interrupted itself."""
-    place = revision_files.place(error) or _running[0] or "The code of this project"
+    place = revision_files.place(error) or _shown() or "The code of this project"
     return f"{place}: KeyboardInterrupt would end the whole command"
 
 
@@ -181,7 +187,7 @@ def _alarm(deadline: Deadline) -> Iterator[None]:
     def ring(_number: int, frame: FrameType | None) -> None:
         while frame and not (_running[0] and frame.f_code.co_filename.endswith(_running[0])):
             frame = frame.f_back
-        raise late(_running[0] + (f", line {frame.f_lineno}," if frame else ""), deadline)
+        raise late(_shown() + (f", line {frame.f_lineno}," if frame else ""), deadline)
 
     signal.signal(signal.SIGALRM, ring)
     signal.setitimer(signal.ITIMER_REAL, deadline.seconds)

@@ -1,6 +1,9 @@
 """How a user overrides a refusal, ACCEPT=<id>[,<id>], and agrees to a loss of data, CONFIRM=<name>."""
 
 import os
+import re
+
+_WORD = re.compile(r'(?:"(?:[^"]|"")*"|[^,])+')
 
 
 def accepted(refusal: str) -> bool:
@@ -9,8 +12,8 @@ def accepted(refusal: str) -> bool:
 
 
 def words() -> list[str]:
-    """Return the ids in ACCEPT=."""
-    return os.environ.get("ACCEPT", "").replace(" ", "").split(",")
+    """Return the ids in ACCEPT=. A name in one of them may be quoted as in SQL, with commas in it."""
+    return _WORD.findall(os.environ.get("ACCEPT", "").replace(" ", ""))
 
 
 def confirmed() -> str:

@@ -19,6 +19,7 @@ COLUMN = "    note: Mapped[str | None] = mapped_column(String(99))\n"
 MODELS = Path("app/models")
 KEEP = "To keep all differences as they are: make revision ACCEPT=differences\n"
 CHECK = '    __table_args__ = (sa.CheckConstraint("id > 0", name="k"),)\n'
+PARTED = '    __table_args__ = {"postgresql_partition_by": "RANGE (id)"}\n'
 UNLOGGED = '    __table_args__ = {"prefixes": ["UNLOGGED"]}\n'
 MISSING = """class Missing(sa.types.UserDefinedType):
     def get_col_spec(self):
@@ -232,19 +233,19 @@ def test_what_autogenerate_does_not_see_is_written_too(edited: Project) -> None:
 def test_what_is_not_written_is_named(edited: Project) -> None:
     before = files(edited)
     user = edited.path / MODELS / "user.py"
-    user.write_text(user.read_text().replace("(Base):\n", "(Base):\n" + UNLOGGED, 1))
+    user.write_text(user.read_text().replace("(Base):\n", "(Base):\n" + PARTED, 1))
 
-    nothing = edited.run("revision", "--message", "unlogged")
+    nothing = edited.run("revision", "--message", "parts")
     unwritten = files(edited) - before
     add_column(edited)
     written = edited.run("revision", "--message", "a note")
 
-    line = "  table users: TABLE, expected TABLE UNLOGGED\n"
+    line = "  table users: TABLE, expected TABLE PARTITION BY RANGE (id)\n"
     assert nothing.returncode == 1
     assert unwritten == set()
     assert nothing.stdout.startswith("✗ Models and revision files differ in what Alembic does not write:\n")
     assert line in nothing.stdout
-    assert nothing.stdout.endswith(f'  Write it by hand: make revision m="unlogged" EMPTY=1. {KEEP}')
+    assert nothing.stdout.endswith(f'  Write it by hand: make revision m="parts" EMPTY=1. {KEEP}')
     (path,) = files(edited) - before
     assert written.returncode == 1
     assert written.stdout.startswith(f"✗ Wrote alembic/versions/{path.name}, but the models describe more:\n")

@@ -30,14 +30,6 @@ _WRITES_VERSION = re.compile(
     rf"\s*(INSERT\s+INTO|UPDATE)\s+(\S+\.)?\"?{re.escape(own_tables.VERSION_TABLE)}\b", re.IGNORECASE
 )
 
-_EXTENSIONS = {name: name for name in ("vector", "citext", "hstore", "ltree", "cube")} | {
-    "halfvec": "vector",
-    "sparsevec": "vector",
-    "geometry": "postgis",
-    "geography": "postgis",
-}
-"""Types that models use, and the extension of each."""
-
 
 @dataclass(frozen=True)
 class Failure:
@@ -105,11 +97,12 @@ def _of_existing(found: Failure) -> str:
 
 
 def _of_undefined(found: Failure) -> str:
-    if extension := _EXTENSIONS.get(found.name):
+    if extension := extensions.of_type(found.name):
         return f'create its extension before that line: op.execute("CREATE EXTENSION IF NOT EXISTS {extension}")'
     if _COLUMN.match(found.statement):
         return (
-            "create the type before that line:"
+            "create the type before that line. If an extension has it:"
+            ' op.execute("CREATE EXTENSION IF NOT EXISTS …"). If it is an enum:'
             f" postgresql.ENUM(…, name={found.name!r}).create(op.get_bind(), checkfirst=True)"
         )
     if table := _TABLE.match(found.statement):
@@ -157,6 +150,12 @@ def _of_unsupported(found: Failure) -> str:
     return "drop these objects before that line, and create them again after it"
 
 
+def _of_table(found: Failure) -> str:
+    if not _NEW_TYPE.search(found.statement):
+        return ""
+    return "rename that table, create it with the new type, and copy the rows in batches   (a partition key stays)"
+
+
 def _of_missing_extension(found: Failure) -> str:
     """Return the step for an extension that is not installed on the server. The file is right."""
     if found.conditions.settings.runtime == "embedded":
@@ -193,6 +192,7 @@ _STEPS: dict[str, Callable[[Failure], str]] = {
     sqlstates.NOT_NULL_VIOLATION: _of_null,
     sqlstates.FOREIGN_KEY_VIOLATION: lambda _: KEYS,
     sqlstates.UNIQUE_VIOLATION: lambda _: KEYS,
+    sqlstates.INVALID_TABLE_DEFINITION: _of_table,
     sqlstates.UNDEFINED_FILE: lambda found: _of_missing_extension(found) if extensions.creates(found.statement) else "",
     sqlstates.LOCK_NOT_AVAILABLE: lambda _: "wait for the session that holds the lock, or end it",
     sqlstates.QUERY_CANCELED: _of_cancellation,

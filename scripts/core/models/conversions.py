@@ -92,8 +92,11 @@ def steps(found: ModelComparison, connection: Connection) -> Iterator[ModelStep]
         for statement in statements:
             sql.run(connection, statement)
     enums = [_relabelled(files, one) for one in relabelled(found)]
-    columns = [_column(files, *one) for one in changed_columns(found)]
-    for group in _groups([*filter(None, enums), *filter(None, columns)]):
+    changed = {name: (was, wanted) for name, was, wanted in changed_columns(found)}
+    retyped = [name for name, (was, wanted) in changed.items() if was["type"] != wanted["type"]]
+    again = {one.name for name in retyped for one in files.used.get(name, []) if one.kind == "other"}
+    columns = [_column(files, name, *both) for name, both in changed.items() if name not in again]
+    for group in _groups([*enums, *filter(None, columns)]):
         yield ModelStep(*_statements(group, found), first=True)
 
 
@@ -123,11 +126,9 @@ def _statements(every: Sequence[_Conversion], found: ModelComparison) -> tuple[l
     return around(0, was, now), around(1, now, was)
 
 
-def _relabelled(files: _Files, enum: Difference) -> _Conversion | None:
+def _relabelled(files: _Files, enum: Difference) -> _Conversion:
     found, used = files.found, files.used
     here = used.get(enum.name, [])
-    if any(one.kind == "other" for one in here):
-        return None
     name = enum.name.removeprefix("enum ")
     old = sql.typed(f"{comparable.parts(name)[-1][:_LONGEST]}_old")
     space = name.rpartition(".")[0] if len(comparable.parts(name)) > 1 else ""
@@ -174,20 +175,25 @@ def _retyped(column: str, wanted: str, cast: str, was: str | None, then: str | N
 def _column(files: _Files, column: str, was: re.Match[str], wanted: re.Match[str]) -> _Conversion | None:
     found, here = files.found, files.used.get(column, [])
     default = uses.default(here, column), found.described_defaults.get(column)
-    if any(one.kind == "other" for one in here):
-        return None
     if was["computed"] != wanted["computed"]:
         parts = [one.name for one in here if one.kind in ("constraint", "index")]
         up = _recomputed(column, was, wanted, default[1], found.described)
         down = _recomputed(column, wanted, was, default[0], found.made)
         return _Conversion(up, down, parts=parts)
     casts = [_cast(files.connection, *pair) for pair in ((was["type"], wanted["type"]), (wanted["type"], was["type"]))]
-    if was["type"] == wanted["type"] or casts == ["", ""] or None in casts:
+    computed = [one.name for one in here if one.kind == "other" and comparable.PART.fullmatch(one.name)]
+    if was["type"] == wanted["type"] or (casts == ["", ""] and not computed) or None in casts:
         return None
     up = _retyped(column, wanted["type"], str(casts[0]), *default)
     down = _retyped(column, was["type"], str(casts[1]), *default[::-1])
-    checks = [one.name for one in here if found.made.objects.get(one.name, "").startswith("CHECK")]
-    return _Conversion(up, down, parts=[*checks, *_keys(here, found)])
+    parts = [one.name for one in here if found.made.objects.get(one.name, "").startswith("CHECK")]
+    for name in computed:  # PostgreSQL does not change a column that another one is computed from
+        drop = [compose("ALTER TABLE {} DROP {}", *names(name))]
+        made = found.made.objects[name]
+        up = [*drop, *up, *_added(name, found.described.objects.get(name, made), found.described)]
+        down = [*drop, *down, *_added(name, made, found.made)]
+        parts += [one.name for one in files.used.get(name, []) if one.kind in ("constraint", "index")]
+    return _Conversion(up, down, parts=[*parts, *_keys(here, found)])
 
 
 def _recomputed(
@@ -199,10 +205,13 @@ def _recomputed(
     if not wanted["computed"] and was["computed"].endswith("STORED") and _type(was[0]) == _type(wanted[0]):
         alter = compose("ALTER TABLE {} ALTER {}", table, name)
         return [compose("{} DROP EXPRESSION", alter), *([compose("{} SET{}", alter, value)] if value else [])]
-    statements = [
-        compose("ALTER TABLE {} DROP {}", table, name),
-        compose("ALTER TABLE {} ADD {} {}{}", table, name, spelled(wanted[0]), value),
-    ]
+    return [compose("ALTER TABLE {} DROP {}", table, name), *_added(column, wanted[0], schema, value)]
+
+
+def _added(column: str, definition: str, schema: Schema, default: Sql = Sql()) -> list[Sql]:  # noqa: B008 - a text
+    """Return the statements that add a column, with the comment that it has in a schema."""
+    table, name = names(column)
+    statements = [compose("ALTER TABLE {} ADD {} {}{}", table, name, spelled(definition), default)]
     comment = schema.objects.get(f"{column}, comment")
     if comment is not None:
         statements.append(compose("COMMENT ON COLUMN {}.{} IS {}", table, name, sql.value(comment)))

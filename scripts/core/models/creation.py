@@ -29,6 +29,8 @@ from scripts.core.revisions import models
 from scripts.core.settings import Settings
 
 EVENT = "DDL event"
+TWIN = "another one"
+"""A table that has the name of another metadata's table. It hides nothing of that one."""
 _EXISTS = {
     sqlstates.DUPLICATE_OBJECT,
     sqlstates.DUPLICATE_FUNCTION,
@@ -65,6 +67,8 @@ class Uncreated:
         """Return the error without the place in the file, which changes with other lines there."""
         if self.part == EVENT:
             return f"{EVENT} of {self.owned.name or 'the metadata'} fails: {self.error}"
+        if self.part == TWIN:
+            return f"table {self.owned.name} is there twice: one {self.error.removeprefix('it ')}"
         what = f"{self.part} of {self.owned.name}" if self.part else f"{self.owned.kind} {self.owned.name}"
         return f"{what} cannot be created: {self.error}"
 
@@ -112,9 +116,11 @@ class _Creation:
             for key in keys if table is None else ():
                 self._constraint(key.table, key)
         self._events(metadata, metadata.dispatch.after_create, tables=every)
+        known = {*map(self._name, metadata.tables.values())}
         for table in models.elsewhere():
             here = Owned("table", *self._name(table), models.place_of(table))
-            self.failures.append(Uncreated(here, "", "it belongs to a MetaData that [tool.app] does not name"))
+            part = TWIN if self._name(table) in known else ""
+            self.failures.append(Uncreated(here, part, "it belongs to a MetaData that [tool.app] does not name"))
         return self.failures
 
     def _table(self, table: Table, keys: Any) -> None:

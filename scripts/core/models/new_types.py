@@ -58,8 +58,10 @@ def only_name(found: OpContainer) -> None:
             one.columns = [_naming(part) if isinstance(part, Column) else part for part in one.columns]
         elif isinstance(one, AddColumnOp):
             one.column = _naming(one.column)
-        elif isinstance(one, AlterColumnOp) and one.modify_type is not None:
-            one.modify_type = _named(one.modify_type)
+        elif isinstance(one, AlterColumnOp):
+            one.kw.pop("autoincrement", None)  # of MySQL: Alembic warns of it
+            if one.modify_type is not None:
+                one.modify_type = _named(one.modify_type)
 
 
 def _naming(column: Column[Any]) -> Column[Any]:

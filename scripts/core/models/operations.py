@@ -19,6 +19,7 @@ from scripts.core.postgres.sql import Sql, compose, spelled
 from scripts.core.schema.compare import Difference
 
 _DOMAIN = re.compile(rf"domain (?P<domain>{comparable.NAME}), constraint (?P<name>{comparable.QUOTED})")
+_UNLOGGED = " UNLOGGED"
 _DEFAULT = re.compile(rf"(?P<column>table {comparable.NAME}, column {comparable.QUOTED}), default")
 
 
@@ -33,6 +34,8 @@ def _step(one: Difference) -> Iterator[ModelStep]:
         yield from _labels(one.name.removeprefix("enum "), one.found, one.expected)
     elif domain := _DOMAIN.fullmatch(one.name):
         yield ModelStep(_rule(domain, one.found, one.expected), _rule(domain, one.expected, one.found))
+    elif one.expected and one.found and comparable.TABLE.fullmatch(one.name):
+        yield from _logged(one.name.removeprefix("table "), one.found, one.expected)
     elif default := _DEFAULT.fullmatch(one.name):
         column = conversions.names(default["column"])
         yield ModelStep(_default(column, one.expected), _default(column, one.found))
@@ -40,6 +43,17 @@ def _step(one: Difference) -> Iterator[ModelStep]:
         yield from _column(one) if one.expected and one.found else ()
     elif found:
         yield ModelStep(part(one.name, one.found, one.expected), part(one.name, one.expected, one.found))
+
+
+def _logged(table: str, was: str, wanted: str) -> Iterator[ModelStep]:
+    """Yield the step for a table that is UNLOGGED from now on, or no longer. PostgreSQL changes nothing else of it."""
+    if was.replace(_UNLOGGED, "", 1) != wanted.replace(_UNLOGGED, "", 1):
+        return
+    up, down = (
+        compose("ALTER TABLE {} SET {}", spelled(table), Sql("UNLOGGED" if _UNLOGGED in text else "LOGGED"))
+        for text in (wanted, was)
+    )
+    yield ModelStep([up], [down], first=True)
 
 
 def _rule(domain: re.Match[str], was: str | None, wanted: str | None) -> list[Sql]:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from traceback import extract_tb
 from typing import Any
 
@@ -13,7 +13,7 @@ from alembic.runtime.plugins import _all_plugins
 from alembic.util import CommandError
 from sqlalchemy.exc import DBAPIError
 
-from scripts.core import ROOT, application, revision_files
+from scripts.core import ROOT, application, redaction, revision_files
 from scripts.core.errors import UserError
 from scripts.core.postgres import connections
 from scripts.core.revisions import history, models
@@ -34,15 +34,16 @@ def write_enums() -> bool:
 def wanted(copy: Settings) -> list[str]:
     """Return a line for each operation that is not Alembic's own. This runs in the child."""
     metadata = models.metadata()  # the models register the plug-ins
-    if not comparators._registry and all(name.startswith("alembic.") for name in _all_plugins):
+    if not _are_there():
         return []
     with connections.connect(copy) as connection:
         # As in env.py: plug-ins, which a revision may import, look for the environment and its options.
         environment = EnvironmentContext(revision_files.config(), history.load())
         environment.configure(connection=connection, **models.compared(metadata))
         try:
-            found = produce_migrations(environment.get_context(), metadata).upgrade_ops
-        except (CommandError, DBAPIError):
+            with explained():
+                found = produce_migrations(environment.get_context(), metadata).upgrade_ops
+        except CommandError:
             raise
         except Exception as error:
             frame = extract_tb(error.__traceback__)[-1]
@@ -55,6 +56,25 @@ def wanted(copy: Settings) -> list[str]:
             return []
         leave_out_own_rights(found, str(copy.database_url.username))
         return [_words(one) for one in _foreign(found)]
+
+
+def _are_there() -> bool:
+    return bool(comparators._registry) or not all(name.startswith("alembic.") for name in _all_plugins)
+
+
+@contextmanager
+def explained() -> Iterator[None]:
+    """Raise UserError if autogenerate fails because a plug-in tries its objects before their tables are there."""
+    try:
+        yield
+    except DBAPIError as error:
+        if not _are_there():
+            raise
+        raise UserError(
+            f"A plug-in of Alembic cannot compare its objects: {redaction.message(error)}",
+            why="It makes them, such as a view, on a database without what the models add to its tables.",
+            do="leave these objects out of the models, make revision, put them back, and make revision again",
+        ) from error
 
 
 def leave_out_own_rights(found: OpContainer, owner: str) -> None:

@@ -180,7 +180,9 @@ def _write(server: Scratch, revisions: History, content: Content) -> Path | None
 def new_file(copy: Settings, content: Content) -> Path | None:
     """Do the work of `_write` in the child. Autogenerate meets a database in which the first steps are done."""
     with connections.connect(copy, isolation_level="AUTOCOMMIT") as connection:
-        first = _in_order(connection, [step for step in content.more if step.first])
+        # New labels are committed by themselves. If the rest fails, only they are there, which the next run leaves out.
+        steps = sorted(content.more, key=lambda step: not step.autocommit)
+        first = _in_order(connection, [step for step in steps if step.first])
     later = [replace(step, first=False) for step in content.more if step not in first]
 
     def add(script: MigrationScript) -> None:
@@ -191,7 +193,7 @@ def new_file(copy: Settings, content: Content) -> Path | None:
         operations.add(script, [*first, *later], content.dropped)
 
     schemas = [name[0] for name in map(comparable.parts, content.dropped) if len(name) > 1]
-    with warnings.catch_warnings():
+    with plugins.explained(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of what Alembic cannot write: the comparison names it
         of = Compared(schemas, alike.has_default(content.changed))
         return alembic_commands.new_revision(copy, content.message, content.new, add, compared=of)

@@ -30,9 +30,9 @@ def written(subject: Subject, statement: Statement) -> list[str]:
 
 
 def _has_rows_of_its_own(subject: Subject, name: str) -> bool:
-    """Return whether the relation stores its own rows. A materialized view's rows come from other tables."""
+    """Return whether it is a table that stores its own rows. A materialized view's rows come from other tables."""
     relation = subject.found(name)
-    return relation is not None and relation.kind != "m"
+    return relation is not None and relation.kind not in ("m", "S")
 
 
 def deleted(subject: Subject, statement: Statement) -> list[str]:

@@ -16,6 +16,34 @@ _CREATE = r"\bCREATE\s+EXTENSION\s+"
 _NAME = re.compile(_CREATE + r'(?:IF\s+NOT\s+EXISTS\s+)?(?:"((?:[^"]|"")+)"|(\w+))', re.IGNORECASE)
 _UNCONDITIONAL = re.compile(rf"((?:^|;)\s*{_CREATE})(?!IF\s+NOT\b)", re.IGNORECASE)
 
+_TYPES = {
+    "vector": "vector halfvec sparsevec",
+    "postgis": "geometry geography box2d box3d",
+    "postgis_raster": "raster",
+    "postgis_topology": "topogeometry",
+    "citext": "citext",
+    "cube": "cube",
+    "hstore": "hstore",
+    "intarray": "query_int",
+    "isn": "ean13 isbn isbn13 ismn ismn13 issn issn13 upc",
+    "lo": "lo",
+    "ltree": "ltree lquery ltxtquery",
+    "seg": "seg",
+    "h3": "h3index",
+    "hll": "hll",
+    "ip4r": "ip4 ip4r ip6 ip6r ipaddress iprange",
+    "roaringbitmap": "roaringbitmap roaringbitmap64",
+    "semver": "semver",
+    "age": "agtype graphid",
+    "uint": "int1 uint1 uint2 uint4 uint8",
+}
+"""The types of extensions that models use."""
+
+
+def of_type(name: str) -> str:
+    """Return the extension that has a type, if it is one of the common ones."""
+    return next((extension for extension, types in _TYPES.items() if name in types.split()), "")
+
 
 def refused(error: BaseException | None, words: str) -> bool:
     """Return whether a statement that begins with these words failed because the role lacks the right."""

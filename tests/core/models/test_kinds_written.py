@@ -1,6 +1,5 @@
 """Each kind of change: what `make revision` writes runs up, down and up, and makes what the models describe."""
 
-import re
 from collections.abc import Collection, Iterator
 from typing import Any
 
@@ -20,9 +19,7 @@ for number, kind in enumerate(KINDS):
     if number not in {left_out}:
         kind[{side}]()(Base.metadata, f"t{{number}}")
 """
-NOT_WRITTEN = [
-    number for number, kind in enumerate(KINDS) if re.search(r"expected TABLE (?:UNLOGGED|PARTITION)", kind[2])
-]
+NOT_WRITTEN = [number for number, kind in enumerate(KINDS) if "expected TABLE PARTITION" in kind[2]]
 
 
 @pytest.fixture
@@ -90,6 +87,7 @@ def test_every_kind_is_written_and_undone(kinds: Project) -> None:
     output, _ = write(kinds, 1)
 
     assert "H10" in output, "rows with a label that is gone"
+    assert "H11" not in output, "a new label stays behind if the rest fails, which harms nothing"
 
 
 @pytest.mark.faults

@@ -43,6 +43,7 @@ def _dropped(subject: Subject, statement: Statement) -> Iterator[Danger]:
             and table.kind in ("r", "p")
             and not table.partition
             and _stays(subject, table)
+            and not _is_computed_again(subject, column)
         ):
             rows = _rows(subject, table.name)
             yield table.name, WARN, f"{table.name}.{column.name} and all its values are lost{rows}.", UNUSED
@@ -71,6 +72,11 @@ def _removed(subject: Subject, statement: Statement) -> Iterator[Danger]:
 
 def _stays(subject: Subject, table: Relation) -> bool:
     return table.number in subject.after.relations
+
+
+def _is_computed_again(subject: Subject, column: Column) -> bool:
+    again = (one for one in subject.after.columns.values() if one.relation == column.relation)
+    return bool(column.generated) and any(one.generated and one.name == column.name for one in again)
 
 
 def _rows(subject: Subject, name: str) -> str:

@@ -70,6 +70,8 @@ def _columns(subject: Subject, statement: Statement) -> Iterator[Broken]:
         if not change.relation or change.relation.number not in subject.after.relations:
             continue
         name, remaining = change.relation.name, _columns_at_the_end(subject, change.relation)
+        if change.relation.partition and was and (not now or was.name != now.name):
+            continue  # its table is named
         if was and not now and was.name not in remaining:
             yield (
                 name,

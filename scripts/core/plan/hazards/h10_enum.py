@@ -25,14 +25,14 @@ def find(subject: Subject) -> Iterator[Finding]:
                 BLOCK,
                 enum,
                 "none",
-                _line(subject),
+                _line(subject, enum),
                 f"{enum} no longer has the value '{value}', but running code may write it or search for it.",
                 "Add the new value, let the application use it, and change the rows in batches. Leave the old value"
                 " in the type. If values change often, a text column with a CHECK is easier to change.",
             )
 
 
-def _line(subject: Subject) -> int:
-    """Return the line of the last statement that changed a value."""
-    lines = [one.line for one in subject.statements for change in one.changes if isinstance(change.before, Label)]
-    return lines[-1]
+def _line(subject: Subject, enum: str) -> int:
+    """Return the line of the last statement that changed a value of the enum."""
+    changed = [(one.line, change.before) for one in subject.statements for change in one.changes]
+    return [line for line, before in changed if isinstance(before, Label) and before.enum == enum][-1]

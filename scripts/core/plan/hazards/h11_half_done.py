@@ -2,7 +2,8 @@
 
 A revision is one transaction, so it is applied completely or not at all. An `autocommit_block` commits the work before
 it, and then each of its statements. If one fails, the others stay, the version does not change, and the next run starts
-from the beginning. So it should have one statement, be alone in its revision, and use IF NOT EXISTS or IF EXISTS.
+from the beginning. So it should have one statement, be alone in its revision, and use IF NOT EXISTS or IF EXISTS. (Only
+ALTER TYPE … ADD VALUE IF NOT EXISTS may come before other work, because a value that no row has harms nothing.)
 """
 
 import re
@@ -20,6 +21,8 @@ _REPEATABLE = re.compile(
     r"|^\s*CREATE\s+OR\s+REPLACE\b|\bALTER\s+(COLUMN\s+)?\S+\s+(SET|DROP)\b",
     re.IGNORECASE,
 )
+_LABEL = re.compile(r"^\s*ALTER\s+TYPE\s.*\sADD\s+VALUE\s+IF\s+NOT\s+EXISTS\b", re.IGNORECASE | re.DOTALL)
+"""A value that no row has yet harms nothing, and the next run leaves it out."""
 _INDEX = re.compile(
     r"^\s*(DROP\s+INDEX\s+(?:CONCURRENTLY\s+)?IF\s+EXISTS|CREATE\s+(?:UNIQUE\s+)?INDEX\s+CONCURRENTLY"
     r"(?:\s+IF\s+NOT\s+EXISTS)?)\s+([^\s;]+)",
@@ -34,7 +37,7 @@ def find(subject: Subject) -> Iterator[Finding]:
     if not alone:
         return
     table = _table(alone[0])
-    if len({statement.transaction for statement in ours}) > 1:
+    if len({statement.transaction for statement in ours if not _LABEL.match(statements.plain(statement.sql))}) > 1:
         message = f"{len(ours)} changes of the schema are committed one by one. If one fails, those before it stay."
         instead = "Write a revision for each statement of an autocommit_block, with nothing else in it."
         yield Finding(ID, NAME, WARN, table, "none", alone[0].line, message, instead)

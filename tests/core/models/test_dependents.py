@@ -1,0 +1,149 @@
+"""What stands on a column or a table that make revision changes: it runs, or what stands in its way is named"""
+
+import subprocess
+from collections.abc import Callable, Sequence
+
+import pytest
+
+from tests.conftest import Project
+from tests.core import running
+
+IMPORTS = """import sqlalchemy as sa
+from sqlalchemy import Column, Computed, Enum, Integer, MetaData, Table
+from app.database import Base
+"""
+Write = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture
+def write(empty_project: Project) -> Write:
+    """Runs make revision with these models, after a revision with these statements; removes the files before."""
+    package = empty_project.path / "app"
+    for path in package.glob("models/[su]*.py"):
+        path.unlink()
+    (package / "models/__init__.py").write_text("from app.database import Base as Base\nimport app.models.m\n")
+
+    def write(models: str, was: Sequence[str], *words: str, accept: str = "") -> "subprocess.CompletedProcess[str]":
+        for path in empty_project.versions.glob("*.py"):
+            path.unlink()
+        (package / "models/m.py").write_text(IMPORTS + models)
+        empty_project.write_revision("abcd01", None, "; ".join(f"op.execute({one!r})" for one in was))
+        return running.call(empty_project, "revision", "--message", "x", *words, ACCEPT=accept)
+
+    return write
+
+
+TABLE = "CREATE TABLE t (id serial CONSTRAINT pk_t PRIMARY KEY, a int, b varchar)"
+MODEL = """
+class T(Base):
+    __tablename__ = "t"
+    id = Column(Integer, primary_key=True)
+    a = Column(Integer)
+    b = Column(sa.String)
+"""
+WAS = [
+    TABLE,
+    "ALTER TABLE t ADD c int GENERATED ALWAYS AS (a * 2) STORED, ADD d int GENERATED ALWAYS AS (length(b)) STORED",
+    "CREATE INDEX ix_t_c ON t (c)",
+    "COMMENT ON COLUMN t.c IS 'twice'",
+    "CREATE TABLE p (id int CONSTRAINT pk_p PRIMARY KEY, k int) PARTITION BY RANGE (id)",
+    "CREATE TABLE p1 PARTITION OF p DEFAULT",
+    "CREATE TABLE u (id serial CONSTRAINT pk_u PRIMARY KEY, t_id int CONSTRAINT fk_u_t_id_t REFERENCES t)",
+]
+NOW = (
+    MODEL.replace("id = Column(Integer", "id = Column(sa.BigInteger")
+    .replace("a = Column(Integer", "a = Column(sa.BigInteger")
+    .replace("sa.String", "sa.Text, nullable=False")
+    + """    c = Column(Integer, Computed("a * 2", persisted=True), index=True, comment="twice")
+    d = Column(sa.BigInteger, Computed("length(b) + 1", persisted=True))
+
+class P(Base):
+    __tablename__ = "p"
+    id = Column(Integer, primary_key=True, autoincrement=False)
+    __table_args__ = {"postgresql_partition_by": "RANGE (id)"}
+
+class U(Base):
+    __tablename__ = "u"
+    id = Column(Integer, primary_key=True)
+    t_id = Column(sa.ForeignKey("t.id"))
+    __table_args__ = {"prefixes": ["UNLOGGED"]}
+"""
+)
+
+
+def test_computed_columns_partitions_and_keys_come_along(write: Write) -> None:
+    written = write(NOW, WAS, accept="drop.p.k")
+
+    assert written.returncode == 0, written.stdout + written.stderr
+    assert "printed:" not in written.stderr, "no warning of Alembic"
+    dangers = [line for line in written.stdout.splitlines() if "H07" in line or "H08" in line or "H06" in line]
+    assert [line.split("  ")[-1] for line in dangers] == [
+        "p.k and all its values are lost.",
+        "p.k is dropped, but running code uses it.",
+    ], "nothing of what is computed again, of a partition, or of a sequence"
+
+
+ENUM = MODEL + '    e = Column(Enum("x", name="e"))\n'
+OF_ENUM = [TABLE, "CREATE TYPE e AS ENUM ('x', 'y')", "ALTER TABLE t ADD e e", "CREATE VIEW v AS SELECT e FROM t"]
+PARTITIONED = "CREATE TABLE t (id int, a int, b varchar, CONSTRAINT pk_t PRIMARY KEY (id)) PARTITION BY RANGE (id)"
+KEYED = MODEL.replace("id = Column(Integer", "id = Column(sa.BigInteger")
+BY_RANGE = '    __table_args__ = {"postgresql_partition_by": "RANGE (id)"}\n'
+OTHER = 'other = MetaData()\nTable("t", other, Column("x", Integer))\n'
+ODD = """
+class Odd(sa.types.UserDefinedType):
+    def get_col_spec(self, **_):
+        return "{}"
+"""
+
+
+@pytest.mark.parametrize(
+    ("models", "was", "said"),
+    [
+        (ENUM, OF_ENUM, ["view v depends on column", "drop these objects before that line, and create them again"]),
+        (KEYED + BY_RANGE, [PARTITIONED], ["partition key", "Do:    rename that table, create it with the new type"]),
+        (
+            MODEL + BY_RANGE,
+            [TABLE],
+            ["PostgreSQL cannot partition t, because it exists. Rename it, create", "ATTACH PARTITION"],
+        ),
+        (MODEL, [PARTITIONED], ["PostgreSQL cannot make a plain table of the partitioned t."]),
+        (
+            OTHER + MODEL + "    more = Column(Integer)\n",
+            [TABLE],
+            [
+                "✗ Wrote ",
+                "table t is there twice: one belongs to a MetaData that [tool.app] does not name (app/models/m",
+            ],
+        ),
+        (
+            ODD.format("isbn13") + MODEL + "    o = Column(Odd())\n",
+            [TABLE],
+            ['create its extension before that line: op.execute("CREATE EXTENSION IF NOT EXISTS isn")'],
+        ),
+        (ODD.format("odd") + MODEL + "    o = Column(Odd())\n", [TABLE], ["If an extension has it: op.execute("]),
+        (
+            "from tests_plug_in import *\n" + MODEL,
+            [TABLE],
+            [
+                'A plug-in of Alembic cannot compare its objects: column "late" does not',
+                "Do:    leave these objects out",
+            ],
+        ),
+    ],
+    ids=["view", "key", "partitioned", "plain", "twin", "extension", "unknown", "plug-in"],
+)
+def test_what_cannot_be_written_is_named(
+    write: Write, empty_project: Project, models: str, was: Sequence[str], said: Sequence[str]
+) -> None:
+    (empty_project.path / "tests_plug_in.py").write_text(
+        "from alembic.autogenerate import comparators\n\n\n"
+        '@comparators.dispatch_for("schema")\n'
+        "def compare(found, operations, schemas):\n"
+        '    found.connection.exec_driver_sql("SELECT late FROM t")\n'
+    )
+
+    refused = write(models, was)
+
+    assert refused.returncode == 1, refused.stdout
+    printed = refused.stdout + refused.stderr
+    assert [text for text in said if text not in printed] == [], printed
