@@ -211,6 +211,9 @@ def test_what_is_no_file_is_never_opened(untouched: Project, tmp_path: Path, dum
     next(path for path in cut.iterdir() if path.name != "toc.dat").unlink()
     half = tmp_path / "half.dump"
     half.write_bytes(dumps["custom.dump"].read_bytes()[:-3000])
+    zstd = tmp_path / "zstd.dump"
+    zstd.write_bytes(dumps["custom.dump"].read_bytes()[:11] + b"\3" + dumps["custom.dump"].read_bytes()[12:])
+    has_zstd = "zstd" in client_programs.compression(client_programs.newest("pg_dump"))
 
     cases: list[tuple[Path | str, int, str]] = [
         ("", 2, "No file was given."),
@@ -222,6 +225,7 @@ def test_what_is_no_file_is_never_opened(untouched: Project, tmp_path: Path, dum
         (tmp_path / "backup", 1, "is a backup of this tool.\n  Do:    make restore BACKUP=backup "),
         (cut, 1, "is damaged or cut short."),
         (half, 1, "is damaged or cut short."),
+        (zstd, 1, "is damaged or cut short." if has_zstd else "cannot be unpacked here"),
     ]
     for file, code, said in cases:
         result = load(untouched, file)

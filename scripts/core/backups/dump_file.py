@@ -114,6 +114,12 @@ def _converted(dump: Dump) -> Iterator[IO[bytes]]:
             why=f"The newest pg_restore here is of PostgreSQL {client_programs.major(pg_restore)}, and cannot read it.",
             do=f"take the dump with an older pg_dump, or install PostgreSQL {_major(dump.versions.pg_dump)}'s programs",
         )
+    if "not support" in said:
+        raise UserError(
+            f"{dump.name} cannot be unpacked here: {client_programs.reason(said)}",
+            why="The programs of the embedded PostgreSQL have gzip only.",
+            do="take the dump with --compress=gzip, or load it with RUNTIME=docker",
+        )
     if said:
         raise cut_short(dump.name, client_programs.reason(said))
 
