@@ -32,7 +32,7 @@ def login(target: Settings) -> Iterator[Settings]:
         raise UserError(
             f"{target.database_url.username} is no superuser of {connections.address(target)}.",
             why="ACCEPT=superuser needs a superuser's login, and this project has none for this server.",
-            do="name a superuser for this command: MIGRATION_DATABASE_URL=postgresql://… make restore …",
+            do="name a superuser for this command: MIGRATION_DATABASE_URL=postgresql://… make …",
         )
     url = target.database_url.set(username=embedded.SUPERUSER, password=_password(target))
     acting = replace(target, database_url=url)
