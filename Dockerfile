@@ -50,10 +50,12 @@ USER 0
 RUN --mount=type=cache,target=/root/.cache/pip \
     --mount=type=bind,source=requirements.txt,target=/tmp/requirements.txt \
     HOME=/root pip install --root-user-action=ignore --require-hashes -r /tmp/requirements.txt
-# The application's packages, each as a folder.
+# The application's packages, and the folders of the revisions, each as a folder. A path in alembic.ini may begin here.
+# hadolint ignore=DL3003
 RUN --mount=type=bind,target=/tmp/context \
-    folders=$(python -c 'import tomllib; print(*tomllib.load(open("/tmp/context/pyproject.toml", "rb"))["tool"].get("app", {}).get("packages", ["app"]))') && \
-    for folder in $folders; do mkdir -p "$folder" && cp -R "/tmp/context/$folder/." "$folder" || exit; done
+    cd /tmp/context && \
+    folders=$(python -c 'from scripts.core import application, revision_files; print(*application.read().packages, *revision_files.all_folders())') && \
+    for folder in $folders; do mkdir -p "/srv/$folder" && cp -R "$folder/." "/srv/$folder" || exit; done
 USER 1000:1000
 COPY alembic.ini pyproject.toml ./
 COPY alembic alembic

@@ -111,7 +111,7 @@ build: ## Build the image from this checkout
 seed: ## Add the application's example rows
 	$(RUN) run python -m scripts.seed
 reset: ## Drop the development database and build it again             (CONFIRM=name)
-	$(RUN) run python -m scripts.reset
+	$(RUN) reset python -m scripts.reset
 
 ## The project itself
 test: ## Run the tests; FAULTS=1 adds kills, races and slow ones      (T=tests/scripts/test_migrate.py FAULTS=1)

@@ -6,10 +6,8 @@
 a failure it waits for such a change. `make app` does not do this: your debugger keeps its prompt.
 """
 
-import os
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from scripts.core import ROOT, application, messages, reloader, settings, subprocesses
 from scripts.core.cli import console, entry_point
@@ -22,11 +20,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     database = settings.load_application()
     environment = settings.application_environment(database)
-    # `python`, and programs of packages such as uvicorn, are those of this Python.
-    environment["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
-    environment["PYTHONPATH"] = os.pathsep.join([*application.search_path(), os.environ.get("PYTHONPATH", "")]).rstrip(
-        ":"
-    )
+    environment["PYTHONPATH"] = application.python_path()
     console.hand_over()
     declared, missing = application.read(), "correct command in [tool.app] of pyproject.toml"
     if not (arguments.watch and database.app_env == "development"):

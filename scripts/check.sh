@@ -7,7 +7,9 @@ inspect() { "$@" || code=1; }
 inspect ruff format --check --quiet .
 inspect ruff check --quiet .
 # Revisions that were adopted have a style of their own. Only what cannot run counts, such as an undefined name.
-inspect find alembic/versions -name '*.py' -exec ruff check --quiet --select E9,F63,F7,F82 {} +
+folders=$(python -c 'from scripts.core import revision_files; print(*revision_files.folders())')
+# shellcheck disable=SC2086  # several words
+inspect find $folders -name '*.py' -exec ruff check --quiet --select E9,F63,F7,F82 {} +
 inspect mypy --no-error-summary
 # Some machines have no package of these two.
 if command -v shellcheck >/dev/null; then inspect shellcheck --shell=sh scripts/*.sh scripts/runtimes/*.sh; fi

@@ -21,7 +21,7 @@ from scripts.core.errors import LateError, UserError
 from scripts.core.formatting import counted
 from scripts.core.migrate import alembic_commands, guards, unfinished_rollback
 from scripts.core.migrate.steps import Step
-from scripts.core.postgres import connections, databases, environments, system_identifier
+from scripts.core.postgres import connections, databases, declared_extensions, environments, system_identifier
 from scripts.core.revisions import history, passed_over
 
 # Most runs find nothing to do. Importing what makes a plan takes an eighth of their time, so only a plan does it.
@@ -35,8 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
 
     target = settings.load()
-    if databases.ensure(target):
-        console.done(f"Created the database {target.database_url.database}. Its environment is {target.app_env}.")
+    create_database(target)
     revisions = history.load()
     wanted = history.resolve(revisions, arguments.rev)
     with connections.connect(target) as connection:
@@ -49,6 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
         if not pending:
             guards.check_edited(connection, environment, history.files(revisions, at))
+    create_extensions(target)
     if not pending:
         console.done(f"Nothing to do: the database is at {', '.join(at) or 'base'}.")
         with messages.sent_to(console.say):
@@ -62,6 +62,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     guards.require_before_backup(target, history.files(revisions, at), files, made.seen if made else None)
     apply(target, environment, wanted, made)
     return 0
+
+
+def create_database(target: settings.Settings) -> None:
+    """Create the target's database, if it is missing on a server of this project."""
+    if databases.ensure(target):
+        console.done(f"Created the database {target.database_url.database}. Its environment is {target.app_env}.")
+
+
+def create_extensions(target: settings.Settings) -> None:
+    """Create those that [tool.app] names and the database lacks. Raise UserError if this command may not."""
+    for name in declared_extensions.ensure(target):
+        console.done(f"Created the extension {name}.")
 
 
 def require_fitting(

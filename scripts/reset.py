@@ -16,7 +16,7 @@ from scripts.core.errors import UserError
 from scripts.core.formatting import counted
 from scripts.core.migrate import alembic_commands
 from scripts.core.migrate.steps import Step
-from scripts.core.postgres import connections, databases, environments, replacement
+from scripts.core.postgres import connections, databases, declared_extensions, environments, replacement
 from scripts.core.revisions import history
 from scripts.core.rows import row_estimate
 
@@ -36,8 +36,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         console.say(f"  {table}: {count}")
     confirmation.require(name, "to drop it", "make reset")
 
-    with replacement.new(target, target.app_env) as new:
+    with declared_extensions.login(target) as acting, replacement.new(target, target.app_env) as new:
         databases.let_application_in(target, new.url)
+        for login in (target, acting):
+            declared_extensions.create(login, databases.name_of(new.url))
         try:
             with messages.sent_to(console.say):
                 alembic_commands.upgrade(target, head, show, new.url)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from scripts.core import settings
 from scripts.core.cli import console, entry_point
 from scripts.core.errors import DatabaseMissingError, UserError
-from scripts.core.postgres import connections, privileges, roles, sql
+from scripts.core.postgres import connections, declared_extensions, privileges, roles, sql
 from scripts.core.postgres.roles import Application, Owner
 from scripts.core.settings import Settings
 
@@ -34,6 +34,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         roles.require_login(target, "postgres")
         console.done(f"The server has the role {name}. It gets its privileges with the database: make migrate")
         return 0
+    for extension in declared_extensions.ensure(target):
+        console.done(f"Created the extension {extension}.")
     if application.dangers:
         raise still_dangerous(owner, application)
     roles.require_login(target, target.database_url.database)

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from scripts.core import settings, subprocesses
+from scripts.core import application, settings, subprocesses
 from scripts.core.cli import console, entry_point
 from scripts.core.errors import UserError
 from scripts.core.postgres import client_programs, connections
@@ -19,6 +19,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     environment: dict[str, str] = {}
     try:
+        environment["PYTHONPATH"] = application.python_path()
         target = settings.load()
         environment = connections.tool_environment(target.database_url)
         programs = Path(client_programs.newest("psql", tls=target.external)).parent

@@ -5,6 +5,7 @@ import fnmatch
 import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from pathlib import Path
@@ -217,7 +218,7 @@ READS_THE_ENVIRONMENT = {
     "app/settings.py": "the settings of the application",
     "scripts/core/variables.py": "the settings",
     "scripts/core/settings.py": "whether Compose names the address",
-    "scripts/app.py": "PATH, for the application's programs",
+    "scripts/core/application.py": "PATH and PYTHONPATH, for programs of this Python",
     "scripts/core/overrides.py": "ACCEPT and CONFIRM, which are words of one command",
     "scripts/core/cli/console.py": "NO_COLOR and LOG_DIR, before there are settings",
     "scripts/core/subprocesses.py": "what a program is given",
@@ -486,12 +487,12 @@ NO_SETTINGS = {
     "SUDO_USER": "sudo's",
     "RUN_BY": "made by the shell scripts, for the migration log",
     "ONE_STREAM": "made by the shell scripts, for a container",
-    "SUPERUSER_PASSWORD": "made by make restore ACCEPT=superuser",
+    "SUPERUSER_PASSWORD": "made for what a superuser restores or creates",
     "MAKELEVEL": "make's",
     "GIT_COMMIT": "asked of git when an image is built",
     "APP_DECLARATION": "made by the docker runtime from pyproject.toml",
     "GIT_FOLDER": "found by the docker runtime, for a git worktree",
-    "CHECKOUT_MODE": "set by the docker runtime, for make format and make lock",
+    "CHECKOUT_MODE": "set by the docker runtime, for commands that write in the checkout",
 }
 MAKE_VARIABLES = set(re.findall(r"^export (.+)", MAKEFILE, re.MULTILINE)[0].split())
 
@@ -601,6 +602,15 @@ def is_ignored(path: str) -> bool:
     [
         *(".env", ".env.production", ".git/config", ".venv/pyvenv.cfg", ".postgres/target/PG_VERSION"),
         *("secrets/postgres_password", "backups/a.dump", "reports/a.log", "app/__pycache__/a.pyc"),
+        *(
+            "src/shop/.env.local",
+            "src/shop/prod.env",
+            "app/id_rsa",
+            "app/id_ed25519.pub",
+            "deploy/tls.pem",
+            "app/a.key",
+        ),
+        *("app/.git/config", "web/node_modules/left/index.js", "src/.pgpass", "app/.aws/credentials", ".netrc"),
     ],
 )
 def test_secrets_data_and_history_stay_out_of_images(path: str) -> None:
@@ -631,7 +641,11 @@ def test_no_file_has_a_carriage_return() -> None:
     assert [name(path) for path in paths if b"\r" in path.read_bytes()] == []
 
 
-@pytest.mark.parametrize("path", sorted(ROOT.glob("requirements*.txt")), ids=name)
+OURS = ("alembic>", "sqlalchemy>", "psycopg2-binary>", "python-dotenv>", "rich>")
+LOCKED = sorted((*ROOT.glob("requirements*.txt"), ROOT / ".ci/lowest-requirements.txt"))
+
+
+@pytest.mark.parametrize("path", LOCKED, ids=name)
 def test_every_locked_package_has_a_version_and_hashes(path: Path) -> None:
     lines = re.sub(r"\\\n", "", path.read_text()).splitlines()
     packages = [line for line in lines if line and not line.lstrip().startswith("#")]
@@ -643,6 +657,17 @@ def test_every_locked_package_has_a_version_and_hashes(path: Path) -> None:
         assert not re.search(r"--(extra-)?index-url|--find-links|://", package), package
 
 
+def test_the_lowest_versions_that_are_tested_are_those_of_pyproject() -> None:
+    declared = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    bounds = dict(one.split(">=") for one in declared if one.startswith(OURS))
+    lines = (ROOT / ".ci/lowest-requirements.txt").read_text()
+    locked = dict(re.findall(r"^([\w-]+)==([\d.]+)", lines, re.MULTILINE))
+
+    assert len(bounds) == len(OURS)
+    for package, bound in bounds.items():
+        assert f"{locked[package]}.0.0".startswith(f"{bound}."), package
+
+
 def test_the_lock_files_name_no_index() -> None:
-    for path in ROOT.glob("requirements*.txt"):
+    for path in LOCKED:
         assert not re.search(r"index-url|find-links|https?://", path.read_text()), path.name

@@ -14,6 +14,8 @@ from typing import Any
 from scripts.core import ROOT
 from scripts.core.errors import USAGE, UserError
 
+_OURS = ("alembic", "scripts", "tests")
+
 
 @dataclass(frozen=True)
 class Declaration:
@@ -30,6 +32,8 @@ class Declaration:
     """Variables that get the same URL as DATABASE_URL, because the application reads it there."""
     apt: tuple[str, ...] = ()
     """Packages of Debian in the image. Only the Dockerfile reads them."""
+    extensions: tuple[str, ...] = ()
+    """Extensions that the superuser creates in the database and in its copies: `name`, or `name SCHEMA schema`."""
     seed: str = "app.seed:seed"
     """A function that adds example rows to a session of SQLAlchemy, and returns how many: its module and its name."""
 
@@ -37,6 +41,12 @@ class Declaration:
     def model_modules(self) -> list[str]:
         """Return the modules that import the models."""
         return list(dict.fromkeys(reference.partition(":")[0] for reference in self.metadata))
+
+    @property
+    def schemas_of_extensions(self) -> dict[str, str]:
+        """Return the name of each extension, with its schema or nothing."""
+        found = (one.split(" SCHEMA ") for one in self.extensions)
+        return {name: "".join(schema) for name, *schema in found}
 
     @property
     def command_words(self) -> list[str]:
@@ -68,8 +78,26 @@ def _folders(root: Path) -> list[str]:
 
 
 def extend_search_path() -> None:
-    """Let this process import the packages of the application, as revisions may do. Raise UserError as `read` does."""
+    """Let this process import the packages of the application, as revisions may do, and run programs of this Python.
+
+    These are `python`, and programs of packages such as ruff and uvicorn. Raise UserError as `read` does, and for a
+    package that is not here.
+    """
+    if missing := [name for name in read().packages if not (ROOT / name).is_dir()]:
+        raise UserError(
+            f"packages in [tool.app] of pyproject.toml names {', '.join(missing)}, and there is no such folder.",
+            do="correct packages there: the path of each folder, from the top of this checkout",
+            code=USAGE,
+        )
+    own, path = str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)
+    if own not in path.split(os.pathsep)[:1]:
+        os.environ["PATH"] = os.pathsep.join([own, path])
     sys.path += [folder for folder in search_path() if folder not in sys.path]
+
+
+def python_path() -> str:
+    """Return that for the environment of another Python. Raise UserError as `read` does."""
+    return os.pathsep.join(filter(None, [*search_path(), os.environ.get("PYTHONPATH")]))
 
 
 def read(root: Path | None = None) -> Declaration:
@@ -111,8 +139,12 @@ def _fault(name: str, default: object, given: Mapping[str, Any]) -> str:
     value = given.get(name, default)
     if name == "metadata" and not all(re.fullmatch(r"[\w.]+:[\w.]+", one) for one in _list(value)):
         return f"{name} is not a text, or a list of texts, of the form module:attribute"
+    if name == "extensions" and not all(re.fullmatch(r"[^\s\"]+( SCHEMA [^\s\"]+)?", one) for one in _list(value)):
+        return f"{name} is not a list of texts of the form name, or name SCHEMA schema"
     if isinstance(default, str):
         return "" if isinstance(value, str) else f"{name} is not a text"
+    if name == "packages" and (taken := [one for one in _list(value) if one.rpartition("/")[2] in _OURS]):
+        return f"{name} has {taken[0]}: a package of this environment has that name"
     is_list = name == "metadata" or (isinstance(value, list | tuple) and all(isinstance(one, str) for one in value))
     return "" if is_list else f"{name} is not a list of texts"
 

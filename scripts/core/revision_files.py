@@ -6,7 +6,7 @@ import os
 import shutil
 import tempfile
 import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -102,10 +102,40 @@ def source_files() -> frozenset[str]:
     return frozenset(str(path.resolve()) for path in files)
 
 
+def home() -> Path:
+    """Return Alembic's own folder, which has env.py."""
+    return Path(ScriptDirectory.from_config(config()).dir)
+
+
 def folders() -> list[str]:
     """Return the folders in this checkout in which Alembic looks for revisions, with git's names."""
-    found = {folder.resolve() for folder in ScriptDirectory.from_config(config())._version_locations} - {*_unproven}
-    return sorted(shown(folder) for folder in found if folder.is_relative_to(ROOT.resolve()))
+    return _inside(ScriptDirectory.from_config(config())._version_locations)
+
+
+def all_folders() -> list[str]:
+    """Return Alembic's own folder and those of the revisions, in this checkout, with git's names."""
+    found = ScriptDirectory.from_config(config())
+    return _inside([Path(found.dir), *found._version_locations])
+
+
+def are_below() -> bool:
+    """Return whether Alembic also looks for revisions in folders of these folders."""
+    return bool(ScriptDirectory.from_config(config()).recursive_version_locations)
+
+
+def _inside(found: Iterable[Path]) -> list[str]:
+    proven = {folder.resolve() for folder in found} - {*_unproven}
+    return sorted(shown(folder) for folder in proven if folder.is_relative_to(ROOT.resolve()))
+
+
+def require_sources(paths: Iterable[str]) -> None:
+    """Raise UserError for a revision without its source, which Alembic's option `sourceless` allows."""
+    if compiled := next((path for path in paths if not path.endswith(".py")), ""):
+        raise UserError(
+            f"{shown(compiled)} is compiled, and its source is not here.",
+            why="The migration log, make plan and make lint read the source of a revision.",
+            do="put its .py file back, or remove that file",
+        )
 
 
 def shown(path: Path | str) -> str:

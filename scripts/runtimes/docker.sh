@@ -281,6 +281,14 @@ restore() {
     run "$@"
 }
 
+reset() {
+    if declares_extensions; then let_superuser_in; fi
+    run "$@"
+}
+
+# Python reads which, and creates what is missing.
+declares_extensions() { grep -qw extensions pyproject.toml; }
+
 # Runs in a container of its own, in which FILE is mounted and can only be read.
 load() {
     if is_accepted superuser; then let_superuser_in; fi
@@ -347,6 +355,7 @@ with_superuser() {
         said=$(compose exec -T db sh /docker-entrypoint-initdb.d/roles.sh 2>&1) || explain_roles "$said"
     fi
     renew_scratch
+    if declares_extensions; then let_superuser_in; fi
     run "$@"
     look
     if is_running app && { [ -n "$outdated" ] || ! is_up app; }; then recreate app; fi
@@ -385,6 +394,7 @@ development_only() {
 up() {
     prepare
     if is_wanted db; then start_db; fi
+    if declares_extensions; then let_superuser_in; fi
     with_scratch python -m scripts.migrate
     start app
     for service in $(others); do start "$service"; done
@@ -489,10 +499,20 @@ is_top() {
     return 1
 }
 
+# Containers can write revision files in alembic/versions. If alembic.ini or pyproject.toml names other folders, the
+# commands that write one get a container that can write in the checkout.
+allow_writing() {
+    case "$*" in *scripts.revision* | *scripts.merge* | *scripts.recover* | *scripts.alembic*) ;; *) return 0 ;; esac
+    if grep -Eqs '^[^#]*(version_locations|script_location)' pyproject.toml ||
+        grep -Eq '^(recursive_)?version_locations' alembic.ini ||
+        ! grep -Eq '^script_location *= *%\(here\)s/alembic *$' alembic.ini; then export CHECKOUT_MODE=rw; fi
+}
+
 verb=${1:-}
 [ $# = 0 ] || shift
+allow_writing "$@"
 case $verb in
-up | down | logs | build | run | edit | adopt | restore | load | doctor | with_scratch | with_superuser) "$verb" "$@" ;;
+up | down | logs | build | run | edit | adopt | reset | restore | load | doctor | with_scratch | with_superuser) "$verb" "$@" ;;
 test) run_tests "$@" ;;
 ps) show ;;
 *)

@@ -117,7 +117,7 @@ ps) show_processes ;;
 logs) show_logs "$@" ;;
 build) complain "RUNTIME=embedded has no image to build." "" "make build RUNTIME=docker" "nothing was changed." ;;
 with_superuser) with_superuser "$@" ;;
-run | edit | test | restore | load | with_scratch | adopt) run_in_venv "$@" ;;
+run | edit | test | reset | restore | load | with_scratch | adopt) run_in_venv "$@" ;;
 *)
     (complain "scripts/runtime.sh has no verb '$verb'." "" "make, which shows the menu" "nothing was changed.") || exit 2 ;;
 esac

@@ -169,3 +169,27 @@ def test_the_superuser_restores_what_only_a_superuser_may_make_and_is_shut_out_a
     )
     assert password == "t|infinity\n"
     dev.sql("DROP EXTENSION pageinspect", "postgres")
+
+
+def test_the_superuser_creates_the_extensions_of_the_application_and_is_shut_out_again(dev: Stack) -> None:
+    project = dev.folder / "pyproject.toml"
+    said = project.read_text()
+    project.write_text(said.replace("apt = []", 'apt = []\nextensions = ["pageinspect", "uuid-ossp SCHEMA ids"]'))
+    there = "SELECT string_agg(extname, ' ' ORDER BY 1) FROM pg_extension WHERE extname <> 'plpgsql'"
+
+    before = dev.make("migrate")
+    found = []
+    for words in (["up"], ["plan"], ["lint", "ALL=1"], ["reset", "CONFIRM=app"]):
+        result = dev.make(*words)
+        assert result.code == 0, (words, result.output)
+        found.append(dev.sql(there))
+    dev.sql("DROP EXTENSION pageinspect", "postgres")
+    roles = dev.make("roles")
+
+    project.write_text(said)
+    dev.sql('DROP EXTENSION pageinspect, "uuid-ossp"; DROP SCHEMA ids', "postgres")
+    assert before.code != 0
+    assert "app_owner may not create the extension pageinspect in app." in before.output
+    assert found == ["pageinspect uuid-ossp\n"] * 4
+    assert "✓ Created the extension pageinspect." in roles.output, roles.output
+    assert dev.sql("SELECT rolpassword IS NULL FROM pg_authid WHERE rolname = 'postgres'", "postgres") == "t\n"

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -79,6 +80,26 @@ def test_accepted_differences_are_a_file_of_the_checkout(dev: Stack) -> None:
     assert result.code == 0, result.output
     assert "Wrote 0 differences to alembic/accepted_differences.txt." in result.output
     path.unlink()
+
+
+def test_revision_is_written_in_a_folder_that_alembic_ini_names(dev: Stack) -> None:
+    options, more = dev.folder / "alembic.ini", dev.folder / "more"
+    said = options.read_text()
+    (head,) = (dev.folder / "alembic/versions").glob("*_create_social_tables.py")
+    more.mkdir()
+    more.chmod(0o777)
+    head.rename(more / head.name)
+    folders = "version_locations = %(here)s/alembic/versions:%(here)s/more"
+    options.write_text(said.replace("[alembic]\n", f"[alembic]\n{folders}\n"))
+
+    result = dev.make("revision", "EMPTY=1", "m=elsewhere")
+
+    written = [path.name.partition("_")[2] for path in more.glob("*_elsewhere.py")]
+    options.write_text(said)
+    (more / head.name).rename(head)
+    shutil.rmtree(more)
+    assert result.code == 0, result.output
+    assert len(written) == 1
 
 
 def test_stamp_moves_only_the_version(dev: Stack) -> None:

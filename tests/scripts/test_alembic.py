@@ -1,5 +1,8 @@
 """make alembic, history, current, merge — and `alembic` typed by hand"""
 
+import py_compile
+import re
+import shutil
 import sys
 from pathlib import Path
 
@@ -202,3 +205,107 @@ def test_the_version_table_of_alembic_ini_is_used_by_every_command(
     assert results[3].stdout.count(revisions[-1])
     assert "Odd" not in results[8].stdout
     assert results[9].stdout.startswith(revisions[-1])
+
+
+OPTIONS = """
+[tool.alembic]
+script_location = "%(here)s/db/migrations"
+version_locations = ["%(here)s/db/migrations/versions", "%(here)s/billing"]
+recursive_version_locations = true
+prepend_sys_path = ["%(here)s", "%(here)s/lib"]
+file_template = "%%(epoch)s_%%(slug)s"
+truncate_slug_length = 8
+timezone = "Asia/Kolkata"
+"""
+
+
+@pytest.fixture
+def moved(project: Project) -> Project:
+    """Everything of Alembic's is elsewhere, and pyproject.toml says so."""
+    ini, pyproject = project.path / "alembic.ini", project.path / "pyproject.toml"
+    ini.write_text(re.sub(r"(?s)\[alembic\].*?\n\n", "", ini.read_text()))
+    pyproject.write_text(pyproject.read_text() + OPTIONS)
+    (project.path / "db").mkdir()
+    (project.path / "alembic").rename(project.path / "db/migrations")
+    for folder in ("billing/2026", "lib"):
+        (project.path / folder).mkdir(parents=True)
+    (project.path / "lib/words.py").write_text('TYPE = "text"\n')
+    return project
+
+
+MODEL = "app/models/user.py"
+COLUMN = "    {}: Mapped[str | None] = mapped_column(Text)\n"
+
+
+@pytest.fixture
+def noted(moved: Project, revisions: list[str]) -> Project:
+    """The newest revision is in a folder below, and imports a module of prepend_sys_path."""
+    moved.versions.mkdir(parents=True)
+    add, drop = 'op.execute("ALTER TABLE users ADD note " + TYPE)', 'op.execute("ALTER TABLE users DROP note")'
+    made = moved.write_revision("abcd01", revisions[-1], f"from words import TYPE; {add}", drop)
+    made.rename(moved.path / "billing/2026/note.py")
+    shutil.rmtree(moved.path / "alembic")
+    model = moved.path / MODEL
+    model.write_text(model.read_text().replace("import String", "import String, Text, text") + COLUMN.format("note"))
+    return moved
+
+
+@pytest.mark.faults
+def test_other_folders_and_names_for_revisions_are_those_of_every_command(noted: Project) -> None:
+    planned, applied = noted.run("plan"), noted.run("migrate")
+    model = noted.path / MODEL
+    model.write_text(model.read_text() + COLUMN.format("plan_of_user"))
+    written = noted.run("revision", "--message", "plan of users")
+    (file,) = (noted.path / "billing").glob("*_plan_of_.py")
+
+    assert "ALTER TABLE users ADD note text" in planned.stdout, planned.stderr
+    assert applied.returncode == 0, applied.stderr
+    assert f"✓ Wrote billing/{file.name}. It ran up, down and up" in written.stdout, written.stderr
+    assert "+05:30" in file.read_text(), "the time zone"
+    assert noted.run("revision", "--message", "", ACCEPT="differences").returncode == 0
+    assert noted.run("lint", "--all").stdout == "✓ Nothing blocks in 4 revisions.\n"
+    assert noted.run("migrate").returncode == 0
+    assert "Pending      nothing" in noted.run("status").stdout
+    content = file.read_bytes()
+    file.unlink()
+    recovered = noted.run("recover", CONFIRM=noted.version[0])
+    assert file.read_bytes() == content, recovered.stderr
+    for verb, *words in (("rollback", "--steps=1"), ("stamp",), ("history",), ("alembic", "current"), ("diagram",)):
+        done = noted.run(verb, *words, CONFIRM=str(noted.url.database))
+        assert done.returncode == 0, (verb, done.stdout + done.stderr)
+    assert noted.version == ["abcd01"]
+
+
+@pytest.mark.faults
+def test_a_merge_is_in_the_folder_of_what_it_joins(noted: Project) -> None:
+    folder = noted.path / "billing/2026"
+    for name in ("one", "two"):
+        text = (folder / "note.py").read_text().replace('"abcd01"', f'"abcd{name}"').replace("note", name)
+        (folder / f"{name}.py").write_text(re.sub("down_revision = .*", "down_revision = 'abcd01'", text))
+    before = {*noted.path.rglob("*.py")}
+
+    merged = noted.run("merge")
+
+    (joined,) = {*noted.path.rglob("*.py")} - before
+    assert merged.returncode == 0, merged.stderr
+    assert joined.parent == noted.path / "billing"
+
+
+def test_a_revision_without_its_source_and_a_first_one_for_several_folders(empty_project: Project) -> None:
+    ini, folder = empty_project.path / "alembic.ini", empty_project.path / "more"
+    several = "[alembic]\nversion_locations = %(here)s/alembic/versions:%(here)s/more\n"
+    ini.write_text(ini.read_text().replace("[alembic]\n", several))
+    for path in empty_project.versions.rglob("*.py*"):
+        path.unlink()
+    folder.mkdir()
+
+    first = empty_project.run("revision", "--message", "first", "--empty")
+
+    assert first.returncode == 0, first.stderr
+    (made,) = empty_project.versions.glob("*_first.py")
+    ini.write_text(ini.read_text().replace("[alembic]\n", "[alembic]\nsourceless = true\n"))
+    py_compile.compile(str(made), str(folder / "abcd02.pyc"))
+    made.unlink()
+    refused = empty_project.run("history")
+    assert refused.returncode == 1
+    assert "✗ more/abcd02.pyc is compiled, and its source is not here.\n" in refused.stderr

@@ -1,6 +1,7 @@
 """make app"""
 
 import re
+import sys
 
 from tests.conftest import Project
 
@@ -46,7 +47,7 @@ def test_what_is_wrong_in_pyproject_is_named(empty_project: Project) -> None:
         assert result.returncode in (1, 2)
         said[lines] = result.stderr
 
-    known = "apt, command, health, metadata, packages, seed, url_variables"
+    known = "apt, command, extensions, health, metadata, packages, seed, url_variables"
     assert f"    comand is not one of {known}\n" in said["comand = 'x'"]
     assert "    command is not a text\n" in said["command = ['x']"]
     assert (
@@ -58,12 +59,34 @@ def test_what_is_wrong_in_pyproject_is_named(empty_project: Project) -> None:
 
 
 def test_packages_in_other_folders_are_found(empty_project: Project, revisions: list[str]) -> None:
-    package = empty_project.path / "src" / "blog"
-    package.mkdir(parents=True)
-    (package / "__main__.py").write_text("from blog import words\nprint(words.GREETING)\n")
-    (package / "words.py").write_text("GREETING = 'hello'\n")
-    declare(empty_project, 'command = "python -m blog"\npackages = ["app", "src/blog"]')
-    empty_project.write_revision("abcd01", revisions[-1], "from blog import words; print(words.GREETING)")
+    """Also two from one folder, one in a folder that is no name in Python, and one without __init__.py."""
+    files = {
+        "src/blog/__main__.py": "from blog import words\nprint(words.GREETING)\n",
+        "src/blog/words.py": "GREETING = 'hello'\n",
+        "src/shop/__init__.py": "",
+        "my-shop/src/my_shop/__init__.py": "",
+        "libs/acme/billing/prices.py": "import my_shop\n",
+    }
+    for path, text in files.items():
+        (empty_project.path / path).parent.mkdir(parents=True, exist_ok=True)
+        (empty_project.path / path).write_text(text)
+    packages = 'packages = ["app", "src/blog", "src/shop", "my-shop/src/my_shop", "libs/acme"]'
+    declare(empty_project, f'command = "python -m blog"\n{packages}')
+    imports = "import blog.words, shop, my_shop, acme.billing.prices"
+    empty_project.write_revision("abcd01", revisions[-1], imports)
+    shell = empty_project.path / "shell"
+    shell.write_text(f"#!/bin/sh\nexec '{sys.executable}' -m alembic heads")
+    shell.chmod(0o700)
 
     assert empty_project.run("app").stdout == "hello\n"
-    assert empty_project.run("migrate").returncode == 0
+    assert empty_project.run("shell", SHELL=str(shell)).stdout == "abcd01 (head)\n"
+    for verb, *words in (("lint", "--all"), ("migrate",), ("plan",)):
+        done = empty_project.run(verb, *words)
+        assert done.returncode == 0, (verb, done.stdout + done.stderr)
+    for wrong, why in {
+        '["app", "src/blok"]': "✗ packages in [tool.app] of pyproject.toml names src/blok, and there is no such",
+        '["app", "src/scripts"]': "    packages has src/scripts: a package of this environment has that name\n",
+    }.items():
+        declare(empty_project, f"packages = {wrong}")
+        result = empty_project.run("history")
+        assert (result.returncode, why in result.stderr) == (2, True), result.stderr

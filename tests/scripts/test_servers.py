@@ -3,10 +3,12 @@
 import socket
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from sqlalchemy.engine import URL
+from sqlalchemy.exc import OperationalError
 
 from tests.conftest import Project, copy_project, needs_embedded
 from tests.core.running import Running
@@ -102,3 +104,24 @@ def test_a_new_server_has_an_owner_who_is_no_superuser_and_a_role_for_the_applic
     checkout.environment |= {**changed, "SCRATCH_HOST": "", "CONFIRM": "shop"}
     used = [checkout.run(*words) for words in USES_OF_SCRATCH]
     assert [result.returncode for result in used] == [0] * len(used), used[-1].stderr
+
+
+@pytest.mark.faults
+def test_the_superuser_creates_the_extensions_of_the_application_and_its_password_is_gone(checkout: Project) -> None:
+    checkout.environment |= {"SCRATCH_HOST": "", "CONFIRM": "shop", "ACCEPT": "superuser"}
+    pyproject = checkout.path / "pyproject.toml"
+    pyproject.write_text(pyproject.read_text().replace("apt = []", 'extensions = ["vector", "pageinspect"]'))
+    names = "SELECT string_agg(extname, ' ' ORDER BY extname) FROM pg_extension WHERE extname <> 'plpgsql'"
+
+    for verb, *words in (("migrate",), ("plan",), ("lint", "--all"), ("backup",), ("reset",), ("restore", "latest")):
+        done = checkout.run(verb, *words)
+        assert done.returncode == 0, (verb, done.stdout + done.stderr)
+        assert checkout.sql(names) == [("pageinspect vector",)], verb
+    assert checkout.sql("SELECT pg_get_userbyid(extowner)::text FROM pg_extension WHERE extname = 'pageinspect'") == [
+        ("postgres",)
+    ]
+    with pytest.raises(OperationalError, match="password authentication failed"):
+        replace(checkout, url=checkout.url.set(username="postgres", password="x")).sql("SELECT 1")
+    pyproject.write_text(pyproject.read_text().replace('"vector"', '"pg_buffercache"'))
+    roles = checkout.make("roles", APP_DB_USER="rows", APP_DB_PASSWORD="p@ss's")
+    assert "✓ Created the extension pg_buffercache.\n" in roles.stdout, roles.stderr

@@ -15,6 +15,7 @@ from scripts.core.postgres import (
     advisory_lock,
     connections,
     databases,
+    declared_extensions,
     environments,
     replacement,
     replacement_lock,
@@ -89,6 +90,8 @@ def swap_in(target: Settings, environment: str | None, fill: Callable[[Settings]
         replacement.new(acting, environment, target.database_url.username) as made,
     ):
         fill(replace(acting, database_url=made.url))
+        if left := declared_extensions.create(acting, databases.name_of(made.url))[1]:
+            messages.send(f"It has no extension {', '.join(left)}, which [tool.app] names. To create it: make up")
         return _swap(acting, made.session, databases.name_of(made.url))
 
 

@@ -82,7 +82,7 @@ def bar(done: int, total: int, what: str) -> None:
 @contextmanager
 def below(rows: Callable[[], Sequence[Row]]) -> Iterator[None]:
     """Keep rows up to date below the output of the block, on a terminal. Remove them after it."""
-    if not sys.stdout.isatty():
+    if not _is_terminal(sys.stdout):
         yield
         return
     with _lock:
@@ -98,12 +98,12 @@ def below(rows: Callable[[], Sequence[Row]]) -> Iterator[None]:
 
 def columns() -> int:
     """Return the columns of the terminal; no limit without one."""
-    return shutil.get_terminal_size().columns if sys.stdout.isatty() else sys.maxsize
+    return shutil.get_terminal_size().columns if _is_terminal(sys.stdout) else sys.maxsize
 
 
 def ask(question: str) -> str:
     """Return what the user typed, or nothing without a terminal."""
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+    if not (_is_terminal(sys.stdin) and _is_terminal(sys.stderr)):
         return ""
     from scripts.core.cli import terminal
 
@@ -119,7 +119,7 @@ def ask(question: str) -> str:
 @contextmanager
 def live() -> Iterator[None]:
     """Show the block's progress on a terminal. After two seconds without a line, also show the time."""
-    if not sys.stderr.isatty():
+    if not _is_terminal(sys.stderr):
         yield
         return
     from scripts.core.cli import terminal
@@ -134,6 +134,8 @@ def live() -> Iterator[None]:
 
     _live.append(terminal.live(lambda: _rows(started)))
     _live[0].start()
+    # A child that is forked while that thread prints would get a lock that is never free again.
+    os.register_at_fork(before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release)
     Thread(target=tick, daemon=True).start()
     try:
         yield
@@ -188,12 +190,18 @@ def _print(text: str, style: str, stream: TextIO, clean: Callable[[str], str] = 
 
 
 def _show(text: str, style: str, stream: TextIO) -> None:
-    if not stream.isatty():
+    if not _is_terminal(stream):
         print(text, file=stream, flush=True)
         return
     from scripts.core.cli import terminal
 
     terminal.show(_console(stream), text, style)
+
+
+def _is_terminal(stream: TextIO) -> bool:
+    """Return whether it is one, also behind what rich puts in its place: that of an older rich says that it is none."""
+    original: TextIO = getattr(stream, "rich_proxied_file", stream)
+    return original.isatty()
 
 
 def _console(stream: TextIO) -> "Console":

@@ -23,4 +23,6 @@ def read() -> set[str]:
 
 
 def write(lines: Iterable[str]) -> None:
-    (ROOT / FILE).write_text(HEADER + "".join(f"{line}\n" for line in sorted(lines)), encoding="utf-8")
+    path = ROOT / FILE
+    path.parent.mkdir(exist_ok=True)  # script_location may be elsewhere
+    path.write_text(HEADER + "".join(f"{line}\n" for line in sorted(lines)), encoding="utf-8")

@@ -166,7 +166,10 @@ class _Creation:
     def _constraint(self, table: Table, one: Constraint) -> None:
         if table not in self.without:
             part = f"constraint {sql.typed(one.name) if isinstance(one.name, str) else 'without a name'}"
-            self._execute(table, part, AddConstraint(one, isolate_from_table=False))
+            rule = one._create_rule
+            added = AddConstraint(one)
+            one._create_rule = rule  # AddConstraint takes the constraint out of the table's own statement
+            self._execute(table, part, added)
 
     def _take_back(self, table: Table) -> None:
         """Let the table of the revision files stand in for one that cannot be created, because others refer to it."""

@@ -97,9 +97,16 @@ def _types(metadata: MetaData, dialect: Any) -> Iterator[Any]:
     for table in tables(metadata):
         for column in table.columns:
             yield from _named(column.type, dialect)
-    alone: list[Any] = [one for one in metadata._objects if isinstance(one, SchemaType)]
-    for one in sorted(alone, key=lambda one: str(one.name)):
+    for one in sorted(_alone(metadata), key=lambda one: str(one.name)):
         yield from _named(one, dialect)
+
+
+def _alone(metadata: MetaData) -> list[Any]:
+    """Return the types that no column needs to have. Before SQLAlchemy 2.1 they only listen to their metadata."""
+    if not hasattr(metadata, "_objects"):
+        listening = (getattr(one, "target", None) for one in metadata.dispatch.before_create)
+        return [one for one in listening if isinstance(one, SchemaType) and one.metadata is metadata]
+    return [one for one in metadata._objects if isinstance(one, SchemaType)]
 
 
 def _named(of: TypeEngine[Any], dialect: Any) -> Iterator[Any]:

@@ -1,6 +1,7 @@
 """What plug-ins of Alembic, such as alembic_utils, want to change. Their objects are no part of the metadata."""
 
 import re
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from traceback import extract_tb
@@ -9,7 +10,6 @@ from typing import Any
 from alembic.autogenerate import comparators, produce_migrations
 from alembic.operations.ops import OpContainer
 from alembic.runtime.environment import EnvironmentContext
-from alembic.runtime.plugins import _all_plugins
 from alembic.util import CommandError
 from sqlalchemy.exc import DBAPIError
 
@@ -25,7 +25,7 @@ _ENUMS = re.compile(r"^\s*(?:import|from) alembic_postgresql_enum\b", re.MULTILI
 def write_enums() -> bool:
     """Return whether the project has the plug-in alembic_postgresql_enum. Then it writes what happens to enums."""
     files = [
-        ROOT / "alembic/env.py",
+        revision_files.home() / "env.py",
         *(path for name in application.read().packages for path in (ROOT / name).rglob("*.py")),
     ]
     return any(_ENUMS.search(path.read_text(encoding="utf-8", errors="replace")) for path in files)
@@ -59,7 +59,11 @@ def wanted(copy: Settings) -> list[str]:
 
 
 def _are_there() -> bool:
-    return bool(comparators._registry) or not all(name.startswith("alembic.") for name in _all_plugins)
+    """Return whether there is one. Before Alembic 1.18 its own comparisons are in the same list, and of no plug-in."""
+    listed = (one for several in comparators._registry.values() for one in several)
+    functions = (one[0] if isinstance(one, tuple) else one for one in listed)
+    named = getattr(sys.modules.get("alembic.runtime.plugins"), "_all_plugins", ())
+    return not all(f"{name}.".startswith("alembic.") for name in [*named, *(one.__module__ for one in functions)])
 
 
 @contextmanager

@@ -5,7 +5,7 @@ Each revision has a row with what it changes. Names are those of Schema, and def
 
 import hashlib
 import json
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 
@@ -75,8 +75,8 @@ class Part:
     wanted: str
     done: int
     total: int
-    elsewhere: Collection[str] | None
-    """Extensions that only the scratch server may lack: see missing_extensions."""
+    lacks: EmptyCopy
+    """What only the scratch server lacks: see missing_extensions."""
 
 
 @dataclass
@@ -142,11 +142,12 @@ def _run(server: Scratch, revisions: History, chain: Sequence[Script], keys: dic
     except UserError as error:
         known.missing[chain[0].revision] = error.problem
         return
-    make_roles, files, elsewhere = missing_roles.maker(server), set[str](), missing_extensions.elsewhere(server)
+    make_roles, files = missing_roles.maker(server), set[str]()
+    lacks = EmptyCopy(missing_extensions.elsewhere(server), missing_extensions.declared(server))
     for start in range(0, len(chain), AT_ONCE):
         part = chain[start : start + AT_ONCE]
         base = known.schemas[parents_of(part[0])[0]] if parents_of(part[0]) else {}
-        of = Part(part[-1].revision, start, len(chain), elsewhere)
+        of = Part(part[-1].revision, start, len(chain), lacks)
         walked: Walked = trial.run(server, made, walk, of, base, make_roles=make_roles)
         files |= {*walked.files}
         done = list(zip(part, walked.ran, strict=False))
@@ -160,7 +161,7 @@ def _run(server: Scratch, revisions: History, chain: Sequence[Script], keys: dic
 
 def walk(made: Settings, of: Part, before: Hashes, make_roles: MakeRoles) -> Walked:
     """Upgrade in the child, and compare the schema after each revision with the one before."""
-    walked, state, found = Walked(), [before], EmptyCopy(of.elsewhere)
+    walked, state, found = Walked(), [before], of.lacks
     with rehearsal.observed(made) as observer:
 
         def on_step(step: Step) -> None:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from scripts.core import sqlstates
-from scripts.core.postgres import extensions, scratch_extensions
+from scripts.core.postgres import declared_extensions, extensions, scratch_extensions
 from scripts.core.postgres.scratch import Scratch
 from scripts.core.revisions import sources
 from scripts.core.revisions.history import History
@@ -26,12 +26,21 @@ def elsewhere(server: Scratch) -> list[str] | None:
 
 
 def lacking(server: Scratch, revisions: History) -> list[str]:
-    """Return the extensions that the scratch server lacks, of those that the target has or that revisions create."""
-    wanted = {one.name for one in server.rights.extensions or ()}
+    """Return the extensions that the scratch server lacks: of the target, revisions and [tool.app]."""
+    wanted = {one.name for one in server.rights.extensions or ()} | {*declared_extensions.declared()}
     for script in revisions.walk_revisions():
         wanted |= {*extensions.all_named(sources.text(Path(script.path)))}
-    known = elsewhere(server)
-    there = scratch_extensions.offered(server)
+    return _only_elsewhere(server, wanted)
+
+
+def declared(server: Scratch) -> list[str]:
+    """Return the extensions of [tool.app] that the scratch server lacks. No revision creates them."""
+    found = {*declared_extensions.declared()}
+    return _only_elsewhere(server, found) if found else []
+
+
+def _only_elsewhere(server: Scratch, wanted: set[str]) -> list[str]:
+    known, there = elsewhere(server), scratch_extensions.offered(server)
     return sorted(name for name in wanted if name not in there and (known is None or name in known))
 
 

@@ -2,20 +2,20 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from alembic.util import to_tuple
 from sqlalchemy import Connection
 
-from scripts.core import ROOT, files_read
+from scripts.core import application, files_read
 from scripts.core.errors import UserError
 from scripts.core.migrate import alembic_commands
 from scripts.core.migrate.steps import Commits, Excuse, Tracer
 from scripts.core.plan import empty_copy, missing_extensions, missing_roles
 from scripts.core.plan.empty_copy import EmptyCopy, MakeRoles
-from scripts.core.postgres import extensions, scratch, scratch_extensions, templates, trial
+from scripts.core.postgres import extensions, own_tables, scratch, scratch_extensions, templates, trial
 from scripts.core.postgres.scratch import Scratch
 from scripts.core.revisions import history, naming
 from scripts.core.revisions.history import History
@@ -82,17 +82,16 @@ def _make(server: Scratch, key: str, template: Shadow, at: Sequence[str], *, par
 
 def run(server: Scratch, made: Settings, at: Sequence[str], *, partial: bool = False) -> list[str]:
     """Apply everything up to the revisions `at`, and return the files that were read. Raise UserError if one fails."""
-    elsewhere = missing_extensions.elsewhere(server) if partial else ()
-    return trial.run(server, made, upgrade, at, partial, elsewhere, make_roles=missing_roles.maker(server))
+    copy = EmptyCopy(missing_extensions.elsewhere(server), missing_extensions.declared(server))
+    lacks = copy if partial else EmptyCopy()
+    return trial.run(server, made, upgrade, at, partial, lacks, make_roles=missing_roles.maker(server))
 
 
-def upgrade(
-    made: Settings, at: Sequence[str], partial: bool, elsewhere: Collection[str] | None, make_roles: MakeRoles
-) -> list[str]:
+def upgrade(made: Settings, at: Sequence[str], partial: bool, lacks: EmptyCopy, make_roles: MakeRoles) -> list[str]:
     """Do the work of `run` in the child. Leave out statements that need rows, which a shadow does not have."""
     with files_read.noted() as files:
         for revision in at:
-            found = EmptyCopy(elsewhere)
+            found = EmptyCopy(lacks.elsewhere, [*lacks.lacking])
             alembic_commands.traced(made, revision, lambda _step: None, tracer(make_roles, found, partial=partial))
     return list(files)
 
@@ -126,7 +125,8 @@ def _nearest(revisions: History, keys: dict[str, str], at: Sequence[str], usable
 def _server(server: Scratch) -> str:
     """Return all that the result depends on besides files of the checkout."""
     about = templates.about(server), server.rights.key, repr(naming.fetch())
-    return ",".join([*about, *scratch_extensions.needed(server), *files_read.packages()])
+    extensions = [*scratch_extensions.needed(server), *application.read().extensions]
+    return ",".join([*about, *extensions, *files_read.packages()])
 
 
 def _left_out(server: Scratch) -> str:
@@ -137,7 +137,7 @@ def _left_out(server: Scratch) -> str:
 
 def _keys(revisions: History, server: str) -> dict[str, str]:
     """Return a key for the schema at each revision, from its file, env.py, the server, and all earlier revisions."""
-    base = server.encode() + (ROOT / "alembic" / "env.py").read_bytes()
+    base = server.encode() + own_tables.VERSION.encode() + Path(revisions.dir, "env.py").read_bytes()
     keys: dict[str, str] = {}
     for found in reversed(list(revisions.walk_revisions())):
         needed = [*to_tuple(found.down_revision, ()), *to_tuple(found.dependencies, ())]

@@ -57,6 +57,7 @@ def schema(server: Scratch, target: Settings) -> Settings:
         with _archived(target, connection) as archive:
             made = templates.copied(server, lambda: _template(server, archive))
         _take_over(connection, server, made)
+    scratch_extensions.make_declared(server, made)
     return made
 
 

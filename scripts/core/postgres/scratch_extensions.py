@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import text
 
-from scripts.core.postgres import connections, sql
+from scripts.core.postgres import connections, declared_extensions, sql
 from scripts.core.postgres.scratch import Scratch, as_administrator
 from scripts.core.postgres.sql import Sql, compose
 from scripts.core.settings import Settings
@@ -26,11 +26,13 @@ _HAS_SCHEMA = text("SELECT true FROM pg_namespace WHERE nspname = :schema")
 
 
 def needed(server: Scratch) -> list[str]:
-    """Return the extensions of the target's database that its role could not create."""
+    """Return the extensions of the target's database that its role could not create, and those of [tool.app]."""
+    declared = {*declared_extensions.declared()}
+    found = declared & offered(server) if declared else set[str]()
     there = server.rights.extensions or ()
-    if server.rights.role.superuser or not server.login.is_separate or not there:
-        return []
-    return sorted(server.server.scalars(_FOR_SUPERUSERS, {"names": [one.name for one in there]}))
+    if there and not server.rights.role.superuser and server.login.is_separate:
+        found |= {*server.server.scalars(_FOR_SUPERUSERS, {"names": [one.name for one in there]})}
+    return sorted(found)
 
 
 def offered(server: Scratch) -> set[str]:
@@ -39,23 +41,35 @@ def offered(server: Scratch) -> set[str]:
 
 
 def lacking(server: Scratch) -> list[str]:
-    """Return the extensions of the target's database that the scratch server does not have."""
+    """Return the extensions of the target's database, and of [tool.app], that the scratch server does not have."""
     there = offered(server)
-    return [one.name for one in server.rights.extensions or () if one.name not in there]
+    wanted = [*(one.name for one in server.rights.extensions or ()), *declared_extensions.declared()]
+    return [name for name in dict.fromkeys(wanted) if name not in there]
 
 
 def make(server: Scratch, made: Settings, names: Sequence[str]) -> None:
     """Create extensions in a database, as the administrator, in the same schemas as in the target's database."""
     if not names:
         return
-    schemas = {one.name: one.schema for one in server.rights.extensions or ()}
+    declared = declared_extensions.declared()
+    schemas = {**declared, **{one.name: one.schema for one in server.rights.extensions or ()}}
     with connections.connect(as_administrator(server, made)) as connection:
         for name in names:
             schema = schemas.get(name)
+            if schema and declared.get(name) == schema:
+                given = "CREATE SCHEMA IF NOT EXISTS {} AUTHORIZATION {}"
+                sql.run(connection, compose(given, sql.name(schema), sql.name(server.login.role)))
             is_there = schema and connection.scalar(_HAS_SCHEMA, {"schema": schema})
             place = compose("SCHEMA {}", sql.name(schema)) if schema and is_there else Sql()
             sql.run(connection, compose("CREATE EXTENSION IF NOT EXISTS {} {} CASCADE", sql.name(name), place))
         connection.commit()
+
+
+def make_declared(server: Scratch, made: Settings) -> None:
+    """Create the extensions of [tool.app] in a copy of the target, which `make up` will create there."""
+    if declared := declared_extensions.declared():
+        make(server, made, sorted({*declared} & offered(server)))
+        hand_over(server, made)
 
 
 def hand_over(server: Scratch, made: Settings) -> None:

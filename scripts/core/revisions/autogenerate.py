@@ -6,8 +6,11 @@ Alembic uses the last class that is defined for a dialect.
 import re
 from typing import Any
 
+from alembic.autogenerate import render
+from alembic.autogenerate.api import AutogenContext
 from alembic.ddl.postgresql import PostgresqlImpl
 from sqlalchemy import ClauseElement, text
+from sqlalchemy.dialects.postgresql import DOMAIN, ENUM
 from sqlalchemy.exc import DBAPIError
 
 from scripts.core.postgres import sql
@@ -20,6 +23,22 @@ _OWNERS = text("""SELECT nspname, t.relname, attname, current_schema()
     JOIN pg_namespace n ON n.oid = t.relnamespace WHERE deptype = 'a'""")
 _PARAMETER = re.compile(r"(?<![:\w\\]):(?=\w)")
 _CAST = re.compile(r"::[\w .\"]+(\[\])*\Z")
+
+
+def of_no_effect(found: Any, context: AutogenContext) -> str:
+    """Return the text of a type with a name that creates nothing; nothing for any other.
+
+    SQLAlchemy 2.0 and older Alembics do not write that it creates nothing.
+    """
+    if not isinstance(found, ENUM | DOMAIN) or found.create_type:
+        return ""
+    context.imports.add("from sqlalchemy.dialects import postgresql")
+    schema = f", schema={str(found.schema)!r}" if found.schema else ""
+    if isinstance(found, DOMAIN):
+        of = render._repr_type(found.data_type, context)
+        return f"postgresql.DOMAIN({str(found.name)!r}, {of}, create_type=False{schema})"
+    labels = "".join(f"{label!r}, " for label in found.enums)
+    return f"postgresql.ENUM({labels}name={str(found.name)!r}, create_type=False{schema})"
 
 
 class CorrectedImpl(PostgresqlImpl):

@@ -53,6 +53,7 @@ def load() -> History:
             f"{revision_files.place(error) or 'A revision file'} cannot be imported: {type(error).__name__}: {error}",
             do=missing_packages.install(error) or "correct that file",
         ) from error
+    revision_files.require_sources(found.path for found in history.walk_revisions())
     _require_short_ids(history)
     return history
 

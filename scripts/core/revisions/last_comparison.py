@@ -28,7 +28,7 @@ class Reads:
 
 def key(settings: Settings) -> str:
     """Return a hash of all that the result depends on: files, package versions, and the scratch server."""
-    folders = [*application.read().packages, "alembic"]
+    folders = [*application.read().packages, revision_files.shown(revision_files.home())]
     files = {
         *(name for folder in folders for name in _files(folder)),
         *map(revision_files.shown, revision_files.source_files()),

@@ -16,7 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from scripts.core import ROOT, application, missing_packages, settings
 from scripts.core.errors import UserError
 from scripts.core.postgres import own_tables
-from scripts.core.revisions import autogenerate, migration_log  # noqa: F401 - Alembic uses the class in the first
+from scripts.core.revisions import autogenerate, migration_log
 from scripts.core.user_code import ExitError, contained
 
 Filter = Callable[..., bool]
@@ -153,7 +153,7 @@ def compared(metadata: MetaData, more: Iterable[str] = ()) -> dict[str, Any]:
             return repr(item.arg)
         if kind == "type" and not type(item).__module__.startswith(("sqlalchemy.", "alembic.")):
             context.imports.add(f"import {type(item).__module__}")
-        return False
+        return autogenerate.of_no_effect(item, context) or False
 
     names = {"include_name": include_name, "include_object": own_object, "render_item": render_item}
     return {"target_metadata": metadata, "include_schemas": True, **names}

@@ -6,8 +6,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from alembic.script import ScriptDirectory
-
 from scripts.core import ROOT, durable_files, git, revision_files
 from scripts.core.errors import UserError
 
@@ -27,13 +25,6 @@ class RecoveredFile:
     def text(self) -> str:
         """Return the content for people. Bytes that are no UTF-8 are shown as escapes."""
         return self.content.decode("utf-8", "backslashreplace").replace("\r\n", "\n")
-
-
-def folders() -> list[Path]:
-    """Return the folder of Alembic and those of the revisions, in this checkout."""
-    script = ScriptDirectory.from_config(revision_files.config())
-    found = [Path(script.dir), *script._version_locations]
-    return [folder for folder in found if folder.resolve().is_relative_to(ROOT.resolve())]
 
 
 def read_only(files: Iterable[RecoveredFile]) -> str:
@@ -63,7 +54,7 @@ def uncommitted() -> list[str]:
     here = [name for name in dict.fromkeys(listed) if (ROOT / name).is_file()]
     if not here or git.commit() is None:
         return here
-    changed = {*git.uncommitted([revision_files.shown(folder) for folder in folders()])}
+    changed = {*git.uncommitted(revision_files.all_folders())}
     return [name for name in here if name in changed]
 
 
@@ -82,9 +73,10 @@ def lacks_module(name: str) -> bool:
 
 def _place(one: RecoveredFile, *, is_own: bool) -> Path:
     """Return where the file belongs. Raise UserError if it may not be written there."""
-    path, allowed = PurePosixPath(one.name), [revision_files.shown(folder) for folder in folders()]
+    path, allowed = PurePosixPath(one.name), revision_files.all_folders()
     parents = [str(parent) for parent in path.parents]
-    is_inside = parents[0] in revision_files.folders() if is_own else any(folder in parents for folder in allowed)
+    near = parents[:1] if is_own and not revision_files.are_below() else parents
+    is_inside = any(folder in near for folder in (revision_files.folders() if is_own else allowed))
     is_plain = str(path) == one.name and ".." not in path.parts and not path.is_absolute() and one.name.isprintable()
     if not (is_inside and is_plain and (path.suffix == ".py" or not is_own)):
         raise UserError(

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 
 from scripts.core import git, git_objects, revision_files
@@ -37,7 +36,8 @@ def find(connection: Connection) -> list[Recovered]:
 
     A revision that was found may follow another one that is missing too.
     """
-    declared = [_declared(path.read_bytes()) for path in _revision_files()]
+    files = (Path(path) for path in sorted(revision_files.source_files()) if path.endswith(".py"))
+    declared = [_declared(path.read_bytes()) for path in files if path.is_file()]
     known = {revision for revision, _ in declared}
     wanted = [*own_tables.revisions(connection), *(one for _, before in declared for one in before)]
     found: list[Recovered] = []
@@ -108,8 +108,7 @@ def _changed(what: str) -> UserError:
 def _in_git(wanted: set[str]) -> dict[str, tuple[git_objects.Version, bytes]]:
     """Return the files with these checksums that git has, by checksum."""
     found: dict[str, tuple[git_objects.Version, bytes]] = {}
-    folders = [revision_files.shown(folder) for folder in recovered_files.folders()]
-    for version, content in git_objects.contents(git_objects.versions(folders)):
+    for version, content in git_objects.contents(git_objects.versions(revision_files.all_folders())):
         sha256 = hashlib.sha256(content).hexdigest()
         if sha256 in wanted:
             found.setdefault(sha256, (version, content))
@@ -125,12 +124,6 @@ def missing_modules(content: bytes) -> list[str]:
     names = [alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names]
     names += [str(node.module) for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and not node.level]
     return sorted({name for name in names if recovered_files.lacks_module(name)})
-
-
-def _revision_files() -> Iterator[Path]:
-    script = ScriptDirectory.from_config(revision_files.config())
-    for folder in script._version_locations:
-        yield from (path for path in sorted(folder.glob("*.py")) if path.is_file())
 
 
 def _declared(content: bytes) -> tuple[str, list[str]]:

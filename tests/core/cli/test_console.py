@@ -335,3 +335,28 @@ def test_a_terminal_that_was_handed_over_is_left_alone() -> None:
     """
 
     assert screen(printed(program)) == ["from another program", ""]
+
+
+def test_a_child_that_is_forked_while_the_display_is_drawn_gets_no_lock_that_stays_taken() -> None:
+    program = """
+        import os, threading, time
+        held, drawn = threading.Event(), threading.Event()
+        def draw():
+            with console._lock:
+                held.set()
+                drawn.wait(0.2)
+        with console.live():
+            threading.Thread(target=draw).start()
+            held.wait()
+            child = os.fork()
+            if not child:
+                free = []
+                other = threading.Thread(target=lambda: free.append(console._lock.acquire(timeout=5)), daemon=True)
+                other.start()
+                other.join()
+                os._exit(0 if free == [True] else 1)
+            status = os.waitpid(child, 0)[1]
+        raise SystemExit(os.waitstatus_to_exitcode(status))
+    """
+    terminal = begin(program)
+    assert terminal.end() == 0, terminal.lines

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import produce_migrations, render_python_code
+from alembic.ddl.postgresql import PostgresqlImpl
 from alembic.migration import MigrationContext
 from alembic.operations import Operations
 from sqlalchemy import Connection, MetaData
@@ -49,14 +50,17 @@ def written_by_alembic(metadata: MetaData) -> Callable[[Connection], None]:
         assert found
         code = render_python_code(found, migration_context=context)
         with Operations.context(context) as op:
-            names = {"op": op, "sa": sa, "postgresql": postgresql}
+            # The elder Alembics write the type of a domain without a module.
+            names = {**vars(sa), "op": op, "sa": sa, "postgresql": postgresql}
             exec("if True:\n" + "".join(f"    {line}\n" for line in code.splitlines()), names)
 
     return run
 
 
 def is_missed_by_alembic(line: str) -> bool:
-    """Alembic writes no CHECK of a column and no sequence, and doubles % in a CHECK."""
+    """Alembic writes no CHECK of a column and no sequence, and doubles % in a CHECK. An older one writes no domain."""
+    if line.startswith("domain ") and not hasattr(PostgresqlImpl, "_render_DOMAIN_type"):
+        return True
     return "%%" in line or line.endswith(('_check" is missing', "_check is missing")) or line.startswith("sequence ")
 
 
