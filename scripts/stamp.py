@@ -102,10 +102,11 @@ def consequences(revisions: history.History, at: Sequence[str], wanted: str) -> 
     unknown = history.unknown(revisions, at)
     before = history.applied(revisions, [revision for revision in at if revision not in unknown])
     after = history.applied(revisions, [] if wanted == "base" else [wanted])
+    changed = [one.revision for one in history.oldest_first(revisions) if one.revision in before ^ after]
+    counts = {revision: "applied" if revision in after else "pending" for revision in changed}
     return [
         *(f"{revision} (no file here) is deleted" for revision in unknown),
-        *(f"{history.describe(revisions, revision)}: counts as applied" for revision in sorted(after - before)),
-        *(f"{history.describe(revisions, revision)}: counts as pending" for revision in sorted(before - after)),
+        *(f"{history.describe(revisions, revision)}: counts as {how}" for revision, how in counts.items()),
     ]
 
 

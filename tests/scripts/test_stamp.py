@@ -46,6 +46,16 @@ def test_a_schema_that_was_made_without_alembic_can_be_stamped(project: Project,
     assert project.version == revisions[-1:]
 
 
+def test_what_counts_as_pending_is_listed_oldest_first(project: Project, revisions: list[str]) -> None:
+    project.write_revision("0abc01", revisions[-1])
+    project.sql("UPDATE alembic_version SET version_num = '0abc01'")
+
+    result = project.run("stamp", "base", ACCEPT="stamp")
+
+    listed = [line.split()[0] for line in result.stdout.splitlines() if "counts as pending" in line]
+    assert listed == [*revisions, "0abc01"], result.stderr
+
+
 @pytest.fixture
 def branches(project: Project, revisions: list[str]) -> Project:
     """abcd01 and, on another branch, abcd02 and abcd03; abcd04 joins them; abcd05 needs a row; abcd07 cannot run."""

@@ -10,7 +10,7 @@ from alembic.runtime.migration import MigrationContext, MigrationInfo
 from sqlalchemy import Connection, Engine, event, text
 from sqlalchemy.exc import DBAPIError, StatementError
 
-from scripts.core import messages
+from scripts.core import messages, redaction
 from scripts.core.errors import UserError
 from scripts.core.formatting import counted
 from scripts.core.migrate import failure_report, guards, lock_watch, timeouts
@@ -103,16 +103,32 @@ def _on_disk(conditions: Conditions) -> Iterator[None]:
     """Bring everything that was committed in the block onto the disk. A later commit of a session that waits does so.
 
     After a crash of the server before that, the last revisions are not applied, and the next run applies them.
+    Raise UserError if a block that succeeds cannot be brought there.
     """
     try:
         yield
-    finally:
-        # Not through the observer, whose end is noticed when it is asked for the lock. If the server has stopped, that
-        # is reported elsewhere.
-        quick = replace(conditions.settings, connect_wait=0)
-        with suppress(UserError, DBAPIError), connections.connect(quick, conditions.url) as connection:
-            connection.execute(_FLUSH)
-            connection.commit()
+    except BaseException:
+        with suppress(UserError, DBAPIError):  # What has stopped the block is reported.
+            _flush(conditions)
+        raise
+    try:
+        _flush(conditions)
+    except DBAPIError as error:
+        raise UserError(
+            f"Every revision ran, but perhaps not all are on the server's disk: {redaction.message(error)}",
+            why="A crash of the server now could undo the last ones.",
+            do="make status; then make migrate, which applies what is missing",
+        ) from error
+
+
+def _flush(conditions: Conditions) -> None:
+    if conditions.tracer:
+        return  # a throwaway database
+    # Not through the observer, whose end is noticed when it is asked for the lock.
+    quick = replace(conditions.settings, connect_wait=0)
+    with connections.connect(quick, conditions.url) as connection:
+        connection.execute(_FLUSH)
+        connection.commit()
 
 
 @contextmanager

@@ -3,15 +3,17 @@
 import random
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from sqlalchemy.engine import URL
 
-from scripts.core.postgres import client_programs, connections
-from tests.conftest import Project, copy_project
-from tests.core.running import begin, call, migrating, wait_until
+from scripts.core.postgres import client_programs, connections, embedded, wheel
+from scripts.core.postgres.embedded import Cluster
+from tests.conftest import Project, copy_project, needs_embedded, throwaway_home
+from tests.core.running import asleep, begin, call, migrating, wait_until
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(300)]
 
@@ -86,6 +88,64 @@ def test_a_run_that_is_killed_anywhere_is_finished_by_another(
         assert schema(project.url) == undisturbed
         applied = project.sql("SELECT count(*), count(DISTINCT revision) FROM migration_log")
         assert applied == [(REVISIONS, REVISIONS)]
+
+
+@pytest.fixture
+def durable(tmp_path: Path) -> Iterator[tuple[Cluster, Project]]:
+    """A server of its own that brings nothing onto the disk by itself, and a project with an empty database there."""
+    with throwaway_home() as home:
+        cluster = replace(embedded.scratch(), home=home, settings=("wal_writer_delay=10s",))
+        login = embedded.start_scratch(cluster)
+        names = {"SCRATCH_USER": str(login.username), "SCRATCH_PASSWORD": str(login.password)}
+        project = Project(copy_project(tmp_path), login, names)
+        project.sql_on_server("CREATE DATABASE shop", "COMMENT ON DATABASE shop IS 'environment=development'")
+        write_all(project)
+        yield replace(cluster, port=login.port or 0), replace(project, url=login.set(database="shop"))
+        embedded.stop(cluster)
+
+
+def crash(cluster: Cluster) -> None:
+    words = ("--wait", "--mode=immediate", f"--pgdata={wheel.here(cluster.data)}")
+    assert wheel.run("pg_ctl", "stop", *words, data=cluster.data)[0] == 0
+    embedded.start(cluster)
+
+
+@needs_embedded
+def test_what_is_done_outlives_a_crash_of_the_server(durable: tuple[Cluster, Project], undisturbed: str) -> None:
+    cluster, project = durable
+    assert call(project).returncode == 0
+
+    crash(cluster)
+
+    assert project.version == [f"abcd{REVISIONS - 1:02}"]
+    assert schema(project.url) == undisturbed
+
+
+@needs_embedded
+def test_a_crash_of_the_server_within_a_run_leaves_whole_revisions(
+    durable: tuple[Cluster, Project], undisturbed: str
+) -> None:
+    cluster, project = durable
+    last = project.versions / f"abcd{REVISIONS - 1:02}.py"
+    whole = last.read_text()
+    last.write_text(whole.replace("pg_sleep(0.01)", "pg_sleep(60)"))
+    running = begin(project)
+    wait_until(lambda: asleep(project) and int(project.version[0].removeprefix("abcd")) == REVISIONS - 2)
+
+    crash(cluster)
+    stopped = running.end()
+
+    assert stopped.returncode == 1, stopped.stderr
+    made = project.sql("SELECT count(*) FROM pg_class WHERE relname ~ '^t[0-9]+$' AND relkind = 'r'")
+    [(is_there,)] = project.sql("SELECT to_regclass('alembic_version') IS NOT NULL")
+    at = int(project.version[0].removeprefix("abcd")) if is_there and project.version else -1
+    assert made == [(sum(1 for number in range(1, at + 1) if number % 5),)]
+    assert f"the database is at {f'abcd{at:02}' if at >= 0 else 'base'}" in stopped.stderr
+    last.write_text(whole)
+    result = call(project)
+    assert result.returncode == 0, result.stderr
+    assert schema(project.url) == undisturbed
+    assert project.sql("SELECT count(*), count(DISTINCT revision) FROM migration_log") == [(REVISIONS, REVISIONS)]
 
 
 def test_a_role_that_may_not_create_is_told_so(project: Project, revisions: list[str]) -> None:
