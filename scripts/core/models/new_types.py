@@ -34,9 +34,7 @@ def _of(kind: str, name: str, expected: str, described: Schema) -> tuple[list[Sq
         quoted = sql.typed(name)
         return [compose("CREATE SCHEMA {}", quoted)], compose("DROP SCHEMA {}", quoted)
     if kind == "enum":
-        labels = "" if expected == "EMPTY" else expected
-        up = compose("CREATE TYPE {} AS ENUM ({})", spelled(name), spelled(labels))
-        return [up], compose("DROP TYPE {}", spelled(name))
+        return enum(name, expected)
     checks, start = list[Sql](), f"domain {name}, constraint "
     for part, definition in described.objects.items():
         if part.startswith(start):
@@ -44,6 +42,13 @@ def _of(kind: str, name: str, expected: str, described: Schema) -> tuple[list[Sq
             checks.append(compose("ALTER DOMAIN {} ADD CONSTRAINT {} {}", spelled(name), *given))
     up = compose("CREATE DOMAIN {} AS {}", spelled(name), spelled(expected))
     return [up, *checks], compose("DROP DOMAIN {}", spelled(name))
+
+
+def enum(name: str, definition: str) -> tuple[list[Sql], Sql]:
+    """Return the statements that create an enum of this name and definition in Schema, and the one that drops it."""
+    labels = "" if definition == "EMPTY" else definition
+    up = compose("CREATE TYPE {} AS ENUM ({})", spelled(name), spelled(labels))
+    return [up], compose("DROP TYPE {}", spelled(name))
 
 
 def only_name(found: OpContainer) -> None:

@@ -126,6 +126,7 @@ def add(script: MigrationScript, wanted: Sequence[ModelStep], dropped: Mapping[s
         one.table_kw["postgresql_partition_by"] = keys[table(one)]
     new_types.only_name(script.upgrade_ops)
     script.upgrade_ops.reverse_into(script.downgrade_ops)
+    new_types.only_name(script.downgrade_ops)
     first = [step for step in wanted if step.first]
     later = [step for step in wanted if not step.first]
     script.upgrade_ops.ops[:0] = [WriteStep(step.up, autocommit=step.autocommit) for step in first if step.up]

@@ -24,6 +24,7 @@ from scripts.core.models import (
     compare,
     conversions,
     dropped_tables,
+    dropped_types,
     fill,
     operations,
     plugins,
@@ -102,11 +103,10 @@ def revision(settings: Settings, revisions: History, message: str, renames: str,
         named = _after(server, revisions, [one.step for one in tables]) if tables else before
         columns, dropped = rename.decide(named, renames, tables)
         after, first = _first(server, revisions, before, [*tables, *columns])
-        first += dropped_tables.steps(after.made, dropped)
+        first += [*dropped_tables.steps(after.made, dropped), *dropped_types.steps(server, revisions, after, dropped)]
         keys = {name: after.made.objects.get(f"table {name}", "").partition(_PARTITION)[2] for name in dropped}
         filled = fill.decide(after, fills)
-        content = Content(file.new, message, first, keys, alike.changed(after), filled)
-        left = list[ModelStep]()
+        content, left = Content(file.new, message, first, keys, alike.changed(after), filled), list[ModelStep]()
         for rounds in range(_ROUNDS):
             file.is_at(_write(server, revisions, replace(content, more=[*first, *left])))
             written = _proven(server, head, file, after) if file.path else Written(after)

@@ -19,8 +19,9 @@ def schema(relation: Relation) -> str:
 
 
 def quoted(text: str) -> str:
-    """Return a literal as the formatter writes it."""
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
+    """Return a literal as the formatter writes it. What cannot be printed is written as an escape."""
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return '"' + "".join(one if one.isprintable() else f"\\U{ord(one):08x}" for one in escaped) + '"'
 
 
 def listed(names: Iterable[str]) -> str:

@@ -83,6 +83,27 @@ def test_computed_columns_partitions_and_keys_come_along(write: Write) -> None:
     ], "nothing of what is computed again, of a partition, or of a sequence"
 
 
+DROPPED = [
+    TABLE,
+    "CREATE TYPE e AS ENUM ('x', 'y')",
+    "CREATE TYPE shared AS ENUM ('x')",
+    """CREATE TYPE "one
+two" AS ENUM ('it''s', 'carriage\rreturn')""",
+    'CREATE TABLE "a, b" (id serial CONSTRAINT pk_u PRIMARY KEY, e e[], s shared, o "one\ntwo")',
+    "ALTER TABLE t ADD s shared, ADD e e DEFAULT 'x'",
+]
+
+
+def test_enums_go_with_their_last_table_and_come_back(write: Write, empty_project: Project) -> None:
+    written = write(MODEL + '    s = Column(Enum("x", name="shared"))\n', DROPPED, accept='drop."a, b",drop.t.e')
+
+    assert written.returncode == 0, written.stdout + written.stderr
+    (path,) = empty_project.versions.glob("2*.py")
+    up, down = path.read_text().split("def downgrade")
+    assert [text.count("DROP TYPE") for text in (up, down)] == [2, 0]
+    assert [text.count("CREATE TYPE") for text in (up, down)] == [0, 2]
+
+
 ENUM = MODEL + '    e = Column(Enum("x", name="e"))\n'
 OF_ENUM = [TABLE, "CREATE TYPE e AS ENUM ('x', 'y')", "ALTER TABLE t ADD e e", "CREATE VIEW v AS SELECT e FROM t"]
 PARTITIONED = "CREATE TABLE t (id int, a int, b varchar, CONSTRAINT pk_t PRIMARY KEY (id)) PARTITION BY RANGE (id)"
