@@ -130,7 +130,7 @@ def _logs_in(engine: Engine) -> bool:
     """Return whether the login is right: the server has come up, or it ended the new session."""
     _, arguments = engine.dialect.create_connect_args(engine.url)
     try:
-        psycopg2.connect(**arguments, connect_timeout=10).close()
+        psycopg2.connect(**{"connect_timeout": 10, **arguments}).close()
     except psycopg2.OperationalError:
         return False
     return True

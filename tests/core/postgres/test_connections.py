@@ -103,10 +103,12 @@ def test_a_port_that_nobody_listens_on_is_told_after_the_wait(configured: Settin
     assert cure in str(error)
 
 
+@pytest.mark.parametrize("query", [{}, {"connect_timeout": "5", "application_name": "mine", "keepalives_idle": "9"}])
 def test_any_other_refusal_is_told_in_the_words_of_the_server(
-    configured: Settings, new_role: Callable[..., URL]
+    configured: Settings, new_role: Callable[..., URL], query: dict[str, str]
 ) -> None:
-    error = fault(replace(configured, database_url=new_role("secret", "NOLOGIN"), connect_wait=1000))
+    url = new_role("secret", "NOLOGIN").update_query_dict(query)
+    error = fault(replace(configured, database_url=url, connect_wait=1000))
 
     assert error.problem.startswith("Cannot connect to postgres at ")
     assert "is not permitted to log in" in error.problem
