@@ -144,7 +144,7 @@ def unwrapped() -> Iterator[None]:
 
 def _on_apply(conditions: Conditions, steps: Steps) -> Callable[..., None]:
     """Return the function for Alembic's on_version_apply. It runs in the transaction of the version change."""
-    settings = conditions.settings
+    settings, is_throwaway = conditions.settings, conditions.tracer is not None
     how = migration_log.circumstances(settings.values, conditions.overrides, conditions.backup, steps.sources)
     started = time.monotonic()
     ensured = False
@@ -155,12 +155,12 @@ def _on_apply(conditions: Conditions, steps: Steps) -> Callable[..., None]:
         assert ctx.connection is not None
         if not ensured:
             migration_log.ensure(ctx.connection)
-            is_wanted = settings.keeps_sources and not conditions.tracer  # not in a throwaway database
-            keeps = is_wanted and source_table.ensure(ctx.connection)
+            keeps = settings.keeps_sources and not is_throwaway and source_table.ensure(ctx.connection)
             how = replace(how, keeps_sources=keeps)
             privileges.close(ctx.connection, own_tables.VERSION, allowed="SELECT")
             ensured = True
-        migration_log.write(ctx.connection, step, seconds, how)
+        if not is_throwaway:
+            migration_log.write(ctx.connection, step, seconds, how)
         steps.applied(heads, seconds)
         started = time.monotonic()
 
