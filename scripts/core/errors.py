@@ -15,10 +15,21 @@ class UserError(CommandError):
     It is a CommandError of Alembic too, so that `alembic` typed by hand prints it instead of a traceback.
     """
 
+    check = ""
+    """The check of `make doctor` that finds this too."""
+
     def __init__(
-        self, problem: str, *, why: str = "", do: str = "", state: str = "nothing was changed.", code: int = NO
+        self,
+        problem: str,
+        *,
+        why: str = "",
+        do: str = "",
+        state: str = "nothing was changed.",
+        code: int = NO,
+        check: str = "",
     ) -> None:
         self.problem = problem
+        self.check = check or self.check
         self.facts = [(name, fact) for name, fact in (("Why", why), ("Do", do), ("State", state)) if fact]
         self.code = code
         super().__init__("\n".join(self.lines()))
@@ -38,11 +49,14 @@ class UserError(CommandError):
     def _with(self, other: dict[str, str]) -> Self:
         facts = dict(self.facts) | other
         why, do, state = (facts.get(name, "") for name in ("Why", "Do", "State"))
-        return type(self)(self.problem, why=why, do=do, state=state, code=self.code)
+        return type(self)(self.problem, why=why, do=do, state=state, code=self.code, check=self.check)
 
     def lines(self) -> list[str]:
         """Return the problem, and a line for each of the other parts."""
-        return [message(one) for one in [self.problem, *(f"  {name + ':':<7}{fact}" for name, fact in self.facts)]]
+        more = [("More", f"make doctor; {self.check} in docs/troubleshooting.md")] if self.check else []
+        return [
+            message(one) for one in [self.problem, *(f"  {name + ':':<7}{fact}" for name, fact in self.facts + more)]
+        ]
 
 
 class HalfDoneError(KeyboardInterrupt):
@@ -60,6 +74,8 @@ class UnnamedError(UserError):
 class PasswordError(UserError):
     """The server refuses the password."""
 
+    check = "passwords"
+
 
 class NoRoomError(UserError):
     """The scratch server is full."""
@@ -71,3 +87,5 @@ class LateError(UserError):
 
 class DatabaseMissingError(UserError):
     """The server has no database of that name."""
+
+    check = "database"

@@ -39,6 +39,7 @@ def check() -> None:
         f"This checkout was copied or moved from {recorded}.",
         why="In a copy, commands would change the database of the original.",
         do="make status   (goes on in a moved checkout, and says what to do in a copy)",
+        check="place",
     )
 
 
@@ -53,12 +54,14 @@ def check_new(accepted: bool) -> None:
             f"The data of this checkout's database are gone: {ROOT / embedded} does not exist.",
             why="A new, empty database is created only with your consent.",
             do="restore that folder. To start empty: make up ACCEPT=new",
+            check="place",
         )
     project, _, volume = str(docker).rpartition(" ")
     raise UserError(
         f"This checkout's database is in Docker: volume {volume}, of Compose project {project}.",
         why="RUNTIME=embedded would create a second, empty database.",
         do="set RUNTIME=docker in .env. To start empty: make up RUNTIME=embedded ACCEPT=new",
+        check="place",
     )
 
 

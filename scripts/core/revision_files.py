@@ -91,7 +91,10 @@ def require_readable() -> None:
     except _UNREADABLE as error:
         file = "alembic.ini" if isinstance(error, configparser.Error) else "alembic.ini or pyproject.toml"
         raise UserError(
-            f"{file} cannot be read: {' '.join(str(error).split())}", do="correct that file", code=USAGE
+            f"{file} cannot be read: {' '.join(str(error).split())}",
+            do="correct that file",
+            code=USAGE,
+            check="configuration",
         ) from error
 
 

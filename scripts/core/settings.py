@@ -94,6 +94,7 @@ def load() -> Settings:
             why="Outside development, only the service tools has the owner's password.",
             do="docker compose run --rm --no-deps tools python -m scripts.migrate",
             code=USAGE,
+            check="settings",
         )
     _require_right(reader)
     return settings
@@ -127,6 +128,7 @@ def _require_right(reader: Reader) -> None:
             f"The settings are not right. Read from {reader.source}:{_listing(reader)}",
             do="correct this file" if of_files else "correct .env; .env.example explains every variable",
             code=USAGE,
+            check="settings",
         )
 
 

@@ -27,7 +27,7 @@ check_env() {
     faults=$(read_env -v faults=1 -v "required=$required")
     [ -n "$faults" ] || return 0
     complain ".env has these faults:
-$(printf '%s\n' "$faults" | sed 's/^/    /')" "" "correct them; .env.example explains every setting" "nothing was changed."
+$(printf '%s\n' "$faults" | sed 's/^/    /')" "" "correct them; .env.example explains every setting" "nothing was changed." settings
 }
 
 # The password of the owner, and that of the application's role.
@@ -65,14 +65,14 @@ explain_engine() {
         "sudo usermod -aG docker $(typed "$(id -un)"), then log in again$(go_over)" "nothing was changed." ;;
     esac
     complain "RUNTIME is docker, but the Docker engine does not answer." "$(last_line "$1")" \
-        "start Docker$(go_over)" "nothing was changed."
+        "start Docker$(go_over)" "nothing was changed." engine
 }
 
 explain_config() {
     version=$(docker compose version --short 2>/dev/null) || complain "The docker command here has no Compose." "" \
         "install the plugin docker-compose, 2.24.4 or newer$(go_over)" "nothing was changed."
     complain "Compose $version cannot read this project." "$(last_line "$1")" \
-        "correct what the message names; or install Compose 2.24.4 or newer" "nothing was changed."
+        "correct what the message names; or install Compose 2.24.4 or newer" "nothing was changed." engine
 }
 
 explain_build() {
@@ -142,7 +142,7 @@ explain_port() {
     where="set another port in .env or docker-compose.override.yml"
     [ "${port:=$(setting DB_PORT)}" != "$(setting DB_PORT)" ] || where="set another DB_PORT in .env"
     complain "Port $port of this machine is taken." "Another program or another checkout listens on it." "$where, then: make up" \
-        "$1 is down. The data is untouched."
+        "$1 is down. The data is untouched." ports
 }
 
 explain_service() {
@@ -168,7 +168,7 @@ explain_health() {
 
 explain_login() {
     complain "app cannot log in to the database." "The server has no such role, or has another password for it." \
-        "make roles, then: make up" "app was not started. The data is untouched."
+        "make roles, then: make up" "app was not started. The data is untouched." passwords
 }
 
 # Whether Compose's server refuses the application's password. The password comes from a file, because then psql's message

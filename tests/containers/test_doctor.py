@@ -51,6 +51,7 @@ def test_where_nothing_runs_the_host_says_what_is_missing(fresh: Stack) -> None:
     finds(doctor(fresh))
     fresh.env_file.chmod(0o644)
     finds(doctor(fresh), "secrets")
+    type_in(fresh, typed("secrets"))
     assert fresh.make("down").code == 0
     finds(doctor(fresh), "server")
     assert fresh.everything() == []

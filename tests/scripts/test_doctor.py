@@ -82,6 +82,21 @@ def test_where_all_is_well_each_check_has_a_line_and_nothing_is_changed(patient:
     assert sorted(patient.path.rglob("*")) == before
 
 
+def test_the_checks_that_errors_name_exist(patient: Project, revisions: list[str]) -> None:
+    source = "".join(path.read_text() for path in (ROOT / "scripts").rglob("*.*") if path.suffix in (".py", ".sh"))
+    named = re.findall(r"\bcheck ?= ?\"([a-z-]+)\"", source) + re.findall(
+        r'\." ([a-z-]+)(?: ;;)?$', source, re.MULTILINE
+    )
+    patient.write_revision("abcd01", revisions[-1])
+    patient.write_revision("abcd02", revisions[-1])
+
+    result = patient.run("migrate")
+
+    assert len(set(named)) > 15
+    assert set(named) <= set(ROWS)
+    assert result.stderr.splitlines()[-1] == "  More:  make doctor; heads in docs/troubleshooting.md"
+
+
 # Settings and files
 
 

@@ -167,6 +167,7 @@ def test_every_fault_of_the_settings_is_in_one_list_with_its_file_and_line(edite
         "    POSTGRES_DB is missing",
         "  Do:    correct .env; .env.example explains every variable",
         "  State: nothing was changed.",
+        "  More:  make doctor; settings in docs/troubleshooting.md",
     ]
 
 

@@ -113,6 +113,7 @@ def _unwritable(folder: Path, error: OSError) -> UserError:
     return UserError(
         f"{folder} cannot be written: {error.strerror or error}.",
         do="make room there, or correct BACKUP_DIR in .env or the owner of the folder",
+        check="disk",
     )
 
 

@@ -69,7 +69,7 @@ def gathered(loaded: Fact[Settings], host: Mapping[str, Diagnosis]) -> Iterator[
     with ExitStack() as stack, messages.sent_to(messages.nowhere):
         fact(application.extend_search_path)
         revisions = fact(lambda: plain_history.rebuilt(_revisions(target)))
-        models = fact(lambda: unimported.look(target.known()))
+        models = fact(lambda: _models(target))
         yield Facts(
             host=host,
             reader=variables.read(),
@@ -87,8 +87,7 @@ def _quick(target: Settings) -> Settings:
 
 
 def _revisions(target: Fact[Settings]) -> list[plain_history.Plain]:
-    if not revision_files.option("script_location"):
-        raise NotCheckedError("the folder of the revision files is not known.")
+    _require_location()
     known = target.value
     hidden = settings.secret_files(known) if known else [str(env_file.ENV_FILE)]
     environment = (settings.without_target(known) if known else subprocesses.programs()) | settings.nowhere()
@@ -96,6 +95,16 @@ def _revisions(target: Fact[Settings]) -> list[plain_history.Plain]:
         return child.call(
             plain_history.read, environment=environment, deadline=Deadline(SECONDS, _WHY, "PLAN_DEADLINE")
         )
+
+
+def _models(target: Fact[Settings]) -> Found:
+    _require_location()
+    return unimported.look(target.known())
+
+
+def _require_location() -> None:
+    if not revision_files.option("script_location"):
+        raise NotCheckedError("the folder of the revision files is not known.")
 
 
 def _reading(stack: ExitStack, target: Settings) -> Connection:

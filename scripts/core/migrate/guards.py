@@ -104,6 +104,7 @@ def check_edited(connection: Connection, environment: str, files: dict[str, Path
             f"{what}.",
             why="The schema here is no longer the result of this file, so another database would get another schema.",
             do="restore the file and write a new revision. Override with ACCEPT=edited.",
+            check="edited-files",
         )
     return used
 
@@ -116,6 +117,7 @@ def _recovered() -> list[str]:
             f"Recovered and not committed: {', '.join(names)}.",
             why="Other checkouts lack this file, so the next one could not migrate this database.",
             do="review it, git add and git commit. Override with ACCEPT=recovered.",
+            check="uncommitted-files",
         )
     return ["recovered"] if names else []
 

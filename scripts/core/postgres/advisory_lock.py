@@ -110,4 +110,5 @@ def refuse_pooler(connection: Connection) -> None:
             "This connection goes through a pooler such as PgBouncer.",
             why="Through a pooler, locks and settings stay in sessions that other programs use.",
             do="set MIGRATION_DATABASE_URL in .env to the server itself",
+            check="pooler",
         )

@@ -49,6 +49,7 @@ def find(name: str, major: int, *, tls: bool = False) -> str:
         + (" The embedded PostgreSQL's programs have no TLS, and this server is reached with it." if tls else ""),
         do=f"RUNTIME=docker: set POSTGRES_MAJOR in Dockerfile to {major}, or POSTGRES_IMAGE in .env to an older server."
         f" Otherwise put PostgreSQL {major}'s client programs on the PATH.",
+        check="versions",
     )
 
 

@@ -34,12 +34,14 @@ def find(url: URL, words: str, settings: Settings, login: Connect) -> UserError:
             f"The host {url.host} is unknown.",
             why="" if external else "This name exists only while the db service of Compose runs.",
             do="correct DATABASE_URL" if external else "make up",
+            check="server",
         )
     if is_starting(url):
         return UserError(
             f"No PostgreSQL answered at {server} within {settings.connect_wait:g} s.",
             why=words,
             do="correct DATABASE_URL, or start that server" if external else "make up   (make logs shows why)",
+            check="server",
         )
     if _refuses_password(url, login):
         return PasswordError(

@@ -28,6 +28,7 @@ def effective(settings: Settings, stored: str | None) -> str:
             f"Refusing to touch {settings.database_url.database}: its environment is {stored}.",
             why=f"APP_ENV is development. Read from {settings.source}.",
             do=f"use a development database. If this is one: {command(settings, 'development')}",
+            check="environment",
         )
     return max(settings.app_env, database, key=STRICTNESS.index)
 
@@ -49,6 +50,7 @@ def read(connection: Connection, database: str | None = None) -> str | None:
             f"The comment of the database {name} says {' and '.join(found)}.",
             why=f"A database has one environment, in one line {LINE}…",
             do=f"make environment ENV={max(found, key=_strictness)} CONFIRM={shlex.quote(str(name))}",
+            check="environment",
         )
     return found[0] if found else None
 

@@ -36,4 +36,5 @@ def _taken(port: int, data: Path) -> UserError:
         f"Port {port} of 127.0.0.1 is taken by another program.",
         why="The embedded PostgreSQL of this checkout listens on DB_PORT.",
         do="set another DB_PORT in .env, then: make up",
+        check="ports",
     )

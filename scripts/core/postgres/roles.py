@@ -98,7 +98,11 @@ def look(connection: Connection, name: str) -> Application:
 def require(connection: Connection, name: str) -> None:
     """Raise UserError if the server has no such role."""
     if not _exists(connection, name):
-        raise UserError(f"The server has no role {name}, which .env names as the application's.", do="make roles")
+        raise UserError(
+            f"The server has no role {name}, which .env names as the application's.",
+            do="make roles",
+            check="roles",
+        )
 
 
 def _exists(connection: Connection, name: str) -> bool:

@@ -184,6 +184,7 @@ def _connected(administrator: Settings) -> Iterator[Connection]:
                 "The scratch server does not answer.",
                 why=error.problem,
                 do="run the make target, which starts it; or: docker compose up -d --wait scratch",
+                check="scratch-server",
             ) from error
         yield server
 
@@ -203,6 +204,7 @@ def missing() -> UserError:
         "There is no scratch server.",
         why="Throwaway databases are never created on the server that holds the data.",
         do="set RUNTIME in .env, or set SCRATCH_HOST and SCRATCH_PORT to an empty PostgreSQL",
+        check="scratch-server",
     )
 
 

@@ -47,11 +47,13 @@ def load() -> History:
         raise UserError(
             f"The revision files contradict each other: {error}",
             do="correct revision or down_revision in one of them; or write a missing file again: make recover",
+            check="revision-files",
         ) from error
     except Exception as error:
         raise UserError(
             f"{revision_files.place(error) or 'A revision file'} cannot be imported: {type(error).__name__}: {error}",
             do=missing_packages.install(error) or "correct that file",
+            check="revision-files",
         ) from error
     revision_files.require_sources(found.path for found in history.walk_revisions())
     _require_short_ids(history)
@@ -103,6 +105,7 @@ def head(history: History) -> str:
             f"There are {len(heads)} heads:" + _listing(history, heads),
             why="Two branches have each added a revision after the same one.",
             do='make merge m="merge the two", or name one of them: REV=<revision>',
+            check="heads",
         )
     return heads[0] if heads else "base"
 
@@ -235,6 +238,7 @@ def require_known(history: History, at: Iterable[str]) -> None:
             do=f"make recover; or: git checkout {place.commit} -- {shlex.quote(place.path)}"
             if place
             else _WITHOUT_FILE,
+            check="missing-files",
         )
 
 

@@ -45,6 +45,7 @@ def require_none(connection: Connection, revisions: History, at: Sequence[str]) 
             why=f"{file}, or a file after it, has another down_revision than before. No upgrade would run it.",
             do=f'put it after the newest revision: down_revision = "{head}" in {file}, and let the file after it follow'
             f" {_before(revisions, revision)} again. If the schema has it already: make stamp REV={at[0]}",
+            check="never-ran",
         )
 
 

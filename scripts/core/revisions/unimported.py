@@ -79,6 +79,7 @@ def require_none(settings: Settings) -> None:
             why=f"Not imported by {models.module_files()}: "
             + (", ".join(found.files) or "any file that defines a table"),
             do=f"import them in {models.module_files()}; otherwise autogenerate drops their tables",
+            check="models-imported",
         )
 
 
