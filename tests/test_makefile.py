@@ -179,9 +179,9 @@ def test_a_users_text_arrives_literally_and_runs_nothing(recorder: Path, way: st
         assert not list(recorder.rglob("canary")), text
 
 
-@pytest.mark.parametrize("variable", ["EMPTY", "JSON"])
+@pytest.mark.parametrize("variable", ["EMPTY", "JSON", "DATABASE"])
 def test_a_switch_is_only_on_or_off(recorder: Path, variable: str) -> None:
-    target = {"EMPTY": "revision", "JSON": "status"}[variable]
+    target = {"EMPTY": "revision", "JSON": "status", "DATABASE": "adopt"}[variable]
 
     run(recorder, "make", target, f"{variable}=$(shell touch canary)`touch canary`")
     (on,) = recorded(recorder)
