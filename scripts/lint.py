@@ -26,6 +26,8 @@ from scripts.core.plan.plan import Plan
 from scripts.core.plan.table_sizes import NOTE
 from scripts.core.revisions import history, models, unimported
 
+DIFFER, WRITE = "Models and revision files differ.", 'make revision m="what it does"'
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     parser = entry_point.parser(__doc__, "scripts.lint")
@@ -40,13 +42,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     made = lint.make(target, revisions, scripts)
     is_compared = not made.failure and not overrides.accepted("drift")
     differences, failure = compared(target, revisions) if is_compared else ([], made.failure)
+    annotated = target.values.get("GITHUB_ACTIONS") == "true"
     if arguments.json:
         console.document(json.dumps(made.document() | {"models": differences}, indent=2))
     else:
         if made.failure:
             console.say("✗ Stopped before all revisions were tried. Found until then:", "red")
-        show(made, annotated=target.values.get("GITHUB_ACTIONS") == "true")
+        show(made, annotated=annotated)
         show_differences(differences)
+        if annotated and (error := failure or drift(differences)):
+            console.say(render.failure(error))
     if failure:
         raise failure
     return 1 if made.blocking or differences else 0
@@ -67,8 +72,12 @@ def show_differences(lines: Sequence[str] | None) -> None:
         return
     for line in lines:
         console.say(f"  {line}")
-    console.say("✗ Models and revision files differ. Override with ACCEPT=drift.", "red")
-    console.say('  Write what is missing: make revision m="what it does"')
+    console.say(f"✗ {DIFFER} Override with ACCEPT=drift.", "red")
+    console.say(f"  Write what is missing: {WRITE}")
+
+
+def drift(lines: Sequence[str] | None) -> UserError | None:
+    return UserError(DIFFER + "".join(f"\n    {line}" for line in lines), do=WRITE, state="") if lines else None
 
 
 def show(made: Plan, *, annotated: bool) -> None:

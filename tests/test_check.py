@@ -1,4 +1,4 @@
-"""make check and revision files. What finds no fault in them is left out here: mypy, shellcheck and hadolint"""
+"""make check and revision files. Its other programs are left out here: mypy, shellcheck, hadolint, actionlint"""
 
 import os
 import sys
@@ -30,7 +30,7 @@ def check(tmp_path: Path) -> Callable[[str], tuple[int, str]]:
     """Runs it with this file among the revisions."""
     project, programs = Project(copy_project(tmp_path), URL.create("postgresql")), tmp_path / "programs"
     programs.mkdir()
-    for name in ("mypy", "shellcheck", "hadolint"):
+    for name in ("mypy", "shellcheck", "hadolint", "actionlint"):
         (programs / name).symlink_to("/bin/true")
     path = f"{programs}:{Path(sys.executable).parent}:{os.environ['PATH']}"
     folder = project.versions / "elsewhere"

@@ -330,19 +330,22 @@ def test_the_json_document_is_that_of_a_plan(branch: Project) -> None:
 
 
 def test_github_shows_findings_beside_the_lines(branch: Project) -> None:
-    printed = branch.run("lint", GITHUB_ACTIONS="true").stdout
+    printed = branch.run("lint", GITHUB_ACTIONS="true", ACCEPT="").stdout
 
     assert "::error file=alembic/versions/abcd01.py,line=12,title=H03 index not CONCURRENTLY::users is read" in printed
     assert "%0AWrites go on with:%0A" in printed
+    assert "::error::Models and revision files differ.%0A" in printed
 
 
 def test_a_revision_that_fails_is_told(branch: Project, revisions: list[str]) -> None:
     branch.write_revision("abcd02", "abcd01", 'op.drop_table("nowhere")')
 
-    result = branch.run("lint")
+    result = branch.run("lint", GITHUB_ACTIONS="true")
 
     assert result.returncode == 1
     assert 'alembic/versions/abcd02.py, line 12: table "nowhere" does not exist' in result.stderr
+    assert "::error file=alembic/versions/abcd02.py,line=12::" in result.stdout
+    assert "::error" not in branch.run("lint").stdout
 
 
 def test_without_a_main_branch_it_says_how_to_get_one(project: Project) -> None:

@@ -1,8 +1,10 @@
 """Plans and findings as lines of text, each with a style. Nothing is printed here."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from scripts.core import formatting
+from scripts.core.errors import UserError
 from scripts.core.plan.empty_copy import ROWS
 from scripts.core.plan.findings import Finding
 from scripts.core.plan.plan import Planned
@@ -68,6 +70,14 @@ def annotation(planned: Planned, one: Finding) -> str:
     file = _property(sql_lines.file(one.line, planned.file))
     place = f"file={file},line={one.line},title={_property(f'{one.id} {one.hazard}')}"
     return f"::{kind} {place}::{_data(f'{one.message}{chr(10)}{one.instead}')}"
+
+
+def failure(error: UserError) -> str:
+    """Return an error as an annotation on GitHub, at the first line of a file that it names."""
+    text = "\n".join(error.lines())
+    named = re.search(r"([\w./-]+\.\w+), line (\d+)", text)
+    place = f" file={_property(named[1])},line={named[2]}" if named else ""
+    return f"::error{place}::{_data(text)}"
 
 
 def effects(statement: Statement) -> list[str]:
