@@ -22,8 +22,8 @@ from scripts.core.cli import console, entry_point
 from scripts.core.errors import USAGE, UserError
 from scripts.core.formatting import counted
 from scripts.core.migrate import alembic_commands, sql_revision
-from scripts.core.models import accepted, not_written, unproven_file, write
-from scripts.core.models.write import Written
+from scripts.core.models import accepted, by_hand, not_written, unproven_file, write
+from scripts.core.models.written import Written
 from scripts.core.plan import render
 from scripts.core.plan.render import StyledLine
 from scripts.core.plan.table_sizes import NOTE
@@ -59,6 +59,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     written = write.revision(target, revisions, message, arguments.rename, arguments.fill)
     found = written.comparison
     last_comparison.keep(target, last_comparison.key(target), found.reads, found.lines)
+    if written.path:
+        by_hand.name_variables(found)
     return report(written, message)
 
 
@@ -89,6 +91,8 @@ def report(written: Written, message: str) -> int:
         console.done(f"Wrote {revision_files.shown(written.path)}. It ran up, down and up on the scratch server.")
     for styled in itertools.chain(differences(written), findings(written)):
         console.say(*styled)
+    for note in written.notes:
+        console.say(f"  {note}", "yellow")
     for name, value in written.fills.items():
         _say_later(name, value)
     if lines:

@@ -19,12 +19,17 @@ def at_head(settings: Settings, revisions: History) -> ModelComparison:
     of = last_comparison.key(settings)
     found = compare.at_head(settings, revisions)
     last_comparison.keep(settings, of, found.reads, found.lines)
-    if found.lines and found.reads.variables:
-        names = ", ".join(sorted(found.reads.variables))
+    if found.lines:
+        name_variables(found)
+    return found
+
+
+def name_variables(found: ModelComparison) -> None:
+    """Say which variables of the environment the models read, if any."""
+    if names := ", ".join(sorted(found.reads.variables)):
         messages.send(
             f"The models read {names} from the environment. With other values they may describe other tables."
         )
-    return found
 
 
 def check(settings: Settings) -> None:

@@ -4,8 +4,8 @@ It is compared with the shadow at head. So it does not matter in which state you
 """
 
 import warnings
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from alembic.operations.ops import MigrationScript
@@ -15,7 +15,6 @@ from sqlalchemy.exc import DBAPIError
 from scripts.core import revision_files
 from scripts.core.errors import UserError
 from scripts.core.migrate import alembic_commands
-from scripts.core.migrate.alembic_commands import New
 from scripts.core.migrate.request import Compared
 from scripts.core.models import (
     accepted,
@@ -26,21 +25,19 @@ from scripts.core.models import (
     dropped_tables,
     dropped_types,
     fill,
+    function_texts,
     operations,
     plugins,
     rename,
     unproven_file,
 )
 from scripts.core.models.compare import ModelComparison
-from scripts.core.models.fill import Fills
 from scripts.core.models.rename import Rename
 from scripts.core.models.step import ModelStep
 from scripts.core.models.unproven_file import UnprovenFile
+from scripts.core.models.written import Content, Written
 from scripts.core.plan import plan, rehearsal, shadow, table_sizes
-from scripts.core.plan.findings import Finding, Undone
-from scripts.core.plan.hazards import h12_downgrade
-from scripts.core.plan.plan import Planned
-from scripts.core.plan.table_sizes import NOTE
+from scripts.core.plan.findings import Undone
 from scripts.core.postgres import connections, rights, scratch, sql, trial
 from scripts.core.postgres.scratch import Scratch
 from scripts.core.postgres.sql import Sql
@@ -51,38 +48,6 @@ from scripts.core.settings import Settings
 _ROUNDS = 4
 """How often the file is written with what the one before it left."""
 _PARTITION = " PARTITION BY "
-
-
-@dataclass(frozen=True)
-class Content:
-    """What a new file has besides what autogenerate finds."""
-
-    new: New
-    message: str
-    more: Sequence[ModelStep]
-    dropped: Mapping[str, str]
-    """The names of columns and tables that may be dropped, and the partition key of each table that has one."""
-    changed: Collection[tuple[str, ...]]
-    """What differs: see `alike.changed`."""
-    fills: Fills
-
-
-@dataclass(frozen=True)
-class Written:
-    comparison: ModelComparison
-    """What differs between the models and the revision files, including the new one."""
-    path: Path | None = None
-    """The new file; None if Alembic found nothing to write."""
-    planned: Planned | None = None
-    """What the new revision does, with its findings."""
-    undone: Undone = field(default_factory=Undone)
-    fills: Fills = field(default_factory=dict)
-
-    @property
-    def not_undone(self) -> list[Finding]:
-        """Return the findings about a downgrade that does not restore the schema."""
-        found = self.planned.findings if self.planned else []
-        return [one for one in found if one.id == h12_downgrade.ID and one.severity != NOTE]
 
 
 def revision(settings: Settings, revisions: History, message: str, renames: str, fills: str) -> Written:
@@ -116,7 +81,9 @@ def revision(settings: Settings, revisions: History, message: str, renames: str,
             left += more
             file.remove()
         file.keep()
-        return replace(written, path=file.path, fills=filled)
+        gone = [*(one.gone.name for one in [*tables, *columns]), *dropped]
+        notes = function_texts.naming(server, revisions, gone)
+        return replace(written, path=file.path, fills=filled, notes=notes)
 
 
 def _first(

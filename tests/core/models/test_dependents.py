@@ -104,6 +104,24 @@ def test_enums_go_with_their_last_table_and_come_back(write: Write, empty_projec
     assert [text.count("CREATE TYPE") for text in (up, down)] == [0, 2]
 
 
+TEXTS = [
+    TABLE,
+    "CREATE FUNCTION f(int) RETURNS int LANGUAGE plpgsql AS 'BEGIN RETURN (SELECT max(A) FROM t); END'",
+    "CREATE FUNCTION other() RETURNS text LANGUAGE sql AS 'SELECT max(b) FROM t AS a_b'",
+    "CREATE FUNCTION parsed() RETURNS int BEGIN ATOMIC SELECT max(a) FROM t; END",
+]
+
+
+def test_functions_whose_text_names_a_column_that_is_gone_are_named(write: Write) -> None:
+    reading = "import os\nos.environ.get('COLOUR')\n"
+    written = write(reading + MODEL.replace("    a =", "    z ="), TEXTS, "--rename=t.a:z")
+
+    assert written.returncode == 0, written.stdout + written.stderr
+    assert written.stdout.count("in its text, which PostgreSQL does not change") == 1
+    assert "The models read COLOUR from the environment." in written.stderr
+    assert "  f(integer) names t.a in its text, which PostgreSQL does not change. Correct it in this" in written.stdout
+
+
 ENUM = MODEL + '    e = Column(Enum("x", name="e"))\n'
 OF_ENUM = [TABLE, "CREATE TYPE e AS ENUM ('x', 'y')", "ALTER TABLE t ADD e e", "CREATE VIEW v AS SELECT e FROM t"]
 PARTITIONED = "CREATE TABLE t (id int, a int, b varchar, CONSTRAINT pk_t PRIMARY KEY (id)) PARTITION BY RANGE (id)"
