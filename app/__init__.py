@@ -1,1 +1,1 @@
-"""The example application: an auto-blogging backend. Replace it with your own; README lists the names to keep."""
+"""The example application: an auto-blogging backend. Replace it with your own; `make adopt` does that."""

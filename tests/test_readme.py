@@ -28,10 +28,10 @@ MADE_LATER = re.compile(
 )
 
 
-def between(name: str) -> str:
+def between(name: str, page: str = README) -> str:
     """What stands between <!-- name --> and <!-- /name -->."""
-    found = re.search(rf"<!-- {name} -->\n(.*?)\n<!-- /{name} -->", README, re.DOTALL)
-    assert found, f"README.md has no <!-- {name} -->"
+    found = re.search(rf"<!-- {name} -->\n(.*?)\n<!-- /{name} -->", page, re.DOTALL)
+    assert found, f"The page has no <!-- {name} -->"
     return found[1]
 
 
@@ -124,7 +124,8 @@ def shown(default: object) -> str:
 
 
 def test_the_keys_of_the_application_are_those_that_are_read() -> None:
-    rows = re.findall(r"^\| `(\w+)` \| (.+?) \|", between("tool.app"), re.MULTILINE)
+    page = (ROOT / "docs" / "adopt.md").read_text()
+    rows = re.findall(r"^\| `(\w+)` \| (.+?) \|", between("tool.app", page), re.MULTILINE)
 
     assert dict(rows) == {field.name: shown(field.default) for field in fields(Declaration)}
 
@@ -136,16 +137,16 @@ def test_the_scripts_know_the_application_by_its_declaration_only() -> None:
 
 
 def test_the_tools_print_the_errors_that_are_explained() -> None:
-    table = README[README.index("| you see |") : README.index("## The map")]
-    errors = re.findall(r"`([^`]+)`", "\n".join(line.split(" | ")[0] for line in table.splitlines()[2:]))
+    _, _, table = (ROOT / "docs" / "troubleshooting.md").read_text().partition("| you see |")
+    errors = re.findall(r"^\| `([^`]+)`", table, re.MULTILINE)
     source = "".join(path.read_text() for path in (ROOT / "scripts").rglob("*.*") if path.suffix in (".py", ".sh"))
     source = re.sub(r'"\s+f?"', "", source)
 
-    assert len(errors) >= 8
+    assert len(errors) >= 2
     for error in errors:
         for piece in re.split(r"…|\d+", error):
             assert piece.strip(" .:") in source, error
 
 
 def test_the_page_is_short() -> None:
-    assert len(README.splitlines()) < 210
+    assert len(README.splitlines()) <= 150
