@@ -175,7 +175,7 @@ def test_the_superuser_creates_the_extensions_of_the_application_and_is_shut_out
     project = dev.folder / "pyproject.toml"
     said = project.read_text()
     project.write_text(said.replace("apt = []", 'apt = []\nextensions = ["pageinspect", "uuid-ossp SCHEMA ids"]'))
-    there = "SELECT string_agg(extname, ' ' ORDER BY 1) FROM pg_extension WHERE extname <> 'plpgsql'"
+    there = "SELECT string_agg(extname, ' ' ORDER BY extname) FROM pg_extension WHERE extname <> 'plpgsql'"
 
     before = dev.make("migrate")
     found = []
