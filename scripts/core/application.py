@@ -63,8 +63,14 @@ def search_path(root: Path | None = None) -> list[str]:
     Raise UserError as `read` does.
     """
     root = root or ROOT
-    folders = (root / name if name.endswith("/") else (root / name).parent for name in read(root).packages)
+    folders = (folder_of_imports(name, root) for name in read(root).packages)
     return list(dict.fromkeys(map(str, [root, *folders])))
+
+
+def folder_of_imports(name: str, root: Path | None = None) -> Path:
+    """Return the folder in which Python finds one of the `packages`."""
+    folder = (root or ROOT) / name
+    return folder if name.endswith("/") else folder.parent
 
 
 def holds(path: str) -> bool:

@@ -109,10 +109,15 @@ def load_application() -> ApplicationSettings:
 
 
 def nowhere() -> dict[str, str]:
-    """Return variables for the import of the models. Some applications make an engine then. No server answers there."""
-    driver = read().values.get("APP_DRIVER")
+    """Return variables for the import of the application: those of .env that do not name the target, and a URL.
+
+    Some applications make an engine then. No server answers at that URL.
+    """
+    values = read().values
+    driver = values.get("APP_DRIVER")
     url = f"postgresql{f'+{driver}' if driver in DRIVERS else ''}://none:none@127.0.0.1:1/none"
-    return dict.fromkeys(["DATABASE_URL", "MIGRATION_DATABASE_URL", *application_.read().url_variables], url)
+    own = {name: value for name, value in values.items() if not TARGET.fullmatch(name)}
+    return own | dict.fromkeys(["DATABASE_URL", "MIGRATION_DATABASE_URL", *application_.read().url_variables], url)
 
 
 def application_environment(settings: ApplicationSettings) -> dict[str, str]:

@@ -463,6 +463,8 @@ adopt() {
         set -- "$@" "$word"
     done
     export CHECKOUT_MODE=rw
+    # /tmp is in memory, and the packages of an application may be large.
+    flags="$flags --env UV_CACHE_DIR=/srv/.adopt/cache"
     code=0
     one_off "$@" || code=$?
     if [ -f .env.adopted ]; then

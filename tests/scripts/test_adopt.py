@@ -48,11 +48,16 @@ def main():
 main()
 """
 BASE = """import os
+import sys
 
 from sqlalchemy import MetaData
 from sqlalchemy.orm import DeclarativeBase
 
 KEY = os.environ["SECRET_KEY"]
+# As the metrics of prometheus_client: they refuse to be registered twice in one process.
+if hasattr(sys, "shop_is_registered"):
+    raise ValueError("Duplicated")
+sys.shop_is_registered = True
 
 
 class Base(DeclarativeBase):
@@ -100,7 +105,7 @@ def revision(name: str) -> str:
     down, upgrade = REVISIONS[name]
     return (
         f'"""{name}"""\n\nfrom pathlib import Path\n\nimport sqlalchemy as sa\nfrom alembic import op\n\n'
-        f'revision = "{name}"\ndown_revision = {down!r}\n\n\ndef upgrade():\n    {upgrade}\n\n\n'
+        f'import shop.models\n\nrevision = "{name}"\ndown_revision = {down!r}\n\n\ndef upgrade():\n    {upgrade}\n\n\n'
         "def downgrade():\n    pass\n"
     )
 

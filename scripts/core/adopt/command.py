@@ -6,8 +6,14 @@ import shlex
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
-_APPLICATION = re.compile(r"^(\w+)\s*(?::[^=\n]+)?=\s*(FastAPI|Starlette|Flask|Litestar|Quart)\(", re.MULTILINE)
+_APPLICATION = re.compile(
+    r"^(app|application|api|server)\s*(?::[^=\n]+)?=\s*(FastAPI|Starlette|Flask|Litestar|Quart)\(", re.MULTILINE
+)
 _FACTORY = re.compile(r"^def (create_app|make_app)\(", re.MULTILINE)
+FILES = ("main", "app", "server", "wsgi", "asgi", "api", "application", "__init__")
+"""Modules that have an application, without .py."""
+DEEP = 3
+"""Folders below the package in which they are searched."""
 SHELL = re.compile(r"[|&;<>$`]")
 
 
@@ -44,8 +50,9 @@ def _of_image(text: str) -> Iterator[str]:
 def _of_code(folder: Path, package: str) -> Iterator[tuple[str, str]]:
     """Yield a command for each application of a known framework in the package."""
     top = (folder / package).parent
-    files = [one for one in sorted((folder / package).rglob("*.py")) if one.is_file()]
-    for path in sorted(files, key=lambda one: (len(one.parts), one.name not in ("main.py", "app.py", "__init__.py"))):
+    every = sorted((folder / package).rglob("*.py"))
+    files = [one for one in every if one.stem in FILES and len(one.relative_to(folder / package).parts) <= DEEP]
+    for path in sorted(files, key=lambda one: (len(one.parts), FILES.index(one.stem))):
         module = ".".join(path.relative_to(top).with_suffix("").parts).removesuffix(".__init__")
         text = _text(path)
         where = str(path.relative_to(folder))

@@ -2,7 +2,7 @@
 
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from email import message_from_string
 from pathlib import Path
@@ -57,6 +57,26 @@ def read(project: ExistingProject) -> Dependencies:
     left_out += [f"{name_of(one)}: {SAME[name_of(one)]} is the same here" for one in renamed]
     others = [one for one in (*OTHERS, *files) if (project.folder / one).is_file() and one != source]
     return Dependencies(source, [one for one in lines if one not in renamed], python, others, left_out)
+
+
+def allows(python: str, version: Sequence[int]) -> bool:
+    """Return whether the versions of Python that a project allows have this one."""
+    return all(_holds(one.strip(), version) for one in python.split(",") if one.strip())
+
+
+def _holds(word: str, version: Sequence[int]) -> bool:
+    found = re.match(r"(>=|<=|==|!=|>|<|~=)\s*(\d+(?:\.\d+)*)", word)
+    if not found:
+        return True
+    given, here = [int(one) for one in found[2].split(".")], list(version)
+    if found[1] == "~=":
+        return here >= given and here[: len(given) - 1] == given[:-1]
+    if word.endswith(".*"):
+        here = here[: len(given)]
+    else:
+        given += [0] * (len(here) - len(given))
+    signs = {">=": here >= given, "<=": here <= given, "==": here == given, "!=": here != given}
+    return {**signs, ">": here > given, "<": here < given}[found[1]]
 
 
 def name_of(requirement: str) -> str:

@@ -38,11 +38,11 @@ def prove(settings: Settings, template: str = "") -> Proof:
 
     The target is not used. Raise UserError if a revision fails, or if the models cannot be imported.
     """
-    settings = replace(settings, limits=replace(settings.limits, plan_deadline=DEADLINE.seconds))
+    patient = replace(settings, limits=replace(settings.limits, plan_deadline=DEADLINE.seconds))
     naming.fetch()  # once, before a child is forked
     revisions = history.load()
     heads = list(revisions.get_heads())
-    with scratch.session(settings, rights.default(settings)) as server:
+    with scratch.session(patient, rights.default(patient)) as server:
         built = scratch.as_administrator(server, shadow.build(server, revisions, heads))
         schema = schemas.read(built)
         found = []

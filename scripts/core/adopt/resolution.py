@@ -31,6 +31,12 @@ def resolve(found: Dependencies, work: Path) -> Resolved:
 
     Raise UserError with the package and both requirements if no set meets both.
     """
+    if not dependencies.allows(found.python, sys.version_info[:3]):
+        raise UserError(
+            f"The project needs Python {found.python}, and this environment runs {sys.version.split()[0]}.",
+            why=f"{found.source} says so.",
+            do="use that Python: PYTHON_IMAGE in .env, or python3 on the PATH before .venv is made",
+        )
     if not found.requirements or _is_met(found, work):
         return Resolved({}, [])
     text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
@@ -109,7 +115,8 @@ def _program() -> str:
 
 def _uv(words: Sequence[str], folder: Path) -> str:
     """Return what uv complained about, or nothing."""
-    done = subprocesses.captured([_program(), *words], folder)
+    # A company's network may have an authority of its own, which the system knows.
+    done = subprocesses.captured([_program(), "--system-certs", *words], folder)
     return (done.text.strip() or f"exit code {done.code}") if done.code else ""
 
 

@@ -86,4 +86,5 @@ def _part(table: Table | None, kind: str, name: str, connection: Connection) -> 
     prepared = connection.dialect.identifier_preparer
     spelled = prepared.format_index if kind == "index" else prepared.format_constraint
     every: Any = table.indexes if kind == "index" else table.constraints
+    every = [one for one in every if one.name is not None]
     return next((one for one in every if comparable.parts(str(spelled(one) or ""))[-1:] == (name,)), None)

@@ -13,13 +13,13 @@ from typing import Any
 
 import psycopg2
 import psycopg2.extensions
-from sqlalchemy import Connection, Engine, NullPool, create_engine
+from sqlalchemy import Connection, Engine, NullPool, create_engine, event
 from sqlalchemy.dialects.postgresql import psycopg2 as psycopg2_dialect
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from scripts.core import place, redaction
-from scripts.core.postgres import connection_fault, driver, embedded, server_version
+from scripts.core.postgres import connection_fault, driver, embedded, server_version, sql
 from scripts.core.postgres.driver import Session
 from scripts.core.settings import Settings
 
@@ -46,7 +46,16 @@ def engine(url: URL, application_name: str = "alembic-tools", options: str = "",
     }
     # With hstore, each new connection would ask the server for the number of that type.
     arguments.setdefault("use_native_hstore", False)
-    return create_engine(url, poolclass=NullPool, connect_args=connect_args, hide_parameters=True, **arguments)
+    made = create_engine(url, poolclass=NullPool, connect_args=connect_args, hide_parameters=True, **arguments)
+    event.listen(made, "before_cursor_execute", _take_percent_signs, retval=True)
+    return made
+
+
+def _take_percent_signs(
+    _connection: Connection, _its: object, statement: str, values: Any, context: Any, _many: bool
+) -> tuple[str, Any]:
+    is_raw = not values and context is not None and context.compiled is None
+    return sql.for_psycopg2(statement) if is_raw else statement, values
 
 
 @contextmanager

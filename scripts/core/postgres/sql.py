@@ -66,3 +66,11 @@ def run(connection: Connection, statement: Sql, values: Sequence[Any] = ()) -> C
 def sent(statement: str) -> str:
     """Return what the server gets of a statement that the driver was given."""
     return statement.replace("%%", "%")
+
+
+def for_psycopg2(statement: str) -> str:
+    """Return a statement without values as psycopg2 needs it.
+
+    A revision that was written for asyncpg or psycopg has a single % where it means one. psycopg2 would refuse that.
+    """
+    return statement.replace("%", "%%") if "%" in statement.replace("%%", "") else statement

@@ -13,7 +13,7 @@ from alembic.script.revision import RevisionError
 from alembic.util import to_tuple
 from sqlalchemy import Connection
 
-from scripts.core import git, missing_packages, revision_files
+from scripts.core import git, missing_packages, revision_files, settings
 from scripts.core.errors import USAGE, UserError
 from scripts.core.formatting import counted
 from scripts.core.postgres import own_tables
@@ -39,7 +39,7 @@ def load() -> History:
     sources.watch(history.dir)
     try:
         # A program that reads our standard output must not get the output of a revision.
-        with contained(), redirect_stdout(sys.stderr), warnings.catch_warnings():
+        with contained(defaults=settings.nowhere()), redirect_stdout(sys.stderr), warnings.catch_warnings():
             # For two files of one revision, or a missing earlier file, Alembic only warns and then guesses.
             warnings.filterwarnings("error", r"Revision \S+ (is present more than once|referenced from)", UserWarning)
             history.get_heads()

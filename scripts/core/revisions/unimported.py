@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from scripts.core import ROOT, application, child_process, children, files_read, messages, variables_read
 from scripts.core import settings as configuration
@@ -71,7 +72,7 @@ def require_none(settings: Settings) -> None:
     """
     _require_any()
     found = look(settings)
-    for failed in found.failed:
+    for failed in dict.fromkeys(found.failed):
         messages.send(f"Not looked at for models: {failed}")
     if found.files or found.is_empty:
         raise UserError(
@@ -103,14 +104,27 @@ def _imported(settings: Settings) -> Iterator[Child]:
 
 def import_models() -> None:
     """Import the models in the child, once more: a revision file may have imported the application before."""
-    for name in [
-        name for name, module in sys.modules.items() if application.holds(str(getattr(module, "__file__", "")))
-    ]:
-        if "." in name:
-            del sys.modules[name]
+    known = dict(_ours())
+    for name in known:
+        del sys.modules[name]
     with files_read.noted() as files, variables_read.noted() as variables:
-        models.imported()
+        try:
+            models.imported()
+        except UserError:
+            if not known:
+                raise
+            # A module may refuse to be imported twice in one process: one that registers something in another package.
+            for name, _ in _ours():
+                del sys.modules[name]
+            sys.modules.update(known)
+            models.imported()
     _reads.append(Reads(files, variables))
+
+
+def _ours() -> list[tuple[str, Any]]:
+    """Return the modules of the application that are imported, but not its packages."""
+    every = ((name, module) for name, module in sys.modules.items() if "." in name)
+    return [(name, module) for name, module in every if application.holds(str(getattr(module, "__file__", "")))]
 
 
 def reads() -> Reads:
@@ -149,9 +163,10 @@ def everything() -> tuple[list[str], list[str]]:
 
 def _modules() -> Iterator[tuple[Path, str]]:
     """Yield the files of the application that can be imported, and their names. A `__main__` is the program itself."""
-    for package in map(ROOT.__truediv__, application.read().packages):
-        for path in sorted(package.rglob("*.py")):
-            parts = path.relative_to(package.parent).with_suffix("").parts
+    for name in application.read().packages:
+        folder = application.folder_of_imports(name)
+        for path in sorted((ROOT / name).rglob("*.py")):
+            parts = path.relative_to(folder).with_suffix("").parts
             if all(part.isidentifier() for part in parts) and parts[-1] != "__main__":
                 yield path, ".".join(parts).removesuffix(".__init__")
 

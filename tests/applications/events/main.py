@@ -19,4 +19,5 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(f'{{"rows": {rows}}}'.encode())
 
 
-HTTPServer(("", 8000), Handler).serve_forever()
+if __name__ == "__main__":
+    HTTPServer(("", 8000), Handler).serve_forever()

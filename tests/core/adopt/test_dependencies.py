@@ -128,6 +128,24 @@ def test_pyproject_is_edited_and_keeps_its_comments() -> None:
 
 
 @pytest.mark.parametrize(
+    ("python", "version", "allowed"),
+    [
+        ("", (3, 13, 1), True),
+        (">=3.10,!=3.12.1,<3.14", (3, 13, 1), True),
+        (">=3.10,<3.13.0a1", (3, 13, 1), False),
+        ("!=3.13.*", (3, 13, 1), False),
+        ("~=3.11.2", (3, 12, 0), False),
+        ("~=3.11", (3, 12, 0), True),
+        ("==3.13", (3, 13, 1), False),
+        ("==3.13.*", (3, 13, 1), True),
+        (">3.13", (3, 13, 1), True),
+    ],
+)
+def test_a_python_is_allowed_or_not(python: str, version: tuple[int, ...], allowed: bool) -> None:
+    assert dependencies.allows(python, version) is allowed
+
+
+@pytest.mark.parametrize(
     ("theirs", "both"),
     [
         ("", ">=3.11"),

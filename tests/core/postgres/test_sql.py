@@ -32,6 +32,23 @@ def test_a_name_that_people_type_is_the_same_name(target: Settings, odd: str) ->
     assert (sql.typed(odd) == odd) == (odd in ("plain", "user_id"))
 
 
+@pytest.mark.parametrize(
+    ("statement", "expected"),
+    [
+        ("SELECT format('%I', 'a b')", '"a b"'),  # as for asyncpg: psycopg2 refused it
+        ("SELECT format('%s', 'a b')", "a b"),
+        ("SELECT '%%' || format('%s', 1)", "%%1"),
+        ("SELECT 'a' LIKE 'a%%'", True),  # as for psycopg2
+        ("SELECT '100%'", "100%"),
+    ],
+)
+def test_a_statement_without_values_means_what_it_meant_to_its_driver(
+    target: Settings, statement: str, expected: object
+) -> None:
+    with connections.connect(target) as connection:
+        assert connection.exec_driver_sql(statement).scalar() == expected
+
+
 def test_a_statement_is_made_of_pieces_only(target: Settings) -> None:
     message = 'users") ; DROP TABLE users --'
     with pytest.raises(TypeError):

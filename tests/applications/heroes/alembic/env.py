@@ -1,6 +1,7 @@
 import os
 
 from alembic import context
+from heroes import models  # noqa: F401
 from sqlmodel import SQLModel, create_engine
 
 engine = create_engine(os.environ.get("DB_URL", "sqlite:///heroes.db"))
