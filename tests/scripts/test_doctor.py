@@ -387,8 +387,9 @@ def test_revision_files_that_do_not_fit_the_database(
     finds(look(patient))
     assert patient.version == ["abcd01"]
 
-    (patient.versions / "broken.py").write_text("import nowhere\n")
-    finds(look(patient), "revision-files")
+    for content in ("import nowhere\n", "import os\n\nos.kill(os.getpid(), 11)\n"):
+        (patient.versions / "broken.py").write_text(content)
+        finds(look(patient), "revision-files")
     (patient.versions / "broken.py").unlink()
     finds(look(patient))
 

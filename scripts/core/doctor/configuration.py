@@ -35,9 +35,9 @@ def files(_facts: Facts) -> str:
 def secrets(facts: Facts) -> str:
     """Raise UserError if other accounts of the machine can read passwords or backups."""
     target = facts.target.known()
-    wanted = {env_file.ENV_FILE: (OTHERS_READ, "600")}
-    wanted |= {folder: (OTHERS, "700") for folder in (target.backups.folder, target.reports)}
-    wrong = {path: mode for path, (others, mode) in wanted.items() if _is_open(path, others)}
+    folders = (target.backups.folder, target.reports)
+    wrong = {path: "600" for path in (env_file.ENV_FILE,) if path.is_file() and path.stat().st_mode & OTHERS_READ}
+    wrong |= {path: "700" for path in folders if path.is_dir() and path.stat().st_mode & OTHERS}
     if wrong:
         raise UserError(
             f"Other accounts of this machine can read {', '.join(map(_shown, wrong))}.",
@@ -56,10 +56,6 @@ def line_ends(_facts: Facts) -> str:
             do=f"perl -pi -e 's/\\r$//' {shlex.join(wrong)}",
         )
     return "those of Unix"
-
-
-def _is_open(path: Path, others: int) -> bool:
-    return (path.is_file() or path.is_dir()) and bool(path.stat().st_mode & others)
 
 
 def _shown(path: Path) -> str:

@@ -1,5 +1,6 @@
 """What a check says. A check returns a line if all is well, and raises UserError if something is wrong."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -69,8 +70,10 @@ def diagnosed(name: str, check: Callable[[], str]) -> Diagnosis:
         return Diagnosis(name, WRONG, _short(error.problem), _short(dict(error.facts).get("Do", "")))
     except CommandError as error:
         return Diagnosis(name, WRONG, _short(str(error)), "correct what the message names")
-    except Exception as error:
+    except DBAPIError as error:
         return Diagnosis(name, NOT_CHECKED, _short(text_of(error)))
+    except Exception as error:
+        return Diagnosis(name, WRONG, _short(text_of(error)), "correct what it names, or report it as a bug")
 
 
 def text_of(error: Exception) -> str:
@@ -81,8 +84,11 @@ def text_of(error: Exception) -> str:
         return str(error)
     if isinstance(error, DBAPIError):
         return f"PostgreSQL: {redaction.message(error)}"
-    return f"the check ended with {type(error).__name__}: please report it"
+    if isinstance(error, OSError):
+        return f"{error.filename}: {error.strerror}"
+    return f"The check ended with {type(error).__name__}."
 
 
 def _short(text: str) -> str:
+    text = re.sub(r"\n +", "; ", re.sub(r":\n +", ": ", text))
     return one_line(" ".join(text.split()))
