@@ -119,3 +119,23 @@ def test_an_application_moves_in_and_works(empty_project: Project, name: str, tm
     with served(empty_project, python, port):
         wait_until(lambda: answer(port) is not None)
         assert int(str((answer(port) or {})["rows"])) >= 2
+
+
+@pytest.mark.faults
+def test_packages_that_cannot_be_installed_together_change_nothing(empty_project: Project, tmp_path: Path) -> None:
+    copy = shutil.copytree(APPLICATIONS / "heroes", tmp_path / "heroes")
+    before = (empty_project.path / "pyproject.toml").read_text()
+
+    def refused(requirements: str) -> str:
+        (copy / "requirements.txt").write_text(requirements)
+        result = empty_project.run("adopt", f"--project={copy}", CONFIRM="heroes", UV_CACHE_DIR=str(CACHE))
+        assert result.returncode == 1, result.stdout
+        assert (empty_project.path / "pyproject.toml").read_text() == before
+        assert not (empty_project.path / ".adopt").exists()
+        return result.stderr
+
+    said = refused("flask>=3\nsqlalchemy==1.4.54\n")
+    assert "The packages of the project and of this environment cannot be installed together." in said
+    assert "\n    sqlalchemy==1.4.54: the project's; sqlalchemy>=" in said
+    assert "Do:    change these requirements in requirements.txt, then run this again" in said
+    assert "no-such-package-of-heroes" in refused("no-such-package-of-heroes\n")

@@ -158,7 +158,7 @@ def _recorded(answer: Mapping[str, Any], more: Sequence[str], template: str) -> 
 
 
 def _failed(error: Mapping[str, str], project: ExistingProject) -> UserError:
-    do = "run the project's own alembic upgrade head on an empty database, and correct what fails there"
+    do = "run the project's own alembic upgrade head on an empty database. Write variables that it needs into its .env"
     if error["missing"]:
         do = f"add the package of {error['missing']} to the project's dependencies, then run this again"
     if NOT_POSTGRESQL in error["words"]:
