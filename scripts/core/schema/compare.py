@@ -149,7 +149,8 @@ def _may_be_rephrased(difference: Difference) -> bool:
 def _differences(
     kind: Literal["structure", "access"], expected: dict[str, str], found: dict[str, str]
 ) -> list[Difference]:
-    names = [name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name)]
+    changed = [name for name in expected.keys() & found.keys() if expected[name] != found[name]]
+    names = [*(expected.keys() ^ found.keys()), *changed]
     return [Difference(name, kind, expected.get(name), found.get(name)) for name in names]
 
 
