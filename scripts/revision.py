@@ -114,7 +114,7 @@ def _say_later(name: str, value: str | None) -> None:
     """Say which revision finishes a new column that is NOT NULL."""
     if value is None:
         console.say(f"  {name} may be NULL in this revision, because the rows that are there have no value.")
-        console.say(f"  Fill them, then: make revision makes it NOT NULL. Or now, with one: FILL={name}=value")
+        console.say(f"  Fill them, then: make revision makes it NOT NULL. Or remove this file, and: FILL={name}=value")
     else:
         console.say(f"  {name} keeps its default {value!r} for code that does not write it yet.")
         console.say("  The next make revision drops that default, because the models do not state it.")

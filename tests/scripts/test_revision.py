@@ -530,7 +530,7 @@ def test_a_new_column_that_is_not_null_gets_a_value_or_may_be_null_for_now(edite
     assert (
         "  users.plan may be NULL in this revision, because the rows that are there have no value.\n" in silent.stdout
     )
-    assert "Or now, with one: FILL=users.plan=value" in silent.stdout
+    assert "Or remove this file, and: FILL=users.plan=value" in silent.stdout
     assert 'op.add_column("users", sa.Column("plan", sa.String(length=9), nullable=True))' in text
     assert filled.returncode == 0, filled.stdout + filled.stderr
     assert not re.search(r"  H\d\d (?:block|warn)", filled.stdout), filled.stdout
