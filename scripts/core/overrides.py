@@ -3,7 +3,8 @@
 import os
 import re
 
-_WORD = re.compile(r'(?:"(?:[^"]|"")*"|[^,])+')
+_WORD = re.compile(r'(?:(?<=\.)"(?:[^"]|"")*"(?=[.,]|$)|[^,])+')
+"""A quote within a name is no pair: a shell may have taken the quotes around it away."""
 
 
 def accepted(refusal: str) -> bool:

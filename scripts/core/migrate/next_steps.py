@@ -189,6 +189,10 @@ _STEPS: dict[str, Callable[[Failure], str]] = {
     sqlstates.DUPLICATE_TABLE: _of_existing_table,
     sqlstates.INSUFFICIENT_PRIVILEGE: _of_privilege,
     sqlstates.STRING_DATA_RIGHT_TRUNCATION: _of_length,
+    sqlstates.UNTRANSLATABLE_CHARACTER: lambda _: (
+        "write that text without the character: the database's encoding has none for it"
+        "   (make psql c='SHOW server_encoding')"
+    ),
     sqlstates.NOT_NULL_VIOLATION: _of_null,
     sqlstates.FOREIGN_KEY_VIOLATION: lambda _: KEYS,
     sqlstates.UNIQUE_VIOLATION: lambda _: KEYS,

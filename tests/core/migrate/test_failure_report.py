@@ -73,6 +73,13 @@ RAISE = "DO $$ BEGIN RAISE 'no' USING ERRCODE = '{}', DETAIL = 'one s3cret word'
         ("CREATE TYPE mood AS ENUM ('sad')", "The statement", "make psql c='DROP TYPE mood'   (an earlier downgrade"),
         ("ALTER TABLE pets ADD COLUMN m moood", "The statement", "postgresql.ENUM(…, name='moood').create("),
         ("ALTER TABLE pets ADD at geometry", "The statement", 'op.execute("CREATE EXTENSION IF NOT EXISTS postgis")'),
+        ("ALTER TABLE pets ADD book isbn13", "The statement", 'op.execute("CREATE EXTENSION IF NOT EXISTS isn")'),
+        (
+            "CREATE TABLE parts (id int) PARTITION BY LIST (id); ALTER TABLE parts ALTER id TYPE bigint",
+            "The statement",
+            "rename that table, create it with the new type, and copy the rows in batches",
+        ),
+        (r"SELECT convert('\xe282ac', 'UTF8', 'LATIN1')", "The statement", "the database's encoding has none for it"),
         (
             'ALTER TABLE public."my pets" DROP CONSTRAINT fk',
             "The statement",
