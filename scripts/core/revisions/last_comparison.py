@@ -5,7 +5,6 @@ import json
 from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from scripts.core import ROOT, application, durable_files, files_read, revision_files
@@ -71,7 +70,7 @@ def _content(settings: Settings, files: Iterable[str], variables: Iterable[str])
 
 def _files(folder: str) -> Iterable[str]:
     paths = (path for path in (ROOT / folder).rglob("*") if path.suffix not in (".pyc", ".pyo") and path.is_file())
-    return (str(Path(path).relative_to(ROOT)) for path in paths)
+    return (str(path.relative_to(ROOT) if path.is_relative_to(ROOT) else path) for path in paths)
 
 
 def _sum(parts: Iterable[str]) -> str:

@@ -116,7 +116,7 @@ def test_only_so_many_are_kept(throwaway: Scratch, revisions: list[str], monkeyp
 @pytest.fixture
 def copied(project: Project, monkeypatch: pytest.MonkeyPatch) -> Project:
     """The checkout is a copy."""
-    for module in (revision_files, files_read, shadow):
+    for module in (revision_files, files_read):
         monkeypatch.setattr(module, "ROOT", project.path)
     return project
 
