@@ -49,7 +49,7 @@ class Said:
 
 
 def captured(words: Sequence[str], folder: Path, environment: Mapping[str, str] | None = None) -> Said:
-    """Run a program in a folder. Return its exit code and what it printed. `environment`: all that it gets."""
+    """Run a program in a folder. Return its exit code and what it printed. `environment`: more variables."""
     try:
         done = subprocess.run(
             words,
@@ -60,7 +60,7 @@ def captured(words: Sequence[str], folder: Path, environment: Mapping[str, str] 
             text=True,
             errors="replace",
             cwd=folder,
-            env=None if environment is None else dict(environment),
+            env={**os.environ, **(environment or {})},
         )
     except (FileNotFoundError, PermissionError):
         return Said(127, f"{words[0]} is not installed")

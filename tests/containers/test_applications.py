@@ -58,5 +58,4 @@ def test_a_project_that_is_refused_leaves_the_checkout_as_it_was(fresh: Stack, t
     assert "PROJECT=../nothing does not exist." in missing.output
     assert "is inside this checkout." in inside.output
     assert "There is no Alembic configuration in /project/shop." in empty.output
-    assert fresh.make("status").code in (0, 1)
     assert (fresh.folder / "app" / "models" / "user.py").exists()
