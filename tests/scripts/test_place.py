@@ -278,7 +278,8 @@ def elsewhere(checkout: Path) -> Iterator[Path]:
 
 # Copied
 
-WITHOUT_AN_ARGUMENT = sorted(target for target, _, _ in MENU if target not in ("help", "logs", "shell"))
+# make doctor says it on standard output, among its other lines.
+WITHOUT_AN_ARGUMENT = sorted(target for target, _, _ in MENU if target not in ("doctor", "help", "logs", "shell"))
 
 
 def as_it_was(checkout: Path) -> tuple[str, ...]:

@@ -131,7 +131,7 @@ def test_what_this_pg_dump_can_do_it_does(configured: Settings, tmp_path: Path) 
 def test_any_password_gets_in_by_a_file_that_only_we_can_read(
     new_role: Callable[..., URL], tmp_path: Path, passfiles: Path, odd: str
 ) -> None:
-    url = new_role(f"s3cret{odd}word").set(database="postgres")
+    url = new_role(f"s3cret{odd}word").set(database="template1")
     watching = f'stat -c %a "$PGPASSFILE" >{tmp_path}/mode; echo "$@" >{tmp_path}/words; env >{tmp_path}/environment'
     spy = script(tmp_path, "spy", f'{watching}\nexec {client_programs.find("pg_dump", 17)} "$@"')
 

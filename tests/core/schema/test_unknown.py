@@ -93,16 +93,17 @@ def test_an_object_of_an_unknown_kind_is_named(
 
 def test_whoever_claims_that_schemas_are_equal_names_what_was_not_compared(project: Project) -> None:
     # Commands are forked with the modules of this checkout, so these are started as new processes.
-    known = project.path / "scripts" / "core" / "schema" / "catalogs" / "unknown.py"
+    known = project.own("scripts/core") / "schema" / "catalogs" / "unknown.py"
     known.write_text(known.read_text().replace('"pg_statistic_ext", ', ""))
     make = "CREATE STATISTICS emails ON id, email FROM users"
     project.write_revision(
         "abcd01", project.version[0], f'op.execute("{make}")', 'op.execute("DROP STATISTICS emails")'
     )
+    project.write_revision("abcd02", "abcd01")  # a plan reads the schema between two revisions
     said = "Only the existence of statistics object emails is compared"
 
     plan, verified = project.run("plan"), project.run("verify_staging", "--json")
-    project.sql(f"{make}; UPDATE alembic_version SET version_num = 'abcd01'")
+    project.sql(f"{make}; UPDATE alembic_version SET version_num = 'abcd02'")
     backup, restored = project.run("backup"), project.run("verify_backup")
 
     for result in (plan, backup, restored):
