@@ -202,7 +202,7 @@ def test_also_when_there_was_nothing_before(traced: Callable[..., list[Statement
 
 def test_the_locks_of_a_statement_that_commits_by_itself_are_seen(traced: Callable[..., list[Statement]]) -> None:
     found = traced(
-        'execute("INSERT INTO one SELECT g, g::text FROM generate_series(4, 50000) g")',
+        'execute("INSERT INTO one SELECT g, g::text FROM generate_series(4, 300000) g")',
         'execute("CREATE INDEX CONCURRENTLY i ON one (at)")',
         autocommit=True,
     )
