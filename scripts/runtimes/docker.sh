@@ -138,11 +138,13 @@ wait_for_app() {
     said="unhealthy: exited ("
     while running=$(list_running 2>/dev/null) && is_running app; do
         case $(containers app) in *"(healthy)"*) return 0 ;; *"(unhealthy)"*) return 1 ;; esac
-        failed=$(docker exec "$(first_id app)" cat /tmp/app.failed 2>/dev/null) && return 1
+        failed=$(app_failure) && return 1
         sleep 0.3
     done
     return 1
 }
+# Prints why the application does not run.
+app_failure() { docker exec "$(first_id app)" cat /tmp/app.failed 2>/dev/null; }
 first_id() { containers "$1" | head -n 1 | cut -d ' ' -f 2; }
 
 # Compose gives up at once on a container that was unhealthy before. The next checks may find it healthy. The database's
@@ -399,6 +401,8 @@ up() {
     start app
     for service in $(others); do start "$service"; done
     run python -m scripts.status --next
+    # It may have failed only now, after its first health check.
+    if is_running app && failed=$(app_failure); then explain_service app; fi
 }
 
 # `--profile *` stops scratch too. Volumes stay.
