@@ -25,7 +25,6 @@ from scripts.core.cli import confirmation, console, entry_point
 from scripts.core.errors import USAGE, UserError
 from scripts.core.formatting import counted
 from scripts.core.postgres import connections, databases, environments, roles
-from scripts.core.rows import row_estimate
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -53,11 +52,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def require_confirmation(target: settings.Settings, state: State, file: str) -> None:
     """Raise UserError unless the database's name is typed. It is not required if the database has no rows."""
     name = databases.name_of(target.database_url)
-    rows = row_estimate.total(state.rows)
-    if rows.number:
-        console.say(
-            f"{name} at {connections.address(target)}: {counted(len(state.rows), 'table')}, {rows}. It is kept."
-        )
+    if at_stake := restore.rows_at_stake(target, state):
+        console.say(at_stake)
         confirmation.require(name, "to replace it", f"make load FILE={shlex.quote(file)}")
 
 

@@ -21,7 +21,6 @@ from scripts.core.errors import USAGE, UserError
 from scripts.core.formatting import counted
 from scripts.core.postgres import connections, database_names, databases, system_identifier
 from scripts.core.revisions import history
-from scripts.core.rows import row_estimate
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -78,11 +77,8 @@ def swap_back(target: settings.Settings, name: str) -> int:
 def require_confirmation(target: settings.Settings, state: State, backup: str) -> None:
     """Raise UserError unless the database's name is typed. It is not required if the database has no rows."""
     name = databases.name_of(target.database_url)
-    rows = row_estimate.total(state.rows)
-    if rows.number:
-        console.say(
-            f"{name} at {connections.address(target)}: {counted(len(state.rows), 'table')}, {rows}. It is kept."
-        )
+    if at_stake := restore.rows_at_stake(target, state):
+        console.say(at_stake)
         confirmation.require(name, "to replace it", f"make restore BACKUP={shlex.quote(backup)}")
 
 

@@ -11,6 +11,7 @@ from scripts.core import messages, overrides, sqlstates
 from scripts.core.backups import kept_databases, restore_into, verify
 from scripts.core.backups.store import Backup
 from scripts.core.errors import DatabaseMissingError, UserError
+from scripts.core.formatting import counted
 from scripts.core.postgres import (
     advisory_lock,
     connections,
@@ -49,6 +50,15 @@ def look(target: Settings) -> State:
             return State(True, environment, row_estimate.read(connection))
     except DatabaseMissingError:
         return State(False, target.app_env, {})
+
+
+def rows_at_stake(target: Settings, state: State) -> str:
+    """Return what the target holds before it is replaced, as a sentence. Return nothing if it has no rows."""
+    rows = row_estimate.total(state.rows)
+    if not rows.number:
+        return ""
+    place = f"{databases.name_of(target.database_url)} at {connections.address(target)}"
+    return f"{place}: {counted(len(state.rows), 'table')}, {rows}. It is kept."
 
 
 def require_fitting(backup: Backup, revisions: History, environment: str | None) -> None:
