@@ -285,6 +285,12 @@ def test_the_roles_and_their_rights(with_role: Project) -> None:
     type_in(with_role, typed("rights"))
     finds(look(with_role))
 
+    seen, status = look(with_role, MIGRATION_DATABASE_URL=""), with_role.run("status", MIGRATION_DATABASE_URL="")
+    finds(seen, "version-table")
+    cure = f"set MIGRATION_DATABASE_URL in .env to a login of {with_role.url.username}, which owns it"
+    assert seen.cure("version-table") == cure
+    assert "permission denied for table migration_log\n  Do:    set MIGRATION_DATABASE_URL in .env" in status.stderr
+
 
 @pytest.fixture
 def shared_folder() -> Iterator[Path]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from alembic.util import CommandError
 from sqlalchemy.exc import DBAPIError
 
-from scripts.core import application, messages, revision_files
+from scripts.core import application, messages, revision_files, sqlstates
 from scripts.core.cli import console
 from scripts.core.errors import BUG, INTERRUPTED, HalfDoneError, UserError
 from scripts.core.postgres import connections
@@ -94,7 +94,13 @@ def _known(error: Exception) -> UserError | None:
     if isinstance(error, CommandError):
         return UserError(f"Alembic: {error}", state="see: make status")
     if isinstance(error, DBAPIError):
-        return UserError(f"PostgreSQL: {connections.first_line(error)}", state="see: make status")
+        lacks_right = sqlstates.of(error) == sqlstates.INSUFFICIENT_PRIVILEGE
+        return UserError(
+            f"PostgreSQL: {connections.first_line(error)}",
+            do="set MIGRATION_DATABASE_URL in .env to a login of the role that owns the tables" if lacks_right else "",
+            state="see: make status",
+            check="version-table" if lacks_right else "",
+        )
     return None
 
 

@@ -107,7 +107,7 @@ def version_table(facts: Facts) -> str:
     if not own_tables.may_write(connection):
         raise UserError(
             f"{roles.owner(connection).name} may not write {table}.",
-            do=f"make it the owner: ALTER TABLE {table} OWNER TO …",
+            do=f"set MIGRATION_DATABASE_URL in .env to a login of {own_tables.owner(connection)}, which owns it",
         )
     return f"{table}, at {', '.join(facts.current) or 'base'}"
 

@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError
 
 from scripts.core import messages
 from scripts.core.errors import UserError
-from scripts.core.postgres import driver, own_tables, session_timeouts
+from scripts.core.postgres import connection_fault, driver, own_tables, session_timeouts
 
 POLL = 0.25
 """Seconds between two attempts."""
@@ -101,14 +101,6 @@ def is_pooled(connection: Connection) -> bool:
 
 
 def refuse_pooler(connection: Connection) -> None:
-    """Raise UserError if a pooler is between this process and the server.
-
-    In transaction mode each statement gets another session, and one would keep the lock.
-    """
+    """Raise UserError if a pooler is between this process and the server: one of its sessions would keep the lock."""
     if is_pooled(connection):
-        raise UserError(
-            "This connection goes through a pooler such as PgBouncer.",
-            why="Through a pooler, locks and settings stay in sessions that other programs use.",
-            do="set MIGRATION_DATABASE_URL in .env to the server itself",
-            check="pooler",
-        )
+        raise connection_fault.through_pooler()

@@ -64,6 +64,21 @@ def find(url: URL, words: str, settings: Settings, login: Connect) -> UserError:
     )
 
 
+def is_pooler(words: str) -> bool:
+    """Return whether a pooler has rejected the connection: PostgreSQL knows `options`, and the scripts send them."""
+    return "unsupported startup parameter" in words
+
+
+def through_pooler() -> UserError:
+    """Return the error for a connection to a pooler. In transaction mode each statement gets another session."""
+    return UserError(
+        "This connection goes through a pooler such as PgBouncer.",
+        why="Through a pooler, locks and settings stay in sessions that other programs use.",
+        do="set MIGRATION_DATABASE_URL in .env to the server itself",
+        check="pooler",
+    )
+
+
 def is_starting(url: URL) -> bool:
     """Return whether the server is not ready: none answers, or it accepts no connections yet.
 

@@ -124,8 +124,11 @@ def _opened(engine: Engine, settings: Settings) -> Connection:
         try:
             return engine.connect()
         except OperationalError as error:
+            words = first_line(error)
+            if connection_fault.is_pooler(words):
+                raise connection_fault.through_pooler() from error
             if time.monotonic() > deadline or not _may_come(engine):
-                raise connection_fault.find(engine.url, first_line(error), settings, _login) from error
+                raise connection_fault.find(engine.url, words, settings, _login) from error
         time.sleep(RETRY_EVERY)
 
 

@@ -41,6 +41,7 @@ _SPELLED = "SELECT format('%I.%I', nspname, relname) FROM pg_class c JOIN pg_nam
 _PLACES = text(f"{_SPELLED} WHERE relname = :name AND relkind IN ('r', 'p') ORDER BY 1")
 _IN_USE = text(f"{_SPELLED} WHERE c.oid = {VERSION_NUMBER}")
 _MAY_WRITE = text(f"SELECT has_table_privilege({VERSION_NUMBER}, 'INSERT, UPDATE, DELETE')")
+_OWNER = text(f"SELECT pg_get_userbyid(relowner) FROM pg_class WHERE oid = {VERSION_NUMBER}")
 _HAS_SCHEMA = text("SELECT true FROM pg_namespace WHERE nspname = :schema")
 _REVISIONS = text(f"SELECT version_num FROM {VERSION}")
 
@@ -59,6 +60,11 @@ def in_use(connection: Connection) -> str | None:
 def may_write(connection: Connection) -> bool:
     """Return whether the connected role may write the existing version table."""
     return bool(connection.scalar(_MAY_WRITE))
+
+
+def owner(connection: Connection) -> str:
+    """Return the role that owns the existing version table."""
+    return str(connection.scalar(_OWNER))
 
 
 def ensure_schema(connection: Connection) -> None:

@@ -1,10 +1,15 @@
 """The same faults are told whatever language the server speaks"""
 
+import os
+import shutil
 import socket
 import struct
+import subprocess
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from threading import Thread
 
 import pytest
@@ -12,7 +17,7 @@ from sqlalchemy.engine import URL
 
 from scripts.core.errors import DatabaseMissingError, PasswordError, UserError
 from scripts.core.migrate import alembic_commands
-from scripts.core.postgres import connection_fault, connections, roles
+from scripts.core.postgres import advisory_lock, connection_fault, connections, roles
 from scripts.core.settings import Settings
 from tests.conftest import Project
 from tests.core.running import call
@@ -155,3 +160,43 @@ def test_roles_tell_why_the_application_cannot_log_in(two_roles: Settings) -> No
 
     with pytest.raises(UserError, match="The application cannot log in: Cannot connect to "):
         roles.require_login(two_roles, two_roles.database_url.database)
+
+
+PGBOUNCER = shutil.which("pgbouncer", path=f"{os.environ['PATH']}:/usr/sbin")
+
+
+@pytest.fixture
+def through_pgbouncer(configured: Settings) -> Iterator[Settings]:
+    """Settings whose server is PgBouncer, with the defaults that reject libpq's options."""
+    server = configured.database_url
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "users").write_text(f'"{server.username}" "{server.password}"\n')
+        (folder / "ini").write_text(
+            f"[databases]\n* = host={server.host} port={server.port}\n"
+            f"[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\n"
+            f"auth_type = plain\nauth_file = {folder}/users\npool_mode = transaction\n"
+        )
+        folder.chmod(0o755)
+        account = "nobody" if os.geteuid() == 0 else None  # it refuses to run as root
+        command = [str(PGBOUNCER), "--quiet", str(folder / "ini")]
+        with subprocess.Popen(command, user=account, stderr=subprocess.DEVNULL) as process:
+            url = server.set(host="127.0.0.1", port=port)
+            yield replace(configured, database_url=url, application_url=url)
+            process.terminate()
+
+
+@pytest.mark.skipif(not PGBOUNCER, reason="pgbouncer is not installed")
+def test_pgbouncer_is_named_with_and_without_options(through_pgbouncer: Settings) -> None:
+    with connections.connect(through_pgbouncer) as connection, pytest.raises(UserError) as first:
+        advisory_lock.refuse_pooler(connection)
+    with (
+        pytest.raises(UserError) as second,
+        connections.connect(through_pgbouncer, options="-c lock_timeout=1s"),
+    ):
+        pass
+
+    assert str(first.value) == str(second.value)
+    assert "goes through a pooler" in second.value.problem
