@@ -32,8 +32,9 @@ override FROM := $(value FROM)
 override RELEASE := $(value RELEASE)
 override PROJECT := $(value PROJECT)
 override DATABASE := $(value DATABASE)
+override UPGRADE := $(value UPGRADE)
 override RUNTIME := $(value RUNTIME)
-export m c REV STEPS T FAULTS EMPTY SQL RENAME FILL JSON ALL ENV CONFIRM ACCEPT NAME BACKUP EXCLUDE KEEP TO MODE FILE FROM RELEASE PROJECT DATABASE RUNTIME
+export m c REV STEPS T FAULTS EMPTY SQL RENAME FILL JSON ALL ENV CONFIRM ACCEPT NAME BACKUP EXCLUDE KEEP TO MODE FILE FROM RELEASE PROJECT DATABASE UPGRADE RUNTIME
 
 ## Every day
 up: ## Set up everything, start PostgreSQL and the app, migrate
@@ -122,8 +123,8 @@ format: ## Format the code
 	$(RUN) edit sh scripts/format.sh
 adopt: ## Move an existing project in; without PROJECT, check it       (PROJECT=../shop CONFIRM=shop or DATABASE=1)
 	$(RUN) adopt python -m scripts.adopt $${DATABASE:+--database} $${PROJECT:+--project="$$PROJECT"} $${NAME:+--name="$$NAME"}
-lock: ## Choose and lock the newest version of every package
-	$(RUN) edit sh scripts/lock.sh
+lock: ## Lock the packages that pyproject.toml names                  (UPGRADE=1)
+	$(RUN) edit sh scripts/lock.sh $${UPGRADE:+--upgrade}
 bench: ## Compare the speed with other tools
 	$(RUN) host python -m tests.bench
 help: ## Show this menu

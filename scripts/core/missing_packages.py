@@ -15,9 +15,7 @@ def install(error: BaseException) -> str:
         return ""
     if _is_listed(name):
         return f"make up   (it installs {name}, which this environment lacks)"
-    return (
-        f"add the package of {name} to requirements.txt and requirements-dev.txt, then make up; or correct that import"
-    )
+    return f"add the package of {name} to pyproject.toml, then: make lock, make up; or correct that import"
 
 
 def _is_listed(name: str) -> bool:

@@ -124,6 +124,9 @@ def test_models_that_cannot_be_compared_pass_nowhere(project: Project, verify: V
     problem = "app/models/user.py, line 1 cannot be imported: ModuleNotFoundError: No module named 'no_such_package'"
     assert [result.returncode for result in [*broken, status, current]] == [1, 1, 1, 1, 0]
     assert all(f"{problem}\n  Do: " in result.stdout + result.stderr for result in broken), broken
+    assert (
+        "Do:    add the package of no_such_package to pyproject.toml, then: make lock, make up; or" in broken[0].stderr
+    )
     assert document["models"] is None
     assert f"Models       {problem}\n" in status.stdout, "and what the database is"
     assert gate(project, "drift")["summary"] == problem
