@@ -168,8 +168,7 @@ def accept(prepared: Adoption, found: Proof) -> Adoption:
             why="make revision would write these differences into its first file.",
             do="correct them in the project. Override with ACCEPT=differences.",
         )
-    lines = "".join(f"{line}\n" for line in sorted(found.against_models))
-    return prepare.with_accepted(prepared, accepted.HEADER + lines)
+    return prepare.with_accepted(prepared, accepted.text(found.acceptable))
 
 
 def listing(lines: Sequence[str]) -> None:

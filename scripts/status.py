@@ -28,7 +28,7 @@ MOST = 8
 NEXT = """
 Next:
   make psql                           look at the database
-  make revision m="what it does"      write a revision from the models in app/models
+  make revision m="what it does"      write a revision from the models
   make migrate                        apply it"""
 NEXT_ELSEWHERE = """
 Next:

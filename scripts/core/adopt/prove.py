@@ -28,7 +28,9 @@ class Proof:
     differences: list[str] = field(default_factory=list)
     """What our schema has in another form than that of the project's own env.py."""
     against_models: list[str] = field(default_factory=list)
-    """What models and revision files have in another form."""
+    """What models and revision files have in another form, to be read."""
+    acceptable: list[str] = field(default_factory=list)
+    """The same, by which it is known again."""
     exceptions: str = ""
     """What the comparison with the models leaves out."""
 
@@ -52,7 +54,7 @@ def prove(settings: Settings, template: str = "") -> Proof:
     compared = models.at_head(settings, revisions) if len(heads) == 1 else ModelComparison()
     tables = sum(name.startswith("table ") and ", " not in name for name in schema.objects)
     number = len(list(revisions.walk_revisions()))
-    return Proof(number, heads, tables, found, compared.lines, compared.exceptions)
+    return Proof(number, heads, tables, found, compared.lines, compared.acceptable, compared.exceptions)
 
 
 def prove_prepared(settings: Settings, adoption: Adoption, scratch: URL, work: Path) -> Proof:

@@ -25,4 +25,9 @@ def read() -> set[str]:
 def write(lines: Iterable[str]) -> None:
     path = ROOT / FILE
     path.parent.mkdir(exist_ok=True)  # script_location may be elsewhere
-    path.write_text(HEADER + "".join(f"{line}\n" for line in sorted(lines)), encoding="utf-8")
+    path.write_text(text(lines), encoding="utf-8")
+
+
+def text(lines: Iterable[str]) -> str:
+    """Return the contents of the file with these lines."""
+    return HEADER + "".join(f"{line}\n" for line in sorted(lines))

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from sqlalchemy import Connection, Constraint, MetaData, Table, text
+from sqlalchemy import Connection, Constraint, Index, MetaData, Table, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.schema import (
     AddConstraint,
@@ -127,13 +127,20 @@ class _Creation:
         self._events(table, table.dispatch.before_create)
         if not self._created(table, keys):
             return
-        for index in table.indexes:
+        for index in sorted(table.indexes, key=self._text):
             self._execute(table, f"index {sql.typed(str(index.name))}", CreateIndex(index))
         if table.comment is not None:
             self._execute(table, "comment", SetTableComment(table))
         for column in (column for column in table.columns if column.comment is not None):
             self._execute(table, f"column {sql.typed(column.name)}, comment", SetColumnComment(column))
         self._events(table, table.dispatch.after_create)
+
+    def _text(self, index: Index) -> str:
+        """Return what orders the indexes of a table, which are a set: two may have one name."""
+        try:
+            return str(CreateIndex(index).compile(dialect=self.connection.dialect))
+        except SQLAlchemyError:
+            return str(index.name)
 
     def _created(self, table: Table, keys: Any) -> bool:
         """Create a table. If that fails, create it without its constraints, and then each of them by itself."""

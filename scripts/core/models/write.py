@@ -128,10 +128,8 @@ def _ours(found: ModelComparison) -> ModelComparison:
 def accept(settings: Settings, revisions: History) -> list[str]:
     """Write all differences between the models and the revision files into the list of accepted ones. Return them."""
     found = compare.at_head(settings, revisions)
-    lines = [*found.accepted, *(one.line for one in found.failures), *(one.line for one in found.differences)]
-    lines += found.of_plugins
-    accepted.write(lines)
-    return lines
+    accepted.write(found.acceptable)
+    return found.acceptable
 
 
 def _write(server: Scratch, revisions: History, content: Content) -> Path | None:

@@ -16,6 +16,7 @@ from scripts.core.plan.repetition import Repeated
 from scripts.core.plan.session_state import Effects, Moment
 from scripts.core.plan.trace import Statement, Trace
 from scripts.core.postgres import driver, own_tables, statements
+from scripts.core.postgres.connections import for_driver
 from scripts.core.postgres.driver import Session
 from scripts.core.postgres.sql import sent
 from scripts.core.revisions import checksum, sql_lines
@@ -99,7 +100,8 @@ class _Tracer:
             moment = self._begin(alone)
         running = _Running(statement, moment, None, set(), ExitStack(), form=form)
         if alone:
-            self._prepare(running, sql, partial(driver.execute, self.session, sql, parameters, many=many))
+            execute = partial(driver.execute, self.session, for_driver(sql, parameters, context), parameters, many=many)
+            self._prepare(running, sql, execute)
         if statements.may_roll_back(sql):
             self.invalidate()
         self.running.append(running)

@@ -54,8 +54,13 @@ def engine(url: URL, application_name: str = "alembic-tools", options: str = "",
 def _take_percent_signs(
     _connection: Connection, _its: object, statement: str, values: Any, context: Any, _many: bool
 ) -> tuple[str, Any]:
+    return for_driver(statement, values, context), values
+
+
+def for_driver(statement: str, values: Any, context: Any) -> str:
+    """Return a statement as psycopg2 needs it. Listeners of a connection get it as the revision wrote it."""
     is_raw = not values and context is not None and context.compiled is None
-    return sql.for_psycopg2(statement) if is_raw else statement, values
+    return sql.for_psycopg2(statement) if is_raw else statement
 
 
 @contextmanager

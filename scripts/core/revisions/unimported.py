@@ -72,7 +72,7 @@ def require_none(settings: Settings) -> None:
     """
     _require_any()
     found = look(settings)
-    for failed in dict.fromkeys(found.failed):
+    for failed in found.failed:
         messages.send(f"Not looked at for models: {failed}")
     if found.files or found.is_empty:
         raise UserError(
@@ -158,7 +158,7 @@ def everything() -> tuple[list[str], list[str]]:
         except Exception as error:
             failed.append(f"{_place(error, path)}: {models.cause(error)}")
     made = models.made()
-    return sorted({made[table] for table in models.included(table for table in made if table not in known)}), failed
+    return sorted({made[table] for table in models.included(table for table in made if table not in known)}), [*dict.fromkeys(failed)]
 
 
 def _modules() -> Iterator[tuple[Path, str]]:

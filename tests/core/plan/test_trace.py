@@ -4,12 +4,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from sqlalchemy import NullPool, create_engine, text
+from sqlalchemy import text
 from sqlalchemy.engine import URL
 
 from scripts.core.plan import statement_watch
 from scripts.core.plan.trace import Statement, Trace
-from scripts.core.postgres import driver
+from scripts.core.postgres import connections, driver
 from scripts.core.postgres.lock_modes import BLOCKS
 from scripts.core.schema import catalog_snapshot
 from scripts.core.schema.catalog_snapshot import Column
@@ -27,7 +27,7 @@ def traced(
     new_database: Callable[..., URL], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., list[Statement]]:
     """Runs a revision's body, whose `execute` is the connection's, and returns its trace."""
-    engine = create_engine(new_database(), poolclass=NullPool)
+    engine = connections.engine(new_database())
     file = tmp_path / "revision.py"
 
     def run(*body: str, autocommit: bool = False) -> list[Statement]:
@@ -39,7 +39,9 @@ def traced(
             engine.connect().execution_options(isolation_level="AUTOCOMMIT") as observer,
         ):
             statement_watch.attach(connection, observer, lambda: "abc", {}, found)
-            run_file(file, lambda sql: connection.execute(text(sql)), connection.commit)
+            run_file(
+                file, lambda sql: connection.execute(text(sql)), connection.commit, raw=connection.exec_driver_sql
+            )
             connection.commit()
         return found.statements
 
@@ -53,8 +55,8 @@ def globals_of(file: Path, **more: object) -> dict[str, object]:
     return {"__file__": str(file), "down_revision": None, **more}
 
 
-def run_file(file: Path, execute: Callable[[str], object], commit: Callable[[], None]) -> None:
-    exec(compile(file.read_text(), str(file), "exec"), globals_of(file, execute=execute, commit=commit))
+def run_file(file: Path, execute: Callable[[str], object], commit: Callable[[], None], **more: object) -> None:
+    exec(compile(file.read_text(), str(file), "exec"), globals_of(file, execute=execute, commit=commit, **more))
 
 
 def strongest(statement: Statement, table: str) -> str | None:
@@ -172,6 +174,12 @@ def test_a_percent_sign_is_told_as_postgresql_gets_it(traced: Callable[..., list
     (statement,) = traced("execute(\"UPDATE one SET name = '5 %' WHERE id % 2 = 0\")")
 
     assert statement.sql == "UPDATE one SET name = '5 %' WHERE id % 2 = 0"
+
+
+def test_a_raw_statement_with_a_percent_sign_commits_by_itself(traced: Callable[..., list[Statement]]) -> None:
+    found = traced("raw(\"SELECT format('%I', 'a')\")", "raw(\"UPDATE one SET name = '5 %'\")", autocommit=True)
+
+    assert [one.sql for one in found] == ["SELECT format('%I', 'a')", "UPDATE one SET name = '5 %'"]
 
 
 def test_a_lock_is_told_of_when_it_is_taken_and_not_again(traced: Callable[..., list[Statement]]) -> None:
