@@ -91,7 +91,7 @@ def adopt(target: settings.Settings, given: str, name: str, work: Path) -> int:
         complete_env(prepared, in_container=target.in_container)
     report(found)
     console.done(f"Adopted {prepared.project.name}. To undo it: git checkout . && git clean -d (see: git status)")
-    for line in left_to_do(target, prepared, found):
+    for line in left_to_do(target, prepared):
         console.say(f"  {line}")
     return 0
 
@@ -105,7 +105,7 @@ def table(prepared: Adoption) -> Iterator[tuple[str, str]]:
     yield "revisions", f"{counted(len(seen.revisions), 'file')}{heads} -> alembic/versions/"
     yield "models", f"{', '.join(prepared.metadata)}, {counted(len(seen.tables), 'table')}"
     yield "packages", ", ".join(prepared.code.declared) + (f"; {env_py.PACKAGE}" if prepared.carried.text else "")
-    yield "command", f"{prepared.command}  (from {prepared.command_from})" if prepared.command else "not found"
+    yield "command", start_of(prepared)
     yield "dependencies", dependencies(prepared)
     yield "driver", prepared.driver
     if carried := [*prepared.carried.functions, *(f"{one}={value}" for one, value in prepared.options.items())]:
@@ -116,6 +116,8 @@ def table(prepared: Adoption) -> Iterator[tuple[str, str]]:
         yield "get the URL", ", ".join(["DATABASE_URL", *seen.url_variables])
     if prepared.variables:
         yield ".env", f"{', '.join(sorted(prepared.variables))}, from its {prepared.variables_from}"
+    if prepared.compose.name:
+        yield "services", str(prepared.compose)
     if prepared.code.links:
         yield "links", f"not copied, because they lead out of it: {', '.join(prepared.code.links)}"
     yield "removed", f"the example: {', '.join(f'{one}/' for one in example.FOLDERS)}"
@@ -123,6 +125,13 @@ def table(prepared: Adoption) -> Iterator[tuple[str, str]]:
         "changes",
         f"{counted(len(prepared.changes.written), 'file')} written, {len(prepared.changes.removed)} removed",
     )
+
+
+def start_of(prepared: Adoption) -> str:
+    start = prepared.start
+    if start.command:
+        return f"{start.command}  (from {start.where})"
+    return f"not found; look at {start.maybe}" if start.maybe else "not found"
 
 
 def dependencies(prepared: Adoption) -> str:
@@ -204,15 +213,15 @@ def quoted(value: str) -> str:
     return f"'{value}'" if "'" not in value and "\n" not in value else json.dumps(value)
 
 
-def left_to_do(target: settings.Settings, prepared: Adoption, found: Proof) -> Iterator[str]:
+def left_to_do(target: settings.Settings, prepared: Adoption) -> Iterator[str]:
+    """Yield at most five lines."""
+    yield "Review it, put its tests into tests/app/, then: git add -A && git commit"
+    if not prepared.start.command:
+        hint = f" ({prepared.start.maybe})" if prepared.start.maybe else ""
+        yield f"Set command in [tool.app] of pyproject.toml: what starts the application{hint}."
+    yield from prepared.compose.to_do(prepared.variables)
     name = target.database_url.database
-    yield "Review it, then: git add -A && git commit"
-    if not prepared.command:
-        yield "Set command in [tool.app] of pyproject.toml: what starts the application."
     yield f"make up. If the database has the example's tables: make reset CONFIRM={name}"
-    if prepared.not_carried:
-        yield "Look at what was not carried over: docs/adopt.md"
-    yield "Put the tests of the project into tests/app/. They were not copied."
 
 
 if __name__ == "__main__":

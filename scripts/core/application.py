@@ -50,7 +50,15 @@ class Declaration:
 
     @property
     def command_words(self) -> list[str]:
-        return _words("command", self.command)
+        """Return the words of the command. Raise UserError if there are none."""
+        if words := _words("command", self.command):
+            return words
+        raise UserError(
+            "The application has no command.",
+            why="command in [tool.app] of pyproject.toml is empty.",
+            do="write there what starts the application, then: make up",
+            code=USAGE,
+        )
 
     @property
     def health_words(self) -> list[str]:

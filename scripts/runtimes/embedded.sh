@@ -57,9 +57,11 @@ up() {
     }
     .venv/bin/python -m scripts.status --next
     # It may have failed only now.
-    app_pid >/dev/null && [ ! -e .postgres/app.failed ] || complain "The application does not run." \
-        "$(cat .postgres/app.failed 2>/dev/null || tail -n 1 .postgres/app.log)" "make logs c=app, which shows why" \
-        "the database is up and migrated."
+    app_pid >/dev/null && [ ! -e .postgres/app.failed ] || {
+        tail -n 15 .postgres/app.log | sed 's/^/    /' >&2
+        complain "The application does not run. Its last log lines are above." "$(cat .postgres/app.failed 2>/dev/null)" \
+            "correct its code, or command in [tool.app]; make logs c=app shows all" "the database is up and migrated."
+    }
 }
 
 # The files that Compose reads without being told.

@@ -137,11 +137,13 @@ def test_outside_development_it_is_the_application_itself_and_needs_no_watchfile
 
 
 def test_its_success_ends_it_too_and_a_missing_program_is_named(start: Start) -> None:
-    done, missing = start("true").end(), start("nosuchprogram").end()
+    done, missing, none = start("true").end(), start("nosuchprogram").end(), start("").end()
 
     assert (done.returncode, done.stdout) == (0, "")
     assert missing.returncode == 1
     assert missing.stderr.startswith("✗ nosuchprogram is not installed.\n  Do:    correct command in [tool.app]")
+    assert none.returncode == 2
+    assert none.stderr.startswith("✗ The application has no command.\n  Why:   command in [tool.app]")
 
 
 @pytest.mark.faults

@@ -84,11 +84,15 @@ class Order(Base):
     note: Mapped[str | None]
 """
 # A model of an index that cannot be made, and one of an index that differs at the end of a long text.
-DIFFERENT = MODELS.replace("Mapped[str | None]", "Mapped[int | None]").replace(
-    "    name: Mapped[str]\n",
-    "    name: Mapped[str]\n    __table_args__ = (Index('by_trigram', 'name', postgresql_using='gin'),\n"
-    "        Index('twice', 'name'), Index('twice', 'id'), Index('partial', 'id', 'name'))\n",
-).replace("import ForeignKey", "import ForeignKey, Index")
+DIFFERENT = (
+    MODELS.replace("Mapped[str | None]", "Mapped[int | None]")
+    .replace(
+        "    name: Mapped[str]\n",
+        "    name: Mapped[str]\n    __table_args__ = (Index('by_trigram', 'name', postgresql_using='gin'),\n"
+        "        Index('twice', 'name'), Index('twice', 'id'), Index('partial', 'id', 'name'))\n",
+    )
+    .replace("import ForeignKey", "import ForeignKey, Index")
+)
 PARTIAL = """    op.execute("CREATE INDEX twice ON products (name)")
     op.execute("CREATE INDEX partial ON products (id, name) WHERE name IS NOT NULL AND id > 0")
 
@@ -137,6 +141,7 @@ def shop(tmp_path: Path) -> Path:
             "shop/base.py": BASE,
             "shop/models.py": MODELS,
             "shop/.env": "PASSWORD=secret\n",
+            "compose.yaml": "services:\n  db:\n    image: pgvector/pgvector:pg16\n  redis:\n    image: redis:8\n",
             "shop/__main__.py": "import time\n\ntime.sleep(60)\n",
             "tests/test_shop.py": "",
         },
@@ -183,6 +188,8 @@ def test_a_project_moves_in_and_is_as_it_was(empty_project: Project, shop: Path)
         "dependencies  requirements.txt: 2, all are here already; left out: psycopg2: psycopg2-binary is the same here",
         "carried over  include_object, file_template=%(rev)s_%(slug)s, version_table=shop_version",
         "get the URL   DATABASE_URL, SHOP_DATABASE_URI",
+        "services      compose.yaml: db (pgvector/pgvector:pg16), redis (redis:8)",
+        "  Its database runs pgvector/pgvector:pg16: set POSTGRES_IMAGE=pgvector/pgvector:pg16 in .env.",
         "✓ 4 revisions ran from empty, and made 3 tables.",
     ):
         assert line in result.stdout

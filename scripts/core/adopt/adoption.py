@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from scripts.core.adopt.changes import CheckoutChanges
+from scripts.core.adopt.command import Start
+from scripts.core.adopt.compose_file import ComposeFile
 from scripts.core.adopt.dependencies import Dependencies
 from scripts.core.adopt.env_py import Carried
 from scripts.core.adopt.found import ExistingProject
@@ -24,10 +26,10 @@ class Adoption:
     carried: Carried
     metadata: list[str]
     driver: str
-    command: str
-    command_from: str
+    start: Start
     variables_from: str
     variables: dict[str, str]
+    compose: ComposeFile
     options: dict[str, str]
     changes: CheckoutChanges
     python: Path

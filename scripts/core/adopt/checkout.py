@@ -75,9 +75,8 @@ def _toml(adoption: Adoption) -> str:
     values: dict[str, str | list[str]] = {
         "metadata": adoption.metadata[0] if len(adoption.metadata) == 1 else adoption.metadata,
         "packages": folders,
+        "command": adoption.start.command,
     }
-    if adoption.command:
-        values["command"] = adoption.command
     if adoption.recorded.url_variables:
         values["url_variables"] = adoption.recorded.url_variables
     return pyproject.with_checks(pyproject.with_application(text, values), folders)

@@ -3,6 +3,7 @@
 import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
+from configparser import ConfigParser
 from dataclasses import dataclass
 from email import message_from_string
 from pathlib import Path
@@ -57,6 +58,19 @@ def read(project: ExistingProject) -> Dependencies:
     left_out += [f"{name_of(one)}: {SAME[name_of(one)]} is the same here" for one in renamed]
     others = [one for one in (*OTHERS, *files) if (project.folder / one).is_file() and one != source]
     return Dependencies(source, [one for one in lines if one not in renamed], python, others, left_out)
+
+
+def programs(project: ExistingProject) -> list[str]:
+    """Return the programs that an installation of the project would have."""
+    toml = _toml(project.folder)
+    declared = {
+        **toml.get("project", {}).get("scripts", {}),
+        **toml.get("tool", {}).get("poetry", {}).get("scripts", {}),
+    }
+    file = next(iter(sorted(project.folder.glob("*.dist-info/entry_points.txt"))), None)
+    parser = ConfigParser(interpolation=None, delimiters="=", strict=False)
+    parser.read_string(file.read_text(encoding="utf-8", errors="replace") if file else "")
+    return sorted({*declared, *(parser.options("console_scripts") if parser.has_section("console_scripts") else ())})
 
 
 def allows(python: str, version: Sequence[int]) -> bool:

@@ -9,6 +9,7 @@ from scripts.core.adopt import (
     changes,
     checkout,
     command,
+    compose_file,
     dependencies,
     env_py,
     example,
@@ -58,7 +59,7 @@ def prepare(settings: Settings, given: str, name: str, work: Path) -> Adoption:
     seen = recorded.record(settings, question)
     code = packages.find(copy, seen.modules, seen.env.parent)
     code.links = links
-    start, where = command.find(copy, code.declared)
+    start = command.find(copy, code.declared, python, dependencies.programs(project))
     adoption = Adoption(
         project=project,
         dependencies=needed,
@@ -68,10 +69,10 @@ def prepare(settings: Settings, given: str, name: str, work: Path) -> Adoption:
         carried=Carried(),
         metadata=[],
         driver=driver,
-        command=command.moved(start, code.modules, packages.MODULES),
-        command_from=where,
+        start=replace(start, command=command.moved(start.command, code.modules, packages.MODULES)),
         variables_from=source,
         variables=variables.kept_by_the_application(values) if source == ".env" else {},
+        compose=compose_file.read(copy),
         options=_options(project, seen),
         changes=CheckoutChanges(work / "prepared", [], []),
         python=python,

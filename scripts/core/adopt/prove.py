@@ -12,6 +12,7 @@ from scripts.core.adopt.adoption import Adoption
 from scripts.core.adopt.recorded import DEADLINE
 from scripts.core.errors import UserError
 from scripts.core.models import compare as models
+from scripts.core.models import write
 from scripts.core.models.compare import ModelComparison
 from scripts.core.plan import shadow
 from scripts.core.postgres import rights, scratch, templates
@@ -54,7 +55,7 @@ def prove(settings: Settings, template: str = "") -> Proof:
     compared = models.at_head(settings, revisions) if len(heads) == 1 else ModelComparison()
     tables = sum(name.startswith("table ") and ", " not in name for name in schema.objects)
     number = len(list(revisions.walk_revisions()))
-    return Proof(number, heads, tables, found, compared.lines, compared.acceptable, compared.exceptions)
+    return Proof(number, heads, tables, found, compared.lines, write.acceptable(compared), compared.exceptions)
 
 
 def prove_prepared(settings: Settings, adoption: Adoption, scratch: URL, work: Path) -> Proof:

@@ -67,12 +67,6 @@ class ModelComparison:
         return [*map(str, self.failures), *map(str, self.differences), *self.of_plugins]
 
     @property
-    def acceptable(self) -> list[str]:
-        """Return the lines by which all differences are known again, with those that are accepted already."""
-        found = [one.line for one in (*self.failures, *self.differences)]
-        return [*self.accepted, *found, *self.of_plugins]
-
-    @property
     def exceptions(self) -> str:
         """Return what a sentence that says "match" leaves out, as its end; nothing if it leaves nothing out."""
         known = [f"{counted(len(self.accepted), 'difference')} in {accepted.FILE}"] if self.accepted else []

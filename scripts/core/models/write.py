@@ -128,8 +128,15 @@ def _ours(found: ModelComparison) -> ModelComparison:
 def accept(settings: Settings, revisions: History) -> list[str]:
     """Write all differences between the models and the revision files into the list of accepted ones. Return them."""
     found = compare.at_head(settings, revisions)
-    accepted.write(found.acceptable)
-    return found.acceptable
+    lines = acceptable(found)
+    accepted.write(lines)
+    return lines
+
+
+def acceptable(found: ModelComparison) -> list[str]:
+    """Return the lines by which all differences are known again, with those that are accepted already."""
+    lines = [*found.accepted, *(one.line for one in found.failures), *(one.line for one in found.differences)]
+    return [*lines, *found.of_plugins]
 
 
 def _write(server: Scratch, revisions: History, content: Content) -> Path | None:

@@ -158,7 +158,9 @@ def everything() -> tuple[list[str], list[str]]:
         except Exception as error:
             failed.append(f"{_place(error, path)}: {models.cause(error)}")
     made = models.made()
-    return sorted({made[table] for table in models.included(table for table in made if table not in known)}), [*dict.fromkeys(failed)]
+    return sorted({made[table] for table in models.included(table for table in made if table not in known)}), [
+        *dict.fromkeys(failed)
+    ]
 
 
 def _modules() -> Iterator[tuple[Path, str]]:

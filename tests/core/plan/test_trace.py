@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import NullPool, create_engine, text
 from sqlalchemy.engine import URL
 
 from scripts.core.plan import statement_watch
@@ -39,9 +39,7 @@ def traced(
             engine.connect().execution_options(isolation_level="AUTOCOMMIT") as observer,
         ):
             statement_watch.attach(connection, observer, lambda: "abc", {}, found)
-            run_file(
-                file, lambda sql: connection.execute(text(sql)), connection.commit, raw=connection.exec_driver_sql
-            )
+            run_file(file, lambda sql: connection.execute(text(sql)), connection.commit, raw=connection.exec_driver_sql)
             connection.commit()
         return found.statements
 
