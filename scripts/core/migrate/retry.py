@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError, StatementError
 from scripts.core import messages, redaction
 from scripts.core.errors import UserError
 from scripts.core.formatting import counted
-from scripts.core.migrate import failure_report, guards, lock_watch, timeouts
+from scripts.core.migrate import failure_report, guards, lock_watch, timeouts, version_update
 from scripts.core.migrate.run_context import Conditions
 from scripts.core.migrate.steps import Steps
 from scripts.core.migrate.timeouts import Timeouts
@@ -90,6 +90,7 @@ def _attempt(conditions: Conditions, engine: Engine, steps: Steps, once: Once, w
             lock_watch.watched(watcher, session.info.backend_pid, conditions.settings.limits.lock_timeout, watch),
             contained(),
             unwrapped(),
+            version_update.by_driver(),
         ):
             once(
                 connection,

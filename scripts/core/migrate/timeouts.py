@@ -16,7 +16,7 @@ from scripts.core.limits import Limits
 from scripts.core.migrate.lock_watch import Watch
 from scripts.core.postgres import driver, sql, statements
 from scripts.core.postgres.driver import Session
-from scripts.core.postgres.sql import Sql, compose
+from scripts.core.postgres.sql import compose
 
 
 def options(limits: Limits) -> str:
@@ -66,8 +66,9 @@ class Timeouts:
         waits: Callable[[], None],
         inside: Callable[[], bool],
     ) -> None:
-        self._connection, self._limits, self._watch, self._waits = connection, limits, watch, waits
+        self._connection, self._watch, self._waits = connection, watch, waits
         self._inside = inside
+        self._set = compose("SET lock_timeout = {}", sql.value(milliseconds(limits.lock_timeout)))
         self._lifted: str | None = None
         """The statement_timeout before it was lifted."""
         self._last = ""
@@ -76,10 +77,6 @@ class Timeouts:
     @property
     def _session(self) -> Session:
         return driver.session(self._connection)
-
-    @property
-    def _lock_timeout(self) -> Sql:
-        return sql.value(milliseconds(self._limits.lock_timeout))
 
     @contextmanager
     def restored(self) -> Iterator[None]:
@@ -104,7 +101,7 @@ class Timeouts:
         if long:
             self._lift(sql)
         else:
-            driver.ask(self._session, compose("SET lock_timeout = {}", self._lock_timeout))
+            driver.ask(self._session, self._set)
 
     def _lift(self, sql: str) -> None:
         self._lifted = driver.ask(self._session, "SHOW statement_timeout")
@@ -129,5 +126,4 @@ class Timeouts:
             return
         self._watch.suspended = False
         statement, self._lifted = sql.value(self._lifted), None
-        given = "SET lock_timeout = {}; SET statement_timeout = {}"
-        driver.ask(self._session, compose(given, self._lock_timeout, statement))
+        driver.ask(self._session, compose("{}; SET statement_timeout = {}", self._set, statement))

@@ -87,6 +87,19 @@ def test_a_revision_that_commits_is_applied_with_its_version(
     ]
 
 
+@pytest.mark.parametrize("change", ["DELETE FROM alembic_version", "UPDATE alembic_version SET version_num = 'x'"])
+def test_a_revision_that_changes_the_version_itself_is_not_applied(
+    project: Project, revisions: list[str], change: str
+) -> None:
+    write(project, revisions, MADE, f'op.execute("{change}")')
+
+    result = call(project)
+
+    assert result.returncode == 1
+    assert f"alembic_version has 0 rows with {revisions[-1]} instead of one." in result.stderr
+    assert (project.version, tables(project)) == (revisions[-1:], [])
+
+
 @pytest.mark.parametrize(
     ("rollback", "line"),
     [
