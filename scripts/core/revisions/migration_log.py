@@ -127,9 +127,9 @@ def write(connection: Connection, step: MigrationInfo, seconds: float, how: Circ
         json.dumps([[one.name, one.sha256] for one in files]) if files else None,
         how.backup or None,
     )
-    stored = ([one.sha256 for one in files], [len(one.content) for one in files], [one.packed for one in files])
-    session = driver.session(connection)
-    driver.rows(session, _INSERT_BOTH, *stored, *row) if stores else driver.rows(session, _INSERT, *row)
+    stored = [(one.sha256, len(one.content), one.packed) for one in files] if stores else []
+    statement = _INSERT_BOTH.format(", ".join(["%s"] * len(stored))) if stored else _INSERT
+    driver.rows(driver.session(connection), statement, *stored, *row)
 
 
 def recorded(step: MigrationInfo) -> tuple[str, ...]:

@@ -16,11 +16,8 @@ _CREATE = text(f"""CREATE TABLE {SOURCE} (
     {SOURCE_COLUMN} bytea)""")
 _STATE = text(f"SELECT {SOURCE_NUMBER} IS NOT NULL AS ours, to_regclass('{SOURCE}') IS NOT NULL AS any")
 _FIND = text(f"SELECT bytes, {SOURCE_COLUMN} FROM {SOURCE} WHERE sha256 = :sha256")
-INSERT = (
-    f"INSERT INTO {SOURCE} (sha256, bytes, {SOURCE_COLUMN})"
-    " SELECT * FROM unnest(%s::text[], %s::bigint[], %s::bytea[]) ON CONFLICT DO NOTHING"
-)
-"""Its values are three lists: checksums, sizes, and compressed contents or None."""
+INSERT = f"INSERT INTO {SOURCE} (sha256, bytes, {SOURCE_COLUMN}) VALUES {{}} ON CONFLICT DO NOTHING"
+"""Its rows are tuples: checksum, size, and compressed content or None."""
 
 
 class TamperedError(Exception):

@@ -42,7 +42,10 @@ class SourceFile:
     @cached_property
     def packed(self) -> bytes | None:
         """Return the compressed content, or None for a large file."""
-        return zlib.compress(self.content) if len(self.content) <= LARGEST else None
+        if len(self.content) > LARGEST:
+            return None
+        packer = zlib.compressobj(wbits=12, memLevel=5)  # a larger one takes longer to make than to pack a revision
+        return packer.compress(self.content) + packer.flush()
 
 
 @dataclass(frozen=True)
