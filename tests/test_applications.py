@@ -30,7 +30,7 @@ FOUND = {
         "packages      src/heroes\n",
         "command       uvicorn heroes.main:app --host 0.0.0.0 --port 8000  (from Procfile)",
         "get the URL   DATABASE_URL, DB_URL",
-        "not read: requirements/base.txt",
+        "dependencies  requirements.txt: 5, 5 added and locked\n",
     ),
     "events": (
         "models        migration_models:metadata, 2 tables",

@@ -59,6 +59,40 @@ def test_runtime_image_is_small_and_has_no_development_tools(host: Stack) -> Non
     assert docker("image", "inspect", image, "--format", "{{.Config.User}}") == "1000:1000"
 
 
+# The files of what is imported, of which there is no bytecode.
+NOT_COMPILED = """
+import sys, importlib.util, os
+import logging.config, unittest.mock, {modules}
+found = [getattr(module, "__file__", None) or "" for module in list(sys.modules.values())]
+files = [file for file in found if file.endswith(".py")]
+assert files
+print([file for file in files if not os.path.exists(importlib.util.cache_from_source(file))])
+"""
+
+
+def test_no_command_of_the_image_compiles_what_it_imports(host: Stack) -> None:
+    modules = NOT_COMPILED.format(modules="scripts.health, scripts.migrate, scripts.verify_staging, app.__main__")
+
+    assert docker("run", "--rm", host.setting("APP_IMAGE"), "python", "-c", modules) == "[]"
+
+
+def test_the_standard_library_is_compiled_where_the_base_image_lacks_its_bytecode(host: Stack) -> None:
+    """The official image deletes it."""
+    bare, compiled = f"{host.project}-bare:1", f"{host.project}-compiled:1"
+    without = f"FROM {PYTHON_IMAGE}\nRUN find / -xdev -name '*.pyc' -delete\n"
+    assert run(["docker", "build", "--tag", bare, "-"], stdin=without).code == 0
+    words = ["--target", "python", "--build-arg", f"PYTHON_IMAGE={bare}", "--tag", compiled]
+
+    result = run(["docker", "build", *words, "."], host.folder)
+
+    assert result.code == 0, result.output
+    code = NOT_COMPILED.format(modules="argparse")
+    before, after = (docker("run", "--rm", "--user=1000", name, "python", "-c", code) for name in (bare, compiled))
+    docker("image", "rm", bare, compiled)
+    assert "argparse.py" in before
+    assert after == "[]"
+
+
 SECRET = [f"app/{name}" for name in (".env", ".env.local", "prod.env", "id_rsa", "tls.pem", "tls.key", ".git/config")]
 SECRET += [
     "alembic/.env.production",
@@ -131,7 +165,7 @@ def test_the_packages_of_the_application_are_in_the_image_and_its_debian_package
 
     assert result.code == 0, result.output
     code = "from scripts.core import application as a; a.extend_search_path(); import blog, my_shop, acme.words.text"
-    found = f"hello --version | head -n 1; find src more app/__init__.py -type f; python -c '{code}'"
+    found = f"hello --version | head -n 1; find src more app/__init__.py -type f ! -name '*.pyc'; python -c '{code}'"
     inside = docker("run", "--rm", image, "sh", "-c", found)
     docker("image", "rm", "--no-prune", image)
     project.write_text(said)

@@ -326,6 +326,16 @@ def test_an_extension_that_the_scratch_server_lacks(
     assert "no longer has the files of ours" in gone.line("extensions")
 
 
+def test_an_extension_that_is_declared_and_that_no_server_has(patient: Project) -> None:
+    declared = patient.path / "pyproject.toml"
+    declared.write_text(declared.read_text().replace("apt = []", 'apt = []\nextensions = ["plpgsql", "absent"]'))
+
+    found = look(patient)
+
+    finds(found, "extensions")
+    assert "does not have the extension absent." in found.line("extensions")
+
+
 # The database and its revisions
 
 

@@ -44,12 +44,13 @@ def read(project: ExistingProject) -> Dependencies:
     metadata = next(iter(sorted(project.folder.glob("*.dist-info/METADATA"))), None)
     files = [name for name in REQUIREMENTS if (project.folder / name).is_file()]
     left_out: list[str] = []
+    seen: set[Path] = set()
     if "dependencies" in declared:
         source, lines = "pyproject.toml", [str(one) for one in declared["dependencies"]]
     elif poetry:
         source, lines, python = "pyproject.toml", [*_of_poetry(poetry)], _python(poetry.get("python"))
     elif files:
-        source, lines = files[0], [*_of_file(project.folder / files[0], left_out)]
+        source, lines = files[0], [*_of_file(project.folder / files[0], left_out, seen)]
     elif metadata:
         source, lines, python = str(metadata.relative_to(project.folder)), *_of_wheel(metadata)
     else:
@@ -57,6 +58,7 @@ def read(project: ExistingProject) -> Dependencies:
     renamed = [one for one in lines if name_of(one) in SAME]
     left_out += [f"{name_of(one)}: {SAME[name_of(one)]} is the same here" for one in renamed]
     others = [one for one in (*OTHERS, *files) if (project.folder / one).is_file() and one != source]
+    others = [one for one in others if (project.folder / one).resolve() not in seen]
     return Dependencies(source, [one for one in lines if one not in renamed], python, others, left_out)
 
 
@@ -107,15 +109,16 @@ def _toml(folder: Path) -> dict[str, Any]:
         raise UserError(f"{path} cannot be read: {error}", do="correct that file") from error
 
 
-def _of_file(path: Path, left_out: list[str], seen: tuple[Path, ...] = ()) -> Iterator[str]:
-    """Yield the requirements of a file, and of the files that it includes."""
+def _of_file(path: Path, left_out: list[str], seen: set[Path]) -> Iterator[str]:
+    """Yield the requirements of a file, and of the files that it includes. Add all of these to `seen`."""
+    seen.add(path.resolve())
     text = path.read_text(encoding="utf-8", errors="replace").replace("\\\n", " ")
     for line in text.splitlines():
         words = re.split(r"(?:^|\s)#", line)[0].strip()
         words = re.split(r"\s--hash=", words)[0].strip()
         included = re.match(r"(?:-r|--requirement)[\s=]*(\S+)", words)
         if included and (inner := (path.parent / included[1]).resolve()) not in seen and inner.is_file():
-            yield from _of_file(inner, left_out, (*seen, inner))
+            yield from _of_file(inner, left_out, seen)
         elif words.startswith(("-", ".", "/", "git+", "http:", "https:", "file:")):
             left_out.append(words)
         elif words:

@@ -7,7 +7,15 @@ from sqlalchemy import Connection, text
 from scripts.core.doctor.diagnosis import NotCheckedError
 from scripts.core.doctor.facts import Facts
 from scripts.core.errors import DatabaseMissingError, UserError
-from scripts.core.postgres import databases, environments, invalid_indexes, own_tables, roles, scratch_extensions
+from scripts.core.postgres import (
+    databases,
+    declared_extensions,
+    environments,
+    invalid_indexes,
+    own_tables,
+    roles,
+    scratch_extensions,
+)
 from scripts.core.postgres.sql import Sql, compose, spelled
 from scripts.core.postgres.user_tables import SCHEMA
 
@@ -61,7 +69,9 @@ def rights(facts: Facts) -> str:
 
 
 def extensions(facts: Facts) -> str:
-    """Raise UserError if the server or the scratch server lacks the files of an extension of the database."""
+    """Raise UserError if the server or the scratch server lacks the files of an extension of the database, or of one
+    that `[tool.app]` names.
+    """
     there = {str(name): bool(is_offered) for name, is_offered in facts.server.known().execute(_EXTENSIONS)}
     gone = [name for name, is_offered in there.items() if not is_offered]
     if gone:
@@ -69,8 +79,10 @@ def extensions(facts: Facts) -> str:
             f"The server no longer has the files of {', '.join(gone)}, which the database uses.",
             do="install them on the server, or use the image that it was made with: POSTGRES_IMAGE",
         )
-    offered = set(facts.scratch.value.scalars(_OFFERED)) if facts.scratch.value else set(there)
-    lacking = [name for name in there if name not in offered]
+    missing = [name for name in declared_extensions.declared() if name not in there]
+    declared_extensions.require_offered(facts.server.known(), facts.target.known(), missing)
+    offered = set(facts.scratch.value.scalars(_OFFERED)) if facts.scratch.value else {*there, *missing}
+    lacking = [name for name in [*there, *missing] if name not in offered]
     if lacking:
         raise UserError(
             f"The scratch server does not have the extension {', '.join(lacking)}.", do=scratch_extensions.HELP

@@ -9,7 +9,7 @@ from scripts.core.errors import UserError
 from scripts.core.migrate import alembic_log
 from scripts.core.models import comparable, compare, operations
 from scripts.core.models.compare import ModelComparison
-from scripts.core.revisions import history, last_comparison, models
+from scripts.core.revisions import autogenerate, history, last_comparison, models
 from scripts.core.revisions.history import History
 from scripts.core.settings import Settings
 
@@ -45,7 +45,7 @@ def check(settings: Settings) -> None:
     messages.send(f"Models and revision files match{found.exceptions}." if is_known else f"{models.NONE}.")
 
 
-def leave_others(_context: object, _revision: Any, directives: list[MigrationScript]) -> None:
+def leave_others(context: Any, _revision: Any, directives: list[MigrationScript]) -> None:
     """Leave out drops without ACCEPT=drop.<table>[.<column>]. Autogenerate drops partitions and others' tables."""
     agreed = {comparable.parts(word.removeprefix("drop.")) for word in overrides.words() if word.startswith("drop.")}
     for script in directives:
@@ -56,4 +56,6 @@ def leave_others(_context: object, _revision: Any, directives: list[MigrationScr
                 f"No model describes {name}. Its drop was left out, because rows would be lost."
                 f" To write it: ACCEPT=drop.{name}"
             )
+        if context.connection:
+            operations.leave_out_keys(script.upgrade_ops, autogenerate.keys_of_partitions(context.connection))
         script.upgrade_ops.reverse_into(script.downgrade_ops)

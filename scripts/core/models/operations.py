@@ -10,6 +10,7 @@ from alembic.autogenerate import renderers
 from alembic.autogenerate.api import AutogenContext
 from alembic.operations import MigrateOperation
 from alembic.operations.ops import DropColumnOp, DropTableOp, MigrationScript, ModifyTableOps, OpContainer
+from sqlalchemy import ForeignKeyConstraint
 
 from scripts.core.models import comparable, conversions, new_types, sequences
 from scripts.core.models.compare import ModelComparison
@@ -148,6 +149,18 @@ def leave_out(found: OpContainer, agreed: Collection[tuple[str, ...]]) -> list[s
             names += [".".join((*table(one), part.column_name)) for part in left]
     found.ops[:] = [one for one in found.ops if not isinstance(one, ModifyTableOps) or one.ops]
     return names
+
+
+def leave_out_keys(found: OpContainer, keys: Collection[tuple[str | None, str, str]]) -> None:
+    """Take away keys to single partitions from what the downgrade makes again. Later there may be other partitions."""
+    for one in (one for one in found.ops if isinstance(one, DropTableOp) and one._reverse):
+        assert one._reverse
+        of = (one.schema, one.table_name)
+        one._reverse.columns = [
+            part
+            for part in one._reverse.columns
+            if not isinstance(part, ForeignKeyConstraint) or (*of, str(part.name)) not in keys
+        ]
 
 
 def table(operation: MigrateOperation) -> tuple[str, ...]:

@@ -41,7 +41,7 @@ from scripts.core.plan.findings import Undone
 from scripts.core.postgres import connections, rights, scratch, sql, trial
 from scripts.core.postgres.scratch import Scratch
 from scripts.core.postgres.sql import Sql
-from scripts.core.revisions import history, unimported
+from scripts.core.revisions import autogenerate, history, unimported
 from scripts.core.revisions.history import History
 from scripts.core.settings import Settings
 
@@ -155,6 +155,7 @@ def new_file(copy: Settings, content: Content) -> Path | None:
         # New labels are committed by themselves. If the rest fails, only they are there, which the next run leaves out.
         steps = sorted(content.more, key=lambda step: not step.autocommit)
         first = _in_order(connection, [step for step in steps if step.first])
+        keys = autogenerate.keys_of_partitions(connection)
     later = [replace(step, first=False) for step in content.more if step not in first]
 
     def add(script: MigrationScript) -> None:
@@ -162,6 +163,7 @@ def new_file(copy: Settings, content: Content) -> Path | None:
         plugins.leave_out_own_rights(script.upgrade_ops, str(copy.database_url.username))
         alike.leave_out(script.upgrade_ops, content.changed)
         fill.into(script.upgrade_ops, content.fills)
+        operations.leave_out_keys(script.upgrade_ops, keys)
         operations.add(script, [*first, *later], content.dropped)
 
     schemas = [name[0] for name in map(comparable.parts, content.dropped) if len(name) > 1]

@@ -70,7 +70,7 @@ def create(settings: Settings, database: str | None = None) -> tuple[list[str], 
     with connections.connect(settings, url, isolation_level="AUTOCOMMIT") as connection:
         there = {*connection.scalars(_THERE)}
         missing = [name for name in declared() if name not in there]
-        _require_offered(connection, settings, missing)
+        require_offered(connection, settings, missing)
         for name in missing:
             (made if _may_create(connection, name) else left).append(name)
     return made, left
@@ -98,7 +98,8 @@ def _may_create(connection: Connection, name: str) -> bool:
     return True
 
 
-def _require_offered(connection: Connection, settings: Settings, names: Iterable[str]) -> None:
+def require_offered(connection: Connection, settings: Settings, names: Iterable[str]) -> None:
+    """Raise UserError if the target's server does not have one of these extensions."""
     offered = {*connection.scalars(_OFFERED)}
     if lacking := [name for name in names if name not in offered]:
         server = connections.address(settings)

@@ -4,12 +4,13 @@ Alembic uses the last class that is defined for a dialect.
 """
 
 import re
+from functools import cached_property
 from typing import Any
 
 from alembic.autogenerate import render
 from alembic.autogenerate.api import AutogenContext
 from alembic.ddl.postgresql import PostgresqlImpl
-from sqlalchemy import ClauseElement, text
+from sqlalchemy import ClauseElement, Connection, text
 from sqlalchemy.dialects.postgresql import DOMAIN, ENUM
 from sqlalchemy.exc import DBAPIError
 
@@ -21,6 +22,9 @@ _OWNERS = text("""SELECT nspname, t.relname, attname, current_schema()
     FROM pg_depend d JOIN pg_class s ON s.oid = objid AND s.relkind = 'S'
     JOIN pg_attribute ON (attrelid, attnum) = (refobjid, refobjsubid) JOIN pg_class t ON t.oid = attrelid
     JOIN pg_namespace n ON n.oid = t.relnamespace WHERE deptype = 'a'""")
+_OF_PARTITIONS = text("""SELECT nspname, relname, conname, current_schema() FROM pg_constraint
+    JOIN pg_class c ON c.oid = conrelid JOIN pg_namespace n ON n.oid = relnamespace
+    WHERE contype = 'f' AND conparentid <> 0""")
 _PARAMETER = re.compile(r"(?<![:\w\\]):(?=\w)")
 _CAST = re.compile(r"::[\w .\"]+(\[\])*\Z")
 
@@ -39,6 +43,19 @@ def of_no_effect(found: Any, context: AutogenContext) -> str:
         return f"postgresql.DOMAIN({str(found.name)!r}, {of}, create_type=False{schema})"
     labels = "".join(f"{label!r}, " for label in found.enums)
     return f"postgresql.ENUM({labels}name={str(found.name)!r}, create_type=False{schema})"
+
+
+def keys_of_partitions(connection: Connection) -> set[tuple[str | None, str, str]]:
+    """Return the schema, the table and the name of each foreign key that is a part of another one.
+
+    PostgreSQL makes one for each partition of the table that a key refers to. SQLAlchemy reads them as keys.
+    """
+    rows = connection.execute(_OF_PARTITIONS).all()
+    return {(space, table, name) for schema, table, name, default in rows for space in _spellings(schema, default)}
+
+
+def _spellings(schema: str, default: str) -> set[str | None]:
+    return {schema, None} if schema == default else {schema}
 
 
 class CorrectedImpl(PostgresqlImpl):
@@ -63,6 +80,17 @@ class CorrectedImpl(PostgresqlImpl):
             return
         if (table.schema, table.name, column_info["name"]) in _owners(inspector):
             del column_info["default"]
+
+    @cached_property
+    def _of_partitions(self) -> set[tuple[str | None, str, str]]:
+        assert self.connection is not None
+        return keys_of_partitions(self.connection)
+
+    def correct_for_autogen_foreignkeys(self, conn_fks: set[Any], metadata_fks: set[Any]) -> None:
+        super().correct_for_autogen_foreignkeys(conn_fks, metadata_fks)
+        for one in [*conn_fks]:
+            if (one.table.schema, one.table.name, one.name) in self._of_partitions:
+                conn_fks.remove(one)
 
     def compare_server_default(self, inspector_column: Any, metadata_column: Any, wanted: Any, found: Any) -> bool:
         """Return whether defaults differ. PostgreSQL cannot compare all of them: some types have no such operator."""
@@ -89,10 +117,7 @@ def _owners(inspector: Any) -> set[tuple[str | None, str, str]]:
         with inspector._operation_context() as connection:
             rows = connection.execute(_OWNERS).all()
         known["owners of sequences"] = {
-            (name, table, column)
-            for schema, table, column, default in rows
-            for name in (schema, None)
-            if name or schema == default
+            (name, table, column) for schema, table, column, default in rows for name in _spellings(schema, default)
         }
     found: set[tuple[str | None, str, str]] = known["owners of sequences"]
     return found

@@ -59,10 +59,15 @@ def test_a_pyproject_wins_over_the_other_files(tmp_path: Path) -> None:
 
 def test_requirements_files_include_others_and_have_what_no_pyproject_can(tmp_path: Path) -> None:
     (tmp_path / "requirements.txt").write_text(REQUIREMENTS)
-    (tmp_path / "more.txt").write_text("sqlalchemy >= 2.0 ; python_version > '3'\n-r requirements.txt\n")
+    (tmp_path / "requirements").mkdir()
+    (tmp_path / "more.txt").write_text("-r requirements.txt\n-r requirements/base.txt\n")
+    (tmp_path / "requirements/base.txt").write_text("sqlalchemy >= 2.0 ; python_version > '3'\n")
+    (tmp_path / "requirements/prod.txt").write_text("gunicorn\n")
 
     found = read(tmp_path)
 
+    assert found.not_read == ["requirements/prod.txt"]
+    assert len(found.requirements) == len(set(found.requirements))
     assert "sqlalchemy >= 2.0 ; python_version > '3'" in found.requirements
     assert "flask[async]==3.1.0" in found.requirements
     assert "-e ." in found.left_out

@@ -186,3 +186,38 @@ def test_what_cannot_be_written_is_named(
     assert refused.returncode == 1, refused.stdout
     printed = refused.stdout + refused.stderr
     assert [text for text in said if text not in printed] == [], printed
+
+
+KEYS = [
+    TABLE,
+    "CREATE TABLE p (id int CONSTRAINT pk_p PRIMARY KEY) PARTITION BY RANGE (id)",
+    "CREATE TABLE p1 PARTITION OF p DEFAULT",
+    "CREATE TABLE u (id serial CONSTRAINT pk_u PRIMARY KEY, p_id int CONSTRAINT fk_u_p_id_p REFERENCES p)",
+    "CREATE TABLE gone (id serial CONSTRAINT pk_gone PRIMARY KEY, p_id int CONSTRAINT fk_gone_p_id_p REFERENCES p)",
+]
+WITH_KEY = (
+    MODEL
+    + """
+class P(Base):
+    __tablename__ = "p"
+    id = Column(Integer, primary_key=True, autoincrement=False)
+    __table_args__ = {"postgresql_partition_by": "RANGE (id)"}
+
+class U(Base):
+    __tablename__ = "u"
+    id = Column(Integer, primary_key=True)
+    p_id = Column(sa.ForeignKey("p.id"))
+    more = Column(Integer)
+"""
+)
+
+
+def test_keys_to_single_partitions_are_no_keys_of_their_own(write: Write, empty_project: Project) -> None:
+    """PostgreSQL makes one for each partition of the table that a key refers to. Other databases have others."""
+    written = write(WITH_KEY, KEYS, accept="drop.gone")
+
+    assert written.returncode == 0, written.stdout + written.stderr
+    (path,) = empty_project.versions.glob("2*.py")
+    assert path.read_text().count("fk_gone_p_id_p") == 1
+    assert "fk_u_p_id_p" not in path.read_text()
+    assert "p1" not in path.read_text()
