@@ -141,6 +141,7 @@ def dependencies(prepared: Adoption) -> str:
     added = f"{len(prepared.resolved.added)} added and locked" if prepared.resolved.added else "all are here already"
     more = [f"not read: {', '.join(needed.not_read)}"] if needed.not_read else []
     more += [f"left out: {', '.join(needed.left_out)}"] if needed.left_out else []
+    more += [f"imported, so added: {', '.join(needed.assumed)}"] if needed.assumed else []
     return "; ".join([f"{needed.source}: {len(needed.requirements)}, {added}", *more])
 
 

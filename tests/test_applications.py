@@ -19,6 +19,12 @@ from tests.core.running import wait_until
 CACHE = Path.home() / ".cache" / "uv"
 APPLICATIONS = ROOT / "tests" / "applications"
 FOUND = {
+    "blog": (
+        "models        migration_models:metadata, 2 tables",
+        "packages      blog; migration_models",
+        "command       flask --app blog:create_app run --host 0.0.0.0 --port 8000  (from blog/__init__.py)",
+        "carried over  include_object",
+    ),
     "notes": (
         "models        app.models:Base.metadata, 1 table",
         "packages      app\n",

@@ -225,6 +225,7 @@ READS_THE_ENVIRONMENT = {
     "scripts/core/child_process.py": "what a child is given",
     "scripts/core/user_code.py": "what the user's code may not change",
     "scripts/core/variables_read.py": "what the models read",
+    "scripts/core/adopt/recording.py": "what the code of another project looks at",
     "scripts/core/revisions/migration_log.py": "RUN_BY, which says who started this container",
     "scripts/shell.py": "SHELL and PATH, for the user's shell",
     "scripts/core/migrate/timeouts.py": "PGOPTIONS, for connections that a revision opens",

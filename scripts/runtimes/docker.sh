@@ -483,13 +483,13 @@ mount_project() {
     mount='' inside=''
     for word; do case $word in --project=*) inside=${word#--project=} ;; esac; done
     [ -e "$inside" ] || return 0
-    given=$inside folder=$inside rest=
-    if [ ! -d "$given" ]; then folder=$(dirname "$given") rest=/$(basename "$given"); fi
+    folder=$inside rest=
+    if [ ! -d "$folder" ]; then folder=$(dirname "$inside") rest=/$(basename "$inside"); fi
     folder=$(cd "$folder" && pwd -P)
-    while [ -n "$rest" ] && [ "$folder" != / ] && ! is_top "$folder"; do
-        rest=/$(basename "$folder")$rest
-        folder=$(dirname "$folder")
-    done
+    if [ -n "$rest" ] || [ -e "$folder/__init__.py" ] || [ -e "$folder/env.py" ]; then
+        top=$(top_of "$folder")
+        rest=${folder#"${top%/}"}$rest folder=$top
+    fi
     here=$(pwd -P)
     case $folder/ in "$here"/*) inside=/srv${folder#"$here"}$rest && return 0 ;; esac
     case $here/ in "${folder%/}"/*) inside=/ && return 0 ;; esac
@@ -498,9 +498,19 @@ mount_project() {
     inside=/project/$(basename "$folder")$rest mount=$folder:/project/$(basename "$folder"):ro
 }
 
+# Prints the folder of the project that has this folder. scripts/core/adopt/found.py has the same rule.
+top_of() {
+    above=$1
+    until is_top "$above"; do
+        if [ "$above" = / ]; then above=$1 && break; fi
+        above=$(dirname "$above")
+    done
+    echo "$above"
+}
+
 is_top() {
-    for file in pyproject.toml setup.py setup.cfg requirements.txt Pipfile .git; do
-        [ ! -e "$1/$file" ] || return 0
+    for file in "$1/pyproject.toml" "$1/setup.py" "$1/setup.cfg" "$1/requirements.txt" "$1/Pipfile" "$1/.git" "$1"/*.dist-info; do
+        [ ! -e "$file" ] || return 0
     done
     return 1
 }

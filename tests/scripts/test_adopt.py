@@ -249,6 +249,59 @@ def test_what_is_no_project_with_one_alembic_environment_is_refused(empty_projec
     assert "APP_ENV is staging." in refused(empty_project, two, APP_ENV="staging")
 
 
+DEPOT = {
+    "depot/__init__.py": "",
+    "depot/alembic.ini": "[alembic]\nscript_location = %(here)s/migrations\n",
+    "depot/logging/__init__.py": "",
+    "depot/base.py": "from sqlalchemy.orm import DeclarativeBase\n\n\nclass Base(DeclarativeBase):\n    pass\n",
+    "depot/items.py": MODELS.partition("\n\n\nclass Order")[0].replace("shop.base", "depot.base") + "\n",
+    "depot/models.py": "from depot import base\n\n\ndef import_all():\n    import depot.items\n",
+    "depot/settings.py": """import os
+from pathlib import Path
+
+Path.home().joinpath("depot.cfg").touch()
+
+
+def get(name):
+    return os.environ.get("DEPOT__" + name.upper(), "sqlite://")
+""",
+    "depot/migrations/env.py": """from logging import getLogger
+
+from alembic import context
+from depot import models, settings
+from sqlalchemy import create_engine
+
+models.import_all()
+getLogger("depot")
+with create_engine(settings.get("sql_alchemy_conn")).connect() as connection:
+    context.configure(connection=connection, target_metadata=models.base.Base.metadata)
+    with context.begin_transaction():
+        context.run_migrations()
+""",
+    "depot/migrations/versions/a1.py": revision("a1").replace("shop.models", "depot.items"),
+}
+
+
+def test_a_package_with_its_alembic_ini_inside_is_tried_as_it_is_installed(
+    empty_project: Project, tmp_path: Path
+) -> None:
+    depot = write(tmp_path / "depot", DEPOT)
+    write(tmp_path / "depot", {"depot-1.dist-info/METADATA": "Metadata-Version: 2.4\nName: depot\n"})
+    (tmp_path / "home").mkdir()
+
+    asked = adopt(empty_project, depot / "depot", HOME=str(tmp_path / "home"))
+
+    assert asked.returncode == 1
+    for line in (
+        f"project       {depot}, depot/alembic.ini [alembic], depot/migrations/env.py",
+        "models        migration_models:metadata, 1 table",
+        "packages      depot; migration_models",
+        "get the URL   DATABASE_URL, DEPOT__SQL_ALCHEMY_CONN",
+    ):
+        assert line in asked.stdout, asked.stdout + asked.stderr
+    assert not list((tmp_path / "home").iterdir())
+
+
 CREATE = 'connection.execute(text("CREATE TABLE extra (id int)"))\n'
 
 
@@ -265,6 +318,14 @@ def test_a_project_that_does_not_run_or_match_is_refused(empty_project: Project,
     said = refused(empty_project, shop, code=1)
     assert "The env.py of shop does not run: migrations/env.py, line 9: ModuleNotFoundError" in said
     assert "add the package of missing_package to the project's dependencies" in said
+
+    env.write_text(ENV.replace("context.run_migrations()", "context.run_migrations(engine_name='one')"))
+    said = refused(empty_project, shop, code=1)
+    assert "migrations/env.py, line 26, of shop, runs the revisions for several databases or schemas." in said
+
+    env.write_text(ENV.replace('os.environ["SHOP_DATABASE_URI"]', 'os.environ["ARCHIVE"]'))
+    said = refused(empty_project, shop, code=1)
+    assert "write ARCHIVE=… into the project's .env" in said
 
     env.write_text(ENV.replace('os.environ["SHOP_DATABASE_URI"]', '"sqlite://"'))
     assert "env.py connects to sqlite, not to PostgreSQL" in refused(empty_project, shop, code=1)

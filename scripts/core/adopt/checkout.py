@@ -20,7 +20,8 @@ def write(adoption: Adoption, copy: Path) -> None:
     to.mkdir()
     script = adoption.recorded.env.parent
     versions = {path.parent for path in adoption.recorded.revisions.values()}
-    packages.copy_code(copy, adoption.code, to, [*versions] if _lies_in_code(adoption, copy, script) else [script])
+    left_out = [*versions, adoption.recorded.env] if _lies_in_code(adoption, copy, script) else [script]
+    packages.copy_code(copy, adoption.code, to, left_out)
     _write_revisions(adoption, to, versions)
     if adoption.carried.text:
         (to / env_py.PACKAGE).mkdir()

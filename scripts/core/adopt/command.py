@@ -46,6 +46,13 @@ def find(folder: Path, packages: list[str], python: Path, scripts: Collection[st
     return Start(maybe=maybe or ", ".join(scripts))
 
 
+def flask_application(folder: Path) -> str:
+    """Return the application of Flask at the top of a project, as `flask --app` names it; nothing if there is none."""
+    packages = [one.parent.name for one in sorted(folder.glob("*/__init__.py"))]
+    every = (shlex.split(start) for package in packages for start, _ in _of_code(folder, package, ()))
+    return next((words[2] for words in every if words[0] == "flask"), "")
+
+
 def moved(start: str, modules: Collection[str], to: str) -> str:
     """Return the command with the new places of files at the top of the project."""
     return shlex.join(f"{to}{word}" if word in modules else word for word in shlex.split(start))

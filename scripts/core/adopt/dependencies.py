@@ -4,7 +4,7 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from configparser import ConfigParser
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from email import message_from_string
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,8 @@ class Dependencies:
     """Files about packages that were not read."""
     left_out: list[str]
     """Lines that no pyproject.toml can have, and packages that are there under another name."""
+    assumed: list[str] = field(default_factory=list)
+    """Drivers for PostgreSQL that it imports and does not name: a project may leave the choice to its users."""
 
 
 def read(project: ExistingProject) -> Dependencies:
@@ -73,6 +75,11 @@ def programs(project: ExistingProject) -> list[str]:
     parser = ConfigParser(interpolation=None, delimiters="=", strict=False)
     parser.read_string(file.read_text(encoding="utf-8", errors="replace") if file else "")
     return sorted({*declared, *(parser.options("console_scripts") if parser.has_section("console_scripts") else ())})
+
+
+def with_driver(found: Dependencies, name: str) -> Dependencies:
+    """Return the dependencies with a driver that the project imports."""
+    return replace(found, requirements=[*found.requirements, name], assumed=[*found.assumed, name])
 
 
 def allows(python: str, version: Sequence[int]) -> bool:

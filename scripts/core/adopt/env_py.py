@@ -17,9 +17,21 @@ NOT_NEEDED = {
 """Functions of env.py that have no work here, and why."""
 _HERE = {"alembic", "context", "asyncio", "logging", "os", "sys", "dotenv", "load_dotenv"}
 """Modules and names that belong to the running of env.py."""
+RUNNING = {("alembic", "context"): "Alembic", ("flask", "current_app"): "Flask"}
+"""Names that modules give only while a program runs."""
+_ACTS = {"connect", "begin", "execute", "create_all", "drop_all", "dispose", "upgrade"}
+"""Methods that work on a database. Calls of them register nothing."""
 _HEAD = '''"""What the env.py of {project} says about its models. `make adopt` wrote this; from now on it is yours."""
 
 '''
+
+
+@dataclass(frozen=True)
+class Function:
+    """A function that env.py gives to context.configure()."""
+
+    name: str
+    module: str
 
 
 @dataclass
@@ -43,11 +55,10 @@ class _Source:
         return [one for one in self.body if name in _bound(one)]
 
 
-def carry(text: str, project: str, own: Sequence[str], functions: Mapping[str, str]) -> Carried:
+def carry(text: str, project: str, own: Sequence[str], functions: Mapping[str, Function]) -> Carried:
     """Return the parts of env.py that describe the models: its metadata, its filters, and what registers them.
 
-    `own`: the top-level packages of the project. `functions`: the names of the functions given to
-    context.configure(), by the names of its options.
+    `own`: the top-level packages of the project. `functions`: those given to context.configure(), by its options.
     """
     source = _Source(text, _flat(ast.parse(text)), frozenset(own))
     found = Carried()
@@ -60,21 +71,40 @@ def carry(text: str, project: str, own: Sequence[str], functions: Mapping[str, s
         found.not_carried.append(f"target_metadata: {problem}")
         return found
     lines = [f"metadata = {ast.unparse(metadata)}"]
-    for option, name in functions.items():
-        if option in FILTERS:
-            lines += _filter(source, option, name, found, chosen)
-        else:
-            found.not_carried.append(f"{option}={name}: {NOT_NEEDED.get(option, 'this environment has its own')}")
+    for option, function in functions.items():
+        lines += _filter(source, option, function, found, chosen)
     statements = [_written(text, source.body[place]) for place in sorted(chosen)]
     found.text = _HEAD.format(project=project) + "\n".join([*statements, "", *lines, ""])
     return found
 
 
-def _filter(source: _Source, option: str, name: str, found: Carried, chosen: set[int]) -> list[str]:
+def assembled(project: str, reference: str, modules: Sequence[str], functions: Mapping[str, Function]) -> Carried:
+    """Return a module that imports the modules which define tables, and names the metadata by its reference.
+
+    It is for an env.py whose own way to the metadata exists only while it runs.
+    """
+    own = {name.partition(".")[0] for name in modules}
+    source, found = _Source("", [], frozenset(own)), Carried()
+    module, _, name = reference.partition(":")
+    lines = [*(f"import {one}" for one in modules), f"import {module}", "", f"metadata = {module}.{name}"]
+    for option, function in functions.items():
+        lines += _filter(source, option, function, found, set())
+    found.text = _HEAD.format(project=project) + "\n".join([*dict.fromkeys(lines), ""])
+    return found
+
+
+def _filter(source: _Source, option: str, function: Function, found: Carried, chosen: set[int]) -> list[str]:
     """Add a function to what is carried. Return the line that gives it the name of its option, if it has another."""
-    value = _given(source.body, option) or ast.parse(name, mode="eval").body
+    if option not in FILTERS:
+        reason = NOT_NEEDED.get(option, "this environment has its own")
+        found.not_carried.append(f"{option}={function.name}: {reason}")
+        return []
+    value = _given(source.body, option) or ast.Name(function.name.rpartition(".")[2], ast.Load())
     tried = set(chosen)
     if problem := _close(source, _names(value), tried):
+        if function.module.partition(".")[0] in source.own and function.name.isidentifier():
+            found.functions.append(option)
+            return [f"from {function.module} import {function.name} as {option}"]
         found.not_carried.append(f"{option}: {problem}")
         return []
     chosen |= tried
@@ -152,6 +182,8 @@ def _registers(statement: ast.stmt, source: _Source) -> bool:
         return not _names(statement) & _HERE
     if not isinstance(statement, ast.Expr) or not isinstance(statement.value, ast.Call):
         return False
+    if isinstance(statement.value.func, ast.Attribute) and statement.value.func.attr in _ACTS:
+        return False
     called = next((one.id for one in ast.walk(statement.value.func) if isinstance(one, ast.Name)), "")
     imported = [one for one in source.binding(called) if _registers(one, source)]
     return bool(imported) and not _close(source, _names(statement), set())
@@ -169,15 +201,16 @@ def _close(source: _Source, names: set[str], chosen: set[int]) -> str:
         if not binding:
             return f"it uses {name}, which env.py does not give at its top"
         for one in binding:
-            if _HERE & {"context"} & ({name} | _imported_from_alembic(one)):
-                return f"it uses {name}, which exists only while Alembic runs (line {one.lineno})"
+            if running := _runs_in(name, one):
+                return f"it uses {name}, which exists only while {running} runs (line {one.lineno})"
             chosen.add(source.body.index(one))
             waiting += _names(one)
     return ""
 
 
-def _imported_from_alembic(statement: ast.stmt) -> set[str]:
-    """Return `context` if the statement imports it."""
-    if isinstance(statement, ast.ImportFrom) and statement.module == "alembic":
-        return {alias.name for alias in statement.names}
-    return {"context"} if "alembic.context" in _modules(statement) else set()
+def _runs_in(name: str, statement: ast.stmt) -> str:
+    """Return the program without which a name that the statement gives has no value; nothing for an ordinary name."""
+    if isinstance(statement, ast.ImportFrom):
+        every = [alias.name for alias in statement.names if name in (alias.asname, alias.name)]
+        return next((program for one in every if (program := RUNNING.get((statement.module or "", one)))), "")
+    return "Alembic" if "alembic.context" in _modules(statement) else ""

@@ -1,6 +1,7 @@
 """What an existing project has: its Alembic configuration, its dependencies, and its settings. It is only read."""
 
 import os
+import shlex
 from collections.abc import Iterator
 from configparser import ConfigParser
 from configparser import Error as IniError
@@ -52,6 +53,13 @@ class ExistingProject:
     def folder_of_configuration(self) -> Path:
         return self.ini.parent if self.ini else self.folder
 
+    @property
+    def is_of_flask(self) -> bool:
+        """Return whether Flask-Migrate runs the revisions: its alembic.ini lies beside env.py, and names no folder."""
+        if not self.ini or not (env := self.ini.with_name("env.py")).is_file() or self.option("script_location"):
+            return False
+        return "current_app" in env.read_text(encoding="utf-8", errors="replace")
+
     def option(self, name: str) -> str:
         """Return an option of Alembic's, or nothing. Raise UserError if the file cannot be read."""
         try:
@@ -61,7 +69,8 @@ class ExistingProject:
                 toml_file=str(toml) if toml.is_file() else None,
                 ini_section=self.section,
             )
-            return str(config.get_alembic_option(name) or "")
+            value = config.get_alembic_option(name) or ""
+            return " ".join(map(str, value)) if isinstance(value, list) else str(value)
         except (CommandError, IniError, ValueError, OSError) as error:
             raise UserError(f"{self.configuration} cannot be read: {error}", do="correct that file") from error
 
@@ -74,24 +83,60 @@ def find(given: str, name: str = "") -> ExistingProject:
     path = Path(given).expanduser()
     if not path.exists():
         raise UserError(f"PROJECT={given} does not exist.", do="name the folder of the project", code=USAGE)
+    if not os.access(path, os.R_OK | (os.X_OK if path.is_dir() else 0)):
+        raise UserError(f"PROJECT={given} cannot be read.", do=f"chmod a+rX {shlex.quote(given)}", code=USAGE)
     path = path.resolve()
-    folder = path if path.is_dir() else _top(path)
-    _require_elsewhere(folder)
-    ini = path if path.is_file() else _configuration(folder)
+    folder = _top(path)
+    for one in (path, folder):
+        _require_elsewhere(one)
+    _require_one_package(folder)
+    ini = _configuration(path) if path.is_dir() else _named(path)
     return ExistingProject(folder, ini, _section(ini, name, given))
 
 
-def _top(file: Path) -> Path:
-    """Return the folder of the project that has this file."""
-    above = (one for one in file.parents if any((one / name).exists() for name in FILES_OF_A_PROJECT))
-    return next(above, file.parent)
+def _top(path: Path) -> Path:
+    """Return the folder of the project that has this file, package or folder of env.py. scripts/runtimes/docker.sh has
+    the same rule."""
+    folder = path if path.is_dir() else path.parent
+    if path.is_dir() and not any((path / one).exists() for one in ("__init__.py", "env.py")):
+        return path
+    return next((one for one in (folder, *folder.parents) if _is_top(one)), folder)
+
+
+def _is_top(folder: Path) -> bool:
+    return any((folder / name).exists() for name in FILES_OF_A_PROJECT) or bool(_installed(folder))
+
+
+def _installed(folder: Path) -> list[Path]:
+    return sorted(folder.glob("*.dist-info"))
+
+
+def _require_one_package(folder: Path) -> None:
+    several = _installed(folder)
+    if len(several) > 1:
+        raise UserError(
+            f"{folder} has {len(several)} installed packages.",
+            why="A project has a folder of its own.",
+            do="install one of them elsewhere: pip install --no-deps --target ../project NAME",
+            code=USAGE,
+        )
+
+
+def _named(file: Path) -> Path | None:
+    """Return the alembic.ini that PROJECT names, or None for pyproject.toml. Raise UserError if it is neither."""
+    if file.name == "pyproject.toml":
+        return _configuration(file.parent)
+    if not _is_configuration(file):
+        raise UserError(f"{file} is no configuration of Alembic.", do="name its folder, or its alembic.ini", code=USAGE)
+    return file
 
 
 def _require_elsewhere(folder: Path) -> None:
     root = ROOT.resolve()
     if folder.is_relative_to(root) or root.is_relative_to(folder):
+        where = "" if folder == root else "inside " if folder.is_relative_to(root) else "around "
         raise UserError(
-            f"{folder} is {'inside' if folder.is_relative_to(root) else 'around'} this checkout.",
+            f"{folder} is {where}this checkout.",
             why="The project is copied, and its own folder is never changed.",
             do="name a project elsewhere: make adopt PROJECT=../project. To check what is here: make adopt",
             code=USAGE,

@@ -1,7 +1,7 @@
 """Which folders of a project are its code, and copies of them without secrets."""
 
 import fnmatch
-import os
+import shlex
 import shutil
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
@@ -67,7 +67,12 @@ def copy_whole(project: ExistingProject, to: Path) -> list[str]:
                 out.add(one)
         return out
 
-    shutil.copytree(project.folder, to, ignore=left_out, symlinks=True, copy_function=_copy)
+    try:
+        shutil.copytree(project.folder, to, ignore=left_out, symlinks=True)
+    except shutil.Error as error:
+        path, _, reason = error.args[0][0]
+        do = f"make it readable: chmod a+rX {shlex.quote(path)}"
+        raise UserError(f"{path} cannot be copied: {reason.partition(': ')[0]}", do=do) from error
     return sorted(links)
 
 
@@ -117,7 +122,7 @@ def _require_free_names(code: Code, used: Collection[str]) -> None:
 
 
 def copy_code(copy: Path, code: Code, to: Path, without: Collection[Path]) -> None:
-    """Copy the code into a prepared checkout. `without`: folders that are not copied, such as that of env.py."""
+    """Copy the code into a prepared checkout. `without`: what is not copied, such as env.py."""
     hidden = {one.resolve() for one in without}
 
     def left_out(place: str, names: list[str]) -> set[str]:
@@ -134,12 +139,3 @@ def _is(name: str, patterns: Collection[str]) -> bool:
     if name.endswith((".example", ".sample", ".dist", ".template")):
         return False
     return any(fnmatch.fnmatch(name, pattern) for pattern in patterns)
-
-
-def _copy(source: str, to: str) -> str:
-    try:
-        return shutil.copy2(source, to)
-    except PermissionError as error:
-        raise UserError(
-            f"{source} cannot be read: {error.strerror}", do=f"chmod a+r {os.path.basename(source)}"
-        ) from error

@@ -1,10 +1,11 @@
 """Prepares the move of an existing project into this checkout: everything is looked at and tried before it changes."""
 
 import re
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
-from scripts.core import ROOT
+from scripts.core import ROOT, messages
 from scripts.core.adopt import (
     changes,
     checkout,
@@ -21,9 +22,11 @@ from scripts.core.adopt import (
 )
 from scripts.core.adopt.adoption import Adoption
 from scripts.core.adopt.changes import CheckoutChanges
+from scripts.core.adopt.dependencies import Dependencies
 from scripts.core.adopt.env_py import Carried
 from scripts.core.adopt.found import ExistingProject
 from scripts.core.adopt.recorded import Question, Recorded
+from scripts.core.adopt.resolution import Resolved
 from scripts.core.errors import UserError
 from scripts.core.postgres import own_tables
 from scripts.core.settings import Settings
@@ -32,6 +35,7 @@ OPTIONS = ("file_template", "truncate_slug_length", "timezone")
 """Options of Alembic's configuration that this environment honours."""
 OF_ENV = ("version_table", "version_table_schema")
 """Options that a project may give in its configuration, or in env.py."""
+STEPS = 4
 WITHOUT_WORK = {
     *("target_metadata", "connection", "url", "literal_binds", "dialect_opts", "dialect_name", "template_args"),
     *("include_schemas", "render_as_batch", "transaction_per_migration", "transactional_ddl", "compare_type"),
@@ -45,21 +49,15 @@ def prepare(settings: Settings, given: str, name: str, work: Path) -> Adoption:
     """Prepare everything in the folder `work`. Raise UserError if the project cannot be adopted."""
     project = found.find(given, name)
     example.require([one for one in example.EDITED if (ROOT / one).exists()])
-    needed = dependencies.read(project)
-    (work / "packages").mkdir()
-    resolved = resolution.resolve(needed, work / "packages")
     copy = work / "project"
     links = packages.copy_whole(project, copy)
     for folder in (work, copy):
         (folder / ".env").touch()  # a library that searches .env upwards must not find that of this checkout
-    python = resolution.install(resolved, work / "packages")
     source, values = variables.read(project)
-    driver = variables.drivers(values, needed.requirements, _env_text(project))
-    question = Question(python, project, copy, work, values, driver)
-    seen = recorded.record(settings, question)
+    needed, resolved, question, seen = _recorded(settings, Question(Path(), project, copy, work, values, ""))
     code = packages.find(copy, seen.modules, seen.env.parent)
     code.links = links
-    start = command.find(copy, code.declared, python, dependencies.programs(project))
+    start = command.find(copy, code.declared, question.python, dependencies.programs(project))
     adoption = Adoption(
         project=project,
         dependencies=needed,
@@ -68,18 +66,45 @@ def prepare(settings: Settings, given: str, name: str, work: Path) -> Adoption:
         code=code,
         carried=Carried(),
         metadata=[],
-        driver=driver,
+        driver=question.driver,
         start=replace(start, command=command.moved(start.command, code.modules, packages.MODULES)),
         variables_from=source,
         variables=variables.kept_by_the_application(values) if source == ".env" else {},
         compose=compose_file.read(copy),
         options=_options(project, seen),
         changes=CheckoutChanges(work / "prepared", [], []),
-        python=python,
+        python=question.python,
     )
+    messages.progress(3, STEPS, "steps: looking for the models")
     _carry(settings, question, adoption)
     checkout.write(adoption, copy)
     return adoption
+
+
+def _recorded(settings: Settings, question: Question) -> tuple[Dependencies, Resolved, Question, Recorded]:
+    """Choose and install the packages, and run the project's own env.py with them.
+
+    A driver that it imports and does not name is added to its packages.
+    """
+    needed = dependencies.read(question.project)
+    driver = variables.drivers(question.values, needed.requirements, _env_text(question.project))
+    folder = question.work / "packages"
+    while True:
+        messages.progress(0, STEPS, "steps: choosing the packages")
+        resolved = resolution.resolve(needed, _new(folder))
+        messages.progress(1, STEPS, "steps: installing the packages")
+        question = replace(question, driver=driver, python=resolution.install(resolved, folder))
+        messages.progress(2, STEPS, "steps: running all revisions with its own env.py")
+        seen = recorded.record(settings, question)
+        if isinstance(seen, Recorded):
+            return needed, resolved, question, seen
+        needed = dependencies.with_driver(needed, seen.name)
+        folder = question.work / f"packages-{seen.name}"
+
+
+def _new(folder: Path) -> Path:
+    folder.mkdir()
+    return folder
 
 
 def _env_text(project: ExistingProject) -> str:
@@ -99,30 +124,56 @@ def _options(project: ExistingProject, seen: Recorded) -> dict[str, str]:
 
 
 def _carry(settings: Settings, question: Question, adoption: Adoption) -> None:
-    """Find how the models are named here: by their own module, or by a module with what env.py says about them."""
-    seen = adoption.recorded
+    """Find how the models are named here: by their own module, or by a module with what env.py says about them.
+
+    Raise UserError if neither has them.
+    """
+    seen, name = adoption.recorded, adoption.project.name
     text = seen.env.read_text(encoding="utf-8", errors="replace")
-    own = sorted({name.partition(".")[0] for name in seen.modules})
-    adoption.carried = env_py.carry(text, adoption.project.name, own, seen.functions)
-    adoption.not_carried = [
-        *adoption.carried.not_carried,
-        *(f"{name}={value}" for name, value in seen.simple.items() if name not in {*WITHOUT_WORK, *OF_ENV} and value),
-        *(f"env.py executes: {one[:80]}" for one in seen.statements if not one.startswith("SET search_path")),
-    ]
+    own = sorted({one.partition(".")[0] for one in seen.modules})
+    carried = env_py.carry(text, name, own, seen.functions)
     direct = [_shortest(one) for one in seen.references]
-    has_plugins = re.search(r"alembic_utils|alembic_postgresql_enum", adoption.carried.text)
-    is_plain = len(direct) == 1 and direct[0] and not adoption.carried.functions and not has_plugins
-    if is_plain and recorded.described(settings, question, direct[0]) == seen.tables:
-        adoption.metadata = direct
-        adoption.carried.text = ""
-        return
-    if not adoption.carried.text:
+    has_plugins = re.search(r"alembic_utils|alembic_postgresql_enum", carried.text)
+    is_plain = len(direct) == 1 and direct[0] and not carried.functions and not has_plugins
+    if is_plain and recorded.described(settings, question, direct[0], seen.url_variables) == seen.tables:
+        adoption.metadata, carried.text = direct, ""
+    else:
+        adoption.metadata = [f"{env_py.PACKAGE}:metadata"]
+        if len(direct) == 1 and direct[0] and not _has_tables(settings, question, seen, carried.text):
+            other = env_py.assembled(name, direct[0], seen.defining, seen.functions)
+            if _has_tables(settings, question, seen, other.text):
+                carried = other
+    adoption.carried = carried
+    adoption.not_carried = [*carried.not_carried, *_not_carried(seen)]
+    if not carried.text and adoption.metadata != direct:
         raise UserError(
-            f"The metadata of the models is not found: env.py of {adoption.project.name} has none that can be named.",
+            f"The metadata of the models is not found: env.py of {name} has none that can be named.",
             why="; ".join(adoption.not_carried) or "context.configure() has no target_metadata.",
             do="give target_metadata at the top of its env.py, then run this again",
         )
-    adoption.metadata = [f"{env_py.PACKAGE}:metadata"]
+
+
+def _not_carried(seen: Recorded) -> list[str]:
+    """Return the options of env.py that have no place here, and the statements that it executes by itself."""
+    options = ((name, value) for name, value in seen.simple.items() if name not in {*WITHOUT_WORK, *OF_ENV})
+    executed = (one for one in seen.statements if not one.startswith("SET search_path"))
+    return [
+        *(f"{name}={value}" for name, value in options if value),
+        *(f"env.py executes: {one[:80]}" for one in executed),
+    ]
+
+
+def _has_tables(settings: Settings, question: Question, seen: Recorded, text: str) -> bool:
+    """Return whether a module with this text has the tables of the models when it is imported by itself."""
+    folder = question.copy / env_py.PACKAGE
+    if not text or folder.exists():
+        return False
+    _new(folder)
+    (folder / "__init__.py").write_text(text, encoding="utf-8")
+    try:
+        return recorded.described(settings, question, f"{env_py.PACKAGE}:metadata", seen.url_variables) == seen.tables
+    finally:
+        shutil.rmtree(folder)
 
 
 def _shortest(references: list[str]) -> str:

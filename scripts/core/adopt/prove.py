@@ -8,6 +8,7 @@ from pathlib import Path
 from sqlalchemy.engine import URL
 
 from scripts.core import ROOT, subprocesses
+from scripts.core.adopt import recorded
 from scripts.core.adopt.adoption import Adoption
 from scripts.core.adopt.recorded import DEADLINE
 from scripts.core.errors import UserError
@@ -72,7 +73,7 @@ def prove_prepared(settings: Settings, adoption: Adoption, scratch: URL, work: P
         shutil.copy2(ROOT / name, checkout / name)
     shutil.copytree(adoption.changes.prepared, checkout, dirs_exist_ok=True, symlinks=True)
     answer = work / "proof.json"
-    environment = _environment(settings, adoption, scratch)
+    environment = {**_environment(settings, adoption, scratch), "HOME": str(work / recorded.HOME)}
     words = ["-m", "scripts.adopt", f"--original={adoption.recorded.template}", f"--proof={answer}"]
     said = subprocesses.captured([str(adoption.python), *words], checkout, environment)
     if not answer.exists():

@@ -8,9 +8,11 @@ SQLAlchemy leads to the throwaway database, whatever address the project names. 
 
 import json
 import os
+import re
 import sys
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -28,10 +30,13 @@ def main(question: Path) -> None:
     sys.path[:0] = asked["paths"]
     sys.argv[:] = [TO]
     os.chdir(asked["folder"])
+    seen: dict[str, Any] = {"options": {}, "statements": [], "looked_at": [], "connected": False, "ran": False}
+    _watch_variables(seen["looked_at"], re.compile(asked["names"]))
     try:
-        found = _described(asked) if asked["reference"] else _recorded(asked)
+        found = _described(asked) if asked["reference"] else _recorded(asked, seen)
     except BaseException as error:
-        found = {"error": _error(error, asked["project"])}
+        known = {name: seen[name] for name in ("looked_at", "connected")}
+        found = {**known, "error": _error(error, asked["project"])}
     Path(asked["answer"]).write_text(json.dumps(found), encoding="utf-8")
 
 
@@ -42,21 +47,22 @@ def _described(asked: dict[str, Any]) -> dict[str, Any]:
 
     module, _, name = asked["reference"].partition(":")
     metadata: Any = reduce(getattr, name.split("."), import_module(module))
-    return {"tables": sorted(getattr(metadata, "metadata", metadata).tables)}
+    several = metadata if isinstance(metadata, list | tuple) else [getattr(metadata, "metadata", metadata)]
+    return {"tables": sorted(name for one in several for name in one.tables)}
 
 
-def _recorded(asked: dict[str, Any]) -> dict[str, Any]:
+def _recorded(asked: dict[str, Any], seen: dict[str, Any]) -> dict[str, Any]:
     from alembic import command
     from alembic.config import Config
     from alembic.runtime.environment import EnvironmentContext
 
-    _redirect(asked["url"])
-    seen: dict[str, Any] = {"options": {}, "statements": []}
+    _redirect(asked["url"], seen)
     _watch(EnvironmentContext, seen)
     toml = {"toml_file": asked["toml"]} if asked["toml"] else {}
-    config = Config(asked["ini"], ini_section=asked["section"], **toml)
-    config.set_main_option("sqlalchemy.url", asked["given"].replace("%", DOUBLED))
-    _upgrade(lambda: command.upgrade(config, "heads"))
+    with _flask(asked) as flask:
+        config = flask or Config(asked["ini"], ini_section=asked["section"], **toml)
+        config.set_main_option("sqlalchemy.url", asked["given"].replace("%", DOUBLED))
+        _upgrade(lambda: command.upgrade(config, "heads"))
     script = seen.pop("script", None)
     if script is None:
         raise RuntimeError("env.py has not called context.configure()")
@@ -72,8 +78,24 @@ def _recorded(asked: dict[str, Any]) -> dict[str, Any]:
         "functions": {name: _place(value) for name, value in options.items() if callable(value)},
         "tables": sorted(name for one in several for name in one.tables),
         "references": [_references(one, asked["project"]) for one in several],
+        "defining": sorted({name for one in several for name in _defining(one, asked["project"])}),
         "modules": {name: str(path) for name, path in _modules(asked["project"])},
     }
+
+
+@contextmanager
+def _flask(asked: dict[str, Any]) -> Iterator[Any]:
+    """Yield the configuration that Flask-Migrate makes, in the context of the application; None without it."""
+    if not asked["flask"]:
+        yield None
+        return
+    from importlib import import_module
+
+    flask: Any = import_module("flask.cli")
+    os.chdir(asked["project"])
+    application = flask.ScriptInfo(app_import_path=os.environ.get("FLASK_APP") or asked["flask_app"] or None).load_app()
+    with application.app_context():
+        yield application.extensions["migrate"].migrate.get_config(str(Path(asked["ini"]).parent))
 
 
 def _upgrade(work: Callable[[], None]) -> None:
@@ -89,7 +111,25 @@ def _upgrade(work: Callable[[], None]) -> None:
         anyio.run(anyio.to_thread.run_sync, work)
 
 
-def _redirect(url: str) -> None:
+def _watch_variables(looked_at: list[str], names: "re.Pattern[str]") -> None:
+    """Note the variables that are looked at and not set, and that may have the URL of a database."""
+    kind: Any = type(os.environ)
+    read = kind.__getitem__
+
+    def noted(self: Any, name: str) -> str:
+        try:
+            value: str = read(self, name)
+        except KeyError:
+            if names.fullmatch(name) and name not in looked_at:
+                looked_at.append(name)
+            raise
+        return value
+
+    kind.__getitem__ = noted
+    kind.__contains__ = Mapping.__contains__
+
+
+def _redirect(url: str, seen: dict[str, Any]) -> None:
     """Let every new connection lead to the throwaway database."""
     from sqlalchemy import Engine, event
     from sqlalchemy.engine import make_url
@@ -97,6 +137,7 @@ def _redirect(url: str) -> None:
     def connect(dialect: Any, _record: object, words: list[Any], options: dict[str, Any]) -> None:
         if dialect.name != "postgresql":
             raise RuntimeError(f"env.py connects to {dialect.name}, not to PostgreSQL")
+        seen["connected"] = True
         address = make_url(url).set(drivername=f"postgresql+{dialect.driver}")
         given, named = dialect.create_connect_args(address)
         words[:] = given
@@ -120,6 +161,9 @@ def _watch(environment: Any, seen: dict[str, Any]) -> None:
         configure(self, *words, **options)
 
     def noted_run(self: Any, **options: Any) -> None:
+        if options or seen["ran"]:
+            raise RuntimeError("env.py runs the revisions for several databases or schemas")
+        seen["ran"] = True
         running.append(True)
         try:
             migrate(self, **options)
@@ -158,13 +202,20 @@ def _references(metadata: Any, project: str) -> list[str]:
     return [one for one in found if not one.partition(":")[2].startswith("__")]
 
 
+def _defining(metadata: Any, project: str) -> Iterator[str]:
+    """Yield the modules that define tables of a metadata."""
+    for module, _ in _modules(project):
+        for value in list(vars(sys.modules[module]).values()):
+            is_class = isinstance(value, type) and value.__module__ == module
+            table = vars(value).get("__table__") if is_class else value
+            if type(table).__name__ == "Table" and table.metadata is metadata:
+                yield module
+
+
 def _place(function: Any) -> dict[str, Any]:
-    code = getattr(function, "__code__", None)
     return {
         "name": getattr(function, "__qualname__", type(function).__name__),
         "module": getattr(function, "__module__", ""),
-        "file": code.co_filename if code else "",
-        "line": code.co_firstlineno if code else 0,
     }
 
 

@@ -18,6 +18,7 @@ URL_OF_A_DATABASE = re.compile(r"(?:postgres(?:ql)?|sqlite)(?:\+(\w+))?:")
 NAMES_A_URL = re.compile(r"\w*(?:database|db|sql_?alchemy|postgres)\w*(?:url|uri|dsn|conn)", re.IGNORECASE)
 PARTS = re.compile(r"(?:DB|DATABASE|PG|POSTGRES|SQL\w*)_?(HOST|SERVER|PORT|USER|USERNAME|PASS|PASSWORD|NAME|DB)")
 """Variables with one part of the address, and the part."""
+DRIVERS = ("asyncpg", "psycopg", "psycopg2", "pg8000")
 KNOWN = ("DATABASE_URL", "MIGRATION_DATABASE_URL")
 OURS = re.compile(r"(APP_ENV|RUNTIME|COMPOSE_\w+|HOST_[UG]ID|APP_DRIVER|SCRATCH_\w+|BACKUP_\w+|\w+_IMAGE)")
 MOST = 8
@@ -27,17 +28,17 @@ MOST = 8
 def read(project: ExistingProject) -> tuple[str, dict[str, str]]:
     """Return the file with the project's variables, and its values."""
     name = next((one for one in FILES if (project.folder / one).is_file()), "")
+    of_flask = dotenv_values(project.folder / ".flaskenv", encoding="utf-8-sig")
     values = dotenv_values(project.folder / name, encoding="utf-8-sig") if name else {}
-    return name, {one: value for one, value in values.items() if value}
+    return name, {one: value for one, value in {**of_flask, **values}.items() if value}
 
 
 def drivers(values: Mapping[str, str], requirements: Iterable[str], env: str) -> str:
     """Return the driver that the project's URLs name, or that its packages have."""
     named = (found[1] for one in values.values() if (found := URL_OF_A_DATABASE.match(one)))
     packages = {re.split(r"[^\w-]", one.strip())[0].lower() for one in requirements}
-    known = ("asyncpg", "psycopg", "psycopg2", "pg8000")
-    given = next((one for one in named if one in known), "")
-    has = [one for one in known if {one, f"{one}-binary"} & packages]
+    given = next((one for one in named if one in DRIVERS), "")
+    has = [one for one in DRIVERS if {one, f"{one}-binary"} & packages]
     if "async" not in env:
         has = [one for one in has if one != "asyncpg"]
     return given or next(iter(has), "psycopg2")

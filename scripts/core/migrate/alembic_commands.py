@@ -14,6 +14,7 @@ from alembic.operations.ops import MigrationScript
 from sqlalchemy.engine import URL
 
 from scripts.core import revision_files
+from scripts.core.migrate import alembic_log
 from scripts.core.migrate.guards import Seen
 from scripts.core.migrate.request import ATTRIBUTE, AlembicRequest, Compared
 from scripts.core.migrate.steps import OnStep, Tracer
@@ -127,6 +128,7 @@ def merge(heads: Any, message: str, new: New) -> Path:
 
 
 def _run(request: AlembicRequest, work: Callable[[Config], None]) -> None:
+    alembic_log.hide_migrations()  # the scripts print each step by themselves
     config = revision_files.config()
     config.cmd_opts = Namespace(quiet=True)
     config.attributes[ATTRIBUTE] = request

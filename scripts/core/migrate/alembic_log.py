@@ -17,6 +17,6 @@ def show_headers_once() -> None:
     logging.getLogger("alembic.runtime.migration").addFilter(is_new)
 
 
-def hide_throwaway_databases() -> None:
+def hide_migrations() -> None:
     """Hide Alembic's lines about migrations from now on, in processes that are forked later too."""
     logging.getLogger("alembic.runtime").setLevel(logging.WARNING)

@@ -34,7 +34,7 @@ def name_variables(found: ModelComparison) -> None:
 
 def check(settings: Settings) -> None:
     """Raise UserError if models and revision files differ. Your database is not used."""
-    alembic_log.hide_throwaway_databases()
+    alembic_log.hide_migrations()
     found = at_head(settings, history.load())
     if found.lines:
         raise UserError(

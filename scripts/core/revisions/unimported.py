@@ -105,8 +105,8 @@ def _imported(settings: Settings) -> Iterator[Child]:
 def import_models() -> None:
     """Import the models in the child, once more: a revision file may have imported the application before."""
     known = dict(_ours())
-    for name in known:
-        del sys.modules[name]
+    for name, module in known.items():
+        _forget(name, module)
     with files_read.noted() as files, variables_read.noted() as variables:
         try:
             models.imported()
@@ -114,11 +114,27 @@ def import_models() -> None:
             if not known:
                 raise
             # A module may refuse to be imported twice in one process: one that registers something in another package.
-            for name, _ in _ours():
-                del sys.modules[name]
-            sys.modules.update(known)
+            for name, module in _ours():
+                _forget(name, module)
+            for name, module in known.items():
+                _remember(name, module)
             models.imported()
     _reads.append(Reads(files, variables))
+
+
+def _forget(name: str, module: Any) -> None:
+    """Remove a module, also from its package, where `from package import module` would find it."""
+    del sys.modules[name]
+    package, _, last = name.rpartition(".")
+    if package in sys.modules and vars(sys.modules[package]).get(last) is module:
+        delattr(sys.modules[package], last)
+
+
+def _remember(name: str, module: Any) -> None:
+    sys.modules[name] = module
+    package, _, last = name.rpartition(".")
+    if package in sys.modules:
+        setattr(sys.modules[package], last, module)
 
 
 def _ours() -> list[tuple[str, Any]]:

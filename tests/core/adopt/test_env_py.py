@@ -3,6 +3,7 @@
 import ast
 
 from scripts.core.adopt import env_py
+from scripts.core.adopt.env_py import Function
 
 ENV = """
 from __future__ import annotations
@@ -57,13 +58,14 @@ def run_migrations_online():
 
 run_migrations_online()
 """
-FUNCTIONS = {
+NAMES = {
     "include_object": "my_objects",
     "include_name": "only_here",
     "render_item": "run_migrations_online.<locals>.render_item",
     "process_revision_directives": "process",
     "compare_type": "<lambda>",
 }
+FUNCTIONS = {option: Function(name, "env_py") for option, name in NAMES.items()}
 
 
 def test_the_metadata_and_the_filters_come_with_all_that_they_need() -> None:
@@ -98,3 +100,39 @@ def test_without_metadata_nothing_is_carried() -> None:
 
     assert found.text == ""
     assert found.not_carried == ["target_metadata: no call of context.configure() in env.py gives it"]
+
+
+OF_FLASK = """
+from alembic import context
+from flask import current_app
+from blog.db import engine
+
+target_db = current_app.extensions["migrate"].db
+engine.connect()
+context.configure(connection=None, target_metadata=target_db.metadata, **current_app.extensions["migrate"].arguments)
+"""
+
+
+def test_an_env_py_whose_metadata_exists_only_while_it_runs_is_replaced_by_imports() -> None:
+    functions = {"include_object": Function("skip", "blog.filters"), "include_name": Function("only", "env_py")}
+
+    found = env_py.carry(OF_FLASK, "blog", ["blog"], functions)
+    other = env_py.assembled("blog", "blog.db:db.metadata", ["blog.models"], functions)
+
+    assert found.text == ""
+    assert found.not_carried == ["target_metadata: it uses current_app, which exists only while Flask runs (line 3)"]
+    assert other.text.partition("\n\n")[2] == (
+        "import blog.models\nimport blog.db\n\nmetadata = blog.db.db.metadata\n"
+        "from blog.filters import skip as include_object\n"
+    )
+    assert other.functions == ["include_object"]
+    assert other.not_carried == ["include_name: it uses only, which env.py does not give at its top"]
+
+
+def test_a_connection_is_not_carried() -> None:
+    text = "from alembic import context\nfrom shop.db import Base, engine, register\nengine.connect()\nregister()\n"
+
+    found = env_py.carry(text + "context.configure(target_metadata=Base.metadata)\n", "shop", ["shop"], {})
+
+    assert "\nregister()\n" in found.text
+    assert "connect" not in found.text
