@@ -3,7 +3,9 @@
 import os
 import re
 
-_WORD = re.compile(r'(?:(?<=\.)"(?:[^"]|"")*"(?=[.,]|$)|[^,])+')
+from scripts.core import typed_names
+
+_WORD = re.compile(r'(?:(?<=\.)(?:U&)?"(?:[^"]|"")*"(?=\s*[.,]|\s*$)|[^,])+')
 """A quote within a name is no pair: a shell may have taken the quotes around it away."""
 
 
@@ -13,8 +15,9 @@ def accepted(refusal: str) -> bool:
 
 
 def words() -> list[str]:
-    """Return the ids in ACCEPT=. A name in one of them may be quoted as in SQL, with commas in it."""
-    return _WORD.findall(os.environ.get("ACCEPT", "").replace(" ", ""))
+    """Return the ids in ACCEPT=. A name in one of them may be quoted as in SQL, with commas and spaces in it."""
+    words = (word.strip() for word in _WORD.findall(os.environ.get("ACCEPT", "")))
+    return [typed_names.plain(word) for word in words if word]
 
 
 def confirmed() -> str:

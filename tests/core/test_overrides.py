@@ -9,7 +9,8 @@ from scripts.core import overrides
     ("given", "words"),
     [
         ("H03, plan", ["H03", "plan"]),
-        ('drop."a, b",drop.t."c""d,".e', ['drop."a,b"', 'drop.t."c""d,".e']),
+        ('drop."a, b" , drop.t."c""d,".e', ['drop."a, b"', 'drop.t."c""d,".e']),
+        (r'drop.U&"a\000a,\\",H03', ['drop."a\n,\\"', "H03"]),
         ("""drop.o'x.t",drop.u",plan""", ["drop.o'x.t\"", 'drop.u"', "plan"]),
         ("", []),
     ],

@@ -6,6 +6,8 @@ Names and values may be quoted as in SQL: RENAME='t."a,b":c', FILL="t.c='a, b'".
 import re
 from collections.abc import Iterator
 
+from scripts.core import typed_names
+
 _QUOTES = r'"(?:[^"]|"")*"|' + r"'(?:[^']|'')*'"
 
 
@@ -13,7 +15,7 @@ def split(given: str, between: str) -> Iterator[tuple[str, str]]:
     """Yield what stands before and after `between` in each answer."""
     for word in _split(given, ","):
         first, *rest = _split(word, between)
-        yield first.strip(), between.join(rest).strip()
+        yield typed_names.plain(first.strip()), between.join(rest).strip()
 
 
 def value(text: str) -> str:

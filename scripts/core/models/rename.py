@@ -11,7 +11,7 @@ import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from scripts.core import overrides
+from scripts.core import overrides, typed_names
 from scripts.core.cli import console
 from scripts.core.errors import USAGE, UserError
 from scripts.core.models import answers, comparable
@@ -20,6 +20,7 @@ from scripts.core.models.step import ModelStep
 from scripts.core.postgres.sql import Sql, compose, spelled
 from scripts.core.schema.compare import Difference, Renaming
 from scripts.core.schema.fingerprint import Schema
+from scripts.core.typed_names import typed
 
 
 @dataclass(frozen=True)
@@ -187,10 +188,11 @@ def _type(definition: str) -> str:
 
 def _named(was: str, now: str, gone: Sequence[Gone], added: Sequence[Difference]) -> Rename:
     one = next((one for one in gone if comparable.parts(one.name) == comparable.parts(was)), None)
-    new = next(filter(None, (_new_name(one, now, other.name) for other in added)), "") if one else ""
+    called = typed_names.plain(now)
+    new = next(filter(None, (_new_name(one, called, other.name) for other in added)), "") if one else ""
     if not one or not new:
         raise UserError(
-            f"RENAME={was}:{now} does not fit.",
+            f"RENAME={typed(was)}:{now} does not fit.",
             why="The old name must be one that the models no longer describe, and the new name one that they add.",
             do="""RENAME=table.column:new_column or RENAME=table:new_table; with quotes: RENAME='t."a,b":c'""",
             state="no revision was written.",
@@ -221,9 +223,9 @@ def _require_word(left: Sequence[Gone], twins: dict[Gone, str], given: str) -> N
     ]
     if not silent:
         return
-    more = [f"{one.name}:{twins[one]}" for one in silent if twins[one]]
+    more = [typed(f"{one.name}:{twins[one]}") for one in silent if twins[one]]
     renames = shlex.quote(",".join([*[given] * bool(given), *more]))
-    drop = f"ACCEPT={shlex.quote(','.join(f'drop.{one.name}' for one in silent))}"
+    drop = f"ACCEPT={shlex.quote(','.join(typed(f'drop.{one.name}') for one in silent))}"
     raise UserError(
         f"The models no longer describe {', '.join(one.name for one in silent)}.",
         why="A revision that drops them deletes what the rows have there.",
@@ -235,9 +237,8 @@ def _require_word(left: Sequence[Gone], twins: dict[Gone, str], given: str) -> N
 
 
 def _words(gone: Gone) -> list[str]:
-    """Return what agrees to a drop: ACCEPT has no spaces, and a shell may have taken the quotes away."""
-    names = gone.name, ".".join(comparable.parts(gone.name))
-    return [f"drop.{name}".replace(" ", "") for name in names]
+    """Return what agrees to a drop: a shell may have taken the quotes away."""
+    return [f"drop.{gone.name}", f"drop.{'.'.join(comparable.parts(gone.name))}"]
 
 
 def _is_yes(question: str) -> bool:
