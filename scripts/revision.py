@@ -10,24 +10,20 @@ make revision m="plans" FILL=users.plan=free  a new NOT NULL column, with a valu
 make revision ACCEPT=differences              keep what differs now: list it in alembic/accepted_differences.txt
 
 The file runs up, down and up on the scratch server. Your database is not used. Exit 1 if the models describe something
-that no revision file makes.
+that no revision file makes. `alembic revision --autogenerate` does the same; RENAME and FILL are variables there too.
 """
 
-import itertools
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from scripts.core import overrides, revision_files, settings
 from scripts.core.cli import console, entry_point
 from scripts.core.errors import USAGE, UserError
 from scripts.core.formatting import counted
 from scripts.core.migrate import alembic_commands, sql_revision
-from scripts.core.models import accepted, by_hand, not_written, unproven_file, write
-from scripts.core.models.written import Written
-from scripts.core.plan import render
-from scripts.core.plan.render import StyledLine
-from scripts.core.plan.table_sizes import NOTE
-from scripts.core.revisions import history, last_comparison
+from scripts.core.models import accepted, by_hand, report, unproven_file, write
+from scripts.core.models.written import Asked
+from scripts.core.revisions import history
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -56,12 +52,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments.empty or arguments.sql:
         write_empty(target, revisions, message, with_sql=arguments.sql)
         return 0
-    written = write.revision(target, revisions, message, arguments.rename, arguments.fill)
-    found = written.comparison
-    last_comparison.keep(target, last_comparison.key(target), found.reads, found.lines)
-    if written.path:
-        by_hand.name_variables(found)
-    return report(written, message)
+    written = by_hand.write_revision(target, revisions, Asked(message, arguments.rename, arguments.fill))
+    for styled in report.lines(written, message):
+        console.say(*styled)
+    return 0 if report.is_whole(written) else 1
 
 
 def write_empty(target: settings.Settings, revisions: history.History, message: str, *, with_sql: bool) -> None:
@@ -74,60 +68,6 @@ def write_empty(target: settings.Settings, revisions: history.History, message: 
     for path in reversed(made):
         console.done(f"Wrote {revision_files.shown(path)}")
     console.say("  Write it. Then: make plan, make migrate, and commit it.")
-
-
-def report(written: Written, message: str) -> int:
-    lines = written.comparison.lines
-    if written.path is None and not lines:
-        console.done(f"Models and migrations match{written.comparison.exceptions}: there is nothing to write.")
-        console.say(f'  To write a revision by hand: make revision m="{message}" EMPTY=1')
-        return 0
-    if written.path is None:
-        console.say("✗ Models and revision files differ in what Alembic does not write:", "red")
-    elif lines or written.not_undone:
-        what = "the models describe more" if lines else "its downgrade does not restore the schema"
-        console.say(f"✗ Wrote {revision_files.shown(written.path)}, but {what}:", "red")
-    else:
-        console.done(f"Wrote {revision_files.shown(written.path)}. It ran up, down and up on the scratch server.")
-    for styled in itertools.chain(differences(written), findings(written)):
-        console.say(*styled)
-    for note in written.notes:
-        console.say(f"  {note}", "yellow")
-    for name, value in written.fills.items():
-        _say_later(name, value)
-    if lines:
-        by_hand = "Add this by hand" if written.path else f'Write it by hand: make revision m="{message}" EMPTY=1'
-        console.say(f"  {by_hand}. To keep all differences as they are: make revision ACCEPT=differences")
-        return 1
-    console.say("  Review it. Then: make plan, make migrate, and commit it.")
-    return 1 if written.not_undone else 0
-
-
-def differences(written: Written) -> Iterator[StyledLine]:
-    """Yield what is not written, and why it cannot be."""
-    yield from ((f"  {line}", "") for line in written.comparison.lines)
-    for one in written.comparison.differences:
-        yield from ((f"      {line}", "dim") for line in not_written.advice(one))
-
-
-def _say_later(name: str, value: str | None) -> None:
-    """Say which revision finishes a new column that is NOT NULL."""
-    if value is None:
-        console.say(f"  {name} may be NULL in this revision, because the rows that are there have no value.")
-        console.say(f"  Fill them, then: make revision makes it NOT NULL. Or remove this file, and: FILL={name}=value")
-    else:
-        console.say(f"  {name} keeps its default {value!r} for code that does not write it yet.")
-        console.say("  The next make revision drops that default, because the models do not state it.")
-
-
-def findings(written: Written) -> Iterator[StyledLine]:
-    """Yield the findings with the safe way."""
-    if written.planned is None:
-        return
-    for one in written.planned.findings:
-        yield render.finding(written.planned, one)
-        if not one.silenced and one.severity != NOTE:
-            yield from ((f"      {line}", "dim") for line in one.instead.splitlines())
 
 
 if __name__ == "__main__":

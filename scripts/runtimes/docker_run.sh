@@ -4,7 +4,7 @@
 # the command. If the command reads the user's input, a second process waits for the pipe's end and interrupts it.
 
 # Variables of one command. All others are settings, which Compose passes.
-passed="ACCEPT CONFIRM NO_COLOR GITHUB_ACTIONS SUPERUSER_PASSWORD RUN_BY ONE_STREAM"
+passed="ACCEPT CONFIRM RENAME FILL NO_COLOR GITHUB_ACTIONS SUPERUSER_PASSWORD RUN_BY ONE_STREAM"
 
 in_container=$(cat scripts/runtimes/in_container.sh)
 

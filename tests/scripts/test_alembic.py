@@ -137,36 +137,71 @@ def test_check_says_whether_models_and_migrations_match(edited: Project) -> None
     assert "Models and revision files differ:\n    table users, column note is missing\n" in after.stderr
 
 
-def test_autogenerate_typed_by_hand_drops_nothing_by_itself(project: Project) -> None:
-    project.sql("CREATE TABLE theirs (id int PRIMARY KEY) PARTITION BY RANGE (id)")
-    project.sql("CREATE TABLE theirs_1 PARTITION OF theirs DEFAULT; CREATE INDEX ON theirs (id)")
-    project.sql("ALTER TABLE users ADD CONSTRAINT key FOREIGN KEY (id) REFERENCES theirs")
-    user = project.path / "app" / "models" / "user.py"
-    user.write_text(user.read_text().replace("    email: Mapped[str] = mapped_column(String(255))\n", ""))
-    command = ("revision", "--autogenerate", "-m")
+AUTOGENERATE = ("revision", "--autogenerate", "-m", "by hand")
 
-    silent = by_hand(project, *command, "silent", "--rev-id", "abcd01")
-    (path,) = project.versions.glob("*abcd01*")
-    written = path.read_text()
-    path.unlink()
-    agreed = by_hand(project, *command, "agreed", "--rev-id", "abcd01", ACCEPT="drop.users.email")
-    (user.parent / "order.py").write_text(
+
+def test_autogenerate_typed_by_hand_writes_what_make_revision_writes_and_proves_it(project: Project) -> None:
+    """Your database is not used: it is behind, and another tool has made a partitioned table there."""
+    project.sql(
+        "CREATE TABLE theirs (id int) PARTITION BY RANGE (id); CREATE TABLE theirs_1 PARTITION OF theirs DEFAULT"
+    )
+    before = {*project.versions.glob("*.py")}
+    user = project.path / "app" / "models" / "user.py"
+    text = user.read_text()
+    check = '    __table_args__ = (sa.CheckConstraint("id > 0", name="k"),)\n'
+    user.write_text("import sqlalchemy as sa\n" + text.replace("(Base):\n", f"(Base):\n{check}", 1))
+
+    written = by_hand(project, *AUTOGENERATE, "--rev-id", "abcd01")
+    nothing = by_hand(project, *AUTOGENERATE)
+    user.write_text(user.read_text().replace("email:", "mail:"))
+    silent = by_hand(project, *AUTOGENERATE)
+    agreed = by_hand(project, *AUTOGENERATE, "--rev-id", "abcd02", RENAME="users.email:mail")
+
+    first, second = (next(project.versions.glob(f"*_{one}_by_hand.py")) for one in ("abcd01", "abcd02"))
+    assert written.returncode == 0, written.stderr
+    assert f"✓ Wrote alembic/versions/{first.name}. It ran up, down and up on the scratch server.\n" in written.stdout
+    assert "printed" not in written.stderr, "what Alembic detects on throwaway databases"
+    assert "ADD CONSTRAINT ck_users_k CHECK" in first.read_text()
+    assert "✓ Models and migrations match: there is nothing to write." in nothing.stdout
+    assert silent.returncode not in (0, 3)
+    assert "RENAME=users.email:mail; to drop them: ACCEPT=drop.users.email" in silent.stderr
+    assert agreed.returncode == 0, agreed.stderr
+    assert "RENAME email TO mail" in second.read_text()
+    assert "theirs" not in first.read_text() + second.read_text()
+    assert {*project.versions.glob("*.py")} - before == {first, second}
+
+
+def test_autogenerate_typed_by_hand_refuses_what_is_not_proven_or_not_all(project: Project) -> None:
+    before = {*project.versions.glob("*.py")}
+    models = project.path / "app" / "models"
+    user = models / "user.py"
+    text = user.read_text()
+    refused = [
+        by_hand(project, *AUTOGENERATE, "--splice", "--head", "513e1095b140"),
+        by_hand(project, "revision", "--autogenerate"),
+    ]
+    (models / "order.py").write_text(
         'import sqlalchemy as sa\nfrom app.database import Base\nx = sa.Table("x", Base.metadata)\n'
     )
-    unimported = by_hand(project, *command, "unimported")
+    refused.append(by_hand(project, *AUTOGENERATE))
+    (models / "order.py").unlink()
+    unwritten = {*project.versions.glob("*.py")} - before
+    parted = '    __table_args__ = {"postgresql_partition_by": "RANGE (id)"}\n'
+    user.write_text(text.replace("(Base):\n", f"(Base):\n{parted}", 1))
+    partial = by_hand(project, *AUTOGENERATE)
+    missing = 'class Missing(sa.types.UserDefinedType):\n    def get_col_spec(self):\n        return "missing"\n\n\n'
+    more = "    note: Mapped[str | None] = mapped_column(Missing())\n"
+    user.write_text("import sqlalchemy as sa\n" + text.replace("class User", f"{missing}class User", 1) + more)
+    broken = by_hand(project, *AUTOGENERATE, "--rev-id", "abcd01")
 
-    (path,) = project.versions.glob("*abcd01*")
-    assert silent.returncode == 0, silent.stderr
-    for name in ("theirs", "theirs_1", "users.email"):
-        assert f"No model describes {name}. Its drop was left out, because rows would be lost." in silent.stderr
-    assert re.findall(r"drop_\w+\(.*", written) == ['drop_constraint(op.f("key"), "users", type_="foreignkey")']
-    assert agreed.returncode == 0, agreed.stderr
-    assert 'op.drop_column("users", "email")' in path.read_text()
-    assert 'op.add_column("users", sa.Column("email"' in path.read_text()
-    assert "drop_table" not in path.read_text()
-    assert "theirs_1" not in path.read_text()
-    assert unimported.returncode not in (0, 3)
-    assert "Not imported by app/models/__init__.py: app/models/order.py" in unimported.stderr
+    assert all(result.returncode not in (0, 3) for result in [*refused, partial, broken])
+    assert "--autogenerate does not take --splice, --head here." in refused[0].stderr
+    assert "A revision needs a message." in refused[1].stderr
+    assert "Not imported by app/models/__init__.py: app/models/order.py" in refused[2].stderr
+    assert unwritten == set()
+    assert "  table users: TABLE, expected TABLE PARTITION BY RANGE (id)\n" in partial.stdout
+    assert "State: no revision was written." in partial.stderr
+    assert "_abcd01_by_hand.py was written, but it does not run. Your database was not used." in broken.stderr
 
 
 def test_alembic_means_the_package_not_our_folder(settled: Project) -> None:

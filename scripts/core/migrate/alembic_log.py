@@ -18,5 +18,6 @@ def show_headers_once() -> None:
 
 
 def hide_migrations() -> None:
-    """Hide Alembic's lines about migrations from now on, in processes that are forked later too."""
-    logging.getLogger("alembic.runtime").setLevel(logging.WARNING)
+    """Hide Alembic's lines about migrations and models from now on, in processes that are forked later too."""
+    for name in ("alembic.runtime", "alembic.autogenerate"):
+        logging.getLogger(name).setLevel(logging.WARNING)

@@ -5,12 +5,11 @@ of its own, with short lock timeouts and retries. Then a new connection checks t
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import Any, Protocol
 
 from alembic import context
-from alembic.operations.ops import MigrationScript
+from alembic.autogenerate import RevisionContext
 from alembic.runtime.migration import MigrationContext, MigrationStep
 from alembic.script.revision import RevisionError
 from alembic.util import CommandError
@@ -24,7 +23,7 @@ from scripts.core.migrate.request import ATTRIBUTE, AlembicRequest
 from scripts.core.migrate.run_context import Conditions
 from scripts.core.migrate.steps import Step, Steps
 from scripts.core.postgres import advisory_lock, connections, invalid_indexes, own_tables
-from scripts.core.revisions import autogenerate, history, migration_log, models, passed_over, sources, unimported
+from scripts.core.revisions import autogenerate, history, migration_log, models, passed_over, sources
 from scripts.core.user_code import ExitError, contained
 
 __all__ = ["Step", "run"]
@@ -36,7 +35,7 @@ class ByHand(Protocol):
     """What commands do that compare models and are typed by hand."""
 
     def check(self, settings: settings.Settings) -> None: ...
-    def leave_others(self, _context: object, _revision: Any, directives: list[MigrationScript]) -> None: ...
+    def revision(self, settings: settings.Settings, begun: RevisionContext) -> None: ...
 
 
 _RENAME = text("SELECT set_config('application_name', :name, false)")
@@ -54,12 +53,12 @@ def run(metadata: Metadata, by_hand: Callable[[], ByHand]) -> None:
                 _offline()
                 return
             request = context.config.attributes.get(ATTRIBUTE) or AlembicRequest(settings.load())
-            if (command := _command()) == "check":
+            if _command() == "check":
                 by_hand().check(request.settings)
                 return
-            if command == "revision" and not request.process_revision_directives:
-                unimported.require_none(request.settings)  # before the first connection, because it forks a child
-                request = replace(request, process_revision_directives=by_hand().leave_others)
+            if (begun := _revision()) and not request.process_revision_directives:
+                by_hand().revision(request.settings, begun)
+                return
             _online(metadata, request)
     except ExitError as error:
         where = revision_files.place(error) or models.place(error)
@@ -98,6 +97,13 @@ def _command() -> str:
     environment: Any = vars(context)["_proxy"]
     function = environment.context_opts.get("fn")
     return str(getattr(function, "__qualname__", "")).partition(".")[0]
+
+
+def _revision() -> RevisionContext | None:
+    """Return what Alembic has begun if a revision is to be generated from the models."""
+    environment: Any = vars(context)["_proxy"]
+    begun: RevisionContext | None = environment.context_opts.get("revision_context")
+    return begun if begun and begun.command_args["autogenerate"] else None
 
 
 def _change_the_version(command: MigrationContext, request: AlembicRequest, holder: Connection) -> None:

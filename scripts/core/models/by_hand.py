@@ -2,14 +2,15 @@
 
 from typing import Any
 
-from alembic.operations.ops import MigrationScript
+from alembic.autogenerate import RevisionContext
 
-from scripts.core import application, messages, overrides
-from scripts.core.errors import UserError
+from scripts.core import application, formatting, messages, revision_files
+from scripts.core.errors import USAGE, UserError
 from scripts.core.migrate import alembic_log
-from scripts.core.models import comparable, compare, operations
+from scripts.core.models import compare, report, write
 from scripts.core.models.compare import ModelComparison
-from scripts.core.revisions import autogenerate, history, last_comparison, models
+from scripts.core.models.written import Asked, Written
+from scripts.core.revisions import history, last_comparison, models
 from scripts.core.revisions.history import History
 from scripts.core.settings import Settings
 
@@ -45,17 +46,50 @@ def check(settings: Settings) -> None:
     messages.send(f"Models and revision files match{found.exceptions}." if is_known else f"{models.NONE}.")
 
 
-def leave_others(context: Any, _revision: Any, directives: list[MigrationScript]) -> None:
-    """Leave out drops without ACCEPT=drop.<table>[.<column>]. Autogenerate drops partitions and others' tables."""
-    agreed = {comparable.parts(word.removeprefix("drop.")) for word in overrides.words() if word.startswith("drop.")}
-    for script in directives:
-        assert script.upgrade_ops is not None
-        assert script.downgrade_ops is not None
-        for name in operations.leave_out(script.upgrade_ops, agreed):
-            messages.send(
-                f"No model describes {name}. Its drop was left out, because rows would be lost."
-                f" To write it: ACCEPT=drop.{name}"
-            )
-        if context.connection:
-            operations.leave_out_keys(script.upgrade_ops, autogenerate.keys_of_partitions(context.connection))
-        script.upgrade_ops.reverse_into(script.downgrade_ops)
+def write_revision(settings: Settings, revisions: History, asked: Asked) -> Written:
+    """Write a revision as `write.revision` does, and keep the result of the comparison."""
+    written = write.revision(settings, revisions, asked)
+    found = written.comparison
+    last_comparison.keep(settings, last_comparison.key(settings), found.reads, found.lines)
+    if written.path:
+        name_variables(found)
+    return written
+
+
+def revision(settings: Settings, begun: RevisionContext) -> None:
+    """Do what make revision does, in place of what Alembic has begun: your database is not used.
+
+    RENAME, FILL and ACCEPT are variables here too. Raise UserError if the models describe more, or as `write.revision`
+    does.
+    """
+    alembic_log.hide_migrations()
+    revisions, given, values = history.load(), begun.command_args, settings.values
+    message = _message(given, history.head(revisions))
+    asked = Asked(message, values.get("RENAME", ""), values.get("FILL", ""), str(given["rev_id"] or ""))
+    written = write_revision(settings, revisions, asked)
+    begun.generated_revisions.clear()
+    for line, _ in report.lines(written, message):
+        begun.config.print_stdout("%s", formatting.message(line))
+    if not report.is_whole(written):
+        where = revision_files.shown(written.path) if written.path else "no revision"
+        raise UserError("That is not all.", do="add by hand what is named above", state=f"{where} was written.")
+
+
+def _message(given: dict[str, Any], head: str) -> str:
+    """Return the message of a revision. Raise UserError without one, or for an option that make revision lacks."""
+    options = {name: given[name] for name in ("splice", "branch_label", "version_path", "depends_on") if given[name]}
+    if given["head"] not in (None, "head", "heads", head):
+        options["head"] = given["head"]
+    if options:
+        names = ", ".join(f"--{name.replace('_', '-')}" for name in options)
+        raise UserError(
+            f"--autogenerate does not take {names} here.",
+            why="It does what make revision does: the file follows the head, and runs up, down and up.",
+            do="leave that out; or leave --autogenerate out, and write the revision by hand",
+            state="no revision was written.",
+            code=USAGE,
+        )
+    if not (message := str(given["message"] or "").strip()):
+        do = 'alembic revision --autogenerate -m "what it does"'
+        raise UserError("A revision needs a message.", do=do, state="no revision was written.", code=USAGE)
+    return message

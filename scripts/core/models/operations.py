@@ -122,7 +122,7 @@ def add(script: MigrationScript, wanted: Sequence[ModelStep], dropped: Mapping[s
     assert script.upgrade_ops is not None
     assert script.downgrade_ops is not None
     keys = {comparable.parts(name): key for name, key in dropped.items()}
-    leave_out(script.upgrade_ops, keys)
+    _leave_out(script.upgrade_ops, keys)
     for one in (one for one in script.upgrade_ops.ops if isinstance(one, DropTableOp) and keys[table(one)]):
         one.table_kw["postgresql_partition_by"] = keys[table(one)]
     new_types.only_name(script.upgrade_ops)
@@ -136,19 +136,14 @@ def add(script: MigrationScript, wanted: Sequence[ModelStep], dropped: Mapping[s
     script.downgrade_ops.ops += [WriteStep(step.down) for step in reversed(first) if step.down]
 
 
-def leave_out(found: OpContainer, agreed: Collection[tuple[str, ...]]) -> list[str]:
-    """Take away the drops of tables and columns that are not `agreed`, and return their names."""
-    stay = {table(one) for one in found.ops if isinstance(one, DropTableOp)} - {*agreed}
-    names = [".".join(one) for one in sorted(stay)]
-    found.ops[:] = [one for one in found.ops if table(one) not in stay]
-    for one in found.ops:
-        if isinstance(one, ModifyTableOps):
-            columns = [part for part in one.ops if isinstance(part, DropColumnOp)]
-            left = [part for part in columns if (*table(one), part.column_name) not in agreed]
-            one.ops[:] = [part for part in one.ops if part not in left]
-            names += [".".join((*table(one), part.column_name)) for part in left]
+def _leave_out(found: OpContainer, agreed: Collection[tuple[str, ...]]) -> None:
+    """Take away the drops of tables and columns that are not `agreed`."""
+    found.ops[:] = [one for one in found.ops if not isinstance(one, DropTableOp) or table(one) in agreed]
+    for one in (one for one in found.ops if isinstance(one, ModifyTableOps)):
+        one.ops[:] = [
+            part for part in one.ops if not isinstance(part, DropColumnOp) or (*table(one), part.column_name) in agreed
+        ]
     found.ops[:] = [one for one in found.ops if not isinstance(one, ModifyTableOps) or one.ops]
-    return names
 
 
 def leave_out_keys(found: OpContainer, keys: Collection[tuple[str | None, str, str]]) -> None:

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from alembic.util import rev_id
+from alembic import util
 
 from scripts.core import durable_files, revision_files
 from scripts.core.errors import UserError
@@ -57,8 +57,8 @@ class UnprovenFile:
 
 
 @contextmanager
-def begun(revisions: History, after: Sequence[str]) -> Iterator[UnprovenFile]:
+def begun(revisions: History, after: Sequence[str], rev_id: str = "") -> Iterator[UnprovenFile]:
     """Yield a file that will follow the revisions `after`. It is gone after the block unless it is kept."""
     files = [history.script(revisions, one).path for one in after if one != "base"]
     with revision_files.unproven(files) as (folder, place):
-        yield UnprovenFile(New(rev_id(), folder), place)
+        yield UnprovenFile(New(rev_id or util.rev_id(), folder), place)

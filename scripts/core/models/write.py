@@ -35,7 +35,7 @@ from scripts.core.models.compare import ModelComparison
 from scripts.core.models.rename import Rename
 from scripts.core.models.step import ModelStep
 from scripts.core.models.unproven_file import UnprovenFile
-from scripts.core.models.written import Content, Written
+from scripts.core.models.written import Asked, Content, Written
 from scripts.core.plan import plan, rehearsal, shadow, table_sizes
 from scripts.core.plan.findings import Undone
 from scripts.core.postgres import connections, rights, scratch, sql, trial
@@ -50,28 +50,27 @@ _ROUNDS = 4
 _PARTITION = " PARTITION BY "
 
 
-def revision(settings: Settings, revisions: History, message: str, renames: str, fills: str) -> Written:
+def revision(settings: Settings, revisions: History, asked: Asked) -> Written:
     """Write a revision file with what the models have and the files before it do not make.
 
-    `settings` name the scratch server; their target is not used. `renames`: see `rename.decide`; `fills`: see
-    `fill.decide`. Raise UserError if a model is not imported, if something would be dropped without the user's word, or
-    if the new file does not run.
+    `settings` name the scratch server; their target is not used. Raise UserError if a model is not imported, if
+    something would be dropped without the user's word, or if the new file does not run.
     """
     head = history.head(revisions)
     with (
-        unproven_file.begun(revisions, [head]) as file,
+        unproven_file.begun(revisions, [head], asked.rev_id) as file,
         unimported.imported(settings) as models,
         scratch.session(settings, rights.default(settings), models) as server,
     ):
         before = compare.compare(server, revisions, [head], partial=True)
-        tables = rename.tables(before, renames)
+        tables = rename.tables(before, asked.renames)
         named = _after(server, revisions, [one.step for one in tables]) if tables else before
-        columns, dropped = rename.decide(named, renames, tables)
+        columns, dropped = rename.decide(named, asked.renames, tables)
         after, first = _first(server, revisions, before, [*tables, *columns])
         first += [*dropped_tables.steps(after.made, dropped), *dropped_types.steps(server, revisions, after, dropped)]
         keys = {name: after.made.objects.get(f"table {name}", "").partition(_PARTITION)[2] for name in dropped}
-        filled = fill.decide(after, fills)
-        content, left = Content(file.new, message, first, keys, alike.changed(after), filled), list[ModelStep]()
+        filled = fill.decide(after, asked.fills)
+        content, left = Content(file.new, asked.message, first, keys, alike.changed(after), filled), list[ModelStep]()
         for rounds in range(_ROUNDS):
             file.is_at(_write(server, revisions, replace(content, more=[*first, *left])))
             written = _proven(server, head, file, after) if file.path else Written(after)

@@ -15,6 +15,19 @@ from scripts.core.plan.table_sizes import NOTE
 
 
 @dataclass(frozen=True)
+class Asked:
+    """What the user says about a new revision."""
+
+    message: str
+    renames: str
+    """RENAME: see `rename.decide`."""
+    fills: str
+    """FILL: see `fill.decide`."""
+    rev_id: str = ""
+    """Its id; empty: a new one."""
+
+
+@dataclass(frozen=True)
 class Content:
     """What a new file has besides what autogenerate finds."""
 

@@ -187,7 +187,7 @@ def test_the_filters_of_the_application_hold_everywhere(project: Project, revisi
 
     assert [result.returncode for result in results] == [0] * 3, results
     assert json.loads(linted.stdout)["models"] == []
-    assert "✓ Models and migrations match: there is nothing to write." in before.stdout
+    for result in (before, results[2]):
+        assert "✓ Models and migrations match: there is nothing to write." in result.stdout
     assert gate(project, "drift")["status"] == "passed", gate(project, "drift")
-    (path,) = project.versions.glob("*abcd02*")
-    assert "op." not in path.read_text().partition("def upgrade")[2]
+    assert [*project.versions.glob("*abcd02*")] == []
