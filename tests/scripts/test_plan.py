@@ -32,6 +32,25 @@ def test_nothing_pending_is_nothing_to_do(settled: Project) -> None:
     assert json.loads(settled.run("plan", "--json").stdout) == {"format": 1, "revisions": []}
 
 
+def test_a_character_that_the_encoding_of_the_target_lacks_is_found(project: Project) -> None:
+    name = f"{project.url.database}_latin1"
+    project.sql_on_server(f"CREATE DATABASE {name} TEMPLATE template0 ENCODING 'LATIN1' LOCALE 'C'")
+    project.sql_on_server(f"COMMENT ON DATABASE {name} IS 'environment=development'")
+    latin = Project(project.path, project.url.set(database=name), {"ACCEPT": "drift"})
+    assert call(latin).returncode == 0
+    latin.sql("INSERT INTO users (username, email) VALUES (chr(233), chr(252))")
+    write(latin, "abcd01", "COMMENT ON TABLE users IS 'é'", "COMMENT ON COLUMN users.email IS '€'")
+
+    results = [call(latin, "plan"), call(latin, "verify_staging")]
+    project.sql_on_server(f"DROP DATABASE {name}")
+
+    assert [result.returncode for result in results] == [1, 1]
+    assert "the database's encoding has none for it" in results[0].stderr
+    for said in (results[0].stderr, results[1].stdout):
+        assert re.search("alembic/versions/abcd01.py, line 12: character with byte sequence ", said), said
+    assert "✓ restore      passed" in results[1].stdout, "rows with characters that it has"
+
+
 def test_each_statement_is_shown_with_what_it_does(project: Project) -> None:
     write(
         project, "abcd01", "ALTER TABLE users ADD COLUMN note text", "UPDATE users SET note = ''", "CREATE TABLE t ()"

@@ -48,12 +48,13 @@ def restored(server: Scratch, backup: Backup) -> Settings:
     The administrator restores owners and grants. Without them, everything belongs to the migrating role. Raise
     UserError as `restore_into.fill` does.
     """
+    encoding = server.rights.encoding
     if overrides.accepted("roles"):
-        made = scratch.create(server)
+        made = scratch.create(server, encoding=encoding)
     else:
         scratch.require_equal_roles(server)
         scratch.make_roles(server, backup.manifest.roles)
-        made = scratch.as_administrator(server, scratch.create(server, bare=True))
+        made = scratch.as_administrator(server, scratch.create(server, bare=True, encoding=encoding))
     _fill(backup, made)
     scratch_extensions.hand_over(server, made)
     return made
@@ -65,7 +66,7 @@ def _restore(server: Scratch, backup: Backup) -> None:
     Raise UserError as `make restore` does.
     """
     scratch.require_equal_roles(server)
-    made = scratch.create(server, bare=True)
+    made = scratch.create(server, bare=True, encoding=server.rights.encoding)
     administrator = scratch.as_administrator(server, made)
     is_superuser = overrides.accepted("superuser") or server.rights.role.superuser
     _fill(backup, administrator if is_superuser else made)

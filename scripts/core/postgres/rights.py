@@ -37,7 +37,8 @@ _MEMBERSHIPS = text(f"{MEMBERSHIPS} {_USERS} GROUP BY 1, 2 ORDER BY 1, 2")
 _DATABASE = text(
     "SELECT current_user AS name, pg_get_userbyid(datdba) AS owner,"
     " has_database_privilege(oid, 'CREATE') AS makes_schemas,"
-    " (SELECT has_schema_privilege(oid, 'CREATE') FROM pg_namespace WHERE nspname = 'public') AS makes_tables"
+    " (SELECT has_schema_privilege(oid, 'CREATE') FROM pg_namespace WHERE nspname = 'public') AS makes_tables,"
+    " pg_encoding_to_char(encoding) AS encoding"
     " FROM pg_database WHERE datname = current_database()"
 )
 _EXTENSIONS = text(
@@ -91,6 +92,8 @@ class Rights:
     """The extensions of the database; None if the target was not asked."""
     offered: tuple[str, ...] = ()
     """The extensions that could be created in the database."""
+    encoding: str = ""
+    """The encoding of the database; empty if the target was not asked."""
 
     @property
     def role(self) -> Role:
@@ -128,6 +131,7 @@ def read(connection: Connection) -> Rights:
         makes_tables=bool(database.makes_tables),
         extensions=tuple(Extension(**row) for row in connection.execute(_EXTENSIONS).mappings()),
         offered=tuple(connection.scalars(_OFFERED)),
+        encoding=database.encoding,
     )
 
 

@@ -89,14 +89,14 @@ def _archived(source: Settings, connection: Connection) -> Iterator[_Archive]:
 
 def _template(server: Scratch, archive: _Archive) -> str:
     """Return the name of a database with exactly this schema. It stays, unless it has passwords of other servers."""
-    script = _script(server, archive)
+    script, encoding = _script(server, archive), server.rights.encoding
     if USER_MAPPING in script:
-        return databases.name_of(_restored(server, archive).database_url)
+        return databases.name_of(_restored(server, archive, encoding).database_url)
     key = _key(server, script)
     name = f"{KIND}_{key[:24]}"
     if templates.find(server, KIND).get(name) == key:
         return name
-    return templates.keep(server, _restored(server, archive), name, key, MOST_KEPT)
+    return templates.keep(server, _restored(server, archive, encoding), name, key, MOST_KEPT)
 
 
 def _key(server: Scratch, script: bytes) -> str:
@@ -108,7 +108,7 @@ def _key(server: Scratch, script: bytes) -> str:
         script,
         templates.about(server).encode(),
         repr(server.server.execute(_ROLES, {"names": sorted(map(str, roles))}).all()).encode(),
-        repr((rights.key, rights.name, rights.owner, rights.extensions)).encode(),
+        repr((rights.key, rights.name, rights.owner, rights.extensions, rights.encoding)).encode(),
         repr((login.role, login.is_separate, login.is_equal, server.administrator.database_url.username)).encode(),
     ]
     return hashlib.sha256(b"\0".join(parts)).hexdigest()
@@ -129,8 +129,8 @@ def without_random_word(script: bytes) -> bytes:
     return script.replace(found[1], b"") if found else script
 
 
-def _restored(server: Scratch, archive: _Archive) -> Settings:
-    made = scratch.create(server)
+def _restored(server: Scratch, archive: _Archive, encoding: str = "") -> Settings:
+    made = scratch.create(server, encoding=encoding)
     pg_restore = client_programs.find("pg_restore", archive.major, tls=connections.uses_tls(server.server))
     _restore(server, pg_restore, made, archive.path)
     scratch_extensions.hand_over(server, made)

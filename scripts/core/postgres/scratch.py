@@ -33,6 +33,8 @@ from scripts.core.postgres.rights import Rights
 from scripts.core.postgres.sql import Sql, compose
 from scripts.core.settings import Settings
 
+_EVERY_CHARACTER = ("", "UTF8", "SQL_ASCII")
+"""Encodings that lack no character; the first is that of the scratch server itself."""
 GONE = 2
 """Seconds after which a server that has answered before counts as stopped."""
 
@@ -83,10 +85,11 @@ def session(settings: Settings, rights: Rights | None = None, models: Child | No
             _drop(scratch)
 
 
-def create(scratch: Scratch, template: str = "template0", *, bare: bool = False) -> Settings:
+def create(scratch: Scratch, template: str = "template0", *, bare: bool = False, encoding: str = "") -> Settings:
     """Create a development database. Return settings with it as the target, and with the login of the user's files.
 
-    A `bare` one is like a restored target: it belongs to the migrating role and has no grants.
+    A `bare` one is like a restored target: it belongs to the migrating role and has no grants. A copy of the target has
+    its `encoding`, so that it refuses the same characters.
     """
     owner = _owner(scratch, bare)
     name = f"scratch_{scratch.key}_{len(scratch.made)}"
@@ -94,8 +97,8 @@ def create(scratch: Scratch, template: str = "template0", *, bare: bool = False)
     try:
         with connections.interruptible(driver.session(scratch.server)):
             # This copies files instead of writing every page to the log: ten times as fast without synchronous writes.
-            given = "CREATE DATABASE {} OWNER {} TEMPLATE {} STRATEGY file_copy"
-            sql.run(scratch.server, compose(given, sql.name(name), owner, sql.name(template)))
+            given = "CREATE DATABASE {} OWNER {} TEMPLATE {} STRATEGY file_copy {}"
+            sql.run(scratch.server, compose(given, sql.name(name), owner, sql.name(template), _encoded(encoding)))
     except DBAPIError as error:
         if sqlstates.of(error) not in (sqlstates.INSUFFICIENT_PRIVILEGE, sqlstates.DISK_FULL):
             raise
@@ -104,6 +107,13 @@ def create(scratch: Scratch, template: str = "template0", *, bare: bool = False)
     _grant(scratch, name, template, bare)
     # The server has answered before. If it stops answering, it is not just starting.
     return _on(scratch, scratch.login.url.set(database=name))
+
+
+def _encoded(encoding: str) -> Sql:
+    """Return the options of a new database. The locale C goes with every encoding."""
+    if encoding in _EVERY_CHARACTER:
+        return Sql()
+    return compose("ENCODING {} LOCALE_PROVIDER libc LOCALE 'C'", sql.value(encoding))
 
 
 def _not_created(scratch: Scratch, error: DBAPIError) -> UserError:

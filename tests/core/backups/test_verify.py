@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from sqlalchemy import text
@@ -49,8 +50,8 @@ def test_nothing_is_left_on_the_scratch_server(
 ) -> None:
     create, made = scratch.create, []
 
-    def watched(server: scratch.Scratch, *, bare: bool) -> Settings:
-        made.append(create(server, bare=bare))
+    def watched(server: scratch.Scratch, **options: Any) -> Settings:
+        made.append(create(server, **options))
         return made[-1]
 
     monkeypatch.setattr(scratch, "create", watched)
