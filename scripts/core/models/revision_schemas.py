@@ -17,8 +17,8 @@ from scripts.core import files_read, messages
 from scripts.core.errors import UserError
 from scripts.core.migrate import alembic_commands
 from scripts.core.migrate.steps import Step
-from scripts.core.plan import missing_extensions, missing_roles, rehearsal, shadow
-from scripts.core.plan.empty_copy import EmptyCopy, MakeRoles
+from scripts.core.plan import missing_extensions, missing_objects, rehearsal, shadow
+from scripts.core.plan.empty_copy import EmptyCopy, Make
 from scripts.core.postgres import trial
 from scripts.core.postgres.scratch import Scratch
 from scripts.core.revisions import history
@@ -142,13 +142,13 @@ def _run(server: Scratch, revisions: History, chain: Sequence[Script], keys: dic
     except UserError as error:
         known.missing[chain[0].revision] = error.problem
         return
-    make_roles, files = missing_roles.maker(server), set[str]()
+    make, files = missing_objects.maker(server, made), set[str]()
     lacks = EmptyCopy(missing_extensions.elsewhere(server), missing_extensions.declared(server))
     for start in range(0, len(chain), AT_ONCE):
         part = chain[start : start + AT_ONCE]
         base = known.schemas[parents_of(part[0])[0]] if parents_of(part[0]) else {}
         of = Part(part[-1].revision, start, len(chain), lacks)
-        walked: Walked = trial.run(server, made, walk, of, base, make_roles=make_roles)
+        walked: Walked = trial.run(server, made, walk, of, base, make=make)
         files |= {*walked.files}
         done = list(zip(part, walked.ran, strict=False))
         for script, ran in done:
@@ -159,7 +159,7 @@ def _run(server: Scratch, revisions: History, chain: Sequence[Script], keys: dic
             return
 
 
-def walk(made: Settings, of: Part, before: Hashes, make_roles: MakeRoles) -> Walked:
+def walk(made: Settings, of: Part, before: Hashes, make: Make) -> Walked:
     """Upgrade in the child, and compare the schema after each revision with the one before."""
     walked, state, found = Walked(), [before], of.lacks
     with rehearsal.observed(made) as observer:
@@ -172,7 +172,7 @@ def walk(made: Settings, of: Part, before: Hashes, make_roles: MakeRoles) -> Wal
 
         try:
             with files_read.noted() as files:
-                alembic_commands.traced(made, of.wanted, on_step, shadow.tracer(make_roles, found, partial=True))
+                alembic_commands.traced(made, of.wanted, on_step, shadow.tracer(make, found, partial=True))
             walked.files = list(files)
         except UserError as error:
             walked.failure = trial.failed(error)

@@ -21,8 +21,9 @@ from scripts.core.postgres.sql import sent
 from scripts.core.postgres.user_tables import CATALOGS
 from scripts.core.revisions import checksum, sql_lines
 
-MakeRoles = Callable[[list[str]], bool]
-"""Let the administrator create these roles where they are missing. Return whether they exist then."""
+Make = Callable[[str, list[str]], bool]
+"""Let the administrator create roles or an extension where they are missing. Return whether they exist then."""
+ROLES, EXTENSION = "roles", "extension"
 
 _WRITES = re.compile(r"(INSERT|UPDATE|MERGE|WITH|DO|CALL)\b")
 _NAMES_ROLES = re.compile(r"\b(GRANT|REVOKE|POLICY|OWNER|OWNED|ROLE|USER|AUTHORIZATION|PRIVILEGES)\b", re.IGNORECASE)
@@ -64,6 +65,8 @@ class EmptyCopy:
     """Revisions that ended early because their code needs a row, or that lack an extension."""
     empty: set[str] = field(default_factory=set)
     """Revisions that have read a table and found no row."""
+    for_superusers: list[str] = field(default_factory=list)
+    """Extensions that the role could not create, so that the administrator did."""
 
     @property
     def needs(self) -> str:
@@ -108,17 +111,17 @@ class EmptyCopy:
         return True
 
 
-def nowhere(_roles: list[str]) -> bool:
-    """Create no role."""
+def nowhere(_kind: str, _names: list[str]) -> bool:
+    """Create nothing."""
     return False
 
 
-def tracer(make_roles: MakeRoles, found: EmptyCopy) -> Tracer:
+def tracer(make: Make, found: EmptyCopy) -> Tracer:
     """Return what makes a session execute the statements of revisions as this module describes."""
 
     def attach(connection: Connection, revision: Callable[[], str], _commits: Commits) -> Excuse:
         found.forget(revision())  # An earlier attempt may have begun it.
-        execution = _Execution(driver.session(connection), revision, make_roles, found)
+        execution = _Execution(driver.session(connection), revision, make, found)
         for name in ("do_execute", "do_executemany", "do_execute_no_params"):
             event.listen(connection.engine, name, getattr(execution, name))
         event.listen(connection, "after_cursor_execute", execution.after)
@@ -131,10 +134,10 @@ def tracer(make_roles: MakeRoles, found: EmptyCopy) -> Tracer:
 class _Execution:
     session: Session
     revision: Callable[[], str]
-    make_roles: MakeRoles
+    make: Make
     found: EmptyCopy
     made: set[str] = field(default_factory=set)
-    """Roles that were asked for."""
+    """Roles and extensions that were asked for."""
 
     def do_execute(self, cursor: Any, sql: str, parameters: Any, _context: Any) -> bool:
         return self._execute(cursor, sql, lambda: cursor.execute(sql, parameters))
@@ -163,14 +166,14 @@ class _Execution:
             if saved:
                 self._release(sql)
         except Exception as error:
-            makes_roles = self._makes_roles(sql, error)
-            if not makes_roles and not self._leaves_out(sql, line, error):
+            again = execute if self._makes_roles(sql, error) else self._makes_extension(cursor, sql, error)
+            if not again and not self._leaves_out(sql, line, error):
                 raise
             if saved:
                 driver.ask(self.session, _UNDO)
                 driver.ask(self.session, _LOOK_AGAIN)
-            if makes_roles:
-                return self._execute(cursor, sql, execute)
+            if again:
+                return self._execute(cursor, sql, again)
             cursor.execute(_NO_ROW)
         return True
 
@@ -191,7 +194,18 @@ class _Execution:
             return False
         names = [name for name in role_names.named(sql, str(error)) if name not in self.made]
         self.made.update(names)
-        return bool(names) and self.make_roles(names)
+        return bool(names) and self.make(ROLES, names)
+
+    def _makes_extension(self, cursor: Any, sql: str, error: Exception) -> Callable[[], None] | None:
+        """Return what executes the statement where its extension is there now; None if that was not missing."""
+        name = extensions.named(sql) if sqlstates.of(error) == sqlstates.INSUFFICIENT_PRIVILEGE else ""
+        if not name or name in self.made:
+            return None
+        self.made.add(name)
+        if not self.make(EXTENSION, [name]):
+            return None
+        self.found.for_superusers.append(name)
+        return lambda: cursor.execute(extensions.if_missing(sql))
 
     def _leaves_out(self, sql: str, line: int, error: Exception) -> bool:
         """Return whether the statement failed because of what the copy lacks. Note that it is left out."""

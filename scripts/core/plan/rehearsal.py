@@ -10,8 +10,8 @@ from scripts.core import child_process, messages
 from scripts.core.errors import UserError
 from scripts.core.migrate import alembic_commands
 from scripts.core.migrate.steps import Commits, Excuse, OnStep, Step, Tracer
-from scripts.core.plan import empty_copy, missing_extensions, missing_roles, statement_watch
-from scripts.core.plan.empty_copy import EmptyCopy, MakeRoles
+from scripts.core.plan import empty_copy, missing_extensions, missing_objects, statement_watch
+from scripts.core.plan.empty_copy import EmptyCopy, Make
 from scripts.core.plan.findings import Undone
 from scripts.core.plan.trace import Trace
 from scripts.core.postgres import connections, driver, extensions, session_timeouts, trial
@@ -21,6 +21,11 @@ from scripts.core.revisions.history import History
 from scripts.core.schema import compare, repeated_reading
 from scripts.core.schema.fingerprint import Schema
 from scripts.core.settings import Settings
+
+FOR_SUPERUSERS = (
+    "Only a superuser may create the extension {name}; the scratch server's has done it here. If your role is none:"
+    " have a superuser create it first, and write CREATE EXTENSION IF NOT EXISTS in the file."
+)
 
 
 @dataclass
@@ -42,12 +47,16 @@ def run(
     A revision that ends early cannot be undone. Those before it are then undone on another copy.
     """
     lacks = EmptyCopy(missing_extensions.elsewhere(server), missing_extensions.lacking(server, revisions))
-    make_roles = missing_roles.maker(server)
-    tried = trial.run(server, copy(), up_and_down, pending, wanted, lacks, make_roles=make_roles)
+    made = copy()
+    tried = trial.run(server, made, up_and_down, pending, wanted, lacks, make=missing_objects.maker(server, made))
+    for name in tried.empty.for_superusers:
+        messages.send(FOR_SUPERUSERS.format(name=name))
     earlier = pending[: pending.index(tried.empty.unfinished[0])] if tried.empty.unfinished else ()
     if earlier:
         with messages.sent_to(messages.nowhere):
-            again = trial.run(server, copy(), up_and_down, earlier, earlier[-1], lacks, make_roles=make_roles)
+            made = copy()
+            make = missing_objects.maker(server, made)
+            again = trial.run(server, made, up_and_down, earlier, earlier[-1], lacks, make=make)
         tried.undone |= again.undone
     return tried
 
@@ -62,7 +71,7 @@ def up_and_down(
     pending: Sequence[str],
     wanted: str,
     lacks: EmptyCopy | None = None,
-    make_roles: MakeRoles = empty_copy.nowhere,
+    make: Make = empty_copy.nowhere,
 ) -> Rehearsal:
     """Do the work of `run` in the child. `lacks`: what is known of the copy before."""
     rehearsal, done = Rehearsal(empty=lacks or EmptyCopy()), list[tuple[str, Schema]]()
@@ -75,7 +84,7 @@ def up_and_down(
                 schemas.append(_read(observer))
 
         try:
-            tracer = tracing(observer, rehearsal.trace, empty_copy.tracer(make_roles, rehearsal.empty))
+            tracer = tracing(observer, rehearsal.trace, empty_copy.tracer(make, rehearsal.empty))
             upgrade(copy, wanted, on_step, rehearsal.trace, tracer)
         except UserError as error:
             rehearsal.failure = trial.failed(error)

@@ -10,11 +10,10 @@ from alembic.util import to_tuple
 from sqlalchemy import Connection
 
 from scripts.core import application, files_read
-from scripts.core.errors import UserError
 from scripts.core.migrate import alembic_commands
 from scripts.core.migrate.steps import Commits, Excuse, Tracer
-from scripts.core.plan import empty_copy, missing_extensions, missing_roles
-from scripts.core.plan.empty_copy import EmptyCopy, MakeRoles
+from scripts.core.plan import empty_copy, missing_extensions, missing_objects
+from scripts.core.plan.empty_copy import EmptyCopy, Make
 from scripts.core.postgres import extensions, own_tables, scratch, scratch_extensions, templates, trial
 from scripts.core.postgres.scratch import Scratch
 from scripts.core.revisions import history, naming
@@ -63,19 +62,9 @@ def _template(server: Scratch, revisions: History, keys: dict[str, str], at: Seq
 
 
 def _make(server: Scratch, key: str, template: Shadow, at: Sequence[str], *, partial: bool) -> str:
-    missing = scratch_extensions.needed(server)
-    while True:
-        made = scratch.create(server, template.name)
-        scratch_extensions.make(server, made, missing)
-        try:
-            files = sorted({*template.files, *run(server, made, at, partial=partial)})
-            break
-        except UserError as error:
-            # An administrator created these extensions where the files were applied, so the administrator does it here.
-            extension = extensions.lacking(error.__cause__)
-            if not extension or extension in missing or server.rights.extensions is not None:
-                raise
-            missing.append(extension)
+    made = scratch.create(server, template.name)
+    scratch_extensions.make(server, made, scratch_extensions.needed(server))
+    files = sorted({*template.files, *run(server, made, at, partial=partial)})
     name = f"{KIND}_{key}_{files_read.content(files)}"
     return templates.keep(server, made, name, json.dumps(files), MOST_SHADOWS)
 
@@ -84,24 +73,24 @@ def run(server: Scratch, made: Settings, at: Sequence[str], *, partial: bool = F
     """Apply everything up to the revisions `at`, and return the files that were read. Raise UserError if one fails."""
     copy = EmptyCopy(missing_extensions.elsewhere(server), missing_extensions.declared(server))
     lacks = copy if partial else EmptyCopy()
-    return trial.run(server, made, upgrade, at, partial, lacks, make_roles=missing_roles.maker(server))
+    return trial.run(server, made, upgrade, at, partial, lacks, make=missing_objects.maker(server, made))
 
 
-def upgrade(made: Settings, at: Sequence[str], partial: bool, lacks: EmptyCopy, make_roles: MakeRoles) -> list[str]:
+def upgrade(made: Settings, at: Sequence[str], partial: bool, lacks: EmptyCopy, make: Make) -> list[str]:
     """Do the work of `run` in the child. Leave out statements that need rows, which a shadow does not have."""
     with files_read.noted() as files:
         for revision in at:
             found = EmptyCopy(lacks.elsewhere, [*lacks.lacking])
-            alembic_commands.traced(made, revision, lambda _step: None, tracer(make_roles, found, partial=partial))
+            alembic_commands.traced(made, revision, lambda _step: None, tracer(make, found, partial=partial))
     return list(files)
 
 
-def tracer(make_roles: MakeRoles, found: EmptyCopy, *, partial: bool) -> Tracer:
+def tracer(make: Make, found: EmptyCopy, *, partial: bool) -> Tracer:
     """Return what lets revisions run on a database without rows. `found` gets what was left out."""
 
     def attach(connection: Connection, revision: Callable[[], str], commits: Commits) -> Excuse | None:
         extensions.tolerate(connection)
-        excuse = empty_copy.tracer(make_roles, found)(connection, revision, commits)
+        excuse = empty_copy.tracer(make, found)(connection, revision, commits)
         return excuse if partial else None
 
     return attach

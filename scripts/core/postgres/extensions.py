@@ -72,10 +72,15 @@ def creates(statement: str) -> bool:
     return bool(_NAME.search(statement))
 
 
+def if_missing(statement: str) -> str:
+    """Return the statement with CREATE EXTENSION IF NOT EXISTS."""
+    return _UNCONDITIONAL.sub(r"\1IF NOT EXISTS ", statement)
+
+
 def tolerate(connection: Connection) -> None:
     """Turn CREATE EXTENSION into CREATE EXTENSION IF NOT EXISTS, because a superuser may have run that file before."""
     event.listen(connection, "before_cursor_execute", _tolerating, retval=True)
 
 
 def _tolerating(_connection: Any, _cursor: Any, sql: str, parameters: Any, *_: Any) -> tuple[str, Any]:
-    return _UNCONDITIONAL.sub(r"\1IF NOT EXISTS ", sql), parameters
+    return if_missing(sql), parameters

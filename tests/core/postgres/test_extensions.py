@@ -68,13 +68,22 @@ def pend(project: Project, upgrade: str, downgrade: str = "SELECT 1") -> None:
 
 def test_what_its_role_may_not_create_fails_before_it_fails_in_the_target(migrated: Project) -> None:
     pend(migrated, f"CREATE EXTENSION {UNTRUSTED}")
-    for verb in ("plan", "verify_staging", "migrate", "lint"):
-        result = call(migrated, verb, *(["--all"] if verb == "lint" else []))
+    for verb in ("plan", "verify_staging", "migrate"):
+        result = call(migrated, verb)
 
         said = result.stdout + result.stderr
         assert result.returncode == 1, verb
         assert f'permission denied to create extension "{UNTRUSTED}"' in said
         assert f'It is created in the target database by: CREATE EXTENSION "{UNTRUSTED}"' in said
+
+
+def test_without_a_target_the_administrator_creates_it_and_the_rest_is_tried_and_compared(migrated: Project) -> None:
+    pend(migrated, f"CREATE EXTENSION {UNTRUSTED}; CREATE TABLE rest ()", "DROP TABLE rest")
+
+    result = call(migrated, "lint", "--all", ACCEPT="")
+
+    assert f"! Only a superuser may create the extension {UNTRUSTED}; the scratch server's has done it" in result.stderr
+    assert "✓ Nothing blocks in 3 revisions.\n  table rest is not expected\n" in result.stdout
 
 
 def test_what_the_administrator_has_created_is_there_and_its_drop_is_a_note(
