@@ -20,6 +20,7 @@ from sqlalchemy.schema import (
 )
 
 from scripts.core import redaction, sqlstates
+from scripts.core.errors import UserError
 from scripts.core.models import described
 from scripts.core.models.described import Owned
 from scripts.core.plan import missing_extensions
@@ -147,7 +148,8 @@ class _Creation:
         whole = CreateTable(table, include_foreign_key_constraints=keys)
         if self._is_done(whole):
             return True
-        compiler = self.connection.dialect.ddl_compiler(self.connection.dialect, whole)
+        dialect: Any = self.connection.dialect
+        compiler = dialect.ddl_compiler(dialect, None)
         left_out = {table.primary_key, *(table.foreign_key_constraints - set(keys))}
         every: list[Constraint] = table._sorted_constraints
         apart = [one for one in every if one not in left_out and one._should_create_for_compiler(compiler)]
@@ -166,7 +168,9 @@ class _Creation:
     def _is_done(self, ddl: ExecutableDDLElement) -> bool:
         try:
             ddl._invoke_with(self.connection)  # type: ignore[no-untyped-call]
-        except SQLAlchemyError:  # DBAPIError is one
+        except UserError:
+            raise
+        except Exception:  # also of the models' own code, such as the name of a type
             return False
         return True
 
@@ -188,7 +192,9 @@ class _Creation:
 
     def _events(self, target: Any, listeners: Any, **values: Any) -> None:
         """Call the listeners one by one. They create types, and what the application has registered."""
-        values |= {"checkfirst": True, "_is_metadata_operation": True}
+        # SQLAlchemy looks for a type of the schema "*" in every schema.
+        looks = all(schema != "*" for schema, _ in self.owned)
+        values |= {"checkfirst": looks, "_is_metadata_operation": True}
         for listener in listeners:
             self._try(target, EVENT, partial(listener, target, self.connection, **values))
 
@@ -204,6 +210,10 @@ class _Creation:
             self._fail(of, part, redaction.message(error), may_lack=missing_extensions.may_be_needed(error))
         except SQLAlchemyError as error:
             self._fail(of, part, str(error))
+        except UserError:
+            raise
+        except Exception as error:
+            self._fail(of, part, models.cause(error))
         else:
             return True
         return False

@@ -10,30 +10,67 @@ from typing import Any
 from alembic.autogenerate import render
 from alembic.autogenerate.api import AutogenContext
 from alembic.ddl.postgresql import PostgresqlImpl
-from sqlalchemy import ClauseElement, Connection, text
+from sqlalchemy import ClauseElement, Connection, TextClause, text
 from sqlalchemy.dialects.postgresql import DOMAIN, ENUM
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.types import ARRAY, NullType, String, UserDefinedType
 
 from scripts.core.postgres import sql
 
 HAS_DEFAULT = "has_default"
 """Our own option for `context.configure`: see Compared in request.py."""
-_OWNERS = text("""SELECT nspname, t.relname, attname, current_schema()
+_OWNERS = text("""SELECT nspname, t.relname, attname, current_schema(), s.relname
     FROM pg_depend d JOIN pg_class s ON s.oid = objid AND s.relkind = 'S'
     JOIN pg_attribute ON (attrelid, attnum) = (refobjid, refobjsubid) JOIN pg_class t ON t.oid = attrelid
     JOIN pg_namespace n ON n.oid = t.relnamespace WHERE deptype = 'a'""")
 _OF_PARTITIONS = text("""SELECT nspname, relname, conname, current_schema() FROM pg_constraint
     JOIN pg_class c ON c.oid = conrelid JOIN pg_namespace n ON n.oid = relnamespace
     WHERE contype = 'f' AND conparentid <> 0""")
+_TYPES = text("""SELECT nspname, relname, attname, current_schema(), format_type(atttypid, atttypmod)
+    FROM pg_attribute JOIN pg_class c ON c.oid = attrelid AND relkind IN ('r', 'p', 'f')
+    JOIN pg_namespace n ON n.oid = relnamespace WHERE attnum > 0 AND NOT attisdropped""")
 _PARAMETER = re.compile(r"(?<![:\w\\]):(?=\w)")
 _CAST = re.compile(r"::[\w .\"]+(\[\])*\Z")
 
 
-def of_no_effect(found: Any, context: AutogenContext) -> str:
-    """Return the text of a type with a name that creates nothing; nothing for any other.
+class NamedType(UserDefinedType[Any]):
+    """A type of the database that SQLAlchemy does not know, as PostgreSQL writes its name."""
 
-    SQLAlchemy 2.0 and older Alembics do not write that it creates nothing.
+    cache_ok = True
+
+    def __init__(self, name: str) -> None:
+        self.name = sql.for_psycopg2(name)
+
+    def get_col_spec(self, **_options: Any) -> str:
+        return self.name
+
+    @property
+    def code(self) -> str:
+        """Return the code that makes such a type in a revision, which imports nothing of this project."""
+        return f'type("Type", (sa.types.UserDefinedType,), {{"get_col_spec": lambda *_, **__: {self.name!r}}})()'
+
+
+def render_item(kind: str, item: Any, context: Any) -> str | bool:
+    """Write defaults with their quotes. Import the module of a type that is not SQLAlchemy's.
+
+    Alembic writes the type's name with the module.
     """
+    if kind == "server_default" and isinstance(getattr(item, "arg", None), str):
+        return repr(item.arg)
+    if code := _code(item, context):
+        return code
+    if kind == "type" and not type(item).__module__.startswith(("sqlalchemy.", "alembic.")):
+        context.imports.add(f"import {type(item).__module__}")
+    return False
+
+
+def _code(found: Any, context: AutogenContext) -> str:
+    """Return the code of a type that SQLAlchemy does not know, or of one with a name that creates nothing.
+
+    Return nothing for any other. SQLAlchemy 2.0 and older Alembics do not write that it creates nothing.
+    """
+    if isinstance(found, NamedType):
+        return found.code
     if not isinstance(found, ENUM | DOMAIN) or found.create_type:
         return ""
     context.imports.add("from sqlalchemy.dialects import postgresql")
@@ -71,14 +108,17 @@ class CorrectedImpl(PostgresqlImpl):
     def autogen_column_reflect(self, inspector: Any, table: Any, column_info: dict[str, Any]) -> None:
         """Leave out the default of a serial column: it takes its values from a sequence that it owns.
 
-        SQLAlchemy makes text() of what it reads, in which :name is a parameter.
+        SQLAlchemy makes text() of what it reads, in which :name is a parameter. It does not know all types.
         """
+        column = table.schema, table.name, column_info["name"]
+        if _is_unknown(column_info["type"]) and (found := _of_columns(inspector, _TYPES).get(column)):
+            column_info["type"] = NamedType(found)
         for of, key in ((column_info, "default"), (column_info.get("computed") or {}, "sqltext")):
             if of.get(key):
                 of[key] = _PARAMETER.sub(r"\\:", of[key])
         if not str(column_info.get("default") or "").startswith("nextval("):
             return
-        if (table.schema, table.name, column_info["name"]) in _owners(inspector):
+        if column in _of_columns(inspector, _OWNERS):
             del column_info["default"]
 
     @cached_property
@@ -91,6 +131,12 @@ class CorrectedImpl(PostgresqlImpl):
         for one in [*conn_fks]:
             if (one.table.schema, one.table.name, one.name) in self._of_partitions:
                 conn_fks.remove(one)
+
+    def compare_type(self, inspector_column: Any, metadata_column: Any) -> bool:
+        """Return whether types differ. As for all that SQLAlchemy does not know, the models' database says so."""
+        if isinstance(inspector_column.type, NamedType):
+            return False
+        return super().compare_type(inspector_column, metadata_column)
 
     def compare_server_default(self, inspector_column: Any, metadata_column: Any, wanted: Any, found: Any) -> bool:
         """Return whether defaults differ. PostgreSQL cannot compare all of them: some types have no such operator."""
@@ -110,14 +156,21 @@ class CorrectedImpl(PostgresqlImpl):
         return bool(differs)
 
 
-def _owners(inspector: Any) -> set[tuple[str | None, str, str]]:
-    """Return the schema, the table and the name of each column that owns a sequence. The inspector keeps them."""
+def _is_unknown(of: Any) -> bool:
+    """Return whether SQLAlchemy reads a type as none at all, or as the text that it is not: name and "char"."""
+    return isinstance(of.item_type if isinstance(of, ARRAY) else of, NullType) or type(of) is String
+
+
+def _of_columns(inspector: Any, query: TextClause) -> dict[tuple[str | None, str, str], str]:
+    """Return what the query reads of columns, each by its schema, its table and its name. The inspector keeps it."""
     known = inspector.info_cache
-    if "owners of sequences" not in known:
+    if query not in known:
         with inspector._operation_context() as connection:
-            rows = connection.execute(_OWNERS).all()
-        known["owners of sequences"] = {
-            (name, table, column) for schema, table, column, default in rows for name in _spellings(schema, default)
+            rows = connection.execute(query).all()
+        known[query] = {
+            (name, table, column): found
+            for schema, table, column, default, found in rows
+            for name in _spellings(schema, default)
         }
-    found: set[tuple[str | None, str, str]] = known["owners of sequences"]
+    found: dict[tuple[str | None, str, str], str] = known[query]
     return found

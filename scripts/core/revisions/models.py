@@ -144,18 +144,7 @@ def compared(metadata: MetaData, more: Iterable[str] = ()) -> dict[str, Any]:
         is_ours = name in schemas if kind == "schema" else migration_log.include_name(name, kind, parents)
         return is_ours and own_name(name, kind, parents)
 
-    def render_item(kind: str, item: Any, context: Any) -> str | bool:
-        """Write defaults with their quotes. Import the module of a type that is not SQLAlchemy's.
-
-        Alembic writes the type's name with the module.
-        """
-        if kind == "server_default" and isinstance(getattr(item, "arg", None), str):
-            return repr(item.arg)
-        if kind == "type" and not type(item).__module__.startswith(("sqlalchemy.", "alembic.")):
-            context.imports.add(f"import {type(item).__module__}")
-        return autogenerate.of_no_effect(item, context) or False
-
-    names = {"include_name": include_name, "include_object": own_object, "render_item": render_item}
+    names = {"include_name": include_name, "include_object": own_object, "render_item": autogenerate.render_item}
     return {"target_metadata": metadata, "include_schemas": True, **names}
 
 
