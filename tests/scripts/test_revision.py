@@ -346,6 +346,22 @@ def test_a_model_that_cannot_be_imported_is_told_with_its_place(edited: Project,
     assert f"✗ app/models/user.py, line 3 cannot be imported: {cause}" in result.stderr
 
 
+def test_files_that_are_not_in_utf_8_are_named(edited: Project, revisions: list[str]) -> None:
+    path = edited.write_revision("abcd01", revisions[-1])
+    path.write_bytes(path.read_bytes() + b'odd = "\xe9"\n')
+    revision = edited.run("revision", "--message", "add")
+    path.unlink()
+    user = edited.path / MODELS / "user.py"
+    user.write_bytes(user.read_bytes() + b'odd = "\xe9"\n')
+    model = edited.run("revision", "--message", "add")
+
+    assert (revision.returncode, model.returncode) == (1, 1)
+    assert "✗ alembic/versions/abcd01.py" in revision.stderr
+    assert "✗ app/models/user.py" in model.stderr
+    assert "'utf-8' codec can't decode byte 0xe9" in revision.stderr
+    assert "'utf-8' codec can't decode byte 0xe9" in model.stderr
+
+
 @pytest.fixture
 def renamed(edited: Project) -> Project:
     """A project whose model calls email mail, with an index and a unique constraint on it."""

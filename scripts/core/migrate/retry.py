@@ -114,11 +114,13 @@ def _on_disk(conditions: Conditions) -> Iterator[None]:
         raise
     try:
         _flush(conditions)
-    except DBAPIError as error:
+    except (UserError, DBAPIError) as error:  # the new connection, or its statement
+        said = error.problem if isinstance(error, UserError) else redaction.message(error)
         raise UserError(
-            f"Every revision ran, but perhaps not all are on the server's disk: {redaction.message(error)}",
+            f"Every revision ran, but perhaps not all are on the server's disk: {said}",
             why="A crash of the server now could undo the last ones.",
             do="make status; then make migrate, which applies what is missing",
+            state="the server has committed every revision.",
         ) from error
 
 

@@ -95,6 +95,26 @@ def test_commits_wait_for_the_disk_once_at_the_end(project: Project, revisions: 
     assert project.sql("SELECT current_setting, pg_current_wal_flush_lsn() > at FROM made") == [("off", True)]
 
 
+def test_what_cannot_be_brought_onto_the_disk_is_not_called_done(project: Project, revisions: list[str]) -> None:
+    close = f"ALTER DATABASE {project.url.database} ALLOW_CONNECTIONS false"
+    names = "user='{POSTGRES_USER}' password='{POSTGRES_PASSWORD}' host='{POSTGRES_HOST}' port='{POSTGRES_PORT}'"
+    code = "import os, psycopg2"
+    code += f'; other = psycopg2.connect("dbname=postgres {names}".format(**os.environ)); other.autocommit = True'
+    project.write_revision("abcd01", revisions[-1], f'{code}; other.cursor().execute("{close}")')
+
+    result = call(project)
+    project.sql_on_server(close.replace("false", "true"))
+    again = call(project)
+
+    assert result.returncode == 1
+    assert "✗ Every revision ran, but perhaps not all are on the server's disk: " in result.stderr
+    assert "not currently accepting connections" in result.stderr
+    assert "  State: the server has committed every revision.\n" in result.stderr
+    assert "✓" not in result.stdout
+    assert again.returncode == 0, again.stderr
+    assert project.version == ["abcd01"]
+
+
 @pytest.mark.parametrize("options", ["", "-c work_mem=5MB"])
 def test_a_second_session_has_the_limits(project: Project, revisions: list[str], options: str) -> None:
     lines = [
