@@ -28,8 +28,8 @@ def elsewhere(server: Scratch) -> list[str] | None:
 def lacking(server: Scratch, revisions: History) -> list[str]:
     """Return the extensions that the scratch server lacks: of the target, revisions and [tool.app]."""
     wanted = {one.name for one in server.rights.extensions or ()} | {*declared_extensions.declared()}
-    for script in revisions.walk_revisions():
-        wanted |= {*extensions.all_named(sources.text(Path(script.path)))}
+    for text in sources.texts([Path(script.path) for script in revisions.walk_revisions()]):
+        wanted |= {*extensions.all_named(text)}
     return _only_elsewhere(server, wanted)
 
 

@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from alembic.util import to_tuple
@@ -124,8 +125,12 @@ def _left_out(server: Scratch) -> str:
     return f"partial {'any' if elsewhere is None else sorted({*elsewhere} - scratch_extensions.offered(server))}"
 
 
+@lru_cache(maxsize=2)
 def _keys(revisions: History, server: str) -> dict[str, str]:
-    """Return a key for the schema at each revision, from its file, env.py, the server, and all earlier revisions."""
+    """Return a key for the schema at each revision, from its file, env.py, the server, and all earlier revisions.
+
+    The files are read once for a history, whose code was read once too.
+    """
     base = server.encode() + own_tables.VERSION.encode() + Path(revisions.dir, "env.py").read_bytes()
     keys: dict[str, str] = {}
     for found in reversed(list(revisions.walk_revisions())):

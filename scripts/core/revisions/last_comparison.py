@@ -2,9 +2,11 @@
 
 import hashlib
 import json
-from collections.abc import Collection, Iterable, Sequence
+import os
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from scripts.core import ROOT, application, durable_files, files_read, revision_files
@@ -68,9 +70,10 @@ def _content(settings: Settings, files: Iterable[str], variables: Iterable[str])
     return _sum([files_read.content([*files]), *values])
 
 
-def _files(folder: str) -> Iterable[str]:
-    paths = (path for path in (ROOT / folder).rglob("*") if path.suffix not in (".pyc", ".pyo") and path.is_file())
-    return (str(path.relative_to(ROOT) if path.is_relative_to(ROOT) else path) for path in paths)
+def _files(folder: str) -> Iterator[str]:
+    for parent, _, names in os.walk(ROOT / folder):
+        place = os.path.join(os.path.relpath(parent, ROOT) if Path(parent).is_relative_to(ROOT) else parent, "")
+        yield from (place + name for name in names if not name.endswith((".pyc", ".pyo")))
 
 
 def _sum(parts: Iterable[str]) -> str:

@@ -128,8 +128,15 @@ def changed(path: Path, applied: Iterable[tuple[str, str]]) -> str:
 
 def text(path: Path) -> str:
     """Return the text of a revision's source, as far as it is known before it runs."""
-    files = [path, *siblings([path]).get(path, ()), *sorted(read_by(path))]
-    return "\n".join(file.read_bytes().decode("utf-8", "replace") for file in files if file.is_file())
+    return next(texts([path]))
+
+
+def texts(paths: Collection[Path]) -> Iterator[str]:
+    """Yield the text of each source, as `text` does."""
+    beside = siblings(paths)
+    for path in paths:
+        files = [path, *beside.get(path, ()), *sorted(read_by(path))]
+        yield "\n".join(file.read_bytes().decode("utf-8", "replace") for file in files if file.is_file())
 
 
 def _file(path: Path) -> SourceFile:

@@ -2,10 +2,12 @@
 
 import hashlib
 import json
+import os
 import zlib
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import text
@@ -191,3 +193,22 @@ def test_in_every_encoding(target: Settings, reading: Path, encoding: str) -> No
     assert str(reading.parent / "abcd01.漢\udcff.sql") in [name for name, _ in logged(other, "abcd01")]
     assert edited(other) == []
     assert b"SELECT 1 -- \xe9\r\n" in stored(other).values()
+
+
+def test_the_folder_is_listed_once_for_the_texts_of_all_revisions(
+    folder: Path, revisions: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was listed for each revision, so make revision took a second longer after 1,000 of them."""
+    paths, listed = sorted(folder.glob("*.py")), list[Path]()
+    (folder / f"{paths[0].stem}.sql").write_text("SELECT 1")
+    every, scandir = [sources.text(path) for path in paths], os.scandir
+
+    def scan(path: Path) -> Any:
+        listed.append(path)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", scan)
+
+    assert list(sources.texts(paths)) == every
+    assert every[0].endswith("SELECT 1")
+    assert (len(paths) > 1, listed) == (True, [folder])
