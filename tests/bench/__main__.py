@@ -76,6 +76,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         lints(server, 100)
         for tables, before in ((1, 1), (100, 1), (1, 1000)):
             revisions(server, tables, before)
+        stamps(server, 1000)
         shadows(server, 1000)
         backups(server, 500)
         reports(server, 50)
@@ -213,6 +214,15 @@ def revisions(server: Scratch, tables: int, number: int) -> None:
         name = f"revision of {tables} tables, {number} before"
         race = Race(name, lambda: written.ours(both.ours, target), 2.5, pairs=LONG_PAIRS)
         console.say(f"{line(race)}   alembic revision --autogenerate {written.plain(both.raw, target):.2f} s")
+
+
+def stamps(server: Scratch, number: int) -> None:
+    """`make stamp`, which finds among so many known schemas that of a database."""
+    target = peers.database(server)
+    with peers.checkouts([f"CREATE TABLE s{n} (id int)" for n in range(number)]) as both:
+        peers.upgrade(both.raw, target)
+        race = Race(f"stamp of {number} revisions", lambda: peers.stamp(both.ours, target), 3, pairs=LONG_PAIRS)
+        console.say(line(race))
 
 
 def shadows(server: Scratch, number: int) -> None:

@@ -153,6 +153,11 @@ def plan(checkout: Path, target: Settings) -> float:
     return subprocesses.seconds([sys.executable, "-m", "scripts.plan"], checkout, environment(target))
 
 
+def stamp(checkout: Path, target: Settings) -> float:
+    """Seconds that `make stamp` takes there, as a whole process."""
+    return subprocesses.seconds([sys.executable, "-m", "scripts.stamp"], checkout, environment(target))
+
+
 def verify_staging(checkout: Path, target: Settings, settings: dict[str, str]) -> float:
     """Seconds that `make verify-staging` takes there, as a whole process."""
     words = [sys.executable, "-m", "scripts.verify_staging"]

@@ -158,12 +158,14 @@ def test_the_report_of_a_real_verification_is_weighed_and_opened(
 
 
 @pytest.mark.faults
-def test_make_revision_is_measured_beside_plain_autogenerate(
+def test_make_revision_is_measured_beside_plain_autogenerate_and_make_stamp_alone(
     server: Scratch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    bench.stamps(server, 2)
     bench.revisions(server, 3, 2)
 
-    printed = capsys.readouterr().out
+    stamp, printed = capsys.readouterr().out.splitlines(keepends=True)
+    assert re.fullmatch(r"stamp of 2 revisions +\d+\.\d\d s \(goal: 3 s\)\n", stamp)
     assert re.fullmatch(
         r"revision of 3 tables, 2 before +\d+\.\d\d s \(goal: 2\.5 s\)   alembic revision --autogenerate \d+\.\d\d s\n",
         printed,

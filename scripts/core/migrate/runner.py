@@ -16,7 +16,7 @@ from alembic.util import CommandError
 from sqlalchemy import Connection, MetaData, text
 from sqlalchemy.engine import URL
 
-from scripts.core import ROOT, application, messages, redaction, revision_files, settings
+from scripts.core import ROOT, application, messages, redaction, revision_files, revision_modules, settings
 from scripts.core.errors import UserError
 from scripts.core.migrate import guards, retry, unfinished_rollback, unnamed
 from scripts.core.migrate.request import ATTRIBUTE, AlembicRequest
@@ -110,7 +110,7 @@ def _change_the_version(command: MigrationContext, request: AlembicRequest, hold
     target, url = request.settings, request.url
     with advisory_lock.hold(holder, target.limits.wait):
         at = history.current(holder)
-        steps = Steps(_plan(command, holder, request), at, request.on_step)
+        steps = Steps(map(revision_modules.fresh, _plan(command, holder, request)), at, request.on_step)
         if not steps:
             messages.send("Nothing to do: another migration has done this meanwhile.")
             return

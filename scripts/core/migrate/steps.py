@@ -1,6 +1,6 @@
 """The steps of an Alembic command. They are computed once and stay the same for all attempts."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -55,7 +55,7 @@ class Steps:
     Alembic would count `-1` again from there, and undo one revision too many.
     """
 
-    def __init__(self, steps: Sequence[Any], start: Sequence[str], on_step: OnStep | None = None) -> None:
+    def __init__(self, steps: Iterable[Any], start: Sequence[str], on_step: OnStep | None = None) -> None:
         self._steps = list(steps)
         self._on_step = on_step
         self._after: list[set[str]] = [set(start)]

@@ -13,7 +13,7 @@ from alembic.script.revision import RevisionError
 from alembic.util import to_tuple
 from sqlalchemy import Connection
 
-from scripts.core import git, missing_packages, revision_files, settings
+from scripts.core import git, missing_packages, revision_files, revision_modules, settings
 from scripts.core.errors import USAGE, UserError
 from scripts.core.formatting import counted
 from scripts.core.postgres import own_tables
@@ -37,6 +37,7 @@ def load() -> History:
     """
     history = ScriptDirectory.from_config(revision_files.config())
     sources.watch(history.dir)
+    revision_modules.reuse()
     try:
         # A program that reads our standard output must not get the output of a revision.
         with contained(defaults=settings.nowhere()), redirect_stdout(sys.stderr), warnings.catch_warnings():
@@ -63,7 +64,7 @@ def load() -> History:
 def _require_short_ids(history: History) -> None:
     """Raise UserError for an id that the version table cannot hold, unless a revision widens its column."""
     long = [found for found in history.walk_revisions() if len(found.revision) > LONGEST_ID]
-    if long and not any(_WIDENS.search(sources.text(Path(found.path))) for found in history.walk_revisions()):
+    if long and not any(map(_WIDENS.search, sources.texts([Path(found.path) for found in history.walk_revisions()]))):
         path, revision = long[-1].path, long[-1].revision
         raise UserError(
             f"{revision_files.shown(path)}: the id {revision} has {len(revision)} characters.",

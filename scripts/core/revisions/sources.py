@@ -133,9 +133,9 @@ def text(path: Path) -> str:
 
 def texts(paths: Collection[Path]) -> Iterator[str]:
     """Yield the text of each source, as `text` does."""
-    beside = siblings(paths)
+    found = siblings(paths)
     for path in paths:
-        files = [path, *beside.get(path, ()), *sorted(read_by(path))]
+        files = [path, *found.get(path, ()), *sorted(read_by(path))]
         yield "\n".join(file.read_bytes().decode("utf-8", "replace") for file in files if file.is_file())
 
 
