@@ -332,7 +332,7 @@ def test_a_revision_that_cannot_be_imported_is_told_with_file_line_and_cause(pro
 
     assert result.returncode == 1
     assert "✗ alembic/versions/abcd01.py, line 1 cannot be imported: ModuleNotFoundError: " in result.stderr
-    assert "Do:    add the package of no_such_module to requirements.txt" in result.stderr
+    assert "Do:    add the package of no_such_module to pyproject.toml" in result.stderr
 
 
 def test_what_commits_in_between_is_shown(project: Project) -> None:
