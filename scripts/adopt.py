@@ -84,8 +84,7 @@ def adopt(target: settings.Settings, given: str, name: str, work: Path) -> int:
     address = scratch.address(target)
     found = prove.prove_prepared(target, prepared, address, work)
     require_equal(prepared, found)
-    if found.against_models:
-        prepared = accept(prepared, found)
+    prepared = accept(prepared, found)
     with entry_point.finishing():
         changes.apply(prepared.changes)
         complete_env(prepared, in_container=target.in_container)
@@ -108,16 +107,7 @@ def table(prepared: Adoption) -> Iterator[tuple[str, str]]:
     yield "command", start_of(prepared)
     yield "dependencies", dependencies(prepared)
     yield "driver", prepared.driver
-    if carried := [*prepared.carried.functions, *(f"{one}={value}" for one, value in prepared.options.items())]:
-        yield "carried over", ", ".join(carried)
-    if prepared.not_carried:
-        yield "not carried", "; ".join(prepared.not_carried)
-    if seen.url_variables:
-        yield "get the URL", ", ".join(["DATABASE_URL", *seen.url_variables])
-    if prepared.variables:
-        yield ".env", f"{', '.join(sorted(prepared.variables))}, from its {prepared.variables_from}"
-    if prepared.compose.name:
-        yield "services", str(prepared.compose)
+    yield from table_of_settings(prepared)
     if prepared.code.links:
         yield "links", f"not copied, because they lead out of it: {', '.join(prepared.code.links)}"
     yield "removed", f"the example: {', '.join(f'{one}/' for one in example.FOLDERS)}"
@@ -125,6 +115,23 @@ def table(prepared: Adoption) -> Iterator[tuple[str, str]]:
         "changes",
         f"{counted(len(prepared.changes.written), 'file')} written, {len(prepared.changes.removed)} removed",
     )
+
+
+def table_of_settings(prepared: Adoption) -> Iterator[tuple[str, str]]:
+    """Yield what was found in env.py, in the project's variables and in its Compose file."""
+    seen = prepared.recorded
+    if carried := [*prepared.carried.functions, *(f"{one}={value}" for one, value in prepared.options.items())]:
+        yield "carried over", ", ".join(carried)
+    if prepared.not_carried:
+        yield "not carried", "; ".join(prepared.not_carried)
+    if seen.url_variables:
+        yield "get the URL", ", ".join(["DATABASE_URL", *seen.url_variables])
+    if seen.extensions:
+        yield "extensions", f"{', '.join(seen.extensions)}, which only an administrator may create"
+    if prepared.variables:
+        yield ".env", f"{', '.join(sorted(prepared.variables))}, from its {prepared.variables_from}"
+    if prepared.compose.name:
+        yield "services", str(prepared.compose)
 
 
 def start_of(prepared: Adoption) -> str:
@@ -169,16 +176,27 @@ def require_equal(prepared: Adoption, found: Proof) -> None:
 
 
 def accept(prepared: Adoption, found: Proof) -> Adoption:
-    """Return the adoption with the differences between models and files accepted. Raise UserError without a yes."""
-    console.say(f"Models and revision files of the project differ in {counted(len(found.against_models), 'object')}:")
-    listing(found.against_models)
+    """Return the adoption with the differences between models and files accepted. Raise UserError without a yes.
+
+    Defaults that the models do not state are kept without a question: make revision would drop them.
+    """
+    if found.against_models:
+        number = counted(len(found.against_models), "object")
+        console.say(f"Models and revision files of the project differ in {number}:")
+        listing(found.against_models)
+        require_yes()
+    if unstated := len(found.acceptable) - len(found.against_models):
+        console.say(f"Kept {counted(unstated, 'default')} that the models do not state: {accepted.FILE}")
+    return prepare.with_accepted(prepared, accepted.text(found.acceptable)) if found.acceptable else prepared
+
+
+def require_yes() -> None:
     if not overrides.accepted("differences") and console.ask("Keep them as they are? Type yes:") not in ("y", "yes"):
         raise UserError(
             "The models of the project do not match its revision files.",
             why="make revision would write these differences into its first file.",
             do="correct them in the project. Override with ACCEPT=differences.",
         )
-    return prepare.with_accepted(prepared, accepted.text(found.acceptable))
 
 
 def listing(lines: Sequence[str]) -> None:

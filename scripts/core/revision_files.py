@@ -41,8 +41,10 @@ def config() -> Config:
 def unproven(after: Sequence[str]) -> Iterator[tuple[Path, Path]]:
     """Yield a folder in which only this process finds revision files, and the one in which they will be.
 
-    `after`: the files of the revisions that they follow. What a killed process has left there is removed.
+    `after`: the files of the revisions that they follow. What a killed process has left there is removed. Raise
+    UserError if revisions are not written in UTF-8.
     """
+    _require_utf_8()
     history = ScriptDirectory.from_config(config())
     places = [Path(folder).resolve() for folder in history._version_locations]
     place = next((one for one in places for path in after if Path(path).resolve().is_relative_to(one)), places[0])
@@ -60,6 +62,18 @@ def unproven(after: Sequence[str]) -> Iterator[tuple[Path, Path]]:
         finally:
             del _unproven[folder]
             shutil.rmtree(folder)
+
+
+def _require_utf_8() -> None:
+    """Raise UserError if Alembic would write a revision in another encoding than that of Python's sources."""
+    encoding = str(config().get_alembic_option("output_encoding") or "utf-8")
+    if encoding.lower().replace("_", "-") not in ("utf-8", "utf8"):
+        raise UserError(
+            f"output_encoding of Alembic's configuration is {encoding}.",
+            why="Python reads revision files in UTF-8.",
+            do="remove that line",
+            code=USAGE,
+        )
 
 
 @contextmanager

@@ -15,6 +15,7 @@ INI = """[alembic]
 script_location = %(here)s/migrations
 prepend_sys_path = .
 file_template = %%(rev)s_%%(slug)s
+recursive_version_locations = true
 sqlalchemy.url = postgresql+psycopg2://shop:secret@db.example.com/shop
 """
 ENV = """import os
@@ -95,6 +96,7 @@ DIFFERENT = (
 )
 PARTIAL = """    op.execute("CREATE INDEX twice ON products (name)")
     op.execute("CREATE INDEX partial ON products (id, name) WHERE name IS NOT NULL AND id > 0")
+    op.execute("ALTER TABLE products ALTER name SET DEFAULT 'x'")
 
 
 def downgrade"""
@@ -136,7 +138,8 @@ def shop(tmp_path: Path) -> Path:
             ".git/config": "private",
             "migrations/env.py": ENV,
             "migrations/sql/orders.sql": ORDERS,
-            **{f"migrations/versions/{name}.py": revision(name) for name in REVISIONS},
+            **{f"migrations/versions/{name}.py": revision(name) for name in REVISIONS if name != "c1"},
+            "migrations/versions/2026/c1.py": revision("c1"),
             "shop/__init__.py": "",
             "shop/base.py": BASE,
             "shop/models.py": MODELS,
@@ -186,10 +189,11 @@ def test_a_project_moves_in_and_is_as_it_was(empty_project: Project, shop: Path)
         "revisions     4 files -> alembic/versions/",
         "models        migration_models:metadata, 2 tables",
         "dependencies  requirements.txt: 2, all are here already; left out: psycopg2: psycopg2-binary is the same here",
-        "carried over  include_object, file_template=%(rev)s_%(slug)s, version_table=shop_version",
+        "carried over  include_object, file_template=%(rev)s_%(slug)s, recursive_version_locations=true, vers",
         "get the URL   DATABASE_URL, SHOP_DATABASE_URI",
         "services      compose.yaml: db (pgvector/pgvector:pg16), redis (redis:8)",
         "  Its database runs pgvector/pgvector:pg16: set POSTGRES_IMAGE=pgvector/pgvector:pg16 in .env.",
+        "Kept 1 default that the models do not state: alembic/accepted_differences.txt",
         "✓ 4 revisions ran from empty, and made 3 tables.",
     ):
         assert line in result.stdout
@@ -200,7 +204,7 @@ def test_a_project_moves_in_and_is_as_it_was(empty_project: Project, shop: Path)
         file.write((here / ".env.adopted").read_text())
     checked = called(empty_project, "adopt")
     assert checked.returncode == 0, checked.stdout + checked.stderr
-    assert "but for 4 differences in alembic/accepted_differences.txt" in checked.stdout
+    assert "but for 5 differences in alembic/accepted_differences.txt" in checked.stdout
     assert called(empty_project, "migrate").returncode == 0
     assert empty_project.sql("SELECT version_num FROM shop_version") == [("c1",)]
     again = empty_project.call(sys.executable, "-m", "scripts.adopt", f"--project={shop}")
@@ -213,6 +217,7 @@ def require_moved(here: Path) -> None:
     assert not (here / "shop" / ".env").exists()
     assert (here / "tests" / "staging").is_dir()
     assert (here / "alembic" / "sql" / "orders.sql").read_text() == ORDERS
+    assert (here / "alembic" / "versions" / "2026" / "c1.py").exists()
     app = tomllib.loads((here / "pyproject.toml").read_text())["tool"]["app"]
     assert app["packages"] == ["shop", "migration_models"]
     assert app["command"] == "python -m shop"
@@ -222,6 +227,7 @@ def require_moved(here: Path) -> None:
     assert "\n  SECRET_KEY:\n" in (here / "docker-compose.yml").read_text()
     accepted = (here / "alembic" / "accepted_differences.txt").read_text()
     assert "table orders, column note" in accepted
+    assert "table products, column name: the models do not state its default 'x'::character varying" in accepted
 
 
 def refused(project: Project, given: Path | str, *words: str, code: int = 2, **variables: str) -> str:
@@ -329,6 +335,25 @@ def test_a_project_that_does_not_run_or_match_is_refused(empty_project: Project,
 
     env.write_text(ENV.replace('os.environ["SHOP_DATABASE_URI"]', '"sqlite://"'))
     assert "env.py connects to sqlite, not to PostgreSQL" in refused(empty_project, shop, code=1)
+
+
+@pytest.mark.faults
+def test_extensions_of_an_administrator_are_found_by_the_errors(empty_project: Project, shop: Path) -> None:
+    more = """    op.execute("CREATE EXTENSION dblink")
+    op.execute("UPDATE products SET name = unaccent(name)")
+
+
+def downgrade"""
+    (shop / "migrations" / "versions" / "b1.py").write_text(revision("b1").replace("def downgrade", more))
+    write(shop, {"shop/start.py": "from alembic import command\n"})
+
+    result = adopt(empty_project, shop, CONFIRM="shop")
+
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "extensions    dblink, unaccent, which only an administrator may create" in result.stdout
+    assert "shop/start.py runs Alembic: switch this off, make migrate does it" in result.stdout
+    app = tomllib.loads((empty_project.path / "pyproject.toml").read_text())["tool"]["app"]
+    assert app["extensions"] == ["dblink", "unaccent"]
 
 
 def test_changes_that_git_does_not_have_are_refused(empty_project: Project, shop: Path) -> None:

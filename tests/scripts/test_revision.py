@@ -170,6 +170,18 @@ def test_any_message_becomes_a_docstring_and_a_revision_that_runs(project: Proje
     assert project.version[0] in path.name
 
 
+def test_a_revision_that_python_could_not_read_is_refused(project: Project) -> None:
+    ini = project.path / "alembic.ini"
+    ini.write_text(ini.read_text().replace("[alembic]\n", "[alembic]\noutput_encoding = latin-1\n"))
+    before = files(project)
+
+    result = project.run("revision", "--message=für", "--empty")
+
+    assert result.returncode == 2
+    assert result.stderr.startswith("✗ output_encoding of Alembic's configuration is latin-1.")
+    assert files(project) == before
+
+
 @pytest.mark.parametrize(
     ("imports", "problem", "missing"),
     [

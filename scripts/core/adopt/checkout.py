@@ -2,10 +2,10 @@
 
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
-from scripts.core import ROOT
+from scripts.core import ROOT, application
 from scripts.core.adopt import changes, env_py, example, packages, pyproject
 from scripts.core.adopt.adoption import Adoption
 from scripts.core.errors import UserError
@@ -47,7 +47,7 @@ def _write_revisions(adoption: Adoption, to: Path, versions: set[Path]) -> None:
     """Copy the revisions into one folder, and the files beside them. Raise UserError if two have one name."""
     target = to / "alembic/versions"
     target.mkdir(parents=True)
-    for folder in sorted(versions):
+    for folder in sorted(one for one in versions if not is_below(one, versions)):
         for path in sorted(folder.rglob("*")):
             place = target / path.relative_to(folder)
             if not path.is_file() or "__pycache__" in path.parts or path.name == "__init__.py":
@@ -70,6 +70,11 @@ def _write_revisions(adoption: Adoption, to: Path, versions: set[Path]) -> None:
             shutil.copy2(path, place)
 
 
+def is_below(folder: Path, others: Collection[Path]) -> bool:
+    """Return whether a folder is inside of one of the others."""
+    return any(one in folder.parents for one in others)
+
+
 def _toml(adoption: Adoption) -> str:
     text = adoption.resolved.files.get("pyproject.toml") or (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     folders = [*adoption.code.declared, *([env_py.PACKAGE] if adoption.carried.text else [])]
@@ -78,6 +83,8 @@ def _toml(adoption: Adoption) -> str:
         "packages": folders,
         "command": adoption.start.command,
     }
+    if adoption.recorded.extensions:
+        values["extensions"] = [*dict.fromkeys([*application.read().extensions, *adoption.recorded.extensions])]
     if adoption.recorded.url_variables:
         values["url_variables"] = adoption.recorded.url_variables
     return pyproject.with_checks(pyproject.with_application(text, values), folders)

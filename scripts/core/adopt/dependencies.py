@@ -2,7 +2,7 @@
 
 import re
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from configparser import ConfigParser
 from dataclasses import dataclass, field, replace
 from email import message_from_string
@@ -57,11 +57,17 @@ def read(project: ExistingProject) -> Dependencies:
         source, lines, python = str(metadata.relative_to(project.folder)), *_of_wheel(metadata)
     else:
         source, lines = "", []
+    lines += _greenlet({name_of(one) for one in lines})
     renamed = [one for one in lines if name_of(one) in SAME]
     left_out += [f"{name_of(one)}: {SAME[name_of(one)]} is the same here" for one in renamed]
     others = [one for one in (*OTHERS, *files) if (project.folder / one).is_file() and one != source]
     others = [one for one in others if (project.folder / one).resolve() not in seen]
     return Dependencies(source, [one for one in lines if one not in renamed], python, others, left_out)
+
+
+def _greenlet(names: Set[str]) -> list[str]:
+    """Return what SQLAlchemy needs for asyncpg, and from 2.1 on no longer brings along."""
+    return ["greenlet"] if "asyncpg" in names and "greenlet" not in names else []
 
 
 def programs(project: ExistingProject) -> list[str]:

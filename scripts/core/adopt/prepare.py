@@ -22,6 +22,7 @@ from scripts.core.adopt import (
 )
 from scripts.core.adopt.adoption import Adoption
 from scripts.core.adopt.changes import CheckoutChanges
+from scripts.core.adopt.checkout import DOUBLED, is_below
 from scripts.core.adopt.dependencies import Dependencies
 from scripts.core.adopt.env_py import Carried
 from scripts.core.adopt.found import ExistingProject
@@ -31,11 +32,14 @@ from scripts.core.errors import UserError
 from scripts.core.postgres import own_tables
 from scripts.core.settings import Settings
 
-OPTIONS = ("file_template", "truncate_slug_length", "timezone")
+OPTIONS = ("file_template", "truncate_slug_length", "timezone", "recursive_version_locations")
 """Options of Alembic's configuration that this environment honours."""
 OF_ENV = ("version_table", "version_table_schema")
 """Options that a project may give in its configuration, or in env.py."""
 STEPS = 4
+_COMMANDS = re.compile(
+    rb"^\s*(?:from alembic import .*\bcommand\b|import alembic\.command|from alembic\.command )", re.MULTILINE
+)
 WITHOUT_WORK = {
     *("target_metadata", "connection", "url", "literal_binds", "dialect_opts", "dialect_name", "template_args"),
     *("include_schemas", "render_as_batch", "transaction_per_migration", "transactional_ddl", "compare_type"),
@@ -119,7 +123,9 @@ def _options(project: ExistingProject, seen: Recorded) -> dict[str, str]:
     """Return the options of Alembic's configuration that are carried over."""
     given = {name: value for name in (*OPTIONS, *OF_ENV) if (value := project.option(name))}
     of_env = {name: str(seen.simple[name]) for name in OF_ENV if seen.simple.get(name)}
-    both = {**given, **of_env}
+    folders = {path.parent for path in seen.revisions.values()}
+    nested = {"recursive_version_locations": "true"} if any(is_below(one, folders) for one in folders) else {}
+    both = {**given, **nested, **of_env}
     return {name: value for name, value in both.items() if (name, value) != ("version_table", own_tables.VERSION_TABLE)}
 
 
@@ -144,7 +150,7 @@ def _carry(settings: Settings, question: Question, adoption: Adoption) -> None:
             if _has_tables(settings, question, seen, other.text):
                 carried = other
     adoption.carried = carried
-    adoption.not_carried = [*carried.not_carried, *_not_carried(seen)]
+    adoption.not_carried = [*carried.not_carried, *_not_carried(adoption)]
     if not carried.text and adoption.metadata != direct:
         raise UserError(
             f"The metadata of the models is not found: env.py of {name} has none that can be named.",
@@ -153,12 +159,15 @@ def _carry(settings: Settings, question: Question, adoption: Adoption) -> None:
         )
 
 
-def _not_carried(seen: Recorded) -> list[str]:
-    """Return the options of env.py that have no place here, and the statements that it executes by itself."""
+def _not_carried(adoption: Adoption) -> list[str]:
+    """Return the options of env.py without a place here, what it executes by itself, and what runs otherwise here."""
+    seen = adoption.recorded
     options = ((name, value) for name, value in seen.simple.items() if name not in {*WITHOUT_WORK, *OF_ENV})
     executed = (one for one in seen.statements if not one.startswith("SET search_path"))
     return [
         *(f"{name}={value}" for name, value in options if value),
+        *(f"{place}: a raw statement with {DOUBLED}, which is sent as %; use op.execute()" for place in seen.doubled),
+        *(f"{place} runs Alembic: switch this off, make migrate does it" for place in _runs_alembic(adoption)),
         *(f"env.py executes: {one[:80]}" for one in executed),
     ]
 
@@ -174,6 +183,15 @@ def _has_tables(settings: Settings, question: Question, seen: Recorded, text: st
         return recorded.described(settings, question, f"{env_py.PACKAGE}:metadata", seen.url_variables) == seen.tables
     finally:
         shutil.rmtree(folder)
+
+
+def _runs_alembic(adoption: Adoption) -> list[str]:
+    """Return the files of the application that import Alembic's commands, as one that migrates when it starts."""
+    copy, found = adoption.changes.prepared.parent / "project", list[str]()
+    for folder in adoption.code.folders:
+        every = (one for one in sorted((copy / folder).rglob("*.py")) if one.name != "env.py")
+        found += [str(one.relative_to(copy)) for one in every if _COMMANDS.search(one.read_bytes())]
+    return found
 
 
 def _shortest(references: list[str]) -> str:

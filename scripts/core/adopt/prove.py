@@ -32,7 +32,7 @@ class Proof:
     against_models: list[str] = field(default_factory=list)
     """What models and revision files have in another form, to be read."""
     acceptable: list[str] = field(default_factory=list)
-    """The same, by which it is known again."""
+    """The same, by which it is known again, and the defaults that the models do not state: a revision drops them."""
     exceptions: str = ""
     """What the comparison with the models leaves out."""
 

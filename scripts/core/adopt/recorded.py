@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy.engine import URL
 
 from scripts.core import subprocesses
-from scripts.core.adopt import command, packages, variables
+from scripts.core.adopt import command, lacking_extensions, packages, variables
 from scripts.core.adopt.env_py import Function
 from scripts.core.adopt.found import ExistingProject
 from scripts.core.child_process import Deadline
@@ -55,6 +55,10 @@ class Recorded:
     """The files of the project's modules that were imported."""
     statements: list[str]
     """What env.py has executed besides the revisions."""
+    doubled: list[str]
+    """Places of raw statements whose doubled percent signs are two there, and one here."""
+    extensions: list[str]
+    """What the project's role could not create, as [tool.app] has it."""
     url_variables: list[str]
     """Variables besides DATABASE_URL that needed the URL."""
     template: str
@@ -157,12 +161,17 @@ def described(settings: Settings, question: Question, reference: str, more: Sequ
 def _run(
     server: Scratch, question: Question, more: Sequence[str], reference: str = ""
 ) -> tuple[dict[str, Any], Settings]:
-    made = scratch.create(server)
-    scratch_extensions.make(server, made, scratch_extensions.needed(server))
-    values = {name: value for name, value in question.values.items()}
-    answer: dict[str, Any] = trial.run(
-        server, made, ask, question, values, [*more], reference, deadline=DEADLINE, statement_timeout=DEADLINE.seconds
-    )
+    values, by_administrator, needed = {**question.values}, dict[str, str](), scratch_extensions.needed(server)
+    limits: Any = {"deadline": DEADLINE, "statement_timeout": DEADLINE.seconds}
+    while True:
+        made = scratch.create(server)
+        scratch_extensions.make(server, made, [*needed, *by_administrator], by_administrator)
+        answer: dict[str, Any] = trial.run(server, made, ask, question, values, [*more], reference, **limits)
+        lacking = lacking_extensions.of(server, answer.get("error", {}))
+        if not lacking or lacking.keys() <= {*needed, *by_administrator}:
+            break
+        by_administrator |= lacking
+    answer["extensions"] = [f"{name} SCHEMA {schema}" if schema else name for name, schema in by_administrator.items()]
     return answer, made
 
 
@@ -206,6 +215,8 @@ def _recorded(answer: Mapping[str, Any], more: Sequence[str], template: str) -> 
         defining=answer["defining"],
         modules=answer["modules"],
         statements=answer["statements"],
+        doubled=[*dict.fromkeys(answer["doubled"])],
+        extensions=answer["extensions"],
         url_variables=[*more],
         template=template,
     )
@@ -227,6 +238,8 @@ def _failed(error: Mapping[str, str], project: ExistingProject) -> UserError:
         do = "write FLASK_APP=module:application into the .flaskenv of the project"
     if NOT_POSTGRESQL in error["words"]:
         do = "write DATABASE_URL=postgresql://… into the project's .env.example, under the name that it reads"
+    if lacking_extensions.not_installed(error["words"]):
+        do = scratch_extensions.HELP
     where = f"{error['place']}: " if error["place"] else ""
     return UserError(
         f"The env.py of {project.name} does not run: {where}{error['words']}",

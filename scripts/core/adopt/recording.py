@@ -19,10 +19,10 @@ from typing import Any
 SIMPLE = (str, int, bool, type(None))
 TO = "alembic"
 """The command that runs, for programs that look at their own name."""
-
-
+UNCONDITIONAL = re.compile(r"((?:^|;)\s*CREATE\s+EXTENSION\s+)(?!IF\s+NOT\b)", re.IGNORECASE)
+"""An administrator may have created the extension before."""
 DOUBLED = 2 * "%"
-"""How an ini file has a percent sign."""
+"""How an ini file, and a raw statement for psycopg2, have a percent sign."""
 
 
 def main(question: Path) -> None:
@@ -30,7 +30,8 @@ def main(question: Path) -> None:
     sys.path[:0] = asked["paths"]
     sys.argv[:] = [TO]
     os.chdir(asked["folder"])
-    seen: dict[str, Any] = {"options": {}, "statements": [], "looked_at": [], "connected": False, "ran": False}
+    seen: dict[str, Any] = {"looked_at": [], "connected": False, "ran": False, "project": asked["project"]}
+    seen |= {name: [] for name in ("statements", "doubled")} | {"options": {}}
     _watch_variables(seen["looked_at"], re.compile(asked["names"]))
     try:
         found = _described(asked) if asked["reference"] else _recorded(asked, seen)
@@ -150,8 +151,6 @@ def _redirect(url: str, seen: dict[str, Any]) -> None:
 
 def _watch(environment: Any, seen: dict[str, Any]) -> None:
     """Note the options of context.configure(), and the statements that env.py executes besides the revisions."""
-    from sqlalchemy import Engine, event
-
     running: list[bool] = []
     configure, migrate = environment.configure, environment.run_migrations
 
@@ -170,13 +169,24 @@ def _watch(environment: Any, seen: dict[str, Any]) -> None:
         finally:
             running.pop()
 
-    def executed(_connection: Any, _its: Any, statement: str, *_: Any) -> None:
+    environment.configure, environment.run_migrations = noted_configure, noted_run
+    _watch_statements(running, seen)
+
+
+def _watch_statements(running: list[bool], seen: dict[str, Any]) -> None:
+    from sqlalchemy import Engine, event
+
+    def executed(connection: Any, _its: Any, statement: str, values: Any, context: Any, _many: bool) -> tuple[str, Any]:
+        is_literal = connection.dialect.paramstyle not in ("format", "pyformat")
+        is_doubled = "%" in statement and "%" not in statement.replace(DOUBLED, "")
+        if running and is_literal and is_doubled and context.compiled is None:
+            seen["doubled"].append(_innermost(traceback.extract_stack(), seen["project"]))
         word = statement.split(None, 1)[0].upper() if statement.strip() else ""
         if not running and word not in ("SELECT", "SHOW", "BEGIN", "COMMIT", "ROLLBACK"):
             seen["statements"].append(" ".join(statement.split()))
+        return UNCONDITIONAL.sub(r"\1IF NOT EXISTS ", statement), values
 
-    environment.configure, environment.run_migrations = noted_configure, noted_run
-    event.listen(Engine, "before_cursor_execute", executed)
+    event.listen(Engine, "before_cursor_execute", executed, retval=True)
 
 
 def _modules(project: str) -> Iterator[tuple[str, Path]]:
@@ -219,14 +229,20 @@ def _place(function: Any) -> dict[str, Any]:
     }
 
 
+def _innermost(frames: traceback.StackSummary, project: str) -> str:
+    """Return the file and line of the project that ran last."""
+    inside = [one for one in frames if one.filename.startswith(project)]
+    return f"{os.path.relpath(inside[-1].filename, project)}, line {inside[-1].lineno}" if inside else ""
+
+
 def _error(error: BaseException, project: str) -> dict[str, str]:
-    inside = [one for one in traceback.extract_tb(error.__traceback__) if one.filename.startswith(project)]
-    place = f"{os.path.relpath(inside[-1].filename, project)}, line {inside[-1].lineno}" if inside else ""
+    place = _innermost(traceback.extract_tb(error.__traceback__), project)
     if isinstance(error, SyntaxError) and error.filename and error.filename.startswith(project):
         place = f"{os.path.relpath(error.filename, project)}, line {error.lineno}"
     missing = error.name or "" if isinstance(error, ModuleNotFoundError) else ""
     words = str(error).strip().partition("\n")[0]
-    return {"place": place, "words": f"{type(error).__name__}: {words}", "missing": missing}
+    statement = str(getattr(error, "statement", ""))
+    return {"place": place, "words": f"{type(error).__name__}: {words}", "missing": missing, "statement": statement}
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 import re
 import sys
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +15,10 @@ from scripts.core.errors import UserError
 LOCKS = {"requirements.txt": (), "requirements-dev.txt": ("--group", "dev")}
 _DRAWN = r"[\u2500-\u257f\u25b6\u00d7]"
 """What uv draws around its words."""
+_ALONE = re.compile(
+    r"[Bb]ecause (?P<name>\S+) (?P<fault>was not found in the package registry|has no wheels with a matching .*? tag)"
+)
+"""What no other package can change."""
 NAMES = ("pyproject.toml", *LOCKS)
 
 
@@ -83,12 +87,22 @@ def install(resolved: Resolved, work: Path) -> Path:
 
 def conflict(said: str, found: Dependencies) -> UserError:
     """Return the error for requirements that no set of packages meets."""
-    clashes = [*_clashes(found.requirements, said)]
-    listed = "".join(f"\n    {one}" for one in clashes)
-    reason = " ".join(re.sub(_DRAWN, " ", said).split())
-    is_conflict = "unsatisfiable" in reason or "no versions" in reason or "incompatible" in reason
-    if not is_conflict:
-        return UserError(f"uv cannot choose the packages: {_first(said)}", why=_last(said), do="run this again")
+    given = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    reason = " ".join(re.sub(_DRAWN, " ", said).split()).replace(given["project"]["name"], "this checkout")
+    if missing := _ALONE.search(reason):
+        return UserError(
+            f"{missing['name']}, which the project needs, {missing['fault']}.",
+            why=reason,
+            do=f"correct that requirement in {found.source}, then run this again",
+        )
+    if not any(word in reason for word in ("unsatisfiable", "no versions", "incompatible")):
+        return UserError(
+            f"uv cannot choose the packages: {_first(said)}",
+            why=_last(said),
+            do=f"correct that requirement in {found.source}, or make it reachable from here; then run this again",
+        )
+    ours = [*given["project"]["dependencies"], *given["dependency-groups"]["dev"]]
+    listed = "".join(f"\n    {one}" for one in _clashes(found.requirements, ours, reason))
     return UserError(
         f"The packages of the project and of this environment cannot be installed together.{listed}",
         why=reason,
@@ -96,15 +110,14 @@ def conflict(said: str, found: Dependencies) -> UserError:
     )
 
 
-def _clashes(theirs: Sequence[str], said: str) -> list[str]:
-    """Return the packages that both name and the explanation names, with both requirements."""
-    given = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    ours = [*given["project"]["dependencies"], *given["dependency-groups"]["dev"]]
-    named = {dependencies.name_of(one): one for one in ours}
-    both = [(one, named[name]) for one in theirs if (name := dependencies.name_of(one)) in named]
-    return [
-        f"{one}: the project's; {ours}: this environment's" for one, ours in both if dependencies.name_of(one) in said
-    ]
+def _clashes(theirs: Sequence[str], ours: Sequence[str], reason: str) -> Iterator[str]:
+    """Yield the packages that both need and the explanation names, with both requirements."""
+    for own in ours:
+        name = dependencies.name_of(own)
+        direct = [one for one in theirs if dependencies.name_of(one) == name and name in reason]
+        through = re.finditer(rf"(?<!\S)(\S+) depends on ({re.escape(name)}[<>=!~][^\s,]*)", reason)
+        wanted = [*direct, *(f"{one[2]} of {one[1]}" for one in through if one[1] != "checkout")]
+        yield from (f"{one}: the project's; {own}: this environment's" for one in dict.fromkeys(wanted))
 
 
 def _program() -> str:

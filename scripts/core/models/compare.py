@@ -138,11 +138,11 @@ def _compared(server: Scratch, revisions: History, made: Sides, *, partial: bool
         failures, left, not_compared = without_extensions.leave_out(server, revisions, failures, left, expected.owned)
     notes += [f"{one.kind} {one.name} is a view in the revision files, so it is not compared" for one in made.views]
     known = accepted.read()
-    lines = [*(one.line for one in failures), *(one.line for one in left)]
+    lines = [*(one.line for one in failures), *(one.line for one in left), *unstated]
     return ModelComparison(
         differences=sorted((one for one in left if one.line not in known), key=lambda one: one.name),
         failures=[one for one in failures if one.line not in known],
-        notes=[*map(schemas.only_named, renamed), *notes, *unstated],
+        notes=[*map(schemas.only_named, renamed), *notes, *(one for one in unstated if one not in known)],
         renamed=renamed,
         accepted=[line for line in lines if line in known],
         not_compared=not_compared,

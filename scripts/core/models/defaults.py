@@ -15,6 +15,7 @@ from scripts.core.postgres.sql import Sql, compose, spelled
 from scripts.core.schema.compare import Difference
 from scripts.core.settings import Settings
 
+UNSTATED = ": the models do not state its default "
 _NOW = re.compile(r"\b(CURRENT_TIMESTAMP|transaction_timestamp\(\))(?!\()", re.IGNORECASE)
 _ZONE = re.compile(rf"\btimezone\(({wording.LITERAL}(?:::text)?), now\(\)\)")
 _SEQUENCE = re.compile(rf"nextval\({wording.LITERAL}::regclass\)")
@@ -37,7 +38,7 @@ def compare(files: Callable[[], Settings], expected: Read, found: Read) -> tuple
             if name not in expected.owned.objects or name not in found.owned.objects:
                 continue
             if wanted is None and is_ is not None:
-                notes.append(f"{name}: the models do not state its default {is_.expression}")
+                notes.append(f"{name}{UNSTATED}{' '.join(is_.expression.split())}")
             elif wanted is not None and (is_ is None or not _is_same_value(connection, wanted, is_)):
                 difference = f"{name}, default", "structure", wanted.expression, is_ and is_.expression
                 differences.append(Difference(*difference))  # type: ignore[arg-type]

@@ -22,6 +22,7 @@ from scripts.core.models import (
     comparable,
     compare,
     conversions,
+    defaults,
     dropped_tables,
     dropped_types,
     fill,
@@ -135,7 +136,7 @@ def accept(settings: Settings, revisions: History) -> list[str]:
 def acceptable(found: ModelComparison) -> list[str]:
     """Return the lines by which all differences are known again, with those that are accepted already."""
     lines = [*found.accepted, *(one.line for one in found.failures), *(one.line for one in found.differences)]
-    return [*lines, *found.of_plugins]
+    return [*lines, *found.of_plugins, *(one for one in found.notes if defaults.UNSTATED in one)]
 
 
 def _write(server: Scratch, revisions: History, content: Content) -> Path | None:

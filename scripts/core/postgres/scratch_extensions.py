@@ -1,6 +1,6 @@
 """Extensions on the scratch server: the administrator creates those that the migrating role may not create."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from sqlalchemy import text
 
@@ -47,11 +47,14 @@ def lacking(server: Scratch) -> list[str]:
     return [name for name in dict.fromkeys(wanted) if name not in there]
 
 
-def make(server: Scratch, made: Settings, names: Sequence[str]) -> None:
-    """Create extensions in a database, as the administrator, in the same schemas as in the target's database."""
+def make(server: Scratch, made: Settings, names: Sequence[str], more: Mapping[str, str] | None = None) -> None:
+    """Create extensions in a database, as the administrator, in the same schemas as in the target's database.
+
+    `more`: the schemas of extensions that are declared nowhere yet.
+    """
     if not names:
         return
-    declared = declared_extensions.declared()
+    declared = {**(more or {}), **declared_extensions.declared()}
     schemas = {**declared, **{one.name: one.schema for one in server.rights.extensions or ()}}
     with connections.connect(as_administrator(server, made)) as connection:
         for name in names:

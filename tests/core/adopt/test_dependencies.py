@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.core.adopt import dependencies, pyproject
+from scripts.core.adopt import dependencies, pyproject, resolution
 from scripts.core.adopt.found import ExistingProject
 
 METADATA = """Metadata-Version: 2.4
@@ -21,6 +21,7 @@ REQUIREMENTS = """# the shop
 --index-url https://example.com/simple
 -e .
 git+https://example.com/x.git
+asyncpg
 flask[async]==3.1.0 \\
     --hash=sha256:aa \\
     --hash=sha256:bb
@@ -70,6 +71,7 @@ def test_requirements_files_include_others_and_have_what_no_pyproject_can(tmp_pa
     assert len(found.requirements) == len(set(found.requirements))
     assert "sqlalchemy >= 2.0 ; python_version > '3'" in found.requirements
     assert "flask[async]==3.1.0" in found.requirements
+    assert "greenlet" in found.requirements
     assert "-e ." in found.left_out
     assert "git+https://example.com/x.git" in found.left_out
     assert "psycopg2: psycopg2-binary is the same here" in found.left_out
@@ -161,3 +163,48 @@ def test_a_python_is_allowed_or_not(python: str, version: tuple[int, ...], allow
 )
 def test_the_python_of_both_is_what_both_allow(theirs: str, both: str) -> None:
     assert f'requires-python = "{both}"' in pyproject.with_python(OURS, theirs)
+
+
+UNMET = " we can conclude that your requirements are unsatisfiable."
+
+
+@pytest.mark.parametrize(
+    ("said", "problem", "do"),
+    [
+        (
+            "Because flask-appbuilder==4.5.0 depends on sqlalchemy<1.5 and safe-alembic depends on"
+            f" flask-appbuilder==4.5.0, and because safe-alembic depends on sqlalchemy>=2.0.31,{UNMET}",
+            "    sqlalchemy<1.5 of flask-appbuilder==4.5.0: the project's; sqlalchemy>=2.0.31: this",
+            "change these requirements in requirements.txt",
+        ),
+        (
+            f"Because safe-alembic depends on alembic>=1.16 and alembic==1.13.2,{UNMET}",
+            "installed together.\n    alembic==1.13.2: the project's; alembic>=1.16: this environment's",
+            "change these requirements in requirements.txt",
+        ),
+        (
+            f"Because shop-core was not found in the package registry and safe-alembic depends on shop-core,{UNMET}",
+            "shop-core, which the project needs, was not found in the package registry.",
+            "correct that requirement in requirements.txt",
+        ),
+        (
+            "Because onnxruntime==1.10.0 has no wheels with a matching Python version tag (e.g., `cp311`) and"
+            f" safe-alembic depends on onnxruntime==1.10.0,{UNMET}",
+            "onnxruntime==1.10.0, which the project needs, has no wheels with a matching Python version tag.",
+            "correct that requirement in requirements.txt",
+        ),
+        (
+            "error: Distribution not found at: file:///nowhere/own",
+            "uv cannot choose the packages: error: Distribution not found at: file:///nowhere/own",
+            "or make it reachable from here",
+        ),
+    ],
+)
+def test_what_cannot_be_installed_is_named(said: str, problem: str, do: str) -> None:
+    found = dependencies.Dependencies("requirements.txt", ["alembic==1.13.2", "flask-appbuilder"], "", [], [])
+
+    error = resolution.conflict(said, found)
+
+    assert problem in error.problem
+    assert do in dict(error.facts)["Do"]
+    assert "safe-alembic" not in str(dict(error.facts))
