@@ -3,6 +3,7 @@
 import os
 import random
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -320,8 +321,11 @@ def test_a_revision_that_is_nowhere_is_said_to_be_nowhere(project: Project, git:
     project.sql("UPDATE alembic_version SET version_num = 'abcd01'")
 
     result = project.run("migrate")
+    shutil.rmtree(project.path / ".git")
+    without_git = project.run("migrate")
 
     assert result.returncode == 1
+    assert "There is no git repository here" in without_git.stderr
     assert "No commit of this git repository has that file." in result.stderr
     assert "make stamp REV=<revision>" in result.stderr
 

@@ -535,6 +535,20 @@ def test_sql_files_beside_it_are_executed_statement_by_statement(project: Projec
     assert "line 3: function two() does not exist" in failed.stdout + failed.stderr
 
 
+def test_an_sql_file_that_cannot_be_read_is_named(project: Project) -> None:
+    project.run("revision", "--message", "in sql", "--sql", POSTGRES_PORT="1")
+    (up,) = project.versions.glob("*_in_sql.up.sql")
+
+    up.write_bytes(b"SELECT 1;\n" + "SELECT 2;".encode("utf-16"))
+    undecoded = project.run("migrate")
+    up.unlink()
+    missing = project.run("plan")
+
+    assert f"✗ alembic/versions/{up.name}, line 2: this is not UTF-8.\n" in undecoded.stderr
+    assert "State: the database is at " in undecoded.stderr
+    assert f"✗ There is no alembic/versions/{up.name}.\n" in missing.stderr
+
+
 PLAN = "    plan: Mapped[str] = mapped_column(String(9))\n    seats: Mapped[int]\n"
 
 

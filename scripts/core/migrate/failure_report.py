@@ -57,6 +57,8 @@ def failed(conditions: Conditions, steps: Steps, error: Exception) -> UserError:
         return UserError(
             f"{error.place}: {error}", do=f"{error.do}, then run this again", state=state(conditions, steps)
         )
+    if unreadable := _unreadable(steps, error):
+        return unreadable.with_state(state(conditions, steps))
     source, code = next_steps.source(steps), sqlstates.of(error)
     said, details = _said(error, source), redaction.details(error, source)
     lacking = extensions.lacking(error)
@@ -80,6 +82,11 @@ def _sql_place(steps: Steps, error: Exception) -> str:
     path = getattr(steps.running.up_revision, "path", "") if steps.running else ""
     line = sql_lines.find(sql.sent(str(getattr(error, "statement", "") or "")), Path(path)) if path else None
     return f"{line.file}, line {line}" if line else ""
+
+
+def _unreadable(steps: Steps, error: Exception) -> UserError | None:
+    path = getattr(steps.running.up_revision, "path", "") if steps.running else ""
+    return sql_lines.unreadable(error, Path(path)) if path else None
 
 
 def _said(error: Exception, source: str) -> str:

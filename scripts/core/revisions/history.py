@@ -23,6 +23,8 @@ from scripts.core.user_code import contained
 History = ScriptDirectory
 LONGEST_ID = 32
 """Alembic makes the column of the version with this length."""
+_NOWHERE = "No commit of this git repository has that file."
+_NO_GIT = "There is no git repository here, as in the image of a release."
 _WITHOUT_FILE = (
     "make recover   (the database keeps the files that it has applied)."
     " If the schema is that of another revision: make stamp REV=<revision>"
@@ -235,7 +237,7 @@ def require_known(history: History, at: Iterable[str]) -> None:
         place = git.find_revision(revision, revision_files.folders())
         raise UserError(
             f"The database is at revision {revision}, which has no file in this checkout.",
-            why=f"{place.path} is in {place.where}." if place else "No commit of this git repository has that file.",
+            why=f"{place.path} is in {place.where}." if place else _NOWHERE if git.commit() else _NO_GIT,
             do=f"make recover; or: git checkout {place.commit} -- {shlex.quote(place.path)}"
             if place
             else _WITHOUT_FILE,

@@ -4,6 +4,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from scripts.core import revision_files
+from scripts.core.errors import UserError
 from scripts.core.revisions import checksum, sources
 
 _last: dict[Path, int] = {}
@@ -40,6 +41,25 @@ def find(statement: str, revision: Path) -> Line | None:
                 found = Line(text.count("\n", 0, start) + 1)
                 found.file = revision_files.shown(path)
                 return found
+    return None
+
+
+def unreadable(error: Exception, revision: Path) -> UserError | None:
+    """Return the error that names the SQL file of a revision that is not there, or is not UTF-8, or None."""
+    if isinstance(error, FileNotFoundError):
+        missing = Path(str(error.filename))
+        if missing.parent != revision.parent or not missing.name.startswith(f"{revision.stem}."):
+            return None
+        name = revision_files.shown(missing)
+        return UserError(f"There is no {name}.", why="The revision executes it.", do="put it back, then run this again")
+    for path in sorted(sources.read_by(revision)) if isinstance(error, UnicodeDecodeError) else ():
+        content = path.read_bytes() if path.suffix == ".sql" and path.is_file() else b""
+        try:
+            content.decode()
+        except UnicodeDecodeError as found:
+            line = content.count(b"\n", 0, found.start) + 1
+            place = f"{revision_files.shown(path)}, line {line}"
+            return UserError(f"{place}: this is not UTF-8.", do="save that file as UTF-8, then run this again")
     return None
 
 
