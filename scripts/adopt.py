@@ -42,6 +42,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--proof", default="", metavar="FILE", help="for a proof: the file that gets the result")
     arguments = parser.parse_args(argv)
 
+    if changes.restore():
+        console.warn("An earlier make adopt was killed. Its changes of this checkout are undone.")
+    entry_point.require_files()
     target = settings.load()
     if arguments.database:
         return show_needs(target)
@@ -154,10 +157,8 @@ def dependencies(prepared: Adoption) -> str:
 
 def require_confirmation(prepared: Adoption, given: str) -> None:
     """Raise UserError unless the user agrees."""
-    name = prepared.project.name
-    if overrides.confirmed() == name:
-        return
-    if not overrides.confirmed() and console.ask("Do this? Type yes:") in ("y", "yes"):
+    name, given_name = prepared.project.name, overrides.confirmed()
+    if given_name == name or (not given_name and console.ask("Do this? Type yes:") in ("y", "yes")):
         return
     do = f"make adopt PROJECT={shlex.quote(given)} CONFIRM={shlex.quote(name)}"
     raise UserError("Not confirmed.", do=do)
@@ -244,4 +245,5 @@ def left_to_do(target: settings.Settings, prepared: Adoption) -> Iterator[str]:
 
 
 if __name__ == "__main__":
-    sys.exit(entry_point.run(main))
+    # It can undo its own changes, with which these files cannot be read.
+    sys.exit(entry_point.run(main, needs_files=False))

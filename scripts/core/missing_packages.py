@@ -3,6 +3,8 @@
 import re
 import sys
 
+from sqlalchemy.exc import OperationalError
+
 from scripts.core import ROOT
 
 _LISTS = "requirements.txt", "requirements-dev.txt"
@@ -16,6 +18,13 @@ def install(error: BaseException) -> str:
     if _is_listed(name):
         return f"make up   (it installs {name}, which this environment lacks)"
     return f"add the package of {name} to pyproject.toml, then: make lock, make up; or correct that import"
+
+
+def cure(error: BaseException) -> str:
+    """Return what to do about a file of the application that cannot be imported."""
+    if isinstance(error, OperationalError | ConnectionError):
+        return "connect in a function: the models are imported without a database"
+    return install(error) or "correct that file"
 
 
 def _is_listed(name: str) -> bool:

@@ -41,6 +41,7 @@ def main():
             include_object=skip,
             version_table="shop_version",
             compare_type=True,
+            on_version_apply=[lambda **_: None],
         )
         with context.begin_transaction():
             context.run_migrations()
@@ -189,6 +190,7 @@ def test_a_project_moves_in_and_is_as_it_was(empty_project: Project, shop: Path)
         "revisions     4 files -> alembic/versions/",
         "models        migration_models:metadata, 2 tables",
         "dependencies  requirements.txt: 2, all are here already; left out: psycopg2: psycopg2-binary is the same here",
+        "not carried   on_version_apply: this environment does not use it",
         "carried over  include_object, file_template=%(rev)s_%(slug)s, recursive_version_locations=true, vers",
         "get the URL   DATABASE_URL, SHOP_DATABASE_URI",
         "services      compose.yaml: db (pgvector/pgvector:pg16), redis (redis:8)",
@@ -295,9 +297,9 @@ def test_a_package_with_its_alembic_ini_inside_is_tried_as_it_is_installed(
     write(tmp_path / "depot", {"depot-1.dist-info/METADATA": "Metadata-Version: 2.4\nName: depot\n"})
     (tmp_path / "home").mkdir()
 
-    asked = adopt(empty_project, depot / "depot", HOME=str(tmp_path / "home"))
+    asked = adopt(empty_project, depot / "depot", HOME=str(tmp_path / "home"), CONFIRM="depot", ACCEPT="differences")
 
-    assert asked.returncode == 1
+    assert asked.returncode == 0, asked.stdout + asked.stderr
     for line in (
         f"project       {depot}, depot/alembic.ini [alembic], depot/migrations/env.py",
         "models        migration_models:metadata, 1 table",
@@ -306,6 +308,10 @@ def test_a_package_with_its_alembic_ini_inside_is_tried_as_it_is_installed(
     ):
         assert line in asked.stdout, asked.stdout + asked.stderr
     assert not list((tmp_path / "home").iterdir())
+    inside = empty_project.path / "depot" / "migrations"
+    assert sorted(one.name for one in inside.iterdir()) == ["env.py", "versions"]
+    assert (inside / "versions").resolve() == (empty_project.path / "alembic" / "versions").resolve()
+    assert (inside / "versions" / "a1.py").is_file()
 
 
 CREATE = 'connection.execute(text("CREATE TABLE extra (id int)"))\n'
@@ -327,7 +333,7 @@ def test_a_project_that_does_not_run_or_match_is_refused(empty_project: Project,
 
     env.write_text(ENV.replace("context.run_migrations()", "context.run_migrations(engine_name='one')"))
     said = refused(empty_project, shop, code=1)
-    assert "migrations/env.py, line 26, of shop, runs the revisions for several databases or schemas." in said
+    assert "migrations/env.py, line 27, of shop, runs the revisions for several databases or schemas." in said
 
     env.write_text(ENV.replace('os.environ["SHOP_DATABASE_URI"]', 'os.environ["ARCHIVE"]'))
     said = refused(empty_project, shop, code=1)
@@ -365,6 +371,26 @@ def test_changes_that_git_does_not_have_are_refused(empty_project: Project, shop
     said = refused(empty_project, shop, code=1)
 
     assert "There are changes that are not committed: pyproject.toml." in said
+
+
+def test_after_a_kill_other_commands_say_so_and_the_next_adopt_undoes_it(empty_project: Project) -> None:
+    """The new pyproject.toml names a package that is written after it."""
+    here = empty_project.path
+    toml = (here / "pyproject.toml").read_text()
+    journal = {"written": ["pyproject.toml", "shop/__init__.py"], "saved": ["pyproject.toml"]}
+    write(here, {".adopt/journal.json": json.dumps(journal), ".adopt/old/pyproject.toml": toml})
+    (here / "pyproject.toml").write_text('[tool.app]\npackages = ["shop"]\n')
+
+    other = called(empty_project, "migrate")
+    assert other.returncode == 1
+    assert "make adopt is changing this checkout, or was killed meanwhile." in other.stderr
+    assert "Do:    make adopt, which undoes it" in other.stderr
+
+    again = called(empty_project, "adopt")
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert "An earlier make adopt was killed. Its changes of this checkout are undone." in again.stderr
+    assert (here / "pyproject.toml").read_text() == toml
+    assert not (here / ".adopt").exists()
 
 
 def test_the_proof_is_data(empty_project: Project, tmp_path: Path) -> None:

@@ -11,10 +11,8 @@ from pathlib import Path
 
 from scripts.core import ROOT, durable_files
 from scripts.core.errors import UserError
+from scripts.core.unfinished_adoption import FOLDER, JOURNAL
 
-FOLDER = ROOT / ".adopt"
-"""It is on the file system of the checkout. git ignores it."""
-JOURNAL = "journal.json"
 OLD = "old"
 
 
@@ -51,7 +49,7 @@ def working() -> Iterator[Path]:
         _empty()
         yield FOLDER
     finally:
-        if not (FOLDER / JOURNAL).exists():
+        if not JOURNAL.exists():
             shutil.rmtree(FOLDER, ignore_errors=True)
         os.close(lock)
 
@@ -68,7 +66,7 @@ def apply(changes: CheckoutChanges) -> None:
     saved = [one for one in [*changes.written, *changes.removed] if os.path.lexists(ROOT / one)]
     for one in saved:
         _copy(ROOT / one, FOLDER / OLD / one)
-    durable_files.write(FOLDER / JOURNAL, json.dumps({"written": changes.written, "saved": saved}))
+    durable_files.write(JOURNAL, json.dumps({"written": changes.written, "saved": saved}))
     try:
         for one in changes.written:
             _copy(changes.prepared / one, ROOT / one)
@@ -78,22 +76,29 @@ def apply(changes: CheckoutChanges) -> None:
     except BaseException:
         undo()
         raise
-    (FOLDER / JOURNAL).unlink()
+    JOURNAL.unlink()
+
+
+def restore() -> bool:
+    """Undo the changes of a run that was killed. Return whether there were any. Raise UserError as `working` does."""
+    if not JOURNAL.exists():
+        return False
+    with working():
+        return True
 
 
 def undo() -> None:
     """Undo the changes of a run that did not finish."""
-    journal = FOLDER / JOURNAL
-    if not journal.exists():
+    if not JOURNAL.exists():
         return
-    begun = json.loads(journal.read_text(encoding="utf-8"))
+    begun = json.loads(JOURNAL.read_text(encoding="utf-8"))
     for one in begun["written"]:
         (ROOT / one).unlink(missing_ok=True)
         (ROOT / one).with_name(durable_files.unfinished(Path(one).name)).unlink(missing_ok=True)
     for one in begun["saved"]:
         _copy(FOLDER / OLD / one, ROOT / one)
     _prune(begun["written"])
-    journal.unlink()
+    JOURNAL.unlink()
 
 
 def _copy(source: Path, to: Path) -> None:

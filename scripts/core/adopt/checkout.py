@@ -1,5 +1,6 @@
 """The files of this checkout as they are with the project in it, in a folder of their own."""
 
+import os
 import re
 import shutil
 from collections.abc import Collection, Mapping
@@ -20,9 +21,11 @@ def write(adoption: Adoption, copy: Path) -> None:
     to.mkdir()
     script = adoption.recorded.env.parent
     versions = {path.parent for path in adoption.recorded.revisions.values()}
-    left_out = [*versions, adoption.recorded.env] if _lies_in_code(adoption, copy, script) else [script]
-    packages.copy_code(copy, adoption.code, to, left_out)
+    code = [copy / one for one in adoption.code.folders]
+    packages.copy_code(copy, adoption.code, to, versions if _lies_in(code, script) else [script])
     _write_revisions(adoption, to, versions)
+    if len(versions) == 1 and _lies_in(code, script):
+        _link(to / min(versions).relative_to(copy), to / "alembic/versions")
     if adoption.carried.text:
         (to / env_py.PACKAGE).mkdir()
         (to / env_py.PACKAGE / "__init__.py").write_text(adoption.carried.text, encoding="utf-8")
@@ -39,8 +42,14 @@ def write(adoption: Adoption, copy: Path) -> None:
     adoption.changes = changes.between(to, [str(one.relative_to(ROOT)) for one in example.files()])
 
 
-def _lies_in_code(adoption: Adoption, copy: Path, script: Path) -> bool:
-    return any(script.is_relative_to(copy / one) for one in adoption.code.folders)
+def _lies_in(folders: Collection[Path], path: Path) -> bool:
+    return any(path.is_relative_to(one) for one in folders)
+
+
+def _link(place: Path, to: Path) -> None:
+    """Let an application that looks for its own revisions, such as the newest one, find them in its package."""
+    if place.parent.is_dir() and not place.exists():
+        place.symlink_to(os.path.relpath(to, place.parent))
 
 
 def _write_revisions(adoption: Adoption, to: Path, versions: set[Path]) -> None:

@@ -13,8 +13,10 @@ FILTERS = ("include_name", "include_object", "render_item")
 NOT_NEEDED = {
     "compare_type": "types are compared in the database",
     "compare_server_default": "defaults are compared in the database",
+    "process_revision_directives": "this environment writes revisions in its own way",
 }
 """Functions of env.py that have no work here, and why."""
+NOT_ASKED = "this environment does not use it"
 _HERE = {"alembic", "context", "asyncio", "logging", "os", "sys", "dotenv", "load_dotenv"}
 """Modules and names that belong to the running of env.py."""
 RUNNING = {("alembic", "context"): "Alembic", ("flask", "current_app"): "Flask"}
@@ -96,8 +98,7 @@ def assembled(project: str, reference: str, modules: Sequence[str], functions: M
 def _filter(source: _Source, option: str, function: Function, found: Carried, chosen: set[int]) -> list[str]:
     """Add a function to what is carried. Return the line that gives it the name of its option, if it has another."""
     if option not in FILTERS:
-        reason = NOT_NEEDED.get(option, "this environment has its own")
-        found.not_carried.append(f"{option}={function.name}: {reason}")
+        found.not_carried.append(f"{option}={function.name}: {NOT_NEEDED.get(option, NOT_ASKED)}")
         return []
     value = _given(source.body, option) or ast.Name(function.name.rpartition(".")[2], ast.Load())
     tried = set(chosen)

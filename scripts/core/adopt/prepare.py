@@ -168,6 +168,7 @@ def _not_carried(adoption: Adoption) -> list[str]:
         *(f"{name}={value}" for name, value in options if value),
         *(f"{place}: a raw statement with {DOUBLED}, which is sent as %; use op.execute()" for place in seen.doubled),
         *(f"{place} runs Alembic: switch this off, make migrate does it" for place in _runs_alembic(adoption)),
+        *(f"{name}: {env_py.NOT_ASKED}" for name in seen.objects if name not in WITHOUT_WORK),
         *(f"env.py executes: {one[:80]}" for one in executed),
     ]
 

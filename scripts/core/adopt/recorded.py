@@ -46,6 +46,8 @@ class Recorded:
     """The options of context.configure() that are text, numbers or switches."""
     functions: dict[str, Function]
     """The functions that it was given, by option."""
+    objects: list[str]
+    """Its other options, by name."""
     tables: list[str]
     references: list[list[str]]
     """The spellings module:attribute of each metadata."""
@@ -132,8 +134,7 @@ def _run_with_urls(server: Scratch, question: Question) -> tuple[dict[str, Any],
     answer, made = _run(server, question, needed)
     waiting, tried = _names(answer, question), {*needed}
     while waiting and _may_lack_a_url(answer):
-        name = waiting.pop(0)
-        if name in tried:
+        if (name := waiting.pop(0)) in tried:
             continue
         tried.add(name)
         again, made_again = _run(server, question, [*needed, name])
@@ -210,6 +211,7 @@ def _recorded(answer: Mapping[str, Any], more: Sequence[str], template: str) -> 
         heads=answer["heads"],
         simple=answer["simple"],
         functions={option: Function(**place) for option, place in answer["functions"].items()},
+        objects=answer["objects"],
         tables=answer["tables"],
         references=answer["references"],
         defining=answer["defining"],

@@ -17,8 +17,6 @@ from pathlib import Path
 from typing import Any
 
 SIMPLE = (str, int, bool, type(None))
-TO = "alembic"
-"""The command that runs, for programs that look at their own name."""
 UNCONDITIONAL = re.compile(r"((?:^|;)\s*CREATE\s+EXTENSION\s+)(?!IF\s+NOT\b)", re.IGNORECASE)
 """An administrator may have created the extension before."""
 DOUBLED = 2 * "%"
@@ -28,7 +26,7 @@ DOUBLED = 2 * "%"
 def main(question: Path) -> None:
     asked = json.loads(question.read_text(encoding="utf-8"))
     sys.path[:0] = asked["paths"]
-    sys.argv[:] = [TO]
+    sys.argv[:] = ["alembic"]  # some programs look at their own name
     os.chdir(asked["folder"])
     seen: dict[str, Any] = {"looked_at": [], "connected": False, "ran": False, "project": asked["project"]}
     seen |= {name: [] for name in ("statements", "doubled")} | {"options": {}}
@@ -77,6 +75,9 @@ def _recorded(asked: dict[str, Any], seen: dict[str, Any]) -> dict[str, Any]:
         "heads": list(script.get_heads()),
         "simple": {name: value for name, value in options.items() if isinstance(value, SIMPLE)},
         "functions": {name: _place(value) for name, value in options.items() if callable(value)},
+        "objects": [
+            name for name, value in options.items() if not isinstance(value, SIMPLE) and value and not callable(value)
+        ],
         "tables": sorted(name for one in several for name in one.tables),
         "references": [_references(one, asked["project"]) for one in several],
         "defining": sorted({name for one in several for name in _defining(one, asked["project"])}),

@@ -12,7 +12,7 @@ from pathlib import Path
 from alembic.util import CommandError
 from sqlalchemy.exc import DBAPIError
 
-from scripts.core import application, messages, revision_files, sqlstates
+from scripts.core import application, messages, revision_files, sqlstates, unfinished_adoption
 from scripts.core.cli import console
 from scripts.core.errors import BUG, INTERRUPTED, HalfDoneError, UserError
 from scripts.core.postgres import connections
@@ -47,8 +47,8 @@ def run(main: Main, argv: Sequence[str] | None = None, *, needs_files: bool = Tr
     with console.logged(Path(sys.argv[0]).stem), console.live(), messages.sent_to(console.warn, console.bar):
         try:
             if needs_files:
-                application.extend_search_path()
-                revision_files.require_readable()
+                unfinished_adoption.require_none()
+                require_files()
             return main(argv)
         except HalfDoneError as error:
             do = "write the committed part so that it can run again (IF NOT EXISTS), then run this again"
@@ -59,6 +59,12 @@ def run(main: Main, argv: Sequence[str] | None = None, *, needs_files: bool = Tr
             return INTERRUPTED
         except Exception as error:
             return _explain(error)
+
+
+def require_files() -> None:
+    """Raise UserError if pyproject.toml or alembic.ini cannot be used."""
+    application.extend_search_path()
+    revision_files.require_readable()
 
 
 @contextmanager

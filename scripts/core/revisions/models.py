@@ -77,7 +77,7 @@ def _declared() -> tuple[MetaData, ...]:
     except Exception as error:
         raise UserError(
             f"{place(error)} cannot be imported: {cause(error)}",
-            do=missing_packages.install(error) or "correct that file",
+            do=missing_packages.cure(error),
         ) from error
 
 

@@ -13,6 +13,7 @@ from tests.conftest import ROOT
 def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(changes, "ROOT", tmp_path)
     monkeypatch.setattr(changes, "FOLDER", tmp_path / ".adopt")
+    monkeypatch.setattr(changes, "JOURNAL", tmp_path / ".adopt" / "journal.json")
     for name in ("app/__init__.py", "app/sub/old.py", "pyproject.toml"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(f"old {name}")

@@ -90,7 +90,7 @@ def test_what_exists_only_while_alembic_runs_is_named() -> None:
         assert word not in found.text
     assert found.not_carried == [
         "include_name: it uses context, which exists only while Alembic runs (line 8)",
-        "process_revision_directives=process: this environment has its own",
+        "process_revision_directives=process: this environment writes revisions in its own way",
         "compare_type=<lambda>: types are compared in the database",
     ]
 

@@ -8,6 +8,7 @@ import pytest
 
 from scripts.core import application
 from scripts.core.application import Declaration
+from scripts.core.errors import UserError
 from scripts.core.revisions import models, unimported
 
 BASE = "from sqlalchemy import MetaData\n\nmetadata = MetaData()\n"
@@ -43,6 +44,15 @@ def test_a_module_is_new_although_its_package_still_has_the_old_one(make: Make) 
 
     assert models.imported() is sys.modules[f"{name}.base"].metadata
     assert sys.modules[f"{name}.base"] is not old
+
+
+def test_models_that_connect_when_they_are_imported_are_told_so(make: Make) -> None:
+    make("shed", "\nimport socket\n\nsocket.create_connection(('127.0.0.1', 1))\n")
+
+    with pytest.raises(UserError, match=r"shed/models\.py, line 9 cannot be imported: ConnectionRefused") as caught:
+        models.imported()
+
+    assert ("Do", "connect in a function: the models are imported without a database") in caught.value.facts
 
 
 def test_what_refuses_to_be_imported_twice_stays(make: Make) -> None:
