@@ -88,8 +88,8 @@ def adopt(target: settings.Settings, given: str, name: str, work: Path) -> int:
     found = prove.prove_prepared(target, prepared, address, work)
     require_equal(prepared, found)
     prepared = accept(prepared, found)
+    changes.apply(prepared.changes)
     with entry_point.finishing():
-        changes.apply(prepared.changes)
         complete_env(prepared, in_container=target.in_container)
     report(found)
     console.done(f"Adopted {prepared.project.name}. To undo it: git checkout . && git clean -d (see: git status)")
