@@ -73,8 +73,9 @@ def revision(settings: Settings, revisions: History, asked: Asked) -> Written:
         filled = fill.decide(after, asked.fills)
         content, left = Content(file.new, asked.message, first, keys, alike.changed(after), filled), list[ModelStep]()
         for rounds in range(_ROUNDS):
-            file.is_at(_write(server, revisions, replace(content, more=[*first, *left])))
-            written = _proven(server, head, file, after) if file.path else Written(after)
+            path, start = _write(server, revisions, replace(content, more=[*first, *left]))
+            file.is_at(path)
+            written = _proven(server, head, file, after, start) if file.path else Written(after)
             more = [step for step in _left(written, after) if step not in left]
             if not more or rounds == _ROUNDS - 1:
                 break
@@ -139,14 +140,14 @@ def acceptable(found: ModelComparison) -> list[str]:
     return [*lines, *found.of_plugins, *(one for one in found.notes if defaults.UNSTATED in one)]
 
 
-def _write(server: Scratch, revisions: History, content: Content) -> Path | None:
-    """Write a revision after the head in the child."""
+def _write(server: Scratch, revisions: History, content: Content) -> tuple[Path | None, Settings | None]:
+    """Write a revision after the head in the child. Return its path, and a database that is still at the head."""
     start = shadow.build(server, revisions, [history.head(revisions)], partial=True)
     try:
         path: Path | None = trial.run_models(server, start, new_file, content)
     except UserError as error:
         raise error.with_state("no revision was written.") from error.__cause__
-    return path
+    return path, None if content.more else start
 
 
 def new_file(copy: Settings, content: Content) -> Path | None:
@@ -195,10 +196,10 @@ def _runs(connection: Connection, step: ModelStep) -> bool:
     return True
 
 
-def _proven(server: Scratch, head: str, file: UnprovenFile, start: ModelComparison) -> Written:
+def _proven(server: Scratch, head: str, file: UnprovenFile, start: ModelComparison, copy: Settings | None) -> Written:
     revisions = history.load()
     script = history.script(revisions, file.new.revision)
-    migrated = shadow.build(server, revisions, [head], partial=True)
+    migrated = copy or shadow.build(server, revisions, [head], partial=True)
     tried = rehearsal.run(server, revisions, [script.revision], script.revision, lambda: migrated)
     if tried.failure:
         raise _refused(file, tried.failure, "it does not run")
