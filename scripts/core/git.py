@@ -67,26 +67,32 @@ def has_revision(branch: str, revision: str) -> bool:
     return bool(_git("grep", "--quiet", "-E", "-e", _defines(revision), branch, "--", "*.py") is not None)
 
 
-def extract(name: str, folder: Path) -> bool:
-    """Write the files of a commit, tag or branch into a folder, without links that lead out of it. Return whether git
-    has it.
+def extract(name: str, folder: Path, paths: Sequence[str] = ()) -> bool:
+    """Write files of a commit, tag or branch into a folder, without links that lead out of it.
+
+    Return whether git has it, and each of the paths. Without paths these are all files.
     """
     commit = (_git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}") or "").strip()
     with tempfile.NamedTemporaryFile(suffix=".tar") as file:
-        if not commit or _git("archive", f"--output={file.name}", commit) is None:
+        if not commit or _git("archive", f"--output={file.name}", commit, "--", *paths) is None:
             return False
         with tarfile.open(file.name) as tar:
-            inside = [member for member in tar if _stays_inside(member, folder)]
-            tar.extractall(folder, inside, filter="data")
+            for member in tar:
+                _write(tar, member, folder)
     return True
 
 
-def _stays_inside(member: tarfile.TarInfo, folder: Path) -> bool:
-    try:
-        tarfile.data_filter(member, str(folder))
-    except tarfile.FilterError:
-        return False
-    return True
+def _write(tar: tarfile.TarFile, member: tarfile.TarInfo, folder: Path) -> None:
+    """Write one member. The filter "data" of tarfile would do, but Debian 12's Python, 3.11.2, does not have it."""
+    path = folder / member.name
+    if content := tar.extractfile(member) if member.isfile() else None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content.read())
+        path.chmod(0o755 if member.mode & 0o100 else 0o644)
+    elif member.isdir():
+        path.mkdir(parents=True, exist_ok=True)
+    elif member.issym() and (path.parent / member.linkname).resolve().is_relative_to(folder.resolve()):
+        path.symlink_to(member.linkname)
 
 
 def authors(paths: Sequence[str]) -> dict[str, str]:

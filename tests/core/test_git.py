@@ -1,5 +1,6 @@
 """scripts/core/git.py"""
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -157,13 +158,21 @@ def test_a_release_is_extracted_without_the_links_that_lead_out_of_it(repository
     write(repository, "ab12.py", "ab12")
     for name, to in {"inside": VERSIONS, "absolute": "/etc/passwd", "outside": "../../secret"}.items():
         (repository / name).symlink_to(to)
+    (repository / "run").write_text("#!/bin/sh")
+    (repository / "run").chmod(0o755)
     commit(repository, "add links")
     release = repository / "release"
 
     assert git.extract("HEAD", release)
+    assert git.extract("HEAD", repository / "part", [VERSIONS])
+    assert not git.extract("HEAD", repository / "none", ["no such path"])
+    assert not git.extract("no-such-branch", repository / "none")
 
+    assert [path.name for path in (repository / "part").iterdir()] == ["alembic"]
+    assert not (repository / "none").exists()
+    assert os.access(release / "run", os.X_OK)
     assert (release / "inside" / "ab12.py").is_file()
-    assert sorted(path.name for path in release.iterdir()) == ["alembic", "inside"]
+    assert sorted(path.name for path in release.iterdir()) == ["alembic", "inside", "run"]
 
 
 def test_each_file_has_the_author_of_its_last_change(repository: Path) -> None:

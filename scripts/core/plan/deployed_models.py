@@ -3,14 +3,11 @@
 import json
 import os
 import sys
-import tarfile
-from collections.abc import Sequence
 from functools import cache
-from pathlib import Path
 
 from sqlalchemy import MetaData
 
-from scripts.core import ROOT, application, git, settings, subprocesses, temporary_folders
+from scripts.core import application, git, settings, subprocesses, temporary_folders
 from scripts.core.errors import UserError
 from scripts.core.plan.findings import Mainline
 from scripts.core.revisions import models
@@ -59,25 +56,15 @@ def _tables(metadata: MetaData) -> dict[str, dict[str, bool]]:
 
 def _printed_models(branch: str) -> str | None:
     with temporary_folders.folder() as folder:
-        if not _extracted(branch, folder, ["pyproject.toml"]):
+        if not git.extract(branch, folder, ["pyproject.toml"]):
             return None
         try:
             declared = application.read(folder)
         except UserError:
             return None
-        if not _extracted(branch, folder, declared.packages):
+        if not git.extract(branch, folder, declared.packages):
             return None
         environment = subprocesses.programs() | settings.nowhere()
         environment |= {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": os.pathsep.join(application.search_path(folder))}
         words = [sys.executable, "-c", _MODELS, *declared.metadata]
         return subprocesses.output(words, cwd=folder, env=environment)
-
-
-def _extracted(branch: str, folder: Path, paths: Sequence[str]) -> bool:
-    """Return whether the branch has these files and folders. They are then in the folder."""
-    archive = folder / "files.tar"
-    if subprocesses.output(["git", "-C", str(ROOT), "archive", f"--output={archive}", branch, "--", *paths]) is None:
-        return False
-    with tarfile.open(archive) as files:
-        files.extractall(folder, filter="data")
-    return True
