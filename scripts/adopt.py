@@ -92,7 +92,7 @@ def adopt(target: settings.Settings, given: str, name: str, work: Path) -> int:
     with entry_point.finishing():
         complete_env(prepared, in_container=target.in_container)
     report(found)
-    console.done(f"Adopted {prepared.project.name}. To undo it: git checkout . && git clean -d (see: git status)")
+    console.done(f"Adopted {prepared.project.name}. To undo it: git checkout . && git clean -fd (see: git status)")
     for line in left_to_do(target, prepared):
         console.say(f"  {line}")
     return 0
@@ -235,13 +235,13 @@ def quoted(value: str) -> str:
 
 def left_to_do(target: settings.Settings, prepared: Adoption) -> Iterator[str]:
     """Yield at most five lines."""
-    yield "Review it, put its tests into tests/app/, then: git add -A && git commit"
+    yield "Review it, put its tests into tests/app/, then: git remote rename origin upstream; git add -A && git commit"
     if not prepared.start.command:
         hint = f" ({prepared.start.maybe})" if prepared.start.maybe else ""
         yield f"Set command in [tool.app] of pyproject.toml: what starts the application{hint}."
     yield from prepared.compose.to_do(prepared.variables)
     name = target.database_url.database
-    yield f"make up. If the database has the example's tables: make reset CONFIRM={name}"
+    yield f"If the database has the example's tables: make reset CONFIRM={name}. Then: make up"
 
 
 if __name__ == "__main__":

@@ -95,7 +95,8 @@ def show(made: Plan, *, annotated: bool) -> None:
     if made.blocking:
         console.say(f"✗ {len(made.blocking)} of {counted(len(found), 'finding')} block, in {checked}.", "red")
     elif not made.failure:
-        console.done(f"Nothing blocks in {checked}.")
+        more = "" if made.revisions else " make lint ALL=1 checks those of the main branch, too."
+        console.done(f"Nothing blocks in {checked}.{more}")
 
 
 if __name__ == "__main__":

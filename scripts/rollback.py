@@ -115,7 +115,7 @@ def require_confirmation(name: str) -> None:
         raise UserError(
             f"Not confirmed: {'you typed ' + typed if typed else 'no name was given'}.",
             why="Lost data cannot be recovered from the database.",
-            do=f"{reversible.FORWARD}. Override with CONFIRM={shlex.quote(name)}.",
+            do=f"make backup, which keeps them; or {reversible.FORWARD}. Override with CONFIRM={shlex.quote(name)}.",
         )
 
 

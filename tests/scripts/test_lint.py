@@ -78,7 +78,9 @@ def test_what_the_main_branch_has_is_looked_at_when_asked_for(branch: Project, g
     git("commit", "--quiet", "--message=index")
     git("branch", "--force", "main")
 
-    assert branch.run("lint").stdout == "✓ Nothing blocks in 0 revisions.\n"
+    assert branch.run("lint").stdout == (
+        "✓ Nothing blocks in 0 revisions. make lint ALL=1 checks those of the main branch, too.\n"
+    )
     assert branch.run("lint", "--all").returncode == 1
 
 

@@ -22,6 +22,8 @@ def find(folder: Path, database: str, cluster: str | None, wanted: str) -> Backu
     exact = [backup for backup in listing.backups if backup.name == Path(wanted).name]
     found = exact or [backup for backup in ours if wanted in (store.LATEST, backup.manifest.label)]
     found = found or [one for one in of_database(listing, database, None) if one.manifest.label == wanted != ""]
+    if damaged := _unreadable(listing, database, wanted, found):
+        raise UserError(listing.others[damaged], do="make backups; BACKUP=<name> selects another one")
     if found:
         return found[-1]
     there = ours or listing.backups
@@ -36,6 +38,17 @@ def find(folder: Path, database: str, cluster: str | None, wanted: str) -> Backu
         do="make backups   (lists them); BACKUP=<name> selects any" if there else "make backup",
         code=USAGE,
     )
+
+
+def _unreadable(listing: Listing, database: str, wanted: str, found: list[Backup]) -> str | None:
+    """Return the newest folder whose name fits better than what was found, but that is no whole backup, or None.
+
+    An older backup in its place would bring back older rows without a word.
+    """
+    label = "" if wanted == store.LATEST else wanted
+    newest = store.time_of(found[-1].name, database, "") if found else ""
+    times = {name: store.time_of(name, database, label) for name in listing.others}
+    return max((name for name, time in times.items() if time > newest), default=None)
 
 
 def of_database(listing: Listing, database: str, cluster: str | None) -> list[Backup]:

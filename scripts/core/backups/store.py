@@ -176,8 +176,21 @@ def files(path: Path) -> Iterator[str]:
 
 def name(database: str, created: datetime, label: str) -> str:
     """Return the name of the folder. Names sort by database, then by time."""
-    database = re.sub(r"[^A-Za-z0-9_-]", "_", database)
-    return "-".join(filter(None, (database, f"{created:%Y%m%dT%H%M%SZ}", label)))
+    return "-".join(filter(None, (_stem(database), f"{created:%Y%m%dT%H%M%SZ}", label)))
+
+
+def time_of(folder: str, database: str, label: str) -> str:
+    """Return the time in the name of a folder, if it is a backup of this database with this label (empty: with any).
+
+    Otherwise return nothing.
+    """
+    ending = f"-{re.escape(label)}" if label else "(-.*)?"
+    found = re.fullmatch(rf"{re.escape(_stem(database))}-(\d{{8}}T\d{{6}}Z){ending}", folder)
+    return found[1] if found else ""
+
+
+def _stem(database: str) -> str:
+    return re.sub(r"[^A-Za-z0-9_-]", "_", database)
 
 
 def _is_abandoned(path: Path) -> bool:

@@ -207,8 +207,9 @@ def steps_back(history: History, at: Sequence[str], steps: int) -> str:
         places = (below,) if isinstance(below, str) else tuple(below or ("base",))
     if len(places) > 1:
         raise UserError(
-            f"{steps} steps back are ambiguous, because the history forks there at {', '.join(places)}.",
-            do="make rollback REV=<revision>   (make history lists them)",
+            f"{counted(steps, 'step')} back {'leads' if steps == 1 else 'lead'} to several revisions,"
+            f" because branches meet there: {', '.join(places)}.",
+            do=f"make rollback REV={places[0]}   (it undoes what is above that revision)",
             code=USAGE,
         )
     return places[0]

@@ -80,3 +80,20 @@ def test_a_backup_of_an_older_version_is_of_no_known_server(filled: Settings, ba
     assert selection.find(folder, name, identity(filled), old.name) == old
     assert selection.whose(old, name, identity(filled)).startswith("of an unknown server")
     assert selection.whose(old, "other", identity(filled)).startswith(f"of the database {name}, of an unknown server")
+
+
+def test_an_older_one_never_takes_the_place_of_one_that_cannot_be_read(filled: Settings, folder: Path) -> None:
+    older, newer = take(filled, "x"), take(filled, "x")
+    name, cluster = str(filled.database_url.database), identity(filled)
+    with (newer.path / "manifest.json").open("a") as file:
+        file.write("damaged")
+
+    for wanted in (store.LATEST, "x", newer.name):
+        with pytest.raises(UserError, match=newer.name):
+            selection.find(folder, name, cluster, wanted)
+
+    assert selection.find(folder, name, cluster, older.name) == older
+    with pytest.raises(UserError, match="There is no backup y"):
+        selection.find(folder, name, cluster, "y")
+    take(filled)
+    assert selection.find(folder, name, cluster, store.LATEST).manifest.label == ""

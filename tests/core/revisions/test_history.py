@@ -158,7 +158,7 @@ def test_more_steps_than_there_are_is_refused_with_their_number(files: Files, at
 
 @pytest.mark.parametrize("at", [("dd55",), ("bb33", "cc44")])
 def test_steps_across_a_fork_are_refused(files: Files, at: tuple[str, ...]) -> None:
-    with pytest.raises(UserError, match="ambiguous") as caught:
+    with pytest.raises(UserError, match="lead to several revisions") as caught:
         history.steps_back(files(MERGED), at, 2)
 
     assert any("REV=" in fact for _, fact in caught.value.facts)
