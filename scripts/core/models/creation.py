@@ -65,13 +65,15 @@ class Uncreated:
 
     @property
     def line(self) -> str:
-        """Return the error without the place in the file, which changes with other lines there."""
+        """Return the error on one line, without the place in the file, which changes with other lines there."""
         if self.part == EVENT:
-            return f"{EVENT} of {self.owned.name or 'the metadata'} fails: {self.error}"
-        if self.part == TWIN:
-            return f"table {self.owned.name} is there twice: one {self.error.removeprefix('it ')}"
-        what = f"{self.part} of {self.owned.name}" if self.part else f"{self.owned.kind} {self.owned.name}"
-        return f"{what} cannot be created: {self.error}"
+            said = f"{EVENT} of {self.owned.name or 'the metadata'} fails: {self.error}"
+        elif self.part == TWIN:
+            said = f"table {self.owned.name} is there twice: one {self.error.removeprefix('it ')}"
+        else:
+            what = f"{self.part} of {self.owned.name}" if self.part else f"{self.owned.kind} {self.owned.name}"
+            said = f"{what} cannot be created: {self.error}"
+        return " ".join(said.split())
 
     def __str__(self) -> str:
         where = f" ({self.owned.place})" if self.owned.place else ""

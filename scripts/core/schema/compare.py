@@ -36,9 +36,8 @@ class Difference:
     @property
     def line(self) -> str:
         """Return the whole difference on one line, by which it is known again."""
-        if self.expected is None or self.found is None:
-            return str(self)
-        return f"{self.name}: {' '.join(self.found.split())}, expected {' '.join(self.expected.split())}"
+        whole = self.expected is None or self.found is None
+        return " ".join((str(self) if whole else f"{self.name}: {self.found}, expected {self.expected}").split())
 
     def __str__(self) -> str:
         if self.found is None:

@@ -12,6 +12,8 @@ from sqlalchemy.ext.compiler import compiles
 from scripts.core.errors import UserError
 from scripts.core.models import accepted
 from scripts.core.models.compare import ModelComparison
+from scripts.core.models.creation import Uncreated
+from scripts.core.models.described import Owned
 from scripts.core.schema.compare import Difference
 from tests.core.models.conftest import Compare
 from tests.core.models.kinds import KINDS
@@ -143,6 +145,15 @@ def test_an_accepted_difference_is_known_by_more_than_is_shown() -> None:
 
     assert str(one) == str(other)
     assert one.line != other.line
+
+
+def test_an_accepted_difference_is_one_line_whatever_its_name_is() -> None:
+    gone = Difference('table "two\nlines"', "structure", None, "TABLE")
+    uncreated = Uncreated(Owned("table", "public", "two\x85lines"), "", "an\nerror")
+
+    lines = accepted.text([gone.line, uncreated.line]).splitlines()[2:]
+
+    assert lines == ['table "two lines" is not expected', "table two lines cannot be created: an error"]
 
 
 def test_a_constraint_that_cannot_be_created_hides_neither_its_table_nor_those_that_refer_to_it(

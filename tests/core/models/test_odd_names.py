@@ -152,8 +152,9 @@ def test_a_type_or_an_event_that_fails_is_named_and_the_rest_is_compared(bare: P
     result = running.call(bare, "lint", "--all")
 
     assert result.returncode == 1
-    assert re.findall(r"^  (.*?)(?: \(app/models/odd.py, line \d+\))?$", result.stdout, re.MULTILINE)[:4] == [
-        "table a cannot be created: TypeError: sqlalchemy.util._immutabledict_cy.immutabledict is not a sequence",
+    found = re.findall(r"^  (.*?)(?: \(app/models/odd.py, line \d+\))?$", result.stdout, re.MULTILINE)
+    assert [re.sub(r"sqlalchemy\S*\.", "", line) for line in found[:4]] == [
+        "table a cannot be created: TypeError: immutabledict is not a sequence",
         "table b cannot be created: AttributeError: 'Nothing' object has no attribute 'nothing'",
         "DDL event of d fails: KeyError: 'none'",
         "table d is missing",
