@@ -93,7 +93,8 @@ def show(made: Plan, *, annotated: bool) -> None:
         console.say(*untried)
     checked = counted(len(made.revisions), "revision")
     if made.blocking:
-        console.say(f"✗ {len(made.blocking)} of {counted(len(found), 'finding')} block, in {checked}.", "red")
+        verb = "blocks" if len(made.blocking) == 1 else "block"
+        console.say(f"✗ {len(made.blocking)} of {counted(len(found), 'finding')} {verb}, in {checked}.", "red")
     elif not made.failure:
         more = "" if made.revisions else " make lint ALL=1 checks those of the main branch, too."
         console.done(f"Nothing blocks in {checked}.{more}")

@@ -16,6 +16,7 @@ from dataclasses import replace
 from scripts.core import settings
 from scripts.core.backups import kept_databases, restore, selection
 from scripts.core.backups.restore import State
+from scripts.core.backups.store import Backup
 from scripts.core.cli import confirmation, console, entry_point
 from scripts.core.errors import USAGE, UserError
 from scripts.core.formatting import counted
@@ -53,7 +54,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             )
         require_confirmation(target, state, arguments.backup)
     old = restore.put_in_place(target, backup, state.environment)
-    report(target, f"as it was at {backup.manifest.created:%Y-%m-%d %H:%M %Z}", old)
+    report_restored(target, backup, old, arguments.to)
     return 0
 
 
@@ -80,6 +81,14 @@ def require_confirmation(target: settings.Settings, state: State, backup: str) -
     if at_stake := restore.rows_at_stake(target, state):
         console.say(at_stake)
         confirmation.require(name, "to replace it", f"make restore BACKUP={shlex.quote(backup)}")
+
+
+def report_restored(target: settings.Settings, backup: Backup, old: str, beside: str) -> None:
+    """Report the result. `beside`: the other database that was made, or nothing."""
+    time = f"{backup.manifest.created:%Y-%m-%d %H:%M %Z}"
+    report(target, f"the state of {time}" if beside else f"as it was at {time}", old)
+    if beside:
+        console.document(kept_databases.commands_beside(beside))
 
 
 def report(target: settings.Settings, what: str, old: str) -> None:

@@ -84,6 +84,7 @@ with_superuser() {
     if app_pid >/dev/null; then
         stop_app
         start_app
+        echo "✓ Started it again, with the present passwords."
     fi
 }
 

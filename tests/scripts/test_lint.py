@@ -35,7 +35,7 @@ def test_what_blocks_is_told_with_the_safe_way_and_exits_1(branch: Project) -> N
         "      with op.get_context().autocommit_block():\n"
         '          op.create_index("ix_users_email", "users", ["email"], postgresql_concurrently=True,'
         " if_not_exists=True)\n"
-        "✗ 1 of 1 finding block, in 1 revision.\n"
+        "✗ 1 of 1 finding blocks, in 1 revision.\n"
     )
     assert result.stderr == ""
 

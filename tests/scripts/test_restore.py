@@ -154,6 +154,7 @@ def test_beside_the_database_nothing_is_swapped(backed_up: Project) -> None:
     long = backed_up.run("restore", "one", f"--to={'x' * 64}")
 
     assert result.returncode == 0, result.stderr
+    assert f"make psql, then: \\connect {other}\n  Drop it:       make psql c=" in result.stdout
     assert databases(backed_up) == [other]
     assert users(backed_up) == 2
     assert again.returncode == 2
