@@ -83,12 +83,12 @@ def require_confirmation(target: settings.Settings, state: State, backup: str) -
         confirmation.require(name, "to replace it", f"make restore BACKUP={shlex.quote(backup)}")
 
 
-def report_restored(target: settings.Settings, backup: Backup, old: str, beside: str) -> None:
-    """Report the result. `beside`: the other database that was made, or nothing."""
+def report_restored(target: settings.Settings, backup: Backup, old: str, other: str) -> None:
+    """Report the result. `other`: the database that was made beside the current one, or nothing."""
     time = f"{backup.manifest.created:%Y-%m-%d %H:%M %Z}"
-    report(target, f"the state of {time}" if beside else f"as it was at {time}", old)
-    if beside:
-        console.document(kept_databases.commands_beside(beside))
+    report(target, f"the state of {time}" if other else f"as it was at {time}", old)
+    if other:
+        console.document(kept_databases.inspect_commands(other))
 
 
 def report(target: settings.Settings, what: str, old: str) -> None:

@@ -78,7 +78,7 @@ def commands(kept_name: str, database: str) -> str:
     )
 
 
-def commands_beside(name: str) -> str:
+def inspect_commands(name: str) -> str:
     """Return how to look into a database that a restore made beside the current one, and how to drop it."""
     return f"  Look into it:  make psql, then: \\connect {sql.typed(name)}\n  Drop it:       {drop_command(name)}"
 
