@@ -303,7 +303,7 @@ def test_a_package_with_its_alembic_ini_inside_is_tried_as_it_is_installed(
     for line in (
         f"project       {depot}, depot/alembic.ini [alembic], depot/migrations/env.py",
         "models        migration_models:metadata, 1 table",
-        "packages      depot; migration_models",
+        "packages      depot, distribution/; migration_models",
         "get the URL   DATABASE_URL, DEPOT__SQL_ALCHEMY_CONN",
     ):
         assert line in asked.stdout, asked.stdout + asked.stderr
@@ -344,14 +344,21 @@ def test_a_project_that_does_not_run_or_match_is_refused(empty_project: Project,
 
 
 @pytest.mark.faults
-def test_extensions_of_an_administrator_are_found_by_the_errors(empty_project: Project, shop: Path) -> None:
+def test_what_an_installation_and_an_administrator_gave_is_found_by_the_errors(
+    empty_project: Project, shop: Path
+) -> None:
     more = """    op.execute("CREATE EXTENSION dblink")
     op.execute("UPDATE products SET name = unaccent(name)")
 
 
 def downgrade"""
     (shop / "migrations" / "versions" / "b1.py").write_text(revision("b1").replace("def downgrade", more))
-    write(shop, {"shop/start.py": "from alembic import command\n"})
+    version = "from importlib.metadata import version\n\n__version__ = version('the-shop')\n"
+    write(shop, {"shop/start.py": "from alembic import command\n", "shop/__init__.py": version})
+    own = (
+        '[project]\nname = "The_Shop"\nversion = "1.2"\ndependencies = ["alembic"]\nscripts.shop = "shop.start:main"\n'
+    )
+    write(shop, {"pyproject.toml": own})
 
     result = adopt(empty_project, shop, CONFIRM="shop")
 
@@ -360,6 +367,10 @@ def downgrade"""
     assert "shop/start.py runs Alembic: switch this off, make migrate does it" in result.stdout
     app = tomllib.loads((empty_project.path / "pyproject.toml").read_text())["tool"]["app"]
     assert app["extensions"] == ["dblink", "unaccent"]
+    assert app["packages"] == ["shop", "distribution/", "migration_models"]
+    programs = empty_project.path / "distribution" / "The_Shop-1.2.dist-info" / "entry_points.txt"
+    assert programs.read_text() == "[console_scripts]\nshop = shop.start:main"
+    assert "command       not found; look at shop" in result.stdout
 
 
 def test_changes_that_git_does_not_have_are_refused(empty_project: Project, shop: Path) -> None:

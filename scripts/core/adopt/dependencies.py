@@ -70,17 +70,20 @@ def _greenlet(names: Set[str]) -> list[str]:
     return ["greenlet"] if "asyncpg" in names and "greenlet" not in names else []
 
 
+def declared(project: ExistingProject) -> dict[str, Any]:
+    """Return what pyproject.toml says about the project: its name, its version, its programs."""
+    toml = _toml(project.folder)
+    found: dict[str, Any] = toml.get("project") or toml.get("tool", {}).get("poetry") or {}
+    return found
+
+
 def programs(project: ExistingProject) -> list[str]:
     """Return the programs that an installation of the project would have."""
-    toml = _toml(project.folder)
-    declared = {
-        **toml.get("project", {}).get("scripts", {}),
-        **toml.get("tool", {}).get("poetry", {}).get("scripts", {}),
-    }
+    own = declared(project).get("scripts", {})
     file = next(iter(sorted(project.folder.glob("*.dist-info/entry_points.txt"))), None)
     parser = ConfigParser(interpolation=None, delimiters="=", strict=False)
     parser.read_string(file.read_text(encoding="utf-8", errors="replace") if file else "")
-    return sorted({*declared, *(parser.options("console_scripts") if parser.has_section("console_scripts") else ())})
+    return sorted({*own, *(parser.options("console_scripts") if parser.has_section("console_scripts") else ())})
 
 
 def with_driver(found: Dependencies, name: str) -> Dependencies:

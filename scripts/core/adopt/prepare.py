@@ -12,6 +12,7 @@ from scripts.core.adopt import (
     command,
     compose_file,
     dependencies,
+    distribution,
     env_py,
     example,
     found,
@@ -55,11 +56,13 @@ def prepare(settings: Settings, given: str, name: str, work: Path) -> Adoption:
     example.require([one for one in example.EDITED if (ROOT / one).exists()])
     copy = work / "project"
     links = packages.copy_whole(project, copy)
+    distribution.of_wheel(copy)
     for folder in (work, copy):
         (folder / ".env").touch()  # a library that searches .env upwards must not find that of this checkout
     source, values = variables.read(project)
     needed, resolved, question, seen = _recorded(settings, Question(Path(), project, copy, work, values, ""))
     code = packages.find(copy, seen.modules, seen.env.parent)
+    code.folders += [distribution.FOLDER] if (copy / distribution.FOLDER).is_dir() else []
     code.links = links
     start = command.find(copy, code.declared, question.python, dependencies.programs(project))
     adoption = Adoption(

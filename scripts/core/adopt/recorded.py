@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy.engine import URL
 
 from scripts.core import subprocesses
-from scripts.core.adopt import command, lacking_extensions, packages, variables
+from scripts.core.adopt import command, distribution, lacking_extensions, packages, variables
 from scripts.core.adopt.env_py import Function
 from scripts.core.adopt.found import ExistingProject
 from scripts.core.child_process import Deadline
@@ -107,7 +107,7 @@ class Question:
         # A package is not searched itself: its module `logging` would hide that of the standard library.
         inside = (one for one in (folder, *folder.parents) if one.is_relative_to(self.copy))
         above = next((one for one in inside if not (one / "__init__.py").exists()), self.copy)
-        roots = [self.copy / one for one in packages.roots(self.copy)]
+        roots = [self.copy / one for one in (*packages.roots(self.copy), distribution.FOLDER)]
         return [one for one in dict.fromkeys(path.resolve() for path in (*prepended, above, *roots)) if one.is_dir()]
 
 
@@ -162,17 +162,18 @@ def described(settings: Settings, question: Question, reference: str, more: Sequ
 def _run(
     server: Scratch, question: Question, more: Sequence[str], reference: str = ""
 ) -> tuple[dict[str, Any], Settings]:
-    values, by_administrator, needed = {**question.values}, dict[str, str](), scratch_extensions.needed(server)
+    values, given, needed = {**question.values}, dict[str, str](), scratch_extensions.needed(server)
     limits: Any = {"deadline": DEADLINE, "statement_timeout": DEADLINE.seconds}
     while True:
         made = scratch.create(server)
-        scratch_extensions.make(server, made, [*needed, *by_administrator], by_administrator)
+        scratch_extensions.make(server, made, [*needed, *given], given)
         answer: dict[str, Any] = trial.run(server, made, ask, question, values, [*more], reference, **limits)
-        lacking = lacking_extensions.of(server, answer.get("error", {}))
-        if not lacking or lacking.keys() <= {*needed, *by_administrator}:
+        error = answer.get("error", {})
+        lacks = lacking_extensions.of(server, error)
+        if lacks.keys() <= {*needed, *given} and not distribution.made(question.project, question.copy, error):
             break
-        by_administrator |= lacking
-    answer["extensions"] = [f"{name} SCHEMA {schema}" if schema else name for name, schema in by_administrator.items()]
+        given |= lacks
+    answer["extensions"] = [f"{name} SCHEMA {schema}" if schema else name for name, schema in given.items()]
     return answer, made
 
 
@@ -240,8 +241,7 @@ def _failed(error: Mapping[str, str], project: ExistingProject) -> UserError:
         do = "write FLASK_APP=module:application into the .flaskenv of the project"
     if NOT_POSTGRESQL in error["words"]:
         do = "write DATABASE_URL=postgresql://… into the project's .env.example, under the name that it reads"
-    if lacking_extensions.not_installed(error["words"]):
-        do = scratch_extensions.HELP
+    do = scratch_extensions.HELP if lacking_extensions.not_installed(error["words"]) else do
     where = f"{error['place']}: " if error["place"] else ""
     return UserError(
         f"The env.py of {project.name} does not run: {where}{error['words']}",
