@@ -549,6 +549,28 @@ def test_an_sql_file_that_cannot_be_read_is_named(project: Project) -> None:
     assert f"✗ There is no alembic/versions/{up.name}.\n" in missing.stderr
 
 
+@pytest.mark.parametrize(
+    ("word", "why"),
+    [
+        ("--rename=:", "It needs a name, : and what follows."),
+        ("--rename=users.email", "It needs a name, : and what follows."),
+        ("--rename=:mail", "It needs a name, : and what follows."),
+        ("--rename=users.email:a,users.email:b", "users.email is there twice."),
+        ("--fill==", "It needs a name, = and what follows."),
+        ("--fill=users.plan", "It needs a name, = and what follows."),
+        ("--fill=users.plan=", "It needs a name, = and what follows."),
+        ("--fill=.=x", "It needs a name, = and what follows."),
+        ('--fill=users.plan=a,"users".plan=b', '"users".plan is there twice.'),
+    ],
+)
+def test_an_answer_without_a_name_or_a_value_is_refused(edited: Project, word: str, why: str) -> None:
+    result = edited.run("revision", "--message", "wrong", word)
+
+    assert result.returncode == 2, result.stderr
+    assert f"✗ {word[2:].partition('=')[0].upper()}={word.partition('=')[2]} does not fit.\n" in result.stderr
+    assert f"Why:   {why}\n" in result.stderr
+
+
 PLAN = "    plan: Mapped[str] = mapped_column(String(9))\n    seats: Mapped[int]\n"
 
 

@@ -7,15 +7,37 @@ import re
 from collections.abc import Iterator
 
 from scripts.core import typed_names
+from scripts.core.errors import USAGE, UserError
+from scripts.core.models import comparable
 
+_FORMS = {
+    "RENAME": "RENAME=table.column:new_column or RENAME=table:new_table; with quotes: RENAME='t.\"a,b\":c'",
+    "FILL": "FILL=table.column=value; for an empty text or one with commas: FILL=\"table.column='a, b'\"",
+}
 _QUOTES = r'"(?:[^"]|"")*"|' + r"'(?:[^']|'')*'"
 
 
-def split(given: str, between: str) -> Iterator[tuple[str, str]]:
-    """Yield what stands before and after `between` in each answer."""
+def split(given: str, between: str, name: str) -> Iterator[tuple[str, str]]:
+    """Yield what stands before and after `between` in each answer of the variable `name`.
+
+    Raise UserError if there is nothing before or after it, or if two answers name the same.
+    """
+    known = set[tuple[str, ...]]()
     for word in _split(given, ","):
-        first, *rest = _split(word, between)
-        yield typed_names.plain(first.strip()), between.join(rest).strip()
+        first, *rest = [one.strip() for one in _split(word, between)] or [""]
+        found = typed_names.plain(first), between.join(rest)
+        parts = comparable.parts(found[0])
+        if not all(found) or not parts or parts in known:
+            why = f"{first} is there twice." if parts in known else f"It needs a name, {between} and what follows."
+            raise UserError(
+                f"{name}={given} does not fit.",
+                why=why,
+                do=_FORMS[name],
+                state="no revision was written.",
+                code=USAGE,
+            )
+        known.add(parts)
+        yield found
 
 
 def value(text: str) -> str:

@@ -13,22 +13,14 @@ from itertools import chain
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-from scripts.core.models import comparable, new_types, step, uses
+from scripts.core.models import columns, comparable, computed, new_types, step, uses
 from scripts.core.models.compare import ModelComparison
 from scripts.core.models.step import ModelStep
 from scripts.core.models.uses import Use
 from scripts.core.postgres import sql
 from scripts.core.postgres.sql import Sql, compose, spelled
 from scripts.core.schema.compare import Difference
-from scripts.core.schema.fingerprint import Schema
 
-COLUMN = re.compile(
-    rf"(?P<type>.+?)(?P<collate> COLLATE {comparable.NAME})?(?: DEFAULT (?P<default>.+?))?"
-    r"(?P<computed> GENERATED ALWAYS AS \(.+\) (?:STORED|VIRTUAL))?"
-    r"(?: GENERATED (?P<identity>ALWAYS|BY DEFAULT) AS IDENTITY)?(?P<not_null> NOT NULL)?",
-    re.DOTALL,
-)
-"""A column's definition in Schema."""
 LABEL = re.compile(r"'(?:[^']|'')*'")
 _AFTER_TYPE = re.compile(r" (?:COLLATE|DEFAULT|GENERATED|NOT NULL|STORAGE|COMPRESSION|STATISTICS|WITH|INHERITED)\b")
 _LONGEST = 59
@@ -56,16 +48,6 @@ class _Files:
     connection: Connection
 
 
-def changed_columns(found: ModelComparison) -> Iterator[tuple[str, re.Match[str], re.Match[str]]]:
-    """Yield the name of each column that has another definition, with both definitions."""
-    for one in found.differences:
-        name = comparable.PART.fullmatch(one.name)
-        if name and name["kind"] == "column" and one.expected and one.found:
-            was, wanted = COLUMN.fullmatch(one.found), COLUMN.fullmatch(one.expected)
-            if was and wanted:
-                yield one.name, was, wanted
-
-
 def relabelled(found: ModelComparison) -> list[Difference]:
     """Return the enums of which a label was removed or has another name."""
     every = [one for one in found.differences if one.name.startswith("enum ") and one.expected and one.found]
@@ -79,7 +61,7 @@ def only_adds(was: str, wanted: str) -> bool:
 
 def are_needed(found: ModelComparison) -> bool:
     """Return whether there may be such columns."""
-    changed = changed_columns(found)
+    changed = columns.changed(found)
     return bool(relabelled(found)) or any(
         was.group("type", "computed") != now.group("type", "computed") for _, was, now in changed
     )
@@ -92,11 +74,11 @@ def steps(found: ModelComparison, connection: Connection) -> Iterator[ModelStep]
         for statement in statements:
             sql.run(connection, statement)
     enums = [_relabelled(files, one) for one in relabelled(found)]
-    changed = {name: (was, wanted) for name, was, wanted in changed_columns(found)}
+    changed = {name: (was, wanted) for name, was, wanted in columns.changed(found)}
     retyped = [name for name, (was, wanted) in changed.items() if was["type"] != wanted["type"]]
     again = {one.name for name in retyped for one in files.used.get(name, []) if one.kind == "other"}
-    columns = [_column(files, name, *both) for name, both in changed.items() if name not in again]
-    for group in _groups([*enums, *filter(None, columns)]):
+    every = [_column(files, name, *both) for name, both in changed.items() if name not in again]
+    for group in _groups([*enums, *filter(None, every)]):
         yield ModelStep(*_statements(group, found), first=True)
 
 
@@ -162,7 +144,7 @@ def _keys(here: Sequence[Use], found: ModelComparison) -> list[str]:
 
 
 def _retyped(column: str, wanted: str, cast: str, was: str | None, then: str | None) -> list[Sql]:
-    table, name = names(column)
+    table, name = columns.names(column)
     value = compose("{}{}", name, spelled(cast or f"::{wanted}"))
     alter = compose("ALTER TABLE {} ALTER {}", table, name)
     return [
@@ -175,47 +157,36 @@ def _retyped(column: str, wanted: str, cast: str, was: str | None, then: str | N
 def _column(files: _Files, column: str, was: re.Match[str], wanted: re.Match[str]) -> _Conversion | None:
     found, here = files.found, files.used.get(column, [])
     default = uses.default(here, column), found.described_defaults.get(column)
+    casts = [_cast(files.connection, *pair) for pair in ((was["type"], wanted["type"]), (wanted["type"], was["type"]))]
     if was["computed"] != wanted["computed"]:
         parts = [one.name for one in here if one.kind in ("constraint", "index")]
-        up = _recomputed(column, was, wanted, default[1], found.described)
-        down = _recomputed(column, wanted, was, default[0], found.made)
+        up = computed.changed(column, (was, wanted), default[1], casts[0] or "", found.described)
+        down = computed.changed(column, (wanted, was), default[0], casts[1] or "", found.made)
         return _Conversion(up, down, parts=parts)
-    casts = [_cast(files.connection, *pair) for pair in ((was["type"], wanted["type"]), (wanted["type"], was["type"]))]
-    computed = [one.name for one in here if one.kind == "other" and comparable.PART.fullmatch(one.name)]
-    if was["type"] == wanted["type"] or (casts == ["", ""] and not computed) or None in casts:
+    computed_from = [one.name for one in here if one.kind == "other" and comparable.PART.fullmatch(one.name)]
+    if was["type"] == wanted["type"] or (casts == ["", ""] and not computed_from) or None in casts:
         return None
     up = _retyped(column, wanted["type"], str(casts[0]), *default)
     down = _retyped(column, was["type"], str(casts[1]), *default[::-1])
     parts = [one.name for one in here if found.made.objects.get(one.name, "").startswith("CHECK")]
-    for name in computed:  # PostgreSQL does not change a column that another one is computed from
-        drop = [compose("ALTER TABLE {} DROP {}", *names(name))]
-        made = found.made.objects[name]
-        up = [*drop, *up, *_added(name, found.described.objects.get(name, made), found.described)]
-        down = [*drop, *down, *_added(name, made, found.made)]
+    for name in computed_from:
+        up, down = _around_computed(files, name, up, down)
         parts += [one.name for one in files.used.get(name, []) if one.kind in ("constraint", "index")]
     return _Conversion(up, down, parts=[*parts, *_keys(here, found)])
 
 
-def _recomputed(
-    column: str, was: re.Match[str], wanted: re.Match[str], default: str | None, schema: Schema
-) -> list[Sql]:
-    """Return the statements that compute a column in another way, or no longer: then stored values stay."""
-    table, name = names(column)
-    value = compose(" DEFAULT {}", spelled(default)) if default is not None else Sql()
-    if not wanted["computed"] and was["computed"].endswith("STORED") and _type(was[0]) == _type(wanted[0]):
-        alter = compose("ALTER TABLE {} ALTER {}", table, name)
-        return [compose("{} DROP EXPRESSION", alter), *([compose("{} SET{}", alter, value)] if value else [])]
-    return [compose("ALTER TABLE {} DROP {}", table, name), *_added(column, wanted[0], schema, value)]
-
-
-def _added(column: str, definition: str, schema: Schema, default: Sql = Sql()) -> list[Sql]:  # noqa: B008 - a text
-    """Return the statements that add a column, with the comment that it has in a schema."""
-    table, name = names(column)
-    statements = [compose("ALTER TABLE {} ADD {} {}{}", table, name, spelled(definition), default)]
-    comment = schema.objects.get(f"{column}, comment")
-    if comment is not None:
-        statements.append(compose("COMMENT ON COLUMN {}.{} IS {}", table, name, sql.value(comment)))
-    return statements
+def _around_computed(files: _Files, name: str, up: list[Sql], down: list[Sql]) -> tuple[list[Sql], list[Sql]]:
+    """Return the statements with what a column needs that is computed from the changed one: PostgreSQL refuses it."""
+    found, drop = files.found, compose("ALTER TABLE {} DROP {}", *columns.names(name))
+    made = found.made.objects[name]
+    now = found.described.objects.get(name, made)
+    down = [drop, *down, *computed.added(name, made, found.made)]
+    was, wanted = columns.COLUMN.fullmatch(made), columns.COLUMN.fullmatch(now)
+    if not was or not wanted or wanted["computed"] or not computed.is_stored(was):
+        return [drop, *up, *computed.added(name, now, found.described)], down
+    cast = _cast(files.connection, was["type"], wanted["type"]) or ""
+    default = found.described_defaults.get(name)
+    return [*computed.changed(name, (was, wanted), default, cast, found.described), *up], down
 
 
 def _cast(connection: Connection, was: str, wanted: str) -> str | None:
@@ -237,10 +208,3 @@ def _cast(connection: Connection, was: str, wanted: str) -> str | None:
 
 def _type(definition: str) -> str:
     return _AFTER_TYPE.split(definition)[0]
-
-
-def names(column: str) -> tuple[Sql, Sql]:
-    """Return the table and the column of a name in Schema."""
-    found = comparable.PART.fullmatch(column)
-    assert found
-    return spelled(found["table"]), spelled(found["name"])

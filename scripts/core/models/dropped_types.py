@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterator, Sequence
 
 from scripts.core.models import comparable, new_types, plugins, uses
 from scripts.core.models.compare import ModelComparison
+from scripts.core.models.gone import Gone
 from scripts.core.models.step import ModelStep
 from scripts.core.plan import shadow
 from scripts.core.postgres import connections
@@ -15,7 +16,7 @@ from scripts.core.revisions.history import History
 _ENUM = re.compile(rf"enum {comparable.NAME}")
 
 
-def steps(server: Scratch, revisions: History, found: ModelComparison, dropped: Sequence[str]) -> Iterator[ModelStep]:
+def steps(server: Scratch, revisions: History, found: ModelComparison, dropped: Sequence[Gone]) -> Iterator[ModelStep]:
     """Yield a step for each enum that only dropped columns and tables use. It comes after their drop.
 
     A plug-in of Alembic that writes enums does this itself.
@@ -25,7 +26,7 @@ def steps(server: Scratch, revisions: History, found: ModelComparison, dropped: 
     start = shadow.build(server, revisions, [history.head(revisions)], partial=True)
     with connections.connect(start) as connection:
         used = uses.read(connection)
-    gone = {comparable.parts(name) for name in dropped}
+    gone = {one.key for one in dropped}
     for name, labels in found.made.objects.items():
         is_described = name in found.described.objects or not _ENUM.fullmatch(name)
         users = [] if is_described else used.get(name, [])
@@ -38,4 +39,4 @@ def _is_gone(user: str, gone: Collection[tuple[str, ...]]) -> bool:
     if not (part := comparable.PART.fullmatch(user)):
         return False
     table = comparable.parts(part["table"])
-    return table in gone or (*table, *comparable.parts(part["name"])) in gone
+    return ("table", *table) in gone or ("column", *table, *comparable.parts(part["name"])) in gone

@@ -8,7 +8,7 @@ from sqlalchemy import DefaultClause
 
 from scripts.core.cli import console
 from scripts.core.errors import USAGE, UserError
-from scripts.core.models import answers, comparable, conversions, operations
+from scripts.core.models import answers, columns, comparable, operations
 from scripts.core.models.compare import ModelComparison
 
 Fills = dict[str, str | None]
@@ -21,7 +21,7 @@ def decide(found: ModelComparison, given: str) -> Fills:
     Raise UserError if FILL names another column.
     """
     needed = list(_needed(found))
-    said = {comparable.parts(name): answers.value(value) for name, value in answers.split(given, "=")}
+    said = {comparable.parts(name): answers.value(value) for name, value in answers.split(given, "=", "FILL")}
     for name in said.keys() - set(map(comparable.parts, needed)):
         raise UserError(
             f"FILL={'.'.join(name)} does not fit.",
@@ -49,7 +49,7 @@ def _needed(found: ModelComparison) -> Iterator[str]:
     """Yield the new columns of existing tables that take a value, may not be NULL, and have no default."""
     for one in found.differences:
         part = comparable.PART.fullmatch(one.name)
-        column = conversions.COLUMN.fullmatch(one.expected or "") if one.found is None else None
+        column = columns.COLUMN.fullmatch(one.expected or "") if one.found is None else None
         if not part or part["kind"] != "column" or not column or not column["not_null"]:
             continue
         if not (column["identity"] or column["computed"] or one.name in found.described_defaults):

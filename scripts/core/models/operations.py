@@ -12,7 +12,7 @@ from alembic.operations import MigrateOperation
 from alembic.operations.ops import DropColumnOp, DropTableOp, MigrationScript, ModifyTableOps, OpContainer
 from sqlalchemy import ForeignKeyConstraint
 
-from scripts.core.models import comparable, conversions, new_types, sequences
+from scripts.core.models import columns, comparable, conversions, new_types, sequences
 from scripts.core.models.compare import ModelComparison
 from scripts.core.models.step import ModelStep, part
 from scripts.core.plan import advice
@@ -38,7 +38,7 @@ def _step(one: Difference) -> Iterator[ModelStep]:
     elif one.expected and one.found and comparable.TABLE.fullmatch(one.name):
         yield from _logged(one.name.removeprefix("table "), one.found, one.expected)
     elif default := _DEFAULT.fullmatch(one.name):
-        column = conversions.names(default["column"])
+        column = columns.names(default["column"])
         yield ModelStep(_default(column, one.expected), _default(column, one.found))
     elif (found := comparable.PART.fullmatch(one.name)) and found["kind"] == "column":
         yield from _column(one) if one.expected and one.found else ()
@@ -70,18 +70,18 @@ def _default(column: tuple[Sql, Sql], wanted: str | None) -> list[Sql]:
 
 def _column(one: Difference) -> Iterator[ModelStep]:
     """Yield the step for another collation or default, if the type is the same."""
-    before, after = (conversions.COLUMN.fullmatch(text or "") for text in (one.found, one.expected))
+    before, after = (columns.COLUMN.fullmatch(text or "") for text in (one.found, one.expected))
     if not before or not after or before["type"] != after["type"]:
         return
     if before["default"] != after["default"]:
-        column = conversions.names(one.name)
+        column = columns.names(one.name)
         yield ModelStep(_default(column, after["default"]), _default(column, before["default"]))
     if before["collate"] == after["collate"]:
         return
     up, down = (
         compose(
             "ALTER TABLE {} ALTER {} TYPE {}{}",
-            *conversions.names(one.name),
+            *columns.names(one.name),
             spelled(to["type"]),
             spelled(to["collate"] or ' COLLATE "default"'),
         )
@@ -113,7 +113,7 @@ def _render(_context: AutogenContext, operation: WriteStep) -> list[str]:
     return [advice.autocommit(*lines)] if operation.autocommit else lines
 
 
-def add(script: MigrationScript, wanted: Sequence[ModelStep], dropped: Mapping[str, str]) -> None:
+def add(script: MigrationScript, wanted: Sequence[ModelStep], dropped: Mapping[tuple[str, ...], str]) -> None:
     """Add the steps to a script of autogenerate, and leave out its drops of columns and tables that are not `dropped`.
 
     Autogenerate drops every table that no model describes: partitions, and tables of other tools. It does not read
@@ -121,10 +121,10 @@ def add(script: MigrationScript, wanted: Sequence[ModelStep], dropped: Mapping[s
     """
     assert script.upgrade_ops is not None
     assert script.downgrade_ops is not None
-    keys = {comparable.parts(name): key for name, key in dropped.items()}
-    _leave_out(script.upgrade_ops, keys)
-    for one in (one for one in script.upgrade_ops.ops if isinstance(one, DropTableOp) and keys[table(one)]):
-        one.table_kw["postgresql_partition_by"] = keys[table(one)]
+    _leave_out(script.upgrade_ops, dropped)
+    for one in (one for one in script.upgrade_ops.ops if isinstance(one, DropTableOp)):
+        if key := dropped["table", *table(one)]:
+            one.table_kw["postgresql_partition_by"] = key
     new_types.only_name(script.upgrade_ops)
     script.upgrade_ops.reverse_into(script.downgrade_ops)
     new_types.only_name(script.downgrade_ops)
@@ -138,10 +138,12 @@ def add(script: MigrationScript, wanted: Sequence[ModelStep], dropped: Mapping[s
 
 def _leave_out(found: OpContainer, agreed: Collection[tuple[str, ...]]) -> None:
     """Take away the drops of tables and columns that are not `agreed`."""
-    found.ops[:] = [one for one in found.ops if not isinstance(one, DropTableOp) or table(one) in agreed]
+    found.ops[:] = [one for one in found.ops if not isinstance(one, DropTableOp) or ("table", *table(one)) in agreed]
     for one in (one for one in found.ops if isinstance(one, ModifyTableOps)):
         one.ops[:] = [
-            part for part in one.ops if not isinstance(part, DropColumnOp) or (*table(one), part.column_name) in agreed
+            part
+            for part in one.ops
+            if not isinstance(part, DropColumnOp) or ("column", *table(one), part.column_name) in agreed
         ]
     found.ops[:] = [one for one in found.ops if not isinstance(one, ModifyTableOps) or one.ops]
 

@@ -7,39 +7,19 @@ and on a terminal both are asked for.
 """
 
 import re
-import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from scripts.core import overrides, typed_names
-from scripts.core.cli import console
+from scripts.core import typed_names
 from scripts.core.errors import USAGE, UserError
-from scripts.core.models import answers, comparable
+from scripts.core.models import answers, columns, comparable, computed, gone
 from scripts.core.models.compare import ModelComparison
+from scripts.core.models.gone import Gone
 from scripts.core.models.step import ModelStep
 from scripts.core.postgres.sql import Sql, compose, spelled
 from scripts.core.schema.compare import Difference, Renaming
 from scripts.core.schema.fingerprint import Schema
 from scripts.core.typed_names import typed
-
-
-@dataclass(frozen=True)
-class Gone:
-    """A column or a table that the revision files make and the models do not describe."""
-
-    table: str
-    column: str
-    """Empty for a table."""
-    definition: str
-
-    @property
-    def name(self) -> str:
-        return f"{self.table}.{self.column}" if self.column else self.table
-
-    @property
-    def within(self) -> str:
-        """Return where its name is unique: a column's table, or nothing."""
-        return self.table if self.column else ""
 
 
 @dataclass(frozen=True)
@@ -70,31 +50,33 @@ def tables(found: ModelComparison, given: str) -> list[Rename]:
 
     Raise UserError if RENAME gives a table a name that the models do not add.
     """
-    gone, added = [one for one in _gone(found.differences) if not one.column], _added(found)
-    of = {comparable.parts(one.name) for one in gone}
-    renames = [_named(*pair, gone, added) for pair in answers.split(given, ":") if comparable.parts(pair[0]) in of]
-    return _asked(renames, gone, found)
+    left, added = [one for one in gone.find(found.differences) if not one.column], _added(found)
+    of = {comparable.parts(one.name) for one in left}
+    renames = [
+        _named(*pair, left, added) for pair in answers.split(given, ":", "RENAME") if comparable.parts(pair[0]) in of
+    ]
+    return _asked(renames, left, found)
 
 
-def decide(found: ModelComparison, given: str, renamed: Sequence[Rename]) -> tuple[list[Rename], list[str]]:
-    """Return the renames of columns, and the names of what is dropped, as the user says.
+def decide(found: ModelComparison, given: str, renamed: Sequence[Rename]) -> tuple[list[Rename], list[Gone]]:
+    """Return the renames of columns, and what is dropped, as the user says.
 
     `found` is from after the renames of tables, which are `renamed`. RENAME may name a column with its old table.
 
     Raise UserError if RENAME names nothing of that kind, or if something would be dropped without the user's word.
     """
-    gone, added = list(_gone(found.differences)), _added(found)
+    every, added = list(gone.find(found.differences)), _added(found)
     now = {comparable.parts(one.gone.table): one.table for one in renamed}
-    pairs = [(_in_new_table(was, now), name) for was, name in answers.split(given, ":")]
-    renames = [_named(*pair, gone, added) for pair in pairs if comparable.parts(pair[0]) not in now]
-    _asked(renames, [one for one in gone if one.column], found)
-    left = [one for one in gone if one not in [rename.gone for rename in renames]]
+    pairs = [(_in_new_table(was, now), name) for was, name in answers.split(given, ":", "RENAME")]
+    renames = [_named(*pair, every, added) for pair in pairs if comparable.parts(pair[0]) not in now]
+    _asked(renames, [one for one in every if one.column], found)
+    left = [one for one in every if one not in [rename.gone for rename in renames]]
     twins, taken = dict[Gone, str](), {(rename.gone.within, rename.now) for rename in renames}
     for one in left:
         twins[one] = next((now for now in _twins(one, added, found) if (one.within, now) not in taken), "")
         taken.add((one.within, twins[one]))
-    _require_word(left, twins, given)
-    return renames, [one.name for one in left]
+    gone.require_word(left, gone.replaced(found), twins, given)
+    return renames, left
 
 
 def _added(found: ModelComparison) -> list[Difference]:
@@ -112,12 +94,12 @@ def _last(name: str) -> str:
     return str(re.findall(comparable.QUOTED, name)[-1])
 
 
-def _asked(renames: list[Rename], gone: Sequence[Gone], found: ModelComparison) -> list[Rename]:
+def _asked(renames: list[Rename], every: Sequence[Gone], found: ModelComparison) -> list[Rename]:
     """Add the renames that the user confirms on a terminal, and return all."""
-    for one in (one for one in gone if one not in [rename.gone for rename in renames]):
+    for one in (one for one in every if one not in [rename.gone for rename in renames]):
         taken = {(rename.gone.within, rename.now) for rename in renames}
         for now in (name for name in _twins(one, _added(found), found) if (one.within, name) not in taken):
-            if _is_yes(f"Is {now} the new name of {one.name}? [y/N]"):
+            if gone.is_yes(f"Is {now} the new name of {one.name}? [y/N]"):
                 renames.append(Rename(one, now))
                 break
     return renames
@@ -147,30 +129,17 @@ def _renaming(part: re.Match[str], was: str, now: str) -> Sql:
     return compose("ALTER INDEX {} RENAME TO {}", spelled(f"{space}{was}"), spelled(now))
 
 
-def _gone(differences: Sequence[Difference]) -> Iterator[Gone]:
-    for one in (one for one in differences if one.expected is None and one.found is not None):
-        if found := _column(one.name):
-            yield Gone(found["table"], found["name"], str(one.found))
-        elif found := comparable.TABLE.fullmatch(one.name):
-            yield Gone(found["name"], "", str(one.found))
-
-
-def _twins(gone: Gone, added: Sequence[Difference], found: ModelComparison) -> Iterator[str]:
+def _twins(of: Gone, added: Sequence[Difference], found: ModelComparison) -> Iterator[str]:
     """Yield the names of added columns of the same type, or of added tables with mostly the same columns."""
     for one in added:
-        for name in _added_beside(gone, one.name):
-            if gone.column:
-                is_twin = _type(str(one.expected)) == _type(gone.definition)
+        for name in _added_beside(of, one.name):
+            if of.column:
+                is_twin = _type(str(one.expected)) == _type(of.definition) and _keeps(of, one)
             else:
-                was, now = _columns(found.made, gone.table), _columns(found.described, one.name.removeprefix("table "))
+                was, now = _columns(found.made, of.table), _columns(found.described, one.name.removeprefix("table "))
                 is_twin = len(was & now) * 2 >= max(len(was), len(now), 1)
             if is_twin:
                 yield name
-
-
-def _column(name: str) -> re.Match[str] | None:
-    found = comparable.PART.fullmatch(name)
-    return found if found and found["kind"] == "column" else None
 
 
 def _columns(schema: Schema, table: str) -> set[tuple[str, str]]:
@@ -186,14 +155,16 @@ def _type(definition: str) -> str:
     return re.split(r" (?:COLLATE|GENERATED|NOT NULL|INHERITED)", definition)[0]
 
 
-def _named(was: str, now: str, gone: Sequence[Gone], added: Sequence[Difference]) -> Rename:
-    one = next((one for one in gone if comparable.parts(one.name) == comparable.parts(was)), None)
+def _named(was: str, now: str, every: Sequence[Gone], added: Sequence[Difference]) -> Rename:
+    one = next((one for one in every if comparable.parts(one.name) == comparable.parts(was)), None)
     called = typed_names.plain(now)
-    new = next(filter(None, (_new_name(one, called, other.name) for other in added)), "") if one else ""
+    names = [other.name for other in added if one and _keeps(one, other)]
+    new = next(filter(None, (_new_name(one, called, name) for name in names)), "") if one else ""
     if not one or not new:
         raise UserError(
             f"RENAME={typed(was)}:{now} does not fit.",
-            why="The old name must be one that the models no longer describe, and the new name one that they add.",
+            why="The old name must be one that the models no longer describe, and the new name one that they add."
+            " A column that is computed takes no values of another one.",
             do="""RENAME=table.column:new_column or RENAME=table:new_table; with quotes: RENAME='t."a,b":c'""",
             state="no revision was written.",
             code=USAGE,
@@ -201,45 +172,22 @@ def _named(was: str, now: str, gone: Sequence[Gone], added: Sequence[Difference]
     return Rename(one, new)
 
 
-def _new_name(gone: Gone, now: str, added: str) -> str:
+def _new_name(of: Gone, now: str, added: str) -> str:
     """Return what `now` names if that was added, with its quotes, or nothing."""
-    found = next(_added_beside(gone, added), "")
+    found = next(_added_beside(of, added), "")
     return found if comparable.parts(found) == comparable.parts(now) else ""
 
 
-def _added_beside(gone: Gone, added: str) -> Iterator[str]:
+def _keeps(of: Gone, added: Difference) -> bool:
+    """Return whether a column keeps its values under the name of an added one."""
+    was, wanted = (columns.COLUMN.fullmatch(text) for text in (of.definition, str(added.expected)))
+    return not (of.column and was and wanted and computed.loses_values(was, wanted))
+
+
+def _added_beside(of: Gone, added: str) -> Iterator[str]:
     """Yield the last part of the name of an added column of the same table, or of a table in the same schema."""
-    column, table = _column(added), comparable.TABLE.fullmatch(added)
-    if gone.column and column and column["table"] == gone.table:
+    column, table = gone.column(added), comparable.TABLE.fullmatch(added)
+    if of.column and column and column["table"] == of.table:
         yield column["name"]
-    elif not gone.column and table and comparable.parts(table["name"])[:-1] == comparable.parts(gone.table)[:-1]:
+    elif not of.column and table and comparable.parts(table["name"])[:-1] == comparable.parts(of.table)[:-1]:
         yield _last(table["name"])
-
-
-def _require_word(left: Sequence[Gone], twins: dict[Gone, str], given: str) -> None:
-    """Raise UserError if the user has not agreed that these are dropped."""
-    silent = [
-        one for one in left if not any(map(overrides.accepted, _words(one))) and not _is_yes(f"Drop {one.name}? [y/N]")
-    ]
-    if not silent:
-        return
-    more = [typed(f"{one.name}:{twins[one]}") for one in silent if twins[one]]
-    renames = shlex.quote(",".join([*[given] * bool(given), *more]))
-    drop = f"ACCEPT={shlex.quote(','.join(typed(f'drop.{one.name}') for one in silent))}"
-    raise UserError(
-        f"The models no longer describe {', '.join(one.name for one in silent)}.",
-        why="A revision that drops them deletes what the rows have there.",
-        do=f"if they have a new name: RENAME={renames}; to drop them: {drop}"
-        if any(twins.values())
-        else f"to drop them: {drop}",
-        state="no revision was written.",
-    )
-
-
-def _words(gone: Gone) -> list[str]:
-    """Return what agrees to a drop: a shell may have taken the quotes away."""
-    return [f"drop.{gone.name}", f"drop.{'.'.join(comparable.parts(gone.name))}"]
-
-
-def _is_yes(question: str) -> bool:
-    return console.ask(question).strip().lower() in ("y", "yes")

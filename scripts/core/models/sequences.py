@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 from itertools import chain
 
-from scripts.core.models import comparable, conversions
+from scripts.core.models import columns, comparable
 from scripts.core.models.compare import ModelComparison
 from scripts.core.models.step import ModelStep
 from scripts.core.postgres import sql
@@ -23,7 +23,7 @@ _Owned = tuple[str, re.Match[str]]
 def steps(found: ModelComparison) -> Iterator[ModelStep]:
     """Yield the steps for what differs. They come first, because a column's default may use a sequence."""
     done = set[str]()
-    for column, was, wanted in conversions.changed_columns(found):
+    for column, was, wanted in columns.changed(found):
         if was["identity"] != wanted["identity"]:
             done.add(column)
             yield _identity(column, was, wanted, found)
@@ -97,7 +97,7 @@ def _to(
     owned: Sequence[_Owned | None],
     defaults: Sequence[str | None],
 ) -> list[Sql]:
-    table, name = conversions.names(column)
+    table, name = columns.names(column)
     alter = compose("ALTER TABLE {} ALTER {}", table, name)
     null = [compose("{} {} NOT NULL", alter, Sql("SET" if wanted["not_null"] else "DROP"))]
     null *= was["not_null"] != wanted["not_null"]
@@ -117,14 +117,14 @@ def _to(
 
 def _serial(column: str, owned: _Owned) -> list[Sql]:
     """Return the statements that let a column take its values from a sequence that it owns."""
-    table, name = conversions.names(column)
+    table, name = columns.names(column)
     create = compose("CREATE SEQUENCE {}{} OWNED BY {}.{}", spelled(owned[0]), spelled(_options(owned[1])), table, name)
     default = compose("ALTER TABLE {} ALTER {} SET DEFAULT nextval({})", table, name, sql.value(owned[0]))
     return [create, default, *_value(column, owned)]
 
 
 def _plain(column: str, sequence: str) -> list[Sql]:
-    table, name = conversions.names(column)
+    table, name = columns.names(column)
     return [
         compose("ALTER TABLE {} ALTER {} DROP DEFAULT", table, name),
         compose("DROP SEQUENCE {}", spelled(sequence)),
@@ -135,7 +135,7 @@ def _value(column: str, owned: _Owned | None) -> list[Sql]:
     """Return the statement after which the next value is beyond those of the rows."""
     if not owned:
         return []
-    (table, name), options = conversions.names(column), owned[1]
+    (table, name), options = columns.names(column), owned[1]
     most, sign = ("min", "<=") if options["by"].startswith("-") else ("max", ">=")
     last = compose("{}({})", Sql(most), name)
     given = sql.value(owned[0]), last, table, last, Sql(sign), Sql(options["start"])

@@ -19,7 +19,6 @@ from scripts.core.migrate.request import Compared
 from scripts.core.models import (
     accepted,
     alike,
-    comparable,
     compare,
     conversions,
     defaults,
@@ -68,8 +67,12 @@ def revision(settings: Settings, revisions: History, asked: Asked) -> Written:
         named = _after(server, revisions, [one.step for one in tables]) if tables else before
         columns, dropped = rename.decide(named, asked.renames, tables)
         after, first = _first(server, revisions, before, [*tables, *columns])
-        first += [*dropped_tables.steps(after.made, dropped), *dropped_types.steps(server, revisions, after, dropped)]
-        keys = {name: after.made.objects.get(f"table {name}", "").partition(_PARTITION)[2] for name in dropped}
+        dropped_names = [one.name for one in dropped if not one.column]
+        first += [
+            *dropped_tables.steps(after.made, dropped_names),
+            *dropped_types.steps(server, revisions, after, dropped),
+        ]
+        keys = {one.key: one.definition.partition(_PARTITION)[2] for one in dropped}
         filled = fill.decide(after, asked.fills)
         content, left = Content(file.new, asked.message, first, keys, alike.changed(after), filled), list[ModelStep]()
         for rounds in range(_ROUNDS):
@@ -82,7 +85,7 @@ def revision(settings: Settings, revisions: History, asked: Asked) -> Written:
             left += more
             file.remove()
         file.keep()
-        gone = [*(one.gone.name for one in [*tables, *columns]), *dropped]
+        gone = [one.name for one in [*(rename.gone for rename in [*tables, *columns]), *dropped]]
         notes = function_texts.naming(server, revisions, gone)
         return replace(written, path=file.path, fills=filled, notes=notes)
 
@@ -167,7 +170,7 @@ def new_file(copy: Settings, content: Content) -> Path | None:
         operations.leave_out_keys(script.upgrade_ops, keys)
         operations.add(script, [*first, *later], content.dropped)
 
-    schemas = [name[0] for name in map(comparable.parts, content.dropped) if len(name) > 1]
+    schemas = [key[1] for key in content.dropped if len(key) > (3 if key[0] == "column" else 2)]
     with plugins.explained(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of what Alembic cannot write: the comparison names it
         of = Compared(schemas, alike.has_default(content.changed))

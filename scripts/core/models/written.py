@@ -34,8 +34,8 @@ class Content:
     new: New
     message: str
     more: Sequence[ModelStep]
-    dropped: Mapping[str, str]
-    """The names of columns and tables that may be dropped, and the partition key of each table that has one."""
+    dropped: Mapping[tuple[str, ...], str]
+    """The keys of columns and tables that may be dropped, and the partition key of each table that has one."""
     changed: Collection[tuple[str, ...]]
     """What differs: see `alike.changed`."""
     fills: Fills

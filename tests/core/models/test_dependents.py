@@ -83,6 +83,81 @@ def test_computed_columns_partitions_and_keys_come_along(write: Write) -> None:
     ], "nothing of what is computed again, of a partition, or of a sequence"
 
 
+TOTALS = [
+    TABLE,
+    "ALTER TABLE t ADD total int, ADD twice int GENERATED ALWAYS AS (a * 2) STORED",
+    "INSERT INTO t (a, total) VALUES (1, 99)",
+]
+COMPUTED = (
+    MODEL.replace("a = Column(Integer", "a = Column(sa.BigInteger")
+    + """    total = Column(Integer, Computed("length(b)", persisted=True))
+    twice = Column(sa.String)
+"""
+)
+
+
+def test_values_that_postgresql_cannot_keep_need_a_word_and_others_stay(write: Write, empty_project: Project) -> None:
+    silent = write(COMPUTED, TOTALS)
+    renamed = write(COMPUTED.replace("total", "sum"), TOTALS, "--rename=t.total:sum")
+    written = write(COMPUTED, TOTALS, accept="drop.t.total")
+    migrated = running.call(empty_project, "migrate")
+
+    assert silent.returncode == 1
+    assert "✗ PostgreSQL cannot change t.total into what the models describe: it is dropped" in silent.stderr
+    assert "to drop them: ACCEPT=drop.t.total\n" in silent.stderr
+    assert renamed.returncode == 2, "a column that is computed takes no values"
+    assert written.returncode == 0, written.stdout + written.stderr
+    dangers = [line.split("  ")[-1] for line in written.stdout.splitlines() if "H07" in line]
+    assert dangers[0] == "t.total and all its values are lost."
+    assert not [line for line in dangers if "t.twice and" in line]
+    assert migrated.returncode == 0, migrated.stderr
+    assert empty_project.sql("SELECT a, twice FROM t") == [(1, "2")]
+
+
+SAME_NAME = [
+    "CREATE SCHEMA sales",
+    "CREATE TABLE sales (id serial CONSTRAINT pk_sales PRIMARY KEY, orders int)",
+    "CREATE TABLE sales.orders (id serial CONSTRAINT pk_orders PRIMARY KEY)",
+    "CREATE TABLE sales.lines (id serial CONSTRAINT pk_lines PRIMARY KEY, o int CONSTRAINT k REFERENCES sales.orders)",
+]
+SALES = """
+class Sales(Base):
+    __tablename__ = "sales"
+    id = Column(Integer, primary_key=True)
+
+class Line(Base):
+    __tablename__ = "lines"
+    __table_args__ = {"schema": "sales"}
+    id = Column(Integer, primary_key=True)
+    o = Column(Integer)
+"""
+ORDERS = """
+class Order(Base):
+    __tablename__ = "orders"
+    __table_args__ = {"schema": "sales"}
+    id = Column(Integer, primary_key=True)
+"""
+
+
+def test_a_word_agrees_to_one_drop_only(write: Write, empty_project: Project) -> None:
+    one = write(SALES, SAME_NAME, accept="drop.sales.orders")
+    both = write(SALES, SAME_NAME, accept="drop.sales.orders,drop.public.sales.orders")
+    column = write(
+        SALES.replace("o = Column(Integer", 'o = Column(sa.ForeignKey("sales.orders.id", name="k")') + ORDERS,
+        SAME_NAME,
+        accept="drop.sales.orders",
+    )
+
+    assert one.returncode == 1, one.stdout
+    assert "✗ The models no longer describe public.sales.orders.\n" in one.stderr
+    assert "to drop them: ACCEPT=drop.public.sales.orders\n" in one.stderr
+    assert both.returncode == 0, both.stdout + both.stderr
+    assert column.returncode == 0, column.stdout + column.stderr
+    (path,) = empty_project.versions.glob("2*.py")
+    assert path.read_text().count("drop_column") == 1
+    assert "CONSTRAINT k" not in path.read_text(), "a key to the table of that name"
+
+
 DROPPED = [
     TABLE,
     "CREATE TYPE e AS ENUM ('x', 'y')",

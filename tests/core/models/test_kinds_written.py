@@ -62,7 +62,13 @@ def dropped(was: MetaData, now: MetaData) -> Iterator[str]:
         if name not in now.tables:
             yield name
         else:
-            yield from (f"{name}.{column.name}" for column in table.columns if column.name not in now.tables[name].c)
+            there = now.tables[name].c
+            yield from (f"{name}.{one.name}" for one in table.columns if one.name not in there or _goes(one, there))
+
+
+def _goes(was: Any, there: Any) -> bool:
+    """Whether PostgreSQL cannot keep the values of a column that the models still describe."""
+    return bool(there[was.name].computed) and not was.computed
 
 
 def sql(metadata: MetaData) -> list[str]:
