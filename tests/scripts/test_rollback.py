@@ -268,6 +268,25 @@ def test_where_the_downgrade_does_nothing_rows_may_stay_but_no_objects(project: 
     ]
 
 
+def test_a_new_label_stays_because_postgresql_cannot_remove_it(project: Project, revisions: list[str]) -> None:
+    add = "op.execute(\"ALTER TYPE mood ADD VALUE {} 'x'\")"
+    made = "op.execute(\"CREATE TYPE mood AS ENUM ('a')\")"
+    project.write_revision("abcd01", revisions[-1], made, "op.execute('DROP TYPE mood')")
+    path = project.write_revision("abcd02", "abcd01", add.format("IF NOT EXISTS"))
+    assert call(project).returncode == 0
+
+    rolled_back = call(project, "rollback")
+    again = call(project)
+    path.write_text(path.read_text().replace("IF NOT EXISTS ", ""))
+    refused = call(project, "rollback")
+
+    assert rolled_back.returncode == 0, rolled_back.stdout + rolled_back.stderr
+    assert "abcd02  enum mood keeps the label 'x': PostgreSQL cannot remove it\n" in rolled_back.stdout
+    assert again.returncode == 0, again.stderr
+    assert refused.returncode == 1, "the next upgrade would fail"
+    assert "its downgrade does nothing." in refused.stderr
+
+
 def test_a_downgrade_that_fails_is_told_and_nothing_is_undone(project: Project, revisions: list[str]) -> None:
     project.write_revision("abcd01", revisions[-1], downgrade="op.execute('DROP TABLE nowhere')")
     assert project.run("migrate").returncode == 0

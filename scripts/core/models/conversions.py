@@ -19,9 +19,9 @@ from scripts.core.models.step import ModelStep
 from scripts.core.models.uses import Use
 from scripts.core.postgres import sql
 from scripts.core.postgres.sql import Sql, compose, spelled
+from scripts.core.schema import enum_labels
 from scripts.core.schema.compare import Difference
 
-LABEL = re.compile(r"'(?:[^']|'')*'")
 _AFTER_TYPE = re.compile(r" (?:COLLATE|DEFAULT|GENERATED|NOT NULL|STORAGE|COMPRESSION|STATISTICS|WITH|INHERITED)\b")
 _LONGEST = 59
 """Bytes of the name of an enum that is followed by _old."""
@@ -51,12 +51,7 @@ class _Files:
 def relabelled(found: ModelComparison) -> list[Difference]:
     """Return the enums of which a label was removed or has another name."""
     every = [one for one in found.differences if one.name.startswith("enum ") and one.expected and one.found]
-    return [one for one in every if not only_adds(str(one.found), str(one.expected))]
-
-
-def only_adds(was: str, wanted: str) -> bool:
-    there = LABEL.findall(was)
-    return [label for label in LABEL.findall(wanted) if label in there] == there
+    return [one for one in every if not enum_labels.only_adds(str(one.found), str(one.expected))]
 
 
 def are_needed(found: ModelComparison) -> bool:

@@ -12,11 +12,12 @@ from alembic.operations import MigrateOperation
 from alembic.operations.ops import DropColumnOp, DropTableOp, MigrationScript, ModifyTableOps, OpContainer
 from sqlalchemy import ForeignKeyConstraint
 
-from scripts.core.models import columns, comparable, conversions, new_types, sequences
+from scripts.core.models import columns, comparable, new_types, sequences
 from scripts.core.models.compare import ModelComparison
 from scripts.core.models.step import ModelStep, part
 from scripts.core.plan import advice
 from scripts.core.postgres.sql import Sql, compose, spelled
+from scripts.core.schema import enum_labels
 from scripts.core.schema.compare import Difference
 
 _DOMAIN = re.compile(rf"domain (?P<domain>{comparable.NAME}), constraint (?P<name>{comparable.QUOTED})")
@@ -92,8 +93,8 @@ def _column(one: Difference) -> Iterator[ModelStep]:
 
 def _labels(enum: str, was: str, wanted: str) -> Iterator[ModelStep]:
     """Yield a step for each new label, at its place. Without a label, a new type is needed: see conversions.py."""
-    there, labels = conversions.LABEL.findall(was), conversions.LABEL.findall(wanted)
-    for number, label in enumerate(labels) if conversions.only_adds(was, wanted) else ():
+    there, labels = enum_labels.LABEL.findall(was), enum_labels.LABEL.findall(wanted)
+    for number, label in enumerate(labels) if enum_labels.only_adds(was, wanted) else ():
         if label not in there:
             place = f" AFTER {labels[number - 1]}" if number else f" BEFORE {there[0]}" if there else ""
             up = compose("ALTER TYPE {} ADD VALUE IF NOT EXISTS {}{}", spelled(enum), spelled(label), spelled(place))

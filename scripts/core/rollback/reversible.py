@@ -1,6 +1,7 @@
 """Whether a revision can be undone, judged by its file alone, and whether a new revision is better."""
 
 import ast
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,10 +16,13 @@ from scripts.core.postgres import scratch
 from scripts.core.revisions import history, migration_log, naming
 from scripts.core.rows import data_loss
 from scripts.core.rows.data_loss import Loss
-from scripts.core.schema import compare
+from scripts.core.schema import compare, enum_labels
+from scripts.core.schema.compare import Difference
 from scripts.core.settings import Settings
 
 ID = "irreversible"
+_ADD_ANYWAY = re.compile(r"\bADD\s+VALUE\s+(?!IF\s+NOT\s+EXISTS)", re.IGNORECASE)
+"""The next upgrade would fail there, because the label exists."""
 FORWARD = 'make revision EMPTY=1 m="…"'
 
 
@@ -37,15 +41,15 @@ def require(script: Script) -> None:
 def without_work(target: Settings, undone: Sequence[Script]) -> list[str]:
     """Return a line for each revision whose downgrade does nothing, though its upgrade does something.
 
-    If its upgrade changed only rows, these stay as they are. If it changed an object, raise UserError, unless the user
-    has overridden that.
+    If its upgrade changed only rows, these stay as they are. So do new labels of enums: PostgreSQL cannot remove them.
+    If it changed another object, raise UserError, unless the user has overridden that.
     """
     idle = [script for script in undone if _is_idle(script)]
     if not idle:
         return []
     if overrides.accepted(ID):
         return [f"{script.revision}  its downgrade does nothing, so its changes stay" for script in idle]
-    doubts = _doubts(target, idle)
+    doubts, labels = _doubts(target, idle)
     for script in idle:
         if doubts[script.revision]:
             downgrade = _functions(script).get("downgrade")
@@ -57,12 +61,19 @@ def without_work(target: Settings, undone: Sequence[Script]) -> list[str]:
                 do=f"write the downgrade, or a new revision that corrects the schema: {FORWARD}."
                 f" Override with ACCEPT={ID}.",
             )
-    return [f"{script.revision}  rows stay as they are" for script in idle]
+    return [
+        f"{script.revision}  {line}"
+        for script in idle
+        for line in labels.get(script.revision) or ["rows stay as they are"]
+    ]
 
 
-def _doubts(target: Settings, scripts: Sequence[Script]) -> dict[str, str]:
-    """Return what each revision changes in the schema, or why that is not known; nothing if it changes no object."""
-    found: dict[str, str] = {}
+def _doubts(target: Settings, scripts: Sequence[Script]) -> tuple[dict[str, str], dict[str, list[str]]]:
+    """Return what each revision changes in the schema, or why that is not known; nothing if it changes no object.
+
+    Return also a line for each new label that may stay.
+    """
+    found, labels = dict[str, str](), dict[str, list[str]]()
     revisions = history.load()
     naming.fetch()  # once, before the child that runs the revisions is forked
     try:
@@ -71,11 +82,25 @@ def _doubts(target: Settings, scripts: Sequence[Script]) -> dict[str, str]:
                 below = [*to_tuple(script.down_revision, ()), *to_tuple(script.dependencies, ())]
                 before, after = (shadow.build(server, revisions, at) for at in (below, [script.revision]))
                 changes = compare.compare(server, before, after)
-                found[script.revision] = str(changes[0]) if changes else ""
+                others = [one for one in changes if not _only_labels(one, script)]
+                found[script.revision] = str(others[0]) if others else ""
+                labels[script.revision] = [line for one in changes if one not in others for line in _stay(one)]
     except UserError as error:
         unknown = f"what they are is not known ({error.problem.splitlines()[0]})"
-        return {script.revision: found.get(script.revision, unknown) for script in scripts}
-    return found
+        return {script.revision: found.get(script.revision, unknown) for script in scripts}, {}
+    return found, labels
+
+
+def _only_labels(change: Difference, script: Script) -> bool:
+    """Return whether an enum has new labels only, which the next upgrade may meet."""
+    is_enum = change.name.startswith("enum ") and change.expected is not None and change.found is not None
+    is_added = is_enum and enum_labels.only_adds(str(change.expected), str(change.found))
+    return is_added and not _ADD_ANYWAY.search(Path(script.path).read_text())
+
+
+def _stay(change: Difference) -> list[str]:
+    labels = enum_labels.added(str(change.expected), str(change.found))
+    return [f"{change.name} keeps the label {label}: PostgreSQL cannot remove it" for label in labels]
 
 
 def _is_idle(script: Script) -> bool:
