@@ -23,7 +23,7 @@ TABLE = re.compile(rf"table (?P<name>{NAME})")
 """A table's name in Schema."""
 PART = re.compile(rf"table (?P<table>{NAME}), (?P<kind>constraint|index|column) (?P<name>{QUOTED})")
 """The name of a table's part in Schema."""
-_PART = re.compile(rf"comment|column {QUOTED}(, comment)?|(constraint|index) {QUOTED}")
+_PART = re.compile(rf"comment|(column|constraint) {QUOTED}(, comment)?|index {QUOTED}")
 """The parts of a table that the models express."""
 _TABLES = f"""WITH spaces AS (
     SELECT oid, nspname, CASE nspname WHEN 'public' THEN '' ELSE quote_ident(nspname) || '.' END AS prefix

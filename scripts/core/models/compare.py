@@ -126,7 +126,7 @@ def _compared(server: Scratch, revisions: History, made: Sides, *, partial: bool
     failed = [*_failed(made)]
     differences, renamed, notes = _by_meaning(server, made)
     changed, unstated = defaults.compare(made.files, expected, found)
-    missing = [Difference(f"schema {name}", "structure", "", None) for name in made.schemas]
+    missing = [Difference(name, "structure", "", None) for name in made.lacking]
     every = [*missing, *differences, *changed, *_undescribed(expected, found)]
     left = _of_others(every, failed)
     names = [*failed, *(one.name for one in left), *(one[0] for one in renamed)]
@@ -190,11 +190,7 @@ def _by_meaning(server: Scratch, sides: Sides) -> tuple[list[Difference], list[R
     changed = [one for one in differences if one.expected and one.found and not one.name.startswith("enum ")]
     if changed:
         restored = [schemas.restored(server, one).objects for one in (sides.models, sides.files())]
-        same = {
-            one.name
-            for one in changed
-            if wording.plain(restored[0].get(one.name)) == wording.plain(restored[1].get(one.name))
-        }
+        same = {one.name for one in changed if wording.is_same(one.name, *(side.get(one.name) for side in restored))}
         differences = [one for one in differences if one.name not in same]
     left, renamed = schemas.renamed(differences, wording.plain)
     left, twice = _stated_twice(left, expected.owned)
@@ -221,8 +217,8 @@ def _stated_twice(differences: list[Difference], expected: Schema) -> tuple[list
 
 
 def _means_the_same(difference: Difference) -> bool:
-    both = difference.expected and difference.found
-    return bool(both) and wording.plain(difference.expected) == wording.plain(difference.found)
+    both = difference.expected, difference.found
+    return None not in both and wording.is_same(difference.name, *both)
 
 
 def _labels(definition: str | None) -> list[str]:

@@ -15,6 +15,7 @@ from sqlalchemy.schema import (
     CreateTable,
     ExecutableDDLElement,
     SetColumnComment,
+    SetConstraintComment,
     SetTableComment,
     sort_tables_and_constraints,
 )
@@ -80,6 +81,10 @@ class Uncreated:
         return f"{self.line}{where}"
 
 
+def _shown(constraint: Constraint) -> str:
+    return sql.typed(constraint.name) if isinstance(constraint.name, str) else "without a name"
+
+
 def _no_part(_compiler: object) -> bool:
     """Keep a constraint out of CREATE TABLE."""
     return False
@@ -118,6 +123,8 @@ class _Creation:
                 self._table(table, keys)
             for key in keys if table is None else ():
                 self._constraint(key.table, key)
+        for table in (table for table in every if table not in self.without):
+            self._constraint_comments(table)
         self._events(metadata, metadata.dispatch.after_create, tables=every)
         known = {*map(self._name, metadata.tables.values())}
         for table in models.elsewhere():
@@ -137,6 +144,13 @@ class _Creation:
         for column in (column for column in table.columns if column.comment is not None):
             self._execute(table, f"column {sql.typed(column.name)}, comment", SetColumnComment(column))
         self._events(table, table.dispatch.after_create)
+
+    def _constraint_comments(self, table: Table) -> None:
+        failed = {one.part for one in self.failures if one.owned.name == table.name}
+        for one in table._sorted_constraints:
+            part = f"constraint {_shown(one)}"
+            if one.comment is not None and part not in failed:
+                self._execute(table, f"{part}, comment", SetConstraintComment(one))
 
     def _text(self, index: Index) -> str:
         """Return what orders the indexes of a table, which are a set: two may have one name."""
@@ -178,7 +192,7 @@ class _Creation:
 
     def _constraint(self, table: Table, one: Constraint) -> None:
         if table not in self.without:
-            part = f"constraint {sql.typed(one.name) if isinstance(one.name, str) else 'without a name'}"
+            part = f"constraint {_shown(one)}"
             rule = one._create_rule
             added = AddConstraint(one)
             one._create_rule = rule  # AddConstraint takes the constraint out of the table's own statement

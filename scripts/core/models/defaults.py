@@ -8,7 +8,7 @@ from functools import cache
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-from scripts.core.models import wording
+from scripts.core.models import comparable, wording
 from scripts.core.models.comparable import Default, Read
 from scripts.core.postgres import connections, sql
 from scripts.core.postgres.sql import Sql, compose, spelled
@@ -16,9 +16,9 @@ from scripts.core.schema.compare import Difference
 from scripts.core.settings import Settings
 
 UNSTATED = ": the models do not state its default "
-_NOW = re.compile(r"\b(CURRENT_TIMESTAMP|transaction_timestamp\(\))(?!\()", re.IGNORECASE)
+_NOW = wording.without_quoted(r"\b(?:CURRENT_TIMESTAMP|transaction_timestamp\(\))(?!\()")
 _ZONE = re.compile(rf"\btimezone\(({wording.LITERAL}(?:::text)?), now\(\)\)")
-_SEQUENCE = re.compile(rf"nextval\({wording.LITERAL}::regclass\)")
+_SEQUENCE = re.compile(rf"nextval\(({wording.LITERAL})::regclass\)")
 
 
 def compare(files: Callable[[], Settings], expected: Read, found: Read) -> tuple[list[Difference], list[str]]:
@@ -39,10 +39,23 @@ def compare(files: Callable[[], Settings], expected: Read, found: Read) -> tuple
                 continue
             if wanted is None and is_ is not None:
                 notes.append(f"{name}{UNSTATED}{' '.join(is_.expression.split())}")
-            elif wanted is not None and (is_ is None or not _is_same_value(connection, wanted, is_)):
+            elif wanted is not None and not (
+                is_ and (_count_alone(name, expected, found) or _is_same_value(connection, wanted, is_))
+            ):
                 difference = f"{name}, default", "structure", wanted.expression, is_ and is_.expression
                 differences.append(Difference(*difference))  # type: ignore[arg-type]
     return differences, notes
+
+
+def _count_alone(column: str, *sides: Read) -> bool:
+    """Return whether the column counts with a sequence of its own in each. Sequences are compared themselves."""
+    for side in sides:
+        found = _SEQUENCE.fullmatch(side.defaults[column].expression)
+        name = found[1][1:-1].replace("''", "'").removeprefix("public.") if found else ""
+        table, part = comparable.owner(side.schema.objects.get(f"sequence {name}", ""))
+        if column != f"table {table}, column {part}":
+            return False
+    return True
 
 
 def _is_same_value(connect: Callable[[], Connection], wanted: Default, found: Default) -> bool:
@@ -50,7 +63,7 @@ def _is_same_value(connect: Callable[[], Connection], wanted: Default, found: De
     if both[0] == both[1]:
         return True
     texts = [_timeless(one) for one in both]
-    if texts[0] == texts[1] or all(map(_SEQUENCE.fullmatch, texts)):  # sequences are compared themselves
+    if texts[0] == texts[1]:
         return True
     column = spelled(wanted.type)
     table = "CREATE TEMP TABLE pair (a {} DEFAULT {}, b {} DEFAULT {})"
@@ -71,5 +84,5 @@ def _is_same_value(connect: Callable[[], Connection], wanted: Default, found: De
 
 def _timeless(expression: str) -> str:
     """Return an expression with one word for the time of the transaction's begin."""
-    plain = _NOW.sub("now()", wording.plain(expression))
+    plain = wording.replaced(_NOW, "now()", wording.plain(expression))
     return "now()" if plain == "LOCALTIMESTAMP" else _ZONE.sub(r"(now() AT TIME ZONE \1)", plain)

@@ -16,7 +16,7 @@ from scripts.core.revisions import models, unimported
 from scripts.core.revisions.last_comparison import Reads
 from scripts.core.settings import Settings
 
-ObjectKind = Literal["table", "sequence", "enum", "domain"]
+ObjectKind = Literal["table", "sequence", "enum", "domain", "view"]
 
 OWNED = "unnest(CAST(:schemas AS name[]), CAST(:names AS name[])) AS owned (schema, name)"
 """The FROM clause for objects of the models, for the values of `listed`."""
@@ -43,6 +43,8 @@ class Described:
     owned: list[Owned]
     reads: Reads
     has_filters: bool
+    views: list[Owned]
+    """The views that SQLAlchemy makes. Only whether they are there is compared."""
 
 
 def owned(copy: Settings) -> Described:
@@ -52,7 +54,7 @@ def owned(copy: Settings) -> Described:
     before = unimported.reads()
     reads = Reads({*before.files, *files}, {*before.variables, *variables})
     with connections.connect(copy) as connection:
-        return Described(of(metadata, connection), reads, models.has_filters())
+        return Described(of(metadata, connection), reads, models.has_filters(), _views(metadata, connection))
 
 
 def listed(owned: Collection[Owned]) -> dict[str, list[str]]:
@@ -79,6 +81,12 @@ def tables(metadata: MetaData) -> list[Table]:
     """
     every = (table for table in metadata.tables.values() if not getattr(table, "is_view", False))
     return [table for table in models.included(every) if not table.info.get("is_view")]
+
+
+def _views(metadata: MetaData, connection: Connection) -> list[Owned]:
+    default = str(connection.dialect.default_schema_name)
+    every = models.included(table for table in metadata.tables.values() if getattr(table, "is_view", False))
+    return [Owned("view", view.schema or default, view.name) for view in every]
 
 
 def sequences(metadata: MetaData) -> Iterator[Sequence]:

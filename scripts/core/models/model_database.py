@@ -73,6 +73,15 @@ class Sides:
     """Tables of the models that are views in the revision files. They are not compared."""
     reads: Reads
     has_filters: bool
+    own_views: list[str]
+    """The views that the models make, by their names in Schema."""
+
+    @property
+    def lacking(self) -> list[str]:
+        """Return the names in Schema of the schemas and the views that the revision files do not make."""
+        there = self.made.schema.objects
+        views = [name for name in self.own_views if name not in there and f"materialized {name}" not in there]
+        return [*(f"schema {name}" for name in self.schemas), *views]
 
 
 def build(server: Scratch, revisions: History, at: Sequence[str], then: Sequence[Sql], *, partial: bool) -> Sides:
@@ -106,7 +115,8 @@ def build(server: Scratch, revisions: History, at: Sequence[str], then: Sequence
         schemas = _make_room(server, connection, owned)
         failures: list[Uncreated] = trial.run_models(server, made, creation.create, views)
         expected = comparable.read(connection, owned)
-    return Sides(made, files, expected, found, owned, failures, schemas, views, of.reads, of.has_filters)
+        own = comparable.names(connection, of.views)
+    return Sides(made, files, expected, found, owned, failures, schemas, views, of.reads, of.has_filters, own)
 
 
 def reread(server: Scratch, known: Sides, migrated: Settings) -> Sides | None:

@@ -16,11 +16,15 @@ from scripts.core.models import columns, comparable, new_types, sequences
 from scripts.core.models.compare import ModelComparison
 from scripts.core.models.step import ModelStep, part
 from scripts.core.plan import advice
+from scripts.core.postgres import sql
 from scripts.core.postgres.sql import Sql, compose, spelled
 from scripts.core.schema import enum_labels
 from scripts.core.schema.compare import Difference
 
 _DOMAIN = re.compile(rf"domain (?P<domain>{comparable.NAME}), constraint (?P<name>{comparable.QUOTED})")
+_COMMENT = re.compile(
+    rf"table (?P<table>{comparable.NAME}), constraint (?P<constraint>{comparable.QUOTED}), comment", re.DOTALL
+)
 _UNLOGGED = " UNLOGGED"
 _DEFAULT = re.compile(rf"(?P<column>table {comparable.NAME}, column {comparable.QUOTED}), default")
 
@@ -43,6 +47,8 @@ def _step(one: Difference) -> Iterator[ModelStep]:
         yield ModelStep(_default(column, one.expected), _default(column, one.found))
     elif (found := comparable.PART.fullmatch(one.name)) and found["kind"] == "column":
         yield from _column(one) if one.expected and one.found else ()
+    elif commented := _COMMENT.fullmatch(one.name):
+        yield ModelStep([_comment(commented, one.expected)], [_comment(commented, one.found)])
     elif found:
         yield ModelStep(part(one.name, one.found, one.expected), part(one.name, one.expected, one.found))
 
@@ -62,6 +68,11 @@ def _rule(domain: re.Match[str], was: str | None, wanted: str | None) -> list[Sq
     alter, name = compose("ALTER DOMAIN {}", spelled(domain["domain"])), spelled(domain["name"])
     drop = [compose("{} DROP CONSTRAINT {}", alter, name)] if was else []
     return [*drop, *([compose("{} ADD CONSTRAINT {} {}", alter, name, spelled(wanted))] if wanted else [])]
+
+
+def _comment(on: re.Match[str], wanted: str | None) -> Sql:
+    value = sql.value(wanted) if wanted is not None else Sql("NULL")
+    return compose("COMMENT ON CONSTRAINT {} ON {} IS {}", spelled(on["constraint"]), spelled(on["table"]), value)
 
 
 def _default(column: tuple[Sql, Sql], wanted: str | None) -> list[Sql]:

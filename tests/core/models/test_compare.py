@@ -10,7 +10,7 @@ from sqlalchemy.dialects import postgresql as pg
 from sqlalchemy.ext.compiler import compiles
 
 from scripts.core.errors import UserError
-from scripts.core.models import accepted
+from scripts.core.models import accepted, operations
 from scripts.core.models.compare import ModelComparison
 from scripts.core.models.creation import Uncreated
 from scripts.core.models.described import Owned
@@ -249,3 +249,51 @@ def test_the_list_of_accepted_differences_may_be_of_windows_and_must_be_utf_8(
     file.write_bytes("table caf\u00e9 is missing\n".encode("latin-1"))
     with pytest.raises(UserError, match=r"^alembic/accepted_differences\.txt is not in UTF-8: "):
         accepted.read()
+
+
+def meant(number: int) -> MetaData:
+    """Models whose words look alike and mean something else."""
+    metadata = MetaData()
+    first, second = (sa.Sequence(f"seq_{n}", metadata=metadata) for n in (0, 1))
+    cut = ("'abcdef'::varchar(3)", "'abcdef'")[number]
+    comment = ("use 'a'::text", "use 'a'")[number]
+    Table(
+        "t",
+        metadata,
+        Column("id", Integer, primary_key=True, comment=comment),
+        Column("n", Integer, server_default=(first, second)[number].next_value()),
+        Column("same", Integer, server_default=first.next_value()),
+        Column("word", sa.Text, CheckConstraint(f"word <> {cut}", name="cut")),
+        Column("made", sa.Text, sa.Computed(f"word || {cut}")),
+        CheckConstraint("n > 0", name="high", comment=comment),
+        Index("few", "word", postgresql_where=text(f"word <> {cut}")),
+        comment=comment,
+    )
+    return metadata
+
+
+def test_what_looks_alike_and_means_something_else_is_named(compared: Compare) -> None:
+    found = compared(meant(0), meant(1))
+
+    assert [one.name for one in found.differences] == [
+        "table t, column id, comment",
+        "table t, column made",
+        "table t, column n, default",
+        "table t, comment",
+        "table t, constraint cut",
+        "table t, constraint high, comment",
+        "table t, index few",
+    ]
+    comments = [one for step in operations.steps(found) for one in step.up if one.startswith("COMMENT")]
+    assert comments == ["COMMENT ON CONSTRAINT high ON t IS 'use ''a'''"]
+
+
+@pytest.mark.skipif(not hasattr(sa, "CreateView"), reason="SQLAlchemy makes views since 2.1")
+def test_a_view_of_the_models_that_no_file_makes_is_named(compared: Compare) -> None:
+    metadata = shop()
+    for name in ("a_view", "Other", "there"):
+        sa.CreateView(sa.select(metadata.tables["people"].c.id), name, metadata=metadata)
+
+    found = compared(shop(), metadata, "CREATE MATERIALIZED VIEW there AS SELECT id FROM people")
+
+    assert found.lines == ['view "Other" is missing', "view a_view is missing"]

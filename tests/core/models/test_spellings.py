@@ -93,6 +93,9 @@ OTHERS: list[tuple[Any, Any, str, str]] = [
     (sa.DateTime, sa.func.now(), "timestamp", "(now() AT TIME ZONE 'utc')"),
     (sa.Integer, "7", "int", "8"),
     (sa.String(9), "abc", "varchar(9)", "'abcd'"),
+    (sa.Text, "CURRENT_TIMESTAMP", "text", "'now()'"),
+    (sa.Text, "it's transaction_timestamp()", "text", "'it''s now()'"),
+    (sa.Text, "abcdef", "text", "'abcdef'::varchar(3)"),
     (sa.ARRAY(sa.Integer), "{}", "int[]", "ARRAY[1]"),
     (sa.Uuid, sa.text("gen_random_uuid()"), "uuid", "'00000000-0000-0000-0000-000000000000'"),
 ]
@@ -118,6 +121,7 @@ def test_a_default_is_compared_by_its_value(compared: Compare) -> None:
         ("CHECK ((a OR (b OR (c AND (d AND e)))))", "CHECK ((a OR b OR (c AND d AND e)))"),
         ("('a'::text)::character varying", "'a'"),
         ("f('a'::text)", "f('a')"),
+        ("('it''s a'::text)::bpchar", "'it''s a'"),
     ],
 )
 def test_these_words_mean_the_same(one: str, other: str) -> None:
@@ -132,6 +136,11 @@ def test_these_words_mean_the_same(one: str, other: str) -> None:
         ("CHECK ((a = 'x AND (y AND z)'))", "CHECK ((a = 'x AND y AND z'))"),
         ("f('a'::text[])", "f('a')"),
         ("('a')", "'(a)'"),
+        ("('abcdef'::character varying(3))::text", "'abcdef'"),
+        ("f('abcdef'::character varying(3)[])", "f('abcdef'::character varying[])"),
+        ("'a '::bpchar", "'a '"),
+        ("'use ''a''::text'", "'use ''a'''"),
+        ("f(\"x'a'::text\")", "f(\"x'a'\")"),
     ],
 )
 def test_these_words_differ(one: str, other: str) -> None:
