@@ -134,6 +134,8 @@ def _of_length(found: Failure) -> str:
 
 def _of_null(found: Failure) -> str:
     table, column = found.table, found.column
+    if not (table and column):
+        return "give the rows a value before that line. A new column of this domain needs server_default="
     if not found.statement.lstrip().upper().startswith("ALTER"):
         return f"give {column} a value in that statement"
     return (

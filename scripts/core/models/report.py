@@ -4,7 +4,7 @@ import shlex
 from collections.abc import Iterator
 
 from scripts.core import revision_files
-from scripts.core.models import not_written
+from scripts.core.models import accepted, not_written
 from scripts.core.models.written import Written
 from scripts.core.plan import render
 from scripts.core.plan.render import StyledLine
@@ -65,7 +65,7 @@ def _later(name: str, value: str | None) -> list[str]:
         ]
     return [
         f"{name} keeps its default {value!r} for code that does not write it yet.",
-        "The next make revision drops that default, because the models do not state it.",
+        f"{accepted.FILE} lists it. Without that line, the next make revision drops the default.",
     ]
 
 

@@ -19,6 +19,7 @@ from scripts.core.migrate.request import Compared
 from scripts.core.models import (
     accepted,
     alike,
+    comparable,
     compare,
     conversions,
     defaults,
@@ -73,7 +74,7 @@ def revision(settings: Settings, revisions: History, asked: Asked) -> Written:
             *dropped_types.steps(server, revisions, after, dropped),
         ]
         keys = {one.key: one.definition.partition(_PARTITION)[2] for one in dropped}
-        filled = fill.decide(after, asked.fills)
+        filled = fill.decide(after, asked.fills, revisions)
         content, left = Content(file.new, asked.message, first, keys, alike.changed(after), filled), list[ModelStep]()
         for rounds in range(_ROUNDS):
             path, start = _write(server, revisions, replace(content, more=[*first, *left]))
@@ -85,6 +86,7 @@ def revision(settings: Settings, revisions: History, asked: Asked) -> Written:
             left += more
             file.remove()
         file.keep()
+        _keep_defaults(written.comparison, filled)
         gone = [one.name for one in [*(rename.gone for rename in [*tables, *columns]), *dropped]]
         notes = function_texts.naming(server, revisions, gone)
         return replace(written, path=file.path, fills=filled, notes=notes)
@@ -141,6 +143,20 @@ def acceptable(found: ModelComparison) -> list[str]:
     """Return the lines by which all differences are known again, with those that are accepted already."""
     lines = [*found.accepted, *(one.line for one in found.failures), *(one.line for one in found.differences)]
     return [*lines, *found.of_plugins, *(one for one in found.notes if defaults.UNSTATED in one)]
+
+
+def _keep_defaults(found: ModelComparison, filled: fill.Fills) -> None:
+    """Accept the defaults with which old rows were filled: the next revision would drop them without a word."""
+    of = {comparable.parts(name) for name, value in filled.items() if value is not None}
+    lines = [
+        one
+        for one in found.notes
+        if defaults.UNSTATED in one
+        and (part := comparable.PART.fullmatch(one.partition(defaults.UNSTATED)[0]))
+        and (*comparable.parts(part["table"]), *comparable.parts(part["name"])) in of
+    ]
+    if lines:
+        accepted.write({*accepted.read(), *lines})
 
 
 def _write(server: Scratch, revisions: History, content: Content) -> tuple[Path | None, Settings | None]:

@@ -20,6 +20,7 @@ LENGTH = {
     "timestamp with time zone": 38,
     "time without time zone": 15,
     "time with time zone": 24,
+    "interval year to month": 25,
 }
 """The longest text of a value."""
 TEXTS = ("character varying", "character", "text", "name")
@@ -31,6 +32,8 @@ CUTS = {
     "interval": ("time without time zone",),
     "inet": ("cidr",),
 }
+FIELDS = ("year", "month", "day", "hour", "minute", "second")
+"""Of an interval."""
 POINT = ("timestamp", "time", "interval")
 """Types whose size is a number of decimal places, 6 if none is named."""
 
@@ -49,9 +52,23 @@ def narrowed(before: str, after: str, *, is_cast: bool) -> str:
         return "cuts"
     if old in (*WHOLE, *EXACT, "numeric") and new in (*WHOLE, *EXACT, "numeric"):
         return _number(before, after)
+    if old == new == "interval" and _last_field(after) < _last_field(before):
+        return "cuts"
     if old.startswith(POINT) and new.startswith(POINT):
-        return "rounds" if _sizes(after, 6)[0] < _sizes(before, 6)[0] else ""
+        return "rounds" if _places(after) < _places(before) else ""
     return "fails" if old in BITS and new in BITS and not _bits_fit(before, after) else ""
+
+
+def _last_field(name: str) -> int:
+    """Return the smallest field that an interval type keeps. PostgreSQL keeps all that are larger."""
+    named = re.findall("|".join(FIELDS), name)
+    return FIELDS.index(named[-1]) if named else len(FIELDS) - 1
+
+
+def _places(name: str) -> int:
+    """Return the decimal places of seconds, or -1 without seconds."""
+    has_seconds = _base(name) != "interval" or _last_field(name) == len(FIELDS) - 1
+    return _sizes(name, 6)[0] if has_seconds else -1
 
 
 def _text(before: str, after: str, *, is_cast: bool) -> str:
@@ -70,6 +87,8 @@ def _length(name: str) -> int | None:
         return 1 + max(precision, precision - places) + (places > 0) + (places >= precision)
     if base.startswith("time") and sizes:
         return LENGTH[base] - 6 + sizes[0] - (sizes[0] == 0)
+    if base == "interval" and _last_field(name) < FIELDS.index("day"):
+        return LENGTH["interval year to month"]
     return 63 if base == "name" else LENGTH.get(base) or (sizes[0] if sizes and base in (*TEXTS, *BITS) else None)
 
 
@@ -104,7 +123,8 @@ def _bits_fit(before: str, after: str) -> bool:
 
 
 def _base(name: str) -> str:
-    return re.sub(r"\(.*?\)", "", name).removesuffix("[]")
+    base = re.sub(r"\(.*?\)", "", name).removesuffix("[]")
+    return "interval" if base.startswith("interval ") else base
 
 
 def _sizes(name: str, default: int | None = None) -> list[int]:

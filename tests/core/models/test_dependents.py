@@ -33,6 +33,11 @@ def write(empty_project: Project) -> Write:
     return write
 
 
+ODD = """
+class Odd(sa.types.UserDefinedType):
+    def get_col_spec(self, **_):
+        return "{}"
+"""
 TABLE = "CREATE TABLE t (id serial CONSTRAINT pk_t PRIMARY KEY, a int, b varchar)"
 MODEL = """
 class T(Base):
@@ -112,6 +117,47 @@ def test_values_that_postgresql_cannot_keep_need_a_word_and_others_stay(write: W
     assert not [line for line in dangers if "t.twice and" in line]
     assert migrated.returncode == 0, migrated.stderr
     assert empty_project.sql("SELECT a, twice FROM t") == [(1, "2")]
+
+
+OF_DOMAIN = [
+    TABLE,
+    "CREATE DOMAIN code AS text NOT NULL",
+    "CREATE DOMAIN short AS code",
+    "INSERT INTO t DEFAULT VALUES",
+]
+CODE = (
+    ODD.format("short")
+    + MODEL
+    + """    code = Column(Odd())
+    k = Column(sa.String, nullable=False, unique=True)
+"""
+)
+
+
+def test_a_domain_asks_for_a_value_and_a_unique_column_takes_none(write: Write, empty_project: Project) -> None:
+    silent = write(CODE, OF_DOMAIN)
+    unique = write(CODE, OF_DOMAIN, "--fill=t.code=x,t.k=y")
+    written = write(CODE.replace(", unique=True", ""), OF_DOMAIN, "--fill=t.code=x,t.k=y")
+    migrated = running.call(empty_project, "migrate")
+
+    assert silent.returncode == 1, silent.stdout
+    assert "✗ t.code needs a value in the rows that are there.\n" in silent.stderr
+    assert "Why:   Its domain short is NOT NULL, so it cannot be NULL for now.\n" in silent.stderr
+    assert "Do:    FILL=t.code=value\n" in silent.stderr
+    assert unique.returncode == 2
+    assert "constraint uq_t_k is unique, and each row would get the same value.\n" in unique.stderr
+    assert written.returncode == 0, written.stdout + written.stderr
+    assert migrated.returncode == 0, migrated.stderr
+    assert empty_project.sql("SELECT code, k FROM t") == [("x", "y")]
+
+
+def test_the_advice_about_a_domain_has_no_empty_names(write: Write, empty_project: Project) -> None:
+    write(MODEL, [*OF_DOMAIN, "ALTER TABLE t ADD z short"])
+
+    migrated = running.call(empty_project, "migrate")
+
+    assert migrated.returncode == 1
+    assert "Do:    give the rows a value before that line. A new column of this domain needs" in migrated.stderr
 
 
 SAME_NAME = [
@@ -203,11 +249,6 @@ PARTITIONED = "CREATE TABLE t (id int, a int, b varchar, CONSTRAINT pk_t PRIMARY
 KEYED = MODEL.replace("id = Column(Integer", "id = Column(sa.BigInteger")
 BY_RANGE = '    __table_args__ = {"postgresql_partition_by": "RANGE (id)"}\n'
 OTHER = 'other = MetaData()\nTable("t", other, Column("x", Integer))\n'
-ODD = """
-class Odd(sa.types.UserDefinedType):
-    def get_col_spec(self, **_):
-        return "{}"
-"""
 
 
 @pytest.mark.parametrize(
