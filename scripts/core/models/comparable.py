@@ -1,7 +1,8 @@
 """Reads what the models can express of their objects.
 
-Storage, statistics, storage parameters, row security, replica identity and clustering are set back first, because
-SQLAlchemy has no words for them. Defaults are read and dropped, so that they can be compared by their values.
+Storage, statistics, row security, replica identity and clustering are set back first, because SQLAlchemy has no words
+for them; so are storage parameters, but for those of an index that the models state. Defaults are read and dropped, so
+that they can be compared by their values.
 """
 
 import re
@@ -73,6 +74,24 @@ UNION ALL SELECT format('ALTER TABLE %s SET WITHOUT CLUSTER', here) FROM tables
 UNION ALL SELECT format('ALTER INDEX %s ALTER COLUMN %s SET STATISTICS -1', indexrelid::regclass, attnum) FROM tables
     JOIN pg_index ON indrelid = oid JOIN pg_attribute ON attrelid = indexrelid WHERE attstattarget >= 0""")
 
+# An index that the models do not know may be one of theirs under another name.
+_STATED = text(f"""{_TABLES}, stated AS (
+    SELECT * FROM unnest(CAST(:spaces AS name[]), CAST(:tables AS name[]), CAST(:indexes AS name[]),
+        CAST(:parameters AS text[])) AS stated (space, of, index, parameter)
+), options AS (
+    SELECT i.oid::regclass AS here, split_part(option, '=', 1) AS parameter, split_part(option, '=', 2) AS value,
+        i.relname AS index, t.relname AS of, nspname AS space
+    FROM tables t JOIN pg_namespace n ON n.oid = relnamespace JOIN pg_index ON indrelid = t.oid
+    JOIN pg_class i ON i.oid = indexrelid, unnest(i.reloptions) option WHERE i.relkind = 'i'
+)
+SELECT format('ALTER INDEX %s SET (%s)', here, string_agg(format('%I = %L', parameter,
+    CASE WHEN value IN ('true', 'yes') THEN 'on' WHEN value IN ('false', 'no') THEN 'off' ELSE value END), ', '
+    ORDER BY parameter))
+FROM options o WHERE EXISTS (
+    SELECT FROM stated s WHERE (s.space, s.of, s.parameter) = (o.space, o.of, o.parameter)
+    AND (s.index = o.index OR NOT EXISTS (SELECT FROM stated k WHERE (k.space, k.index) = (o.space, o.index))))
+GROUP BY here""")
+
 
 @dataclass(frozen=True)
 class Default:
@@ -95,10 +114,16 @@ def read(connection: Connection, owned: Sequence[Owned]) -> Read:
     """Read the objects of the models in a throwaway database, which this changes. `connection` is in autocommit."""
     tables = [one for one in owned if one.kind == "table"]
     found = {name: Default(*rest) for name, *rest in connection.execute(_DEFAULTS, listed(tables))}
-    for statement in connection.scalars(_RESETS, listed(tables)).all():
+    stated = connection.scalars(_STATED, {**listed(tables), **_stated(tables)}).all()
+    for statement in [*connection.scalars(_RESETS, listed(tables)).all(), *stated]:
         sql.run(connection, spelled(statement))
     schema = repeated_reading.read(connection)
     return Read(schema, _part(schema, names(connection, owned)), found)
+
+
+def _stated(tables: Sequence[Owned]) -> dict[str, list[str]]:
+    rows = [(one.schema, one.name, *index) for one in tables for index in one.indexes]
+    return {key: [row[n] for row in rows] for n, key in enumerate(("spaces", "tables", "indexes", "parameters"))}
 
 
 def parts(name: str) -> tuple[str, ...]:

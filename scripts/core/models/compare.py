@@ -195,7 +195,8 @@ def _by_meaning(server: Scratch, sides: Sides) -> tuple[list[Difference], list[R
     left, renamed = schemas.renamed(differences, wording.plain)
     left, twice = _stated_twice(left, expected.owned)
     left, sequences = _renamed_sequences(left)
-    reordered = [one for one in left if _labels(one.expected) == _labels(one.found) and one.name.startswith("enum ")]
+    enums = [one for one in left if one.name.startswith("enum ") and one.expected and one.found]
+    reordered = [one for one in enums if _labels(one.expected) == _labels(one.found)]
     notes = [f"Only the order of labels differs: {one.name}" for one in reordered]
     notes += [f"{name}: the models state the same twice" for name in twice]
     return [one for one in left if one not in reordered], [*renamed, *sequences], notes

@@ -36,6 +36,8 @@ class Owned:
     """The file and line of a table's model."""
     made: bool = True
     """False for a sequence that the models do not make: the text of a default names it."""
+    indexes: tuple[tuple[str, str], ...] = ()
+    """Each index of a table with each storage parameter that the models state, or with none."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,10 @@ def listed(owned: Collection[Owned]) -> dict[str, list[str]]:
 
 def of(metadata: MetaData, connection: Connection) -> list[Owned]:
     default = str(connection.dialect.default_schema_name)
-    found = [Owned("table", table.schema or default, table.name, models.place_of(table)) for table in tables(metadata)]
+    found = [
+        Owned("table", one.schema or default, one.name, models.place_of(one), indexes=tuple(_indexes(one)))
+        for one in tables(metadata)
+    ]
     found += [Owned("sequence", one.schema or default, one.name) for one in sequences(metadata)]
     named = connection.execute(_SEQUENCES, {"names": list(_named_in_defaults(metadata))}).tuples()
     for schema, name in named:
@@ -87,6 +92,12 @@ def _views(metadata: MetaData, connection: Connection) -> list[Owned]:
     default = str(connection.dialect.default_schema_name)
     every = models.included(table for table in metadata.tables.values() if getattr(table, "is_view", False))
     return [Owned("view", view.schema or default, view.name) for view in every]
+
+
+def _indexes(table: Table) -> Iterator[tuple[str, str]]:
+    for index in sorted(table.indexes, key=lambda one: str(one.name)):
+        stated = index.dialect_options["postgresql"]["with"]
+        yield from ((str(index.name), parameter.lower()) for parameter in ["", *stated])
 
 
 def sequences(metadata: MetaData) -> Iterator[Sequence]:

@@ -81,21 +81,24 @@ def _default(column: tuple[Sql, Sql], wanted: str | None) -> list[Sql]:
 
 
 def _column(one: Difference) -> Iterator[ModelStep]:
-    """Yield the step for another collation or default, if the type is the same."""
+    """Yield the step for another collation or default, if the type is the same, or for other fields of an interval."""
     before, after = (columns.COLUMN.fullmatch(text or "") for text in (one.found, one.expected))
-    if not before or not after or before["type"] != after["type"]:
+    if not before or not after:
+        return
+    is_same = before["type"] == after["type"]
+    if not is_same and not (before["type"].startswith("interval") and after["type"].startswith("interval")):
         return
     if before["default"] != after["default"]:
         column = columns.names(one.name)
         yield ModelStep(_default(column, after["default"]), _default(column, before["default"]))
-    if before["collate"] == after["collate"]:
+    if is_same and before["collate"] == after["collate"]:
         return
     up, down = (
         compose(
             "ALTER TABLE {} ALTER {} TYPE {}{}",
             *columns.names(one.name),
             spelled(to["type"]),
-            spelled(to["collate"] or ' COLLATE "default"'),
+            spelled(to["collate"] or ' COLLATE "default"') if is_same else Sql(),
         )
         for to in (after, before)
     )

@@ -139,6 +139,22 @@ KINDS: list[tuple[Callable[[], Model], Callable[[], Model], str]] = [
     ),
     (lambda: table(index("id")), lambda: table(index("id", postgresql_using="hash")), "USING hash"),
     (
+        lambda: table(index("id", postgresql_with={"fillfactor": 70})),
+        lambda: table(index("id", postgresql_with={"fillfactor": 90, "deduplicate_items": False})),
+        "WITH (deduplicate_items=off, fillfactor='90')",
+    ),
+    (table, lambda: table(index("id", postgresql_with={"fillfactor": 70})), "table {}, index {}_i is missing"),
+    (
+        lambda: table(CheckConstraint("id > 0", name="k", comment="one")),
+        lambda: table(CheckConstraint("id > 0", name="k", comment="50%% :b '")),
+        "table {}, constraint k, comment: one, expected",
+    ),
+    (
+        table,
+        lambda: table(CheckConstraint("id > 0", name="k", comment="one")),
+        "table {}, constraint k is missing",
+    ),
+    (
         lambda: table(c(String), index("c")),
         lambda: table(c(String), index("c", postgresql_ops={"c": "text_pattern_ops"})),
         "text_pattern_ops",
@@ -147,6 +163,12 @@ KINDS: list[tuple[Callable[[], Model], Callable[[], Model], str]] = [
     (lambda: table(c(String), index("lower(c)")), lambda: table(c(String), index("upper(c)")), "upper((c)::text)"),
     (table, lambda: table(comment="people"), "table {}, comment is missing"),
     (lambda: table(c(Integer, comment="a")), lambda: table(c(Integer, comment="b")), f"{K}, comment: a, expected b"),
+    (table, lambda: table(enum()), f"{K} is missing"),
+    (
+        lambda: table(c(pg.INTERVAL())),
+        lambda: table(c(pg.INTERVAL(fields="YEAR TO MONTH"))),
+        f"{K}: interval, expected interval year to month",
+    ),
     (table, lambda: and_also(sequence(), table()), "sequence {}_s is missing"),
     (lambda: and_also(sequence(), table()), lambda: and_also(sequence(increment=2), table()), "sequence {}_s: "),
     (table, lambda: table(prefixes=["UNLOGGED"]), "table {}: TABLE, expected TABLE UNLOGGED"),

@@ -100,6 +100,38 @@ def test_what_only_prints_differently_is_equal(compared: Compare) -> None:
     assert found == ModelComparison()
 
 
+def test_of_an_index_only_the_parameters_that_the_models_state_are_compared(compared: Compare) -> None:
+    def stated(**given: Any) -> MetaData:
+        metadata = shop()
+        people = metadata.tables["people"]
+        Index("stated", people.c.n, postgresql_with=given)
+        Index("every", people.c.plan)
+        return metadata
+
+    others = [
+        "ALTER INDEX stated SET (fillfactor = 70)",
+        "ALTER INDEX stated SET (deduplicate_items = off)",
+        "ALTER INDEX every SET (fillfactor = 60)",
+    ]
+    renamed = "ALTER INDEX stated RENAME TO other"
+    assert compared(stated(), stated(deduplicate_items=False, fillfactor=70), *others) == ModelComparison()
+    assert compared(stated(), stated(), *others) == ModelComparison()
+    found = compared(stated(), stated(deduplicate_items=False, fillfactor=70), *others, renamed)
+    assert (found.lines, len(found.renamed)) == ([], 1)
+    found = compared(stated(), stated(fillfactor=80), *others)
+    assert [one.name for one in found.differences] == ["table people, index stated"]
+
+
+def test_an_enum_without_labels_is_made(compared: Compare) -> None:
+    metadata = MetaData()
+    Table("t", metadata, Column("c", pg.ENUM(name="noenum", metadata=metadata)))
+
+    found = compared(MetaData(), metadata)
+
+    assert found.lines == ["enum noenum is missing", "table t is missing"]
+    assert "CREATE TYPE noenum AS ENUM ()" in [one for step in operations.steps(found) for one in step.up]
+
+
 def test_a_name_the_order_of_labels_and_a_default_that_is_not_stated_are_notes(compared: Compare) -> None:
     found = compared(shop(), shop("bad", "good"), *NAMED)
 
