@@ -62,7 +62,7 @@ def _is_same_value(connect: Callable[[], Connection], wanted: Default, found: De
     both = wanted.expression, found.expression
     if both[0] == both[1]:
         return True
-    texts = [_timeless(one) for one in both]
+    texts = [_timeless(one, wanted.type) for one in both]
     if texts[0] == texts[1]:
         return True
     column = spelled(wanted.type)
@@ -78,11 +78,15 @@ def _is_same_value(connect: Callable[[], Connection], wanted: Default, found: De
         return False
     finally:
         sql.run(connection, Sql("ROLLBACK"))
-    values = [_timeless(one) for one in plan["Plan"]["Plans"][0]["Output"]]
+    values = [_timeless(one, wanted.type) for one in plan["Plan"]["Plans"][0]["Output"]]
     return values[0] == values[1]
 
 
-def _timeless(expression: str) -> str:
-    """Return an expression with one word for the time of the transaction's begin."""
+def _timeless(expression: str, column_type: str) -> str:
+    """Return an expression with one word for the time of the transaction's begin.
+
+    LOCALTIMESTAMP has no time zone. Only a text shows that.
+    """
     plain = wording.replaced(_NOW, "now()", wording.plain(expression))
-    return "now()" if plain == "LOCALTIMESTAMP" else _ZONE.sub(r"(now() AT TIME ZONE \1)", plain)
+    is_time = column_type.startswith(("timestamp", "date", "time"))
+    return "now()" if is_time and plain == "LOCALTIMESTAMP" else _ZONE.sub(r"(now() AT TIME ZONE \1)", plain)

@@ -83,6 +83,7 @@ DEFAULTS: list[tuple[Any, Any, str, str]] = [
     (sa.DateTime, sa.text("LOCALTIMESTAMP"), "timestamp", "now()"),
     (sa.DateTime, sa.text("timezone('utc', now())"), "timestamp", "(CURRENT_TIMESTAMP AT TIME ZONE 'utc')"),
     (sa.DateTime(True), sa.text("CURRENT_TIMESTAMP + interval '1 day'"), "timestamptz", "now() + '1 day'::interval"),
+    (sa.Date, sa.func.now(), "date", "LOCALTIMESTAMP"),
     (sa.ARRAY(sa.Integer), "{}", "int[]", "ARRAY[]::integer[]"),
     (sa.LargeBinary, "\\xff", "bytea", "decode('ff', 'hex')"),
     (sa.Integer, "7", "int", "3 + 4"),
@@ -96,6 +97,7 @@ OTHERS: list[tuple[Any, Any, str, str]] = [
     (sa.Text, "CURRENT_TIMESTAMP", "text", "'now()'"),
     (sa.Text, "it's transaction_timestamp()", "text", "'it''s now()'"),
     (sa.Text, "abcdef", "text", "'abcdef'::varchar(3)"),
+    (sa.Text, sa.func.now(), "text", "LOCALTIMESTAMP"),
     (sa.ARRAY(sa.Integer), "{}", "int[]", "ARRAY[1]"),
     (sa.Uuid, sa.text("gen_random_uuid()"), "uuid", "'00000000-0000-0000-0000-000000000000'"),
 ]
