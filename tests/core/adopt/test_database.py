@@ -3,6 +3,8 @@
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from scripts.core.adopt import database
 from scripts.core.backups import create
 from scripts.core.revisions import history
@@ -15,14 +17,16 @@ def needs(target: Settings) -> dict[str, str]:
     return {need.name: " ".join(str(need).replace(need.name, "", 1).split()) for need in database.needs(target)}
 
 
-def test_each_line_says_whether_it_is_done_and_the_command_that_does_it(
-    two_roles: Settings, owned: Project, revisions: list[str], tmp_path: Path
-) -> None:
-    name, application = owned.url.database, two_roles.application_url.username
-    target = replace(two_roles, backups=replace(two_roles.backups, folder=tmp_path / "backups"))
-    owned.environment["BACKUP_DIR"] = str(target.backups.folder)
-    *_, before, head = revisions
-    described = " ".join(history.describe(history.load(), head).split())
+@pytest.fixture
+def target(two_roles: Settings, owned: Project, tmp_path: Path) -> Settings:
+    """Settings of the project `owned`, with a folder of its own for backups."""
+    folder = tmp_path / "backups"
+    owned.environment["BACKUP_DIR"] = str(folder)
+    return replace(two_roles, backups=replace(two_roles.backups, folder=folder))
+
+
+def test_each_line_says_whether_it_is_done(target: Settings, owned: Project, revisions: list[str]) -> None:
+    name, application = owned.url.database, target.application_url.username
     assert needs(target)["version"] == "✗ The database has no tables. Do: make migrate"
     assert owned.run("migrate").returncode == 0
 
@@ -30,17 +34,24 @@ def test_each_line_says_whether_it_is_done_and_the_command_that_does_it(
     assert found.pop("scratch server").startswith("✓ PostgreSQL 1")
     assert found == {
         "environment": "✓ development",
-        "version": f"✓ {head} is recorded, and the schema is its own",
+        "version": f"✓ {revisions[-1]} is recorded, and the schema is its own",
         "roles": f"✓ {application}: reads and writes rows",
         "first backup": f"✗ There is no backup of {name} on this server. Do: make backup",
     }
     assert owned.run("adopt", "--database").returncode == 1
 
-    backup = create.make(target, create.Wanted())
+    create.make(target, create.Wanted())
     result = owned.run("adopt", "--database")
     assert (result.returncode, result.stderr) == (0, "")
     assert result.stdout.startswith("✓ environment     development\n")
 
+
+def test_each_line_names_the_command_that_does_it(target: Settings, owned: Project, revisions: list[str]) -> None:
+    name, application = owned.url.database, target.application_url.username
+    *_, before, head = revisions
+    described = " ".join(history.describe(history.load(), head).split())
+    assert owned.run("migrate").returncode == 0
+    backup = create.make(target, create.Wanted())
     owned.sql(
         f"COMMENT ON DATABASE {name} IS NULL; UPDATE alembic_version SET version_num = '{before}';"
         f" REVOKE SELECT ON users FROM {application}"

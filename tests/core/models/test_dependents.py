@@ -46,6 +46,12 @@ class T(Base):
     a = Column(Integer)
     b = Column(sa.String)
 """
+MODEL_IN_PARTITIONS = """
+class P(Base):
+    __tablename__ = "p"
+    id = Column(Integer, primary_key=True, autoincrement=False)
+    __table_args__ = {"postgresql_partition_by": "RANGE (id)"}
+"""
 WAS = [
     TABLE,
     "ALTER TABLE t ADD c int GENERATED ALWAYS AS (a * 2) STORED, ADD d int GENERATED ALWAYS AS (length(b)) STORED",
@@ -61,12 +67,9 @@ NOW = (
     .replace("sa.String", "sa.Text, nullable=False")
     + """    c = Column(Integer, Computed("a * 2", persisted=True), index=True, comment="twice")
     d = Column(sa.BigInteger, Computed("length(b) + 1", persisted=True))
-
-class P(Base):
-    __tablename__ = "p"
-    id = Column(Integer, primary_key=True, autoincrement=False)
-    __table_args__ = {"postgresql_partition_by": "RANGE (id)"}
-
+"""
+    + MODEL_IN_PARTITIONS
+    + """
 class U(Base):
     __tablename__ = "u"
     id = Column(Integer, primary_key=True)
@@ -313,12 +316,8 @@ KEYS = [
 ]
 WITH_KEY = (
     MODEL
+    + MODEL_IN_PARTITIONS
     + """
-class P(Base):
-    __tablename__ = "p"
-    id = Column(Integer, primary_key=True, autoincrement=False)
-    __table_args__ = {"postgresql_partition_by": "RANGE (id)"}
-
 class U(Base):
     __tablename__ = "u"
     id = Column(Integer, primary_key=True)

@@ -1,4 +1,4 @@
-"""The models are imported anew, in a process whose revisions have imported the application."""
+"""The models are imported again, in a process whose revisions have imported the application."""
 
 import sys
 from collections.abc import Callable
